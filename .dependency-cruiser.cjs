@@ -1,0 +1,63 @@
+// The house: each folder of src/ is a floor and imports only the floors before it in this list.
+const floors = [
+  'util',
+  'graph',
+  'onnx',
+  'layers',
+  'zoo',
+  'motion',
+  'runtime',
+  'store',
+  'media',
+  'animate',
+  'train',
+  'compress',
+  'cli',
+]
+
+const upward = floors.map((floor, index) => ({
+  name: `floor-${floor}`,
+  comment: `src/${floor} may import only itself and: ${floors.slice(0, index).join(', ') || 'nothing'}`,
+  severity: 'error',
+  from: { path: `^src/${floor}/` },
+  to: { path: `^src/(${floors.slice(index + 1).join('|') || 'nothing-above'}|index\\.ts)(/|$)` },
+}))
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    ...upward,
+    {
+      name: 'no-cycles',
+      comment: 'A cycle means that two files are one idea, or that one of them knows too much.',
+      severity: 'error',
+      from: {},
+      to: { circular: true },
+    },
+    {
+      name: 'animate-never-trains',
+      severity: 'error',
+      from: { path: '^src/animate/' },
+      to: { path: '^src/(store/training|train/)' },
+    },
+    {
+      name: 'op-families-know-only-the-language',
+      comment: 'src/graph is the language; src/graph/ops stands on it, never the other way round.',
+      severity: 'error',
+      from: { path: '^src/graph/[^/]+\\.ts$' },
+      to: { path: '^src/graph/ops/' },
+    },
+    {
+      name: 'node-only-in-node-files',
+      comment: 'The graph, the layers and the networks run in a browser too.',
+      severity: 'error',
+      from: { path: '^src/(graph|onnx|layers|zoo|motion)/' },
+      to: { dependencyTypes: ['core'] },
+    },
+  ],
+  options: {
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: 'node_modules' },
+  },
+}

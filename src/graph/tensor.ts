@@ -1,0 +1,96 @@
+import { GraphError } from '../util/errors.ts'
+
+/** Element types that graphs carry. Arithmetic is float32; int64 holds indices, bool masks, uint8 pixels. */
+export type DType = 'float32' | 'int64' | 'int32' | 'uint8' | 'bool'
+
+/** Sizes of the axes, outermost first. Always concrete: a graph is built for one batch and one size. */
+export type Shape = readonly number[]
+
+/** How the elements of each type are held in memory (bool as 0 and 1, one byte each). */
+export interface TypedData {
+  float32: Float32Array<ArrayBuffer>
+  int64: BigInt64Array<ArrayBuffer>
+  int32: Int32Array<ArrayBuffer>
+  uint8: Uint8Array<ArrayBuffer>
+  bool: Uint8Array<ArrayBuffer>
+}
+
+/** An array with a type and a shape, row-major. */
+export type Tensor<D extends DType = DType> = {
+  [K in D]: { readonly dtype: K; readonly shape: Shape; readonly data: TypedData[K] }
+}[D]
+
+export const bytesPerElement: Readonly<Record<DType, number>> = {
+  float32: 4,
+  int64: 8,
+  int32: 4,
+  uint8: 1,
+  bool: 1,
+}
+
+/** Number of elements of a shape; 1 for a scalar. */
+export function sizeOf(shape: Shape): number {
+  let size = 1
+  for (const axis of shape) size *= axis
+  return size
+}
+
+export function formatShape(shape: Shape): string {
+  return `[${shape.join(', ')}]`
+}
+
+export function sameShape(a: Shape, b: Shape): boolean {
+  return a.length === b.length && a.every((axis, i) => axis === b[i])
+}
+
+/** Distance in elements between neighbours along each axis of a row-major array. */
+export function stridesOf(shape: Shape): number[] {
+  const strides = new Array<number>(shape.length).fill(1)
+  for (let i = shape.length - 2; i >= 0; i--) strides[i] = strides[i + 1]! * shape[i + 1]!
+  return strides
+}
+
+/** Memory for `size` elements of a type, all zero. */
+export function allocate<D extends DType>(dtype: D, size: number): TypedData[D]
+export function allocate(dtype: DType, size: number): TypedData[DType] {
+  switch (dtype) {
+    case 'float32':
+      return new Float32Array(size)
+    case 'int64':
+      return new BigInt64Array(size)
+    case 'int32':
+      return new Int32Array(size)
+    case 'uint8':
+    case 'bool':
+      return new Uint8Array(size)
+  }
+}
+
+/** A tensor over existing data, which is not copied. @throws GraphError if the sizes disagree. */
+export function tensor<D extends DType>(dtype: D, shape: Shape, data: TypedData[D]): Tensor<D>
+export function tensor(dtype: DType, shape: Shape, data: TypedData[DType]): Tensor {
+  if (data.length !== sizeOf(shape)) {
+    throw new GraphError({
+      what: 'a tensor has another number of elements than its shape',
+      got: `${data.length} elements`,
+      expected: `${sizeOf(shape)} for ${dtype}${formatShape(shape)}`,
+    })
+  }
+  // The overload ties the data's type to dtype; inside, the pair is a plain union.
+  return { dtype, shape, data } as Tensor
+}
+
+/** A float32 tensor from plain numbers; without a shape, a vector. */
+export function floats(values: ArrayLike<number>, shape: Shape = [values.length]): Tensor<'float32'> {
+  return tensor('float32', shape, Float32Array.from(values))
+}
+
+/** An int64 tensor from plain whole numbers; without a shape, a vector. */
+export function ints(values: readonly number[], shape: Shape = [values.length]): Tensor<'int64'> {
+  return tensor('int64', shape, BigInt64Array.from(values, BigInt))
+}
+
+/** A float32 scalar. */
+export function scalar(value: number): Tensor<'float32'> {
+  return floats([value], [])
+}

@@ -1,0 +1,87 @@
+/**
+ * The errors that pantin throws on purpose. Each message says what happened, where, what was found,
+ * what was expected, and what to do about it. Anything else that is thrown is a bug in pantin.
+ */
+
+/** What a message is made of; `formatProblem` joins the parts that are given. */
+export interface Problem {
+  /** What went wrong, as a sentence without its full stop. */
+  what: string
+  /** File, node, option or tensor that it is about. */
+  where?: string
+  got?: string
+  expected?: string
+  /** What the reader can do about it. */
+  remedy?: string
+}
+
+export function formatProblem({ what, where, got, expected, remedy }: Problem): string {
+  const lines = [where === undefined ? what : `${where}: ${what}`]
+  if (got !== undefined) lines.push(`  got:      ${got}`)
+  if (expected !== undefined) lines.push(`  expected: ${expected}`)
+  if (remedy !== undefined) lines.push(`  remedy:   ${remedy}`)
+  return lines.join('\n')
+}
+
+/** Base of every error that pantin throws on purpose. */
+export class PantinError extends Error {
+  /** The exit code of the command line for this error. */
+  readonly exitCode: 1 | 2 = 1
+  readonly problem: Problem
+
+  constructor(problem: Problem, options?: { cause?: unknown }) {
+    super(formatProblem(problem), options)
+    this.name = new.target.name
+    this.problem = problem
+  }
+}
+
+/** The caller's input cannot be used: a file, an option, a value. The command line exits with 2. */
+export class InputError extends PantinError {
+  override readonly exitCode = 2
+}
+
+/** A file's bytes break its format's rules, or ask for more than pantin's limits allow. */
+export class FormatError extends InputError {}
+
+/** A graph breaks a rule of the graph language: shapes, types, or an op that has no gradient. */
+export class GraphError extends PantinError {}
+
+/** Training cannot go on: a loss that is not finite, for instance. The last good weights are kept. */
+export class TrainingError extends PantinError {}
+
+/** A part of the machine that is needed is missing or failed: a codec, a device, the disk. */
+export class EnvironmentError extends PantinError {}
+
+/** The message of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** The candidate nearest to a mistyped `word` (edit distance at most half its length), if there is one. */
+export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+  let best: string | undefined
+  let bestDistance = Math.floor(Math.max(word.length, 3) / 2) + 1
+  for (const candidate of candidates) {
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase())
+    if (distance < bestDistance) {
+      best = candidate
+      bestDistance = distance
+    }
+  }
+  return best
+}
+
+/** Levenshtein distance, one row at a time. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(substitution, row[j]! + 1, next[j - 1]! + 1))
+    }
+    row = next
+  }
+  return row[b.length]!
+}
