@@ -1,0 +1,128 @@
+/**
+ * safetensors in memory, for Node and browsers: an 8-byte length, a JSON header, the elements.
+ * Format: https://github.com/huggingface/safetensors. Stricter than the format asks: see `readHeader`.
+ */
+import { bytesPerElement, formatShape, sizeOf, type Tensor } from '../graph/tensor.ts'
+import { FormatError, InputError } from '../util/errors.ts'
+import { bytesOf, elementNames, elementTypes, readElements } from './safetensors-elements.ts'
+import { checkHeaderLength, type Header, maxHeaderBytes, placeOf, readHeader } from './safetensors-header.ts'
+
+/** What a safetensors file holds. */
+export interface TensorFile {
+  /** In the header's order. */
+  readonly tensors: ReadonlyMap<string, Tensor>
+  readonly metadata: ReadonlyMap<string, string>
+}
+
+/**
+ * Reads a safetensors file from its bytes, which are copied.
+ *
+ * F32, I64, I32, U8 and BOOL keep their type; F16, BF16 and F64 become float32.
+ *
+ * @param file name for messages.
+ * @throws FormatError for anything that breaks the format's rules.
+ */
+export async function decodeSafetensors(bytes: Uint8Array, file: string): Promise<TensorFile> {
+  const length = checkHeaderLength(bytes.subarray(0, 8), bytes.length, file)
+  const data = bytes.subarray(8 + length)
+  const header = readHeader(bytes.subarray(8, 8 + length), data.length, file)
+  return readTensors(header, file, (into, at) => into.set(data.subarray(at, at + into.length)))
+}
+
+/** The tensors of a checked header. `fill` fills a buffer with data from a byte offset after the header. */
+export async function readTensors(
+  { entries, metadata }: Header,
+  file: string,
+  fill: (into: Uint8Array, offset: number) => Promise<void> | void,
+): Promise<TensorFile> {
+  const tensors = new Map<string, Tensor>()
+  for (const [name, { dtype, shape, start, length }] of entries) {
+    const value = await readElements(elementTypes.get(dtype)!, shape, length, (into, at) =>
+      fill(into, start + at),
+    )
+    if (value.dtype === 'bool') checkBools(value.data, placeOf(file, name))
+    tensors.set(name, value)
+  }
+  return { tensors, metadata }
+}
+
+function checkBools(data: Uint8Array, where: string): void {
+  const wrong = data.findIndex((element) => element > 1)
+  if (wrong < 0) return
+  throw new FormatError({
+    what: 'a BOOL that is neither 0 nor 1',
+    where,
+    got: `${data[wrong]} at element ${wrong}`,
+    expected: '0 or 1',
+    remedy: 'store the tensor as U8',
+  })
+}
+
+/**
+ * The parts of a safetensors file, to be written one after the other: length and header, then the tensors'
+ * own memory, not copied. The same content gives the same bytes whatever the order of the maps: tensors go
+ * by element size, largest first, then by name (so every tensor is aligned), metadata by key.
+ *
+ * @throws InputError for a name or a tensor that the format cannot hold.
+ */
+export function encodeSafetensors(
+  tensors: ReadonlyMap<string, Tensor>,
+  metadata: ReadonlyMap<string, string> = new Map(),
+): Uint8Array<ArrayBuffer>[] {
+  const ordered = [...tensors].sort(
+    ([a, x], [b, y]) => bytesPerElement[y.dtype] - bytesPerElement[x.dtype] || compare(a, b),
+  )
+  const fields: string[] = []
+  if (metadata.size > 0) {
+    const items = [...metadata].sort(([a], [b]) => compare(a, b))
+    fields.push(`"__metadata__":{${items.map(([key, value]) => `${quote(key)}:${quote(value)}`).join()}}`)
+  }
+  let at = 0
+  for (const [name, value] of ordered) {
+    checkWritable(name, value)
+    const end = at + value.data.byteLength
+    const dtype = elementNames[value.dtype]
+    fields.push(`${quote(name)}:{"dtype":"${dtype}","shape":[${value.shape}],"data_offsets":[${at},${end}]}`)
+    at = end
+  }
+  const header = new TextEncoder().encode(`{${fields.join()}}`)
+  const padded = new Uint8Array(8 + Math.ceil(header.length / 8) * 8).fill(0x20)
+  if (padded.length - 8 > maxHeaderBytes) {
+    throw new InputError({
+      what: 'too many tensors or too much metadata for one safetensors file',
+      got: `a header of ${padded.length - 8} bytes`,
+      expected: `at most ${maxHeaderBytes}`,
+    })
+  }
+  new DataView(padded.buffer).setBigUint64(0, BigInt(padded.length - 8), true)
+  padded.set(header, 8)
+  return [padded, ...ordered.map(([, value]) => bytesOf(value))]
+}
+
+function checkWritable(name: string, value: Tensor): void {
+  if (name === '' || name === '__metadata__') {
+    const expected = 'a name that is neither empty nor __metadata__'
+    throw new InputError({ what: 'a tensor name that safetensors cannot hold', got: quote(name), expected })
+  }
+  if (value.data.length !== sizeOf(value.shape)) {
+    throw new InputError({
+      what: 'a tensor has another number of elements than its shape',
+      where: `tensor ${quote(name)}`,
+      got: `${value.data.length} elements`,
+      expected: `${sizeOf(value.shape)} for ${formatShape(value.shape)}`,
+    })
+  }
+}
+
+/** By UTF-16 code units: the same in every locale. */
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
+
+/** JSON, refusing half surrogate pairs, which have no UTF-8 form and would not be read back. */
+function quote(text: string): string {
+  if (/\p{Surrogate}/u.test(text)) {
+    throw new InputError({ what: 'a name or metadata text with half a character', got: JSON.stringify(text) })
+  }
+  return JSON.stringify(text)
+}
