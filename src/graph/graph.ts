@@ -1,0 +1,103 @@
+import { GraphError } from '../util/errors.ts'
+import type { OpDef } from './op.ts'
+import { type DType, formatShape, type Shape, type Tensor } from './tensor.ts'
+
+/** Element type and shape: all that shape rules know of a value. */
+export interface TensorType {
+  readonly dtype: DType
+  readonly shape: Shape
+}
+
+/** What an op is told at build time, besides its inputs. Plain data, so that it can be compared and printed. */
+export type Attr = number | string | boolean | readonly number[] | Tensor
+export type Attrs = { readonly [name: string]: Attr }
+
+/** One result of one node: the edge of the graph. */
+export interface Value extends TensorType {
+  readonly graph: Graph
+  readonly node: Node
+  /** Which of the node's outputs this is. */
+  readonly index: number
+}
+
+/** One use of an op. Nodes are numbered in the order of their making, so a node's inputs come before it. */
+export interface Node {
+  readonly id: number
+  readonly op: OpDef
+  readonly inputs: readonly Value[]
+  readonly attrs: Attrs
+  readonly outputs: readonly Value[]
+  /** Where in the network it was made, for messages: `encoder/layers.3/conv`. */
+  readonly scope: string
+}
+
+/**
+ * A typed dataflow graph. It only grows: `apply` adds a node, checked by its op's shape rule, and passes
+ * write a new graph. Every shape is concrete.
+ */
+export class Graph {
+  readonly nodes: Node[] = []
+  /** Named results, in order. */
+  readonly outputs = new Map<string, Value>()
+  private scopes: string[] = []
+
+  /** Adds a node. @throws GraphError if the op's shape rule refuses the inputs. */
+  apply<A extends Attrs>(op: OpDef<A>, inputs: readonly Value[], attrs: A): readonly Value[] {
+    for (const input of inputs) {
+      if (input.graph !== this) {
+        throw new GraphError({
+          what: 'an input belongs to another graph',
+          where: this.where(op.name),
+          got: describeValue(input),
+          remedy: 'build both in one Graph, or copy the value over with rewrite()',
+        })
+      }
+    }
+    const types = this.infer(op, inputs, attrs)
+    const outputs: Value[] = []
+    const node: Node = { id: this.nodes.length, op, inputs, attrs, outputs, scope: this.scopes.join('/') }
+    types.forEach((type, index) => {
+      outputs.push({ graph: this, node, index, dtype: type.dtype, shape: type.shape })
+    })
+    this.nodes.push(node)
+    return outputs
+  }
+
+  /** Names a result. @throws GraphError if the name is taken. */
+  output(name: string, value: Value): void {
+    if (this.outputs.has(name)) {
+      throw new GraphError({ what: `the output "${name}" exists already`, remedy: 'choose another name' })
+    }
+    this.outputs.set(name, value)
+  }
+
+  /** Runs `build` with `name` added to the path that messages show. */
+  within<T>(name: string, build: () => T): T {
+    this.scopes.push(name)
+    try {
+      return build()
+    } finally {
+      this.scopes.pop()
+    }
+  }
+
+  private infer(op: OpDef, inputs: readonly Value[], attrs: Attrs): readonly TensorType[] {
+    try {
+      return op.infer(inputs, attrs)
+    } catch (error) {
+      if (!(error instanceof GraphError)) throw error
+      const got = inputs.map((input) => `${input.dtype}${formatShape(input.shape)}`).join(', ') || 'no inputs'
+      throw new GraphError({ ...error.problem, where: this.where(op.name), got: error.problem.got ?? got })
+    }
+  }
+
+  private where(op: string): string {
+    return `${[...this.scopes, op].join('/')} (node ${this.nodes.length})`
+  }
+}
+
+/** `conv#12 float32[1, 3, 64, 64]`, for messages. */
+export function describeValue(value: Value): string {
+  const output = value.node.outputs.length > 1 ? `.${value.index}` : ''
+  return `${value.node.op.name}#${value.node.id}${output} ${value.dtype}${formatShape(value.shape)}`
+}

@@ -1,0 +1,168 @@
+import { InputError } from '../../util/errors.ts'
+import type { Graph, Node, TensorType, Value } from '../graph.ts'
+import { type OpDef, refuse } from '../op.ts'
+import type { ConstantMaker } from '../passes.ts'
+import {
+  allocate,
+  type DType,
+  type Shape,
+  sameShape,
+  scalar,
+  sizeOf,
+  type Tensor,
+  tensor,
+} from '../tensor.ts'
+
+/** Values that come from outside the graph: inputs, parameters and constants. */
+
+type InputAttrs = { readonly name: string; readonly dtype: DType; readonly shape: Shape }
+
+export const inputOp: OpDef<InputAttrs> = {
+  name: 'input',
+  infer: (_, { dtype, shape }) => [{ dtype, shape: checkedShape(shape) }],
+  emit: (_onnx, _inputs, { name }) => [name],
+  gradient: 'zero',
+  reference: (_, { name }) => notFed(name),
+}
+
+/** A value that the caller feeds at every run. */
+export function input(graph: Graph, name: string, dtype: DType, shape: Shape): Value {
+  return graph.apply(inputOp, [], { name, dtype, shape })[0]!
+}
+
+/** How a parameter starts: all one number, uniform in [-amount, amount], normal with that deviation, or given. */
+export type Initial =
+  | { readonly kind: 'fill'; readonly value: number }
+  | { readonly kind: 'uniform'; readonly amount: number }
+  | { readonly kind: 'normal'; readonly deviation: number }
+  | { readonly kind: 'values'; readonly values: Tensor<'float32'> }
+
+/** `weight`: trained. `buffer`: kept with the weights but not trained, such as running statistics. */
+export type Role = 'weight' | 'buffer'
+
+type ParameterAttrs = {
+  readonly name: string
+  readonly role: Role
+  readonly shape: Shape
+  readonly kind: Initial['kind']
+  readonly amount: number
+  readonly values: Tensor
+}
+
+export const parameterOp: OpDef<ParameterAttrs> = {
+  name: 'parameter',
+  infer: (_, { shape }) => [{ dtype: 'float32', shape: checkedShape(shape) }],
+  emit: (_onnx, _inputs, { name }) => [name],
+  gradient: 'zero',
+  reference: (_, { name }) => notFed(name),
+}
+
+const none = scalar(0)
+
+/** A named array of weights, under the name it has in checkpoints. */
+export function parameter(graph: Graph, name: string, shape: Shape, initial: Initial, role: Role): Value {
+  if (initial.kind === 'values' && !sameShape(initial.values.shape, shape)) {
+    refuse(`the initial values of ${name} have another shape than it`)
+  }
+  const amount =
+    initial.kind === 'fill'
+      ? initial.value
+      : initial.kind === 'uniform'
+        ? initial.amount
+        : initial.kind === 'normal'
+          ? initial.deviation
+          : 0
+  const values = initial.kind === 'values' ? initial.values : none
+  return graph.apply(parameterOp, [], { name, role, shape, kind: initial.kind, amount, values })[0]!
+}
+
+/** What a graph says of one of its parameters. */
+export interface ParameterInfo {
+  readonly name: string
+  readonly role: Role
+  readonly shape: Shape
+  readonly initial: Initial
+}
+
+/** @returns undefined for a node that is no parameter. */
+export function parameterInfo(node: Node): ParameterInfo | undefined {
+  if (node.op.name !== parameterOp.name) return undefined
+  // A node's attributes are those of its op; the name has just been compared.
+  const { name, role, shape, kind, amount, values } = node.attrs as ParameterAttrs
+  const initial: Initial =
+    kind === 'fill'
+      ? { kind, value: amount }
+      : kind === 'uniform'
+        ? { kind, amount }
+        : kind === 'normal'
+          ? { kind, deviation: amount }
+          : { kind, values: values as Tensor<'float32'> }
+  return { name, role, shape, initial }
+}
+
+/** Name, type and shape of an input node; undefined for any other node. */
+export function inputInfo(node: Node): InputAttrs | undefined {
+  return node.op.name === inputOp.name ? (node.attrs as InputAttrs) : undefined
+}
+
+type ConstantAttrs = { readonly value: Tensor }
+
+export const constantOp: OpDef<ConstantAttrs> = {
+  name: 'constant',
+  infer: (_, { value }) => [{ dtype: value.dtype, shape: value.shape }],
+  emit: (onnx, _, { value }) => [onnx.constant(value)],
+  gradient: 'zero',
+  reference: (_, { value }) => [Float64Array.from(value.data as ArrayLike<number | bigint>, Number)],
+}
+
+/** A value that is known when the graph is built. */
+export function constant(graph: Graph, value: Tensor): Value {
+  return graph.apply(constantOp, [], { value })[0]!
+}
+
+/** The tensor of a constant; undefined for any other value. */
+export function constantValue(value: Value): Tensor | undefined {
+  return value.node.op.name === constantOp.name ? (value.node.attrs as ConstantAttrs).value : undefined
+}
+
+/** A constant of this type, filled with one number. */
+export function filled(graph: Graph, type: TensorType, fill: number): Value {
+  return constant(graph, fromPlain(type, new Float64Array(sizeOf(type.shape)).fill(fill)))
+}
+
+/** A constant with the type of `value`, filled with one number. */
+export const like = (value: Value, fill: number): Value => filled(value.graph, value, fill)
+
+/** How passes make and read constants. */
+export const constantMaker: ConstantMaker = {
+  isConstant: (node) => node.op.name === constantOp.name,
+  valueOf: (node) => (node.attrs as ConstantAttrs).value,
+  make: (graph, type, data) => constant(graph, fromPlain(type, data)),
+}
+
+/** Inputs and parameters are told apart by name, not by content: passes must not merge them. */
+export function isLeaf(node: Node): boolean {
+  return node.op.name === inputOp.name || node.op.name === parameterOp.name
+}
+
+/** A typed tensor from float64 data. */
+export function fromPlain({ dtype, shape }: TensorType, values: Float64Array): Tensor {
+  if (dtype === 'int64')
+    return tensor(
+      'int64',
+      shape,
+      BigInt64Array.from(values, (x) => BigInt(Math.trunc(x))),
+    )
+  const data = allocate(dtype, values.length)
+  ;(data as Float32Array | Int32Array | Uint8Array).set(values)
+  return tensor(dtype, shape, data)
+}
+
+function checkedShape(shape: Shape): Shape {
+  if (shape.every((axis) => Number.isSafeInteger(axis) && axis > 0)) return shape
+  return refuse('every axis of a shape is a whole number above 0', { got: `[${shape.join(', ')}]` })
+}
+
+function notFed(name: string): never {
+  throw new InputError({ what: `"${name}" was not fed`, remedy: `give a value for "${name}"` })
+}

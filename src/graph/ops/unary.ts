@@ -1,0 +1,132 @@
+import type { Value } from '../graph.ts'
+import type { GradientRule, OpDef } from '../op.ts'
+import { add, div, mul, neg, reduceSum, sub } from './arithmetic.ts'
+import { greater, where } from './compare.ts'
+import { expectInputs, mapPlain, type NoAttrs, normalAxis } from './support.ts'
+
+/** Functions of one value, element by element, and softmax. */
+
+function unaryOp(
+  name: string,
+  onnxName: string,
+  f: (x: number) => number,
+  gradient: GradientRule<NoAttrs> | 'zero',
+): OpDef<NoAttrs> {
+  return {
+    name,
+    infer(inputs) {
+      expectInputs(inputs, 1)
+      return [inputs[0]!]
+    },
+    emit: (onnx, inputs) => onnx.node(onnxName, inputs),
+    gradient,
+    reference: ([x]) => [mapPlain(x!, f)],
+  }
+}
+
+// In each rule x is the input, y the output and grad the gradient to y.
+export const expOp = unaryOp('exp', 'Exp', Math.exp, ({ grad, outputs: [y] }) => [mul(grad, y!)])
+export const logOp = unaryOp('log', 'Log', Math.log, ({ grad, inputs: [x] }) => [div(grad, x!)])
+export const sqrtOp = unaryOp('sqrt', 'Sqrt', Math.sqrt, ({ grad, outputs: [y] }) => [
+  div(mul(grad, 0.5), y!),
+])
+// Comparing is half the price of ONNX Runtime's Sign on the CPU. At 0 the slope taken is -1 (abs), 0 (relu).
+export const absOp = unaryOp('abs', 'Abs', Math.abs, ({ grad, inputs: [x] }) => [
+  where(greater(x!, 0), grad, neg(grad)),
+])
+export const reluOp = unaryOp(
+  'relu',
+  'Relu',
+  (x) => Math.max(x, 0),
+  ({ grad, outputs: [y] }) => [where(greater(y!, 0), grad, 0)],
+)
+export const sigmoidOp = unaryOp(
+  'sigmoid',
+  'Sigmoid',
+  (x) => 1 / (1 + Math.exp(-x)),
+  ({ grad, outputs: [y] }) => [mul(grad, mul(y!, sub(1, y!)))],
+)
+export const tanhOp = unaryOp('tanh', 'Tanh', Math.tanh, ({ grad, outputs: [y] }) => [
+  mul(grad, sub(1, mul(y!, y!))),
+])
+export const floorOp = unaryOp('floor', 'Floor', Math.floor, 'zero')
+export const signOp = unaryOp('sign', 'Sign', Math.sign, 'zero')
+
+const unary =
+  (op: OpDef<NoAttrs>) =>
+  (x: Value): Value =>
+    x.graph.apply(op, [x], {})[0]!
+
+export const exp = unary(expOp)
+/** Natural logarithm. */
+export const log = unary(logOp)
+export const sqrt = unary(sqrtOp)
+export const abs = unary(absOp)
+export const relu = unary(reluOp)
+export const sigmoid = unary(sigmoidOp)
+export const tanh = unary(tanhOp)
+export const floor = unary(floorOp)
+export const sign = unary(signOp)
+export const square = (x: Value): Value => mul(x, x)
+
+type PowAttrs = { readonly exponent: number }
+
+export const powOp: OpDef<PowAttrs> = {
+  name: 'pow',
+  infer(inputs) {
+    expectInputs(inputs, 1)
+    return [inputs[0]!]
+  },
+  emit: (onnx, [x], { exponent }) =>
+    onnx.node('Pow', [x!, onnx.constant({ dtype: 'float32', shape: [], data: Float32Array.of(exponent) })]),
+  gradient: ({ grad, inputs: [x], attrs: { exponent } }) => [mul(grad, mul(pow(x!, exponent - 1), exponent))],
+  reference: ([x], { exponent }) => [mapPlain(x!, (value) => value ** exponent)],
+}
+
+/** x to a power that is known when the graph is built. */
+export function pow(x: Value, exponent: number): Value {
+  return x.graph.apply(powOp, [x], { exponent })[0]!
+}
+
+type SoftmaxAttrs = { readonly axis: number }
+
+export const softmaxOp: OpDef<SoftmaxAttrs> = {
+  name: 'softmax',
+  infer(inputs, { axis }) {
+    expectInputs(inputs, 1)
+    normalAxis(axis, inputs[0]!.shape.length)
+    return [inputs[0]!]
+  },
+  emit: (onnx, inputs, { axis }) => onnx.node('Softmax', inputs, { axis }),
+  // dx = y (dy - sum(dy y))
+  gradient: ({ grad, outputs: [y], attrs: { axis } }) => {
+    const weighted = mul(grad, y!)
+    return [sub(weighted, mul(y!, reduceSum(weighted, [axis], { keep: true })))]
+  },
+  reference([x], { axis }) {
+    const { shape, data } = x!
+    const out = new Float64Array(data.length)
+    const n = shape[axis]!
+    const inner = shape.slice(axis + 1).reduce((a, b) => a * b, 1)
+    for (let start = 0; start < data.length; start += n * inner) {
+      for (let i = start; i < start + inner; i++) {
+        let max = Number.NEGATIVE_INFINITY
+        for (let k = 0; k < n; k++) max = Math.max(max, data[i + k * inner]!)
+        let sum = 0
+        for (let k = 0; k < n; k++) sum += Math.exp(data[i + k * inner]! - max)
+        for (let k = 0; k < n; k++) out[i + k * inner] = Math.exp(data[i + k * inner]! - max) / sum
+      }
+    }
+    return [out]
+  },
+}
+
+/** exp(x) over its sum along an axis. */
+export function softmax(x: Value, axis: number): Value {
+  return x.graph.apply(softmaxOp, [x], { axis: normalAxis(axis, x.shape.length) })[0]!
+}
+
+/** x where it is above 0, slope times x elsewhere. `slope` may be a value that broadcasts, as in a PReLU. */
+export function leakyRelu(x: Value, slope: Value | number): Value {
+  return add(relu(x), mul(sub(x, relu(x)), slope))
+}

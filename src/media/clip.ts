@@ -1,0 +1,56 @@
+import { InputError } from '../util/errors.ts'
+import type { Frame } from './frame.ts'
+
+/** Frames `fromFrame` (default 0) to just before `toFrame` (default: the end), every `step`th (default 1). */
+export interface FrameRange {
+  readonly fromFrame?: number
+  readonly toFrame?: number
+  readonly step?: number
+}
+
+/**
+ * A moving picture that is read as a stream: never whole in memory, and frame i is always the same frame.
+ * Every frame has pixels of its own, which the reader may keep.
+ */
+export interface Clip<F extends Frame = Frame> {
+  /** What it was opened from, for messages. */
+  readonly name: string
+  /** Pixels, as displayed: after rotation and pixel aspect ratio. */
+  readonly width: number
+  readonly height: number
+  /** Frames a second; the average where the rate varies. */
+  readonly frameRate: number
+  /** Seconds. */
+  readonly duration: number
+  /** Exact. */
+  readonly frameCount: number
+  /**
+   * Decodes the frames of a range in order. Leaving the loop early frees the decoder.
+   *
+   * @throws InputError if the range is empty or not within the clip, or a frame cannot be decoded.
+   */
+  frames(range?: FrameRange): AsyncGenerator<F, void, undefined>
+  /** Frees the file. Frames already read stay valid. Harmless when repeated. */
+  close(): Promise<void>
+}
+
+/** The frame numbers of a range, checked against the clip. @throws InputError */
+export function resolveRange(clip: Pick<Clip, 'name' | 'frameCount'>, range: FrameRange = {}): number[] {
+  const { fromFrame = 0, toFrame = clip.frameCount, step = 1 } = range
+  const whole = [fromFrame, toFrame, step].every(Number.isInteger)
+  if (!whole || fromFrame < 0 || toFrame > clip.frameCount || fromFrame >= toFrame || step < 1) {
+    throw new InputError({
+      what: 'there are no such frames',
+      where: clip.name,
+      got: `frames ${fromFrame} to ${toFrame}, step ${step}`,
+      expected: `whole numbers, 0 <= from < to <= ${clip.frameCount}, step at least 1`,
+    })
+  }
+  return Array.from({ length: Math.ceil((toFrame - fromFrame) / step) }, (_, i) => fromFrame + i * step)
+}
+
+/** One frame of a clip, decoded on its own. @throws InputError as `frames` does. */
+export async function frameAt<F extends Frame>(clip: Clip<F>, index: number): Promise<F> {
+  for await (const frame of clip.frames({ fromFrame: index, toFrame: index + 1 })) return frame
+  throw new InputError({ what: `frame ${index} cannot be decoded`, where: clip.name })
+}

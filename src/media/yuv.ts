@@ -1,0 +1,111 @@
+/**
+ * Between RGB and the planar YUV of video, here rather than in the codec library because that one tags
+ * encoded RGB with a matrix that other players take at its word, and decodes with one matrix for all.
+ */
+
+/** How red, green and blue make luma (ITU-R BT.601, BT.709, BT.2020). */
+const lumaWeights = { bt601: [0.299, 0.114], bt709: [0.2126, 0.0722], bt2020: [0.2627, 0.0593] } as const
+export type Matrix = keyof typeof lumaWeights
+
+/** Planes of one picture in one buffer. Offsets, strides and steps are in samples. */
+export interface YuvImage {
+  readonly width: number
+  readonly height: number
+  /** 8-bit samples, or up to 16-bit with `bits` used. */
+  readonly samples: Uint8Array | Uint16Array
+  readonly bits: number
+  /** Y, U, V. `step` is 2 where U and V are interleaved. */
+  readonly planes: readonly [Plane, Plane, Plane]
+  /** Chroma is halved this many times along x and y: 1, 1 for 4:2:0. */
+  readonly chromaShift: readonly [number, number]
+  readonly matrix: Matrix
+  readonly fullRange: boolean
+}
+
+export interface Plane {
+  readonly offset: number
+  readonly stride: number
+  readonly step: number
+}
+
+/** Each chroma sample serves its whole 2x2 block: the exact inverse of the averaging in `rgbToI420`. */
+export function yuvToRgb(image: YuvImage): Uint8Array {
+  const { width, height, samples, planes, chromaShift } = image
+  const down = image.bits - 8
+  const [sx, sy] = chromaShift
+  const { luma, redV, greenU, greenV, blueU } = decodeTables(image.matrix, image.fullRange)
+  const rgb = new Uint8Array(width * height * 3)
+  // Uint8ClampedArray would round as well as clamp; the tables carry 16 fraction bits and a half already.
+  const [py, pu, pv] = planes
+  let out = 0
+  for (let y = 0; y < height; y++) {
+    const rowY = py.offset + y * py.stride
+    const rowU = pu.offset + (y >> sy) * pu.stride
+    const rowV = pv.offset + (y >> sy) * pv.stride
+    for (let x = 0; x < width; x++) {
+      const l = luma[samples[rowY + x * py.step]! >> down]!
+      const u = samples[rowU + (x >> sx) * pu.step]! >> down
+      const v = samples[rowV + (x >> sx) * pv.step]! >> down
+      rgb[out] = clampByte((l + redV[v]!) >> 16)
+      rgb[out + 1] = clampByte((l + greenU[u]! + greenV[v]!) >> 16)
+      rgb[out + 2] = clampByte((l + blueU[u]!) >> 16)
+      out += 3
+    }
+  }
+  return rgb
+}
+
+/** [height, width, 3] to 4:2:0 planes Y, U, V, 8-bit BT.709 limited range. Width and height are even. */
+export function rgbToI420(rgb: Uint8Array, width: number, height: number): Uint8Array {
+  const [kr, kb] = lumaWeights.bt709
+  const kg = 1 - kr - kb
+  const [r, g, b] = [(kr * 219) / 255, (kg * 219) / 255, (kb * 219) / 255]
+  const half = width >> 1
+  const out = new Uint8Array(width * height + 2 * half * (height >> 1))
+  let u = width * height
+  let v = u + half * (height >> 1)
+  // (B - Y) / (2 (1 - kb)) over 224 levels, on the sum of four pixels.
+  const uScale = 224 / 255 / (2 * (1 - kb)) / 4
+  const vScale = 224 / 255 / (2 * (1 - kr)) / 4
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const i = (y * width + x) * 3
+      out[y * width + x] = r * rgb[i]! + g * rgb[i + 1]! + b * rgb[i + 2]! + 16.5
+    }
+  }
+  for (let y = 0; y < height; y += 2) {
+    for (let x = 0; x < width; x += 2) {
+      const i = (y * width + x) * 3
+      const j = i + width * 3
+      const red = rgb[i]! + rgb[i + 3]! + rgb[j]! + rgb[j + 3]!
+      const green = rgb[i + 1]! + rgb[i + 4]! + rgb[j + 1]! + rgb[j + 4]!
+      const blue = rgb[i + 2]! + rgb[i + 5]! + rgb[j + 2]! + rgb[j + 5]!
+      const luma = kr * red + kg * green + kb * blue
+      out[u++] = uScale * (blue - luma) + 128.5
+      out[v++] = vScale * (red - luma) + 128.5
+    }
+  }
+  return out
+}
+
+function clampByte(value: number): number {
+  return value < 0 ? 0 : value > 255 ? 255 : value
+}
+
+/** Terms of the decoding sums in 16-bit fixed point, by 8-bit sample. */
+function decodeTables(matrix: Matrix, fullRange: boolean) {
+  const [kr, kb] = lumaWeights[matrix]
+  const kg = 1 - kr - kb
+  const lumaGain = fullRange ? 1 : 255 / 219
+  const chromaGain = fullRange ? 1 : 255 / 224
+  const table = (term: (sample: number) => number) =>
+    Int32Array.from({ length: 256 }, (_, sample) => Math.round(term(sample) * 65536))
+  const chroma = (weight: number) => table((sample) => (sample - 128) * chromaGain * weight)
+  return {
+    luma: table((sample) => (sample - (fullRange ? 0 : 16)) * lumaGain + 0.5),
+    redV: chroma(2 * (1 - kr)),
+    greenU: chroma((-2 * (1 - kb) * kb) / kg),
+    greenV: chroma((-2 * (1 - kr) * kr) / kg),
+    blueU: chroma(2 * (1 - kb)),
+  }
+}
