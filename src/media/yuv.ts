@@ -35,7 +35,6 @@ export function yuvToRgb(image: YuvImage): Uint8Array {
   const [sx, sy] = chromaShift
   const { luma, redV, greenU, greenV, blueU } = decodeTables(image.matrix, image.fullRange)
   const rgb = new Uint8Array(width * height * 3)
-  // Uint8ClampedArray would round as well as clamp; the tables carry 16 fraction bits and a half already.
   const [py, pu, pv] = planes
   let out = 0
   for (let y = 0; y < height; y++) {
@@ -89,7 +88,7 @@ export function rgbToI420(rgb: Uint8Array, width: number, height: number): Uint8
 }
 
 function clampByte(value: number): number {
-  return value < 0 ? 0 : value > 255 ? 255 : value
+  return Math.min(Math.max(value, 0), 255)
 }
 
 /** Terms of the decoding sums in 16-bit fixed point, by 8-bit sample. */

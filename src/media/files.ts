@@ -1,0 +1,16 @@
+import { stat } from 'node:fs/promises'
+import { fileError } from '../store/file-errors.ts'
+import { InputError } from '../util/errors.ts'
+
+/** Refuses what cannot be a media file before a decoder sees it. @throws InputError */
+export async function assertFile(path: string): Promise<void> {
+  const found = await stat(path).catch((error: unknown) => {
+    throw fileError(error, path, 'read')
+  })
+  if (found.isDirectory()) {
+    throw new InputError({ what: 'this is a folder', where: path, expected: 'a video or picture file' })
+  }
+  if (found.isFile() && found.size === 0) {
+    throw new InputError({ what: 'the file is empty', where: path, expected: 'a video or picture' })
+  }
+}

@@ -1,0 +1,130 @@
+import type { VideoSample } from 'mediabunny'
+import { EnvironmentError } from '../util/errors.ts'
+import { createResampler, type Resampler } from './resample.ts'
+import { type Pixels, turn } from './turn.ts'
+import { type Matrix, type YuvImage, yuvToRgb } from './yuv.ts'
+
+/** How the planar formats of WebCodecs are laid out: chroma shifts and bits; A variants end in alpha. */
+const planar: Readonly<Record<string, readonly [shiftX: number, shiftY: number, bits: number]>> = {
+  I420: [1, 1, 8],
+  I420A: [1, 1, 8],
+  I420P10: [1, 1, 10],
+  I420AP10: [1, 1, 10],
+  I420P12: [1, 1, 12],
+  I420AP12: [1, 1, 12],
+  I422: [1, 0, 8],
+  I422A: [1, 0, 8],
+  I422P10: [1, 0, 10],
+  I422AP10: [1, 0, 10],
+  I422P12: [1, 0, 12],
+  I422AP12: [1, 0, 12],
+  I444: [0, 0, 8],
+  I444A: [0, 0, 8],
+  I444P10: [0, 0, 10],
+  I444AP10: [0, 0, 10],
+  I444P12: [0, 0, 12],
+  I444AP12: [0, 0, 12],
+  NV12: [1, 1, 8],
+}
+
+/** Where red, green and blue are in the packed formats. */
+const packed: Readonly<Record<string, readonly [number, number, number]>> = {
+  RGBA: [0, 1, 2],
+  RGBX: [0, 1, 2],
+  BGRA: [2, 1, 0],
+  BGRX: [2, 1, 0],
+}
+
+/** Turns decoded samples into RGB as displayed: colours, rotation, flip, square pixels. One per stream. */
+export class SampleReader {
+  private buffer = new Uint8Array(0)
+  private stretch: { readonly from: string; readonly resample: Resampler } | undefined
+
+  /** Does not close the sample. The result is the caller's. */
+  async read(sample: VideoSample): Promise<Pixels> {
+    const { width, height } = sample.visibleRect
+    const format = sample.format ?? 'unknown'
+    const size = sample.allocationSize()
+    if (this.buffer.length < size) this.buffer = new Uint8Array(size)
+    const layout = await sample.copyTo(this.buffer)
+    const data = toRgb(format, this.buffer, layout, sample)
+    const turned = turn({ width, height, data }, sample.rotation, sample.flip)
+    return this.square(turned, sample.displayWidth, sample.displayHeight)
+  }
+
+  /** Resizes where the pixels are not square. */
+  private square(pixels: Pixels, width: number, height: number): Pixels {
+    if (pixels.width === width && pixels.height === height) return pixels
+    const from = `${pixels.width}x${pixels.height}`
+    if (this.stretch?.from !== from) {
+      const window = { left: 0, top: 0, width: pixels.width, height: pixels.height }
+      this.stretch = { from, resample: createResampler(pixels, window, { width, height }) }
+    }
+    return { width, height, data: this.stretch.resample(pixels.data) }
+  }
+}
+
+function toRgb(
+  format: string,
+  bytes: Uint8Array,
+  layout: readonly { readonly offset: number; readonly stride: number }[],
+  sample: VideoSample,
+): Uint8Array {
+  const { width, height } = sample.visibleRect
+  const order = packed[format]
+  if (order !== undefined) return unpack(bytes, layout[0]!, order, width, height)
+  const shape = planar[format]
+  if (shape === undefined) {
+    throw new EnvironmentError({
+      what: 'the decoder gives a pixel format that is not known here',
+      got: format,
+      expected: [...Object.keys(planar), ...Object.keys(packed)].join(', '),
+      remedy: 'convert the video to 8-bit H.264 in 4:2:0 first',
+    })
+  }
+  const [shiftX, shiftY, bits] = shape
+  const size = bits > 8 ? 2 : 1
+  const interleaved = format === 'NV12'
+  const plane = (i: number, extra = 0, step = 1) => ({
+    offset: layout[i]!.offset / size + extra,
+    stride: layout[i]!.stride / size,
+    step,
+  })
+  const image: YuvImage = {
+    width,
+    height,
+    samples: size === 1 ? bytes : new Uint16Array(bytes.buffer, 0, bytes.length >> 1),
+    bits,
+    planes: interleaved ? [plane(0), plane(1, 0, 2), plane(1, 1, 2)] : [plane(0), plane(1), plane(2)],
+    chromaShift: [shiftX, shiftY],
+    matrix: matrixOf(sample.colorSpace.matrix, height),
+    fullRange: sample.colorSpace.fullRange ?? false,
+  }
+  return yuvToRgb(image)
+}
+
+function unpack(
+  bytes: Uint8Array,
+  { offset, stride }: { readonly offset: number; readonly stride: number },
+  [r, g, b]: readonly [number, number, number],
+  width: number,
+  height: number,
+): Uint8Array {
+  const rgb = new Uint8Array(width * height * 3)
+  for (let y = 0, to = 0; y < height; y++) {
+    for (let x = 0, from = offset + y * stride; x < width; x++, from += 4, to += 3) {
+      rgb[to] = bytes[from + r]!
+      rgb[to + 1] = bytes[from + g]!
+      rgb[to + 2] = bytes[from + b]!
+    }
+  }
+  return rgb
+}
+
+/** Untagged video is BT.601 in standard definition and BT.709 above, as players assume. */
+function matrixOf(tag: string | null, height: number): Matrix {
+  if (tag === 'bt709') return 'bt709'
+  if (tag === 'bt2020-ncl') return 'bt2020'
+  if (tag === 'smpte170m' || tag === 'bt470bg') return 'bt601'
+  return height >= 720 ? 'bt709' : 'bt601'
+}

@@ -1,0 +1,199 @@
+import type { Input, InputVideoTrack, VideoSample } from 'mediabunny'
+import { codeOf } from '../store/file-errors.ts'
+import { InputError, messageOf, PantinError } from '../util/errors.ts'
+import { type Clip, type FrameRange, resolveRange } from './clip.ts'
+import { loadCodecs } from './codecs.ts'
+import { keepAlive } from './event-loop.ts'
+import { assertFile } from './files.ts'
+import type { Frame } from './frame.ts'
+import { SampleReader } from './sample-pixels.ts'
+import { type FrameTimes, readFrameTimes } from './video-index.ts'
+
+type Mediabunny = typeof import('mediabunny')
+
+/**
+ * Opens a video file (mp4, mov, webm, mkv, ts with H.264, H.265, VP8, VP9 or AV1) for streaming.
+ *
+ * @throws InputError if the file is missing, empty, not a video, cut short, or of a codec that is not
+ * decoded here; EnvironmentError if no codecs are installed.
+ */
+export async function openVideo(path: string): Promise<Clip> {
+  await assertFile(path)
+  const mediabunny = await loadCodecs()
+  const input = new mediabunny.Input({
+    source: new mediabunny.FilePathSource(path),
+    formats: mediabunny.ALL_FORMATS,
+  })
+  try {
+    const track = await keepAlive(findTrack(mediabunny, input, path))
+    const times = await keepAlive(readFrameTimes(mediabunny, track))
+    await keepAlive(assertWhole(input, times, path))
+    const width = await track.getDisplayWidth()
+    const height = await track.getDisplayHeight()
+    return new VideoClip(mediabunny, input, track, times, { name: path, width, height })
+  } catch (error) {
+    input.dispose()
+    if (error instanceof PantinError) throw error
+    throw damaged(path, 'cannot be read as a video', error)
+  }
+}
+
+class VideoClip implements Clip {
+  readonly name: string
+  readonly width: number
+  readonly height: number
+  readonly frameRate: number
+  readonly duration: number
+  readonly frameCount: number
+
+  constructor(
+    private readonly mediabunny: Mediabunny,
+    private readonly input: Input,
+    private readonly track: InputVideoTrack,
+    private readonly index: FrameTimes,
+    { name, width, height }: Pick<Clip, 'name' | 'width' | 'height'>,
+  ) {
+    const { times, durations } = index
+    this.name = name
+    this.width = width
+    this.height = height
+    this.frameCount = times.length
+    this.duration = times.at(-1)! + durations.at(-1)! - times[0]!
+    this.frameRate = averageRate(times, durations)
+  }
+
+  async *frames(range?: FrameRange): AsyncGenerator<Frame, void, undefined> {
+    const numbers = resolveRange(this, range)
+    const reader = new SampleReader()
+    const samples = this.samples(numbers)
+    let done = 0
+    try {
+      for (; ; done++) {
+        const next = await keepAlive(samples.next())
+        if (next.done || next.value === null) break
+        yield await this.toFrame(next.value, numbers[done]!, reader)
+      }
+    } catch (error) {
+      if (error instanceof PantinError) throw error
+      throw this.broken(numbers[done]!, error)
+    } finally {
+      await keepAlive(samples.return(undefined))
+    }
+    if (done < numbers.length) throw this.broken(numbers[done]!)
+  }
+
+  async close(): Promise<void> {
+    this.input.dispose()
+  }
+
+  /** A run of frames decodes straight through; a sparse choice seeks to key frames in between. */
+  private samples(numbers: readonly number[]): AsyncGenerator<VideoSample | null, void, unknown> {
+    const sink = new this.mediabunny.VideoSampleSink(this.track)
+    const { times, durations } = this.index
+    const [first, second] = [numbers[0]!, numbers[1]]
+    // The middle of a frame finds it however its time was rounded.
+    const middle = (i: number) => times[i]! + durations[i]! / 2
+    if (second !== undefined && second > first + 1) return sink.samplesAtTimestamps(numbers.map(middle))
+    const end = numbers.at(-1)! + 1
+    return sink.samples(middle(first), end < times.length ? times[end]! - durations[end - 1]! / 2 : undefined)
+  }
+
+  /** Closes the sample: decoded pictures are large and few, and the decoder waits for them. */
+  private async toFrame(sample: VideoSample, number: number, reader: SampleReader): Promise<Frame> {
+    const { times, durations } = this.index
+    try {
+      const time = times[number]!
+      if (Math.abs(sample.timestamp - time) > Math.max(durations[number]! / 2, 0.001)) {
+        throw this.broken(number, `the decoder gave the frame at ${sample.timestamp} s in its place`)
+      }
+      const pixels = await keepAlive(reader.read(sample))
+      if (pixels.width !== this.width || pixels.height !== this.height) {
+        throw new InputError({
+          what: `the frame size changes at frame ${number}`,
+          where: this.name,
+          got: `${pixels.width} x ${pixels.height}`,
+          expected: `${this.width} x ${this.height}, as at the start`,
+          remedy: 'convert the video to one frame size first',
+        })
+      }
+      return { ...pixels, time: time - times[0]!, duration: durations[number]! }
+    } finally {
+      sample.close()
+    }
+  }
+
+  private broken(number: number, cause?: unknown): InputError {
+    const what = `frame ${number} of ${this.frameCount} cannot be decoded: the file is cut short or damaged`
+    return damaged(this.name, what, cause)
+  }
+}
+
+/** Frames over the time they are shown for; a single frame of unknown length counts as 1/25 s. */
+function averageRate(times: Float64Array, durations: Float64Array): number {
+  const span = times.at(-1)! - times[0]!
+  if (times.length > 1 && span > 0) return roundRate((times.length - 1) / span)
+  return durations[0]! > 0 ? roundRate(1 / durations[0]!) : 25
+}
+
+/** Containers round times to a tick, so that 25 would read as 25.0003. */
+function roundRate(rate: number): number {
+  const whole = Math.round(rate)
+  return Math.abs(rate - whole) < 0.01 ? whole : Math.round(rate * 1000) / 1000
+}
+
+async function findTrack(mediabunny: Mediabunny, input: Input, path: string): Promise<InputVideoTrack> {
+  if (!(await input.canRead())) {
+    throw new InputError({
+      what: 'this is not a video that can be read here',
+      where: path,
+      expected: 'a video: mp4, mov, webm, mkv or ts',
+      remedy: 'give a video file; convert other containers (avi, gif, wmv) to mp4 first',
+    })
+  }
+  const track = await input.getPrimaryVideoTrack()
+  if (track === null) {
+    const sound = (await input.getAudioTracks()).length > 0
+    throw new InputError({
+      what: sound ? 'the file holds sound but no pictures' : 'the file holds no pictures',
+      where: path,
+      expected: 'a file with a video track',
+      ...(sound ? {} : { remedy: 'the file may be cut short: copy or record it again' }),
+    })
+  }
+  const config = await track.getDecoderConfig()
+  const decodable = (await track.canDecode()) && (await mediabunny.canDecodeVideo((await track.getCodec())!))
+  if (!decodable) {
+    throw new InputError({
+      what: 'no decoder here reads this video codec',
+      where: path,
+      got: config?.codec ?? String(await track.getInternalCodecId()),
+      expected: 'H.264, H.265, VP8, VP9 or AV1',
+      remedy: 'convert the video to H.264 in mp4 first',
+    })
+  }
+  return track
+}
+
+/** A container that promises more seconds than it holds was cut off. */
+async function assertWhole(input: Input, { times, durations }: FrameTimes, path: string): Promise<void> {
+  if (times.length === 0) throw damaged(path, 'the file holds no whole frame: it is cut short or damaged')
+  // Only where nothing but pictures can account for the length.
+  if ((await input.getTracks()).length > 1) return
+  const promised = (await input.getDurationFromMetadata()) ?? 0
+  const held = times.at(-1)! + durations.at(-1)!
+  if (promised - held > Math.max(0.5, promised * 0.02)) {
+    throw new InputError({
+      what: `the file is cut short or damaged after frame ${times.length - 1}`,
+      where: path,
+      got: `${held.toFixed(2)} s of pictures`,
+      expected: `${promised.toFixed(2)} s, as its header says`,
+      remedy: 'copy or record it again, or cut the good part into a new file',
+    })
+  }
+}
+
+function damaged(path: string, what: string, cause?: unknown): InputError {
+  const got = cause === undefined ? {} : { got: codeOf(cause) ?? messageOf(cause).split('\n')[0]! }
+  const remedy = 'copy or record the video again, or use another one'
+  return new InputError({ what, where: path, ...got, remedy }, { cause })
+}

@@ -1,0 +1,233 @@
+import { extname } from 'node:path'
+import type { Output as Muxer, OutputFormat, VideoCodec, VideoSampleSource } from 'mediabunny'
+import { createOutput, type Output } from '../store/atomic.ts'
+import { EnvironmentError, InputError, messageOf, PantinError } from '../util/errors.ts'
+import { loadCodecs } from './codecs.ts'
+import { keepAlive } from './event-loop.ts'
+import type { Frame } from './frame.ts'
+import { rgbToI420 } from './yuv.ts'
+
+type Mediabunny = typeof import('mediabunny')
+
+/** What each file ending holds: its container, and the codecs it may carry, the default one first. */
+const containers = {
+  '.mp4': { codecs: ['avc', 'hevc', 'vp9', 'av1'], format: (m: Mediabunny) => new m.Mp4OutputFormat() },
+  '.mov': { codecs: ['avc', 'hevc'], format: (m: Mediabunny) => new m.MovOutputFormat() },
+  '.webm': { codecs: ['vp9', 'vp8', 'av1'], format: (m: Mediabunny) => new m.WebMOutputFormat() },
+  '.mkv': {
+    codecs: ['avc', 'hevc', 'vp9', 'vp8', 'av1'],
+    format: (m: Mediabunny) => new m.MkvOutputFormat(),
+  },
+} satisfies Record<string, { codecs: VideoCodec[]; format: (m: Mediabunny) => OutputFormat }>
+
+export type WriterCodec = (typeof containers)[keyof typeof containers]['codecs'][number]
+
+export interface VideoWriterOptions {
+  /** Pixels of the frames to come. Odd sizes are stored one pixel larger, the last row or column twice. */
+  readonly width: number
+  readonly height: number
+  /** Frames a second: frame i is shown at i / frameRate, whatever its own time. */
+  readonly frameRate: number
+  /** Default: H.264 (`avc`) in mp4, mov and mkv, VP9 in webm. */
+  readonly codec?: WriterCodec
+  /** Bits a second; default by frame size and rate, for a quality in which losses are hard to see. */
+  readonly bitrate?: number
+  /** Replace an existing file. Default: refuse. */
+  readonly overwrite?: boolean
+}
+
+export interface VideoWriter {
+  readonly path: string
+  readonly frameCount: number
+  /** Encodes one frame; resolves when the next may come. The frame may be reused after that. */
+  write(frame: Frame): Promise<void>
+  /** Finishes the file and gives it its name. */
+  close(): Promise<void>
+  /** Leaves nothing behind. Harmless after `close`. */
+  abort(): Promise<void>
+}
+
+/**
+ * A video file written frame by frame, under a temporary name until `close`.
+ *
+ * @throws InputError for an ending, size, rate or codec that cannot be written, or a path that cannot be;
+ * EnvironmentError where the encoder is missing.
+ */
+export async function createVideoWriter(path: string, options: VideoWriterOptions): Promise<VideoWriter> {
+  const { container, codec } = chooseCodec(path, options.codec)
+  assertWritable(path, options)
+  const output = await createOutput(path, { overwrite: options.overwrite ?? false })
+  const mediabunny = await loadCodecs()
+  const { frameRate } = options
+  const width = even(options.width)
+  const height = even(options.height)
+  const bitrate = options.bitrate ?? defaultBitrate(width, height, frameRate)
+  if (!(await keepAlive(mediabunny.canEncodeVideo(codec, { width, height, bitrate })))) {
+    throw new EnvironmentError({
+      what: `no encoder here writes ${codec} at ${width} x ${height}`,
+      where: path,
+      remedy: `choose another codec: ${container.codecs.filter((c) => c !== codec).join(', ')}`,
+    })
+  }
+  const source = new mediabunny.VideoSampleSource({ codec, bitrate, keyFrameInterval: 2 })
+  const muxer = new mediabunny.Output({
+    format: container.format(mediabunny),
+    target: new mediabunny.FilePathTarget(output.temporary),
+  })
+  muxer.addVideoTrack(source, { frameRate })
+  const writer = new MuxedWriter(path, options, mediabunny, muxer, source, output)
+  await writer.start()
+  return writer
+}
+
+class MuxedWriter implements VideoWriter {
+  frameCount = 0
+  private state: 'open' | 'closed' = 'open'
+
+  constructor(
+    readonly path: string,
+    private readonly options: VideoWriterOptions,
+    private readonly mediabunny: Mediabunny,
+    private readonly muxer: Muxer,
+    private readonly source: VideoSampleSource,
+    private readonly output: Output,
+  ) {}
+
+  start(): Promise<void> {
+    return this.guard(() => this.muxer.start())
+  }
+
+  async write(frame: Frame): Promise<void> {
+    const { width, height, frameRate } = this.options
+    if (this.state !== 'open') {
+      throw new InputError({ what: 'the video is finished: no frame can be added', where: this.path })
+    }
+    if (frame.width !== width || frame.height !== height) {
+      throw new InputError({
+        what: `frame ${this.frameCount} has another size than the video`,
+        where: this.path,
+        got: `${frame.width} x ${frame.height}`,
+        expected: `${width} x ${height}`,
+      })
+    }
+    const [w, h] = [even(width), even(height)]
+    const sample = new this.mediabunny.VideoSample(rgbToI420(padToEven(frame), w, h), {
+      format: 'I420',
+      codedWidth: w,
+      codedHeight: h,
+      timestamp: this.frameCount / frameRate,
+      duration: 1 / frameRate,
+      colorSpace: { primaries: 'bt709', transfer: 'bt709', matrix: 'bt709', fullRange: false },
+    })
+    try {
+      await this.guard(() => this.source.add(sample))
+      this.frameCount++
+    } finally {
+      sample.close()
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.state === 'closed') return
+    if (this.frameCount === 0) {
+      await this.abort()
+      throw new InputError({ what: 'a video needs at least one frame', where: this.path })
+    }
+    await this.guard(() => this.muxer.finalize())
+    this.state = 'closed'
+    await this.output.commit()
+  }
+
+  async abort(): Promise<void> {
+    if (this.state === 'closed') return
+    this.state = 'closed'
+    // The temporary goes whatever the muxer says.
+    await keepAlive(this.muxer.cancel()).catch(() => {})
+    await this.output.abort()
+  }
+
+  /** On failure nothing is left behind. */
+  private async guard(work: () => Promise<void>): Promise<void> {
+    try {
+      await keepAlive(work())
+    } catch (error) {
+      await this.abort()
+      if (error instanceof PantinError) throw error
+      throw new EnvironmentError(
+        {
+          what: `writing the video failed at frame ${this.frameCount}`,
+          where: this.path,
+          got: messageOf(error),
+          remedy: 'check the free space of the disk, or choose another codec',
+        },
+        { cause: error },
+      )
+    }
+  }
+}
+
+function chooseCodec(path: string, wanted: WriterCodec | undefined) {
+  const ending = extname(path).toLowerCase()
+  const container = Object.entries(containers).find(([name]) => name === ending)?.[1]
+  if (container === undefined) {
+    throw new InputError({
+      what: 'the file ending does not say which kind of video to write',
+      where: path,
+      got: ending === '' ? 'no ending' : ending,
+      expected: Object.keys(containers).join(', '),
+    })
+  }
+  const codecs: readonly WriterCodec[] = container.codecs
+  const codec = wanted ?? codecs[0]!
+  if (!codecs.includes(codec)) {
+    throw new InputError({
+      what: `a ${ending} file cannot hold this codec`,
+      where: path,
+      got: codec,
+      expected: codecs.join(', '),
+    })
+  }
+  return { container, codec }
+}
+
+function assertWritable(path: string, { width, height, frameRate }: VideoWriterOptions): void {
+  const sizes = [width, height]
+  if (!sizes.every((n) => Number.isInteger(n) && n >= 16 && n <= 8192)) {
+    throw new InputError({
+      what: 'a video of this size cannot be written',
+      where: path,
+      got: `${width} x ${height}`,
+      expected: '16 to 8192 whole pixels a side',
+    })
+  }
+  if (!(frameRate > 0 && frameRate <= 1000)) {
+    throw new InputError({
+      what: 'a video of this frame rate cannot be written',
+      where: path,
+      got: String(frameRate),
+      expected: 'more than 0, at most 1000 frames a second',
+    })
+  }
+}
+
+/** 4:2:0 chroma covers 2x2 pixels. */
+function even(size: number): number {
+  return size + (size % 2)
+}
+
+function padToEven({ width, height, data }: Frame): Uint8Array {
+  const [w, h] = [even(width), even(height)]
+  if (w === width && h === height) return data
+  const out = new Uint8Array(w * h * 3)
+  for (let y = 0; y < h; y++) {
+    const row = data.subarray(Math.min(y, height - 1) * width * 3, (Math.min(y, height - 1) + 1) * width * 3)
+    out.set(row, y * w * 3)
+    if (w > width) out.set(row.subarray(-3), (y * w + width) * 3)
+  }
+  return out
+}
+
+/** Bits a second: small pictures need more bits a pixel for the same look. */
+function defaultBitrate(width: number, height: number, frameRate: number): number {
+  return Math.round(300_000 + 0.2 * width * height * Math.min(frameRate, 60))
+}
