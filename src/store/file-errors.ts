@@ -1,4 +1,4 @@
-import { EnvironmentError, InputError, PantinError } from '../util/errors.ts'
+import { EnvironmentError, InputError, messageOf, PantinError } from '../util/errors.ts'
 
 /** Codes of a disk, a quota or a size limit that is used up. */
 const full = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
@@ -27,7 +27,8 @@ export function codeOf(error: unknown): string | undefined {
 }
 
 /**
- * The typed error for a failed file operation. An error that pantin threw itself comes back unchanged.
+ * The typed error for a failed file operation. Errors that pantin threw itself, and errors that are no
+ * failure of the system but a bug, come back unchanged.
  *
  * @param needed bytes that were to be written, where known; said when the disk is full.
  * @returns EnvironmentError for a full or failing disk, InputError for a path that cannot serve.
@@ -37,11 +38,12 @@ export function fileError(
   path: string,
   action: 'read' | 'written',
   needed?: number,
-): PantinError {
+): unknown {
   if (error instanceof PantinError) return error
   const code = codeOf(error)
+  if (code === undefined) return isOutOfMemory(error) ? outOfMemory(error, path) : error
   const options = { cause: error }
-  if (code !== undefined && full.has(code)) {
+  if (full.has(code)) {
     const problem = {
       what: 'there is no room left to write this file; an earlier file of this name is intact',
       where: path,
@@ -51,24 +53,33 @@ export function fileError(
     const expected = needed === undefined ? {} : { expected: `room for ${needed} bytes` }
     return new EnvironmentError({ ...problem, ...expected }, options)
   }
-  const reason = code === undefined ? undefined : unusable[code]
+  const reason = unusable[code]
   if (reason !== undefined) {
     const remedy =
       action === 'read'
         ? 'check the path and its permissions'
         : 'name a file in an existing folder where you may write'
-    return new InputError(
-      { what: `cannot be ${action}: ${reason}`, where: path, got: code!, remedy },
-      options,
-    )
+    return new InputError({ what: `cannot be ${action}: ${reason}`, where: path, got: code, remedy }, options)
   }
   return new EnvironmentError(
     {
       what: `could not be ${action}`,
       where: path,
-      got: error instanceof Error ? error.message : String(error),
+      got: messageOf(error),
       remedy: 'check the disk, then run the command again',
     },
     options,
+  )
+}
+
+function isOutOfMemory(error: unknown): boolean {
+  return error instanceof RangeError && /allocation failed|typed array length/i.test(error.message)
+}
+
+function outOfMemory(error: unknown, path: string): EnvironmentError {
+  const remedy = 'use a machine with more memory, or a smaller file'
+  return new EnvironmentError(
+    { what: 'not enough memory for this file', where: path, got: messageOf(error), remedy },
+    { cause: error },
   )
 }

@@ -1,0 +1,57 @@
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join, relative, resolve } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import ts from 'typescript'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+/** Modules that a plain `node` process can import. */
+export interface Compiled {
+  /** The temporary folder that holds them, laid out as the project. */
+  readonly folder: string
+  /** The address to import, of a path as in the project ('src/store/run.ts'). */
+  url(path: string): string
+  remove(): void
+}
+
+/**
+ * Turns TypeScript modules and all that they import from the project into JavaScript in a temporary
+ * folder, for tests that need a child process: Node 20 does not run TypeScript, and a build may be old.
+ *
+ * @param entries paths from the project's root, such as 'src/store/run.ts'.
+ */
+export function compile(...entries: string[]): Compiled {
+  const folder = mkdtempSync(join(tmpdir(), 'pantin-compiled-'))
+  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
+  symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'), 'junction')
+  const waiting = entries.map((entry) => resolve(root, entry))
+  const done = new Set<string>()
+  for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {
+    if (done.has(file)) continue
+    done.add(file)
+    const source = readFileSync(file, 'utf8')
+    const output = join(folder, relative(root, file).replace(/\.ts$/, '.js'))
+    mkdirSync(dirname(output), { recursive: true })
+    writeFileSync(output, toJavaScript(source))
+    for (const { fileName } of ts.preProcessFile(source).importedFiles) {
+      if (fileName.startsWith('.')) waiting.push(resolve(dirname(file), fileName))
+    }
+  }
+  return {
+    folder,
+    url: (path) => pathToFileURL(join(folder, path.replace(/\.ts$/, '.js'))).href,
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  }
+}
+
+function toJavaScript(source: string): string {
+  return ts.transpileModule(source, {
+    compilerOptions: {
+      target: ts.ScriptTarget.ES2023,
+      module: ts.ModuleKind.ESNext,
+      verbatimModuleSyntax: true,
+      rewriteRelativeImportExtensions: true,
+    },
+  }).outputText
+}
