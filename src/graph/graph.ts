@@ -1,41 +1,14 @@
 import { GraphError } from '../util/errors.ts'
-import type { OpDef } from './op.ts'
-import { type DType, formatShape, type Shape, type Tensor } from './tensor.ts'
+import type { Attrs, Builder, Node, OpDef, TensorType, Value } from './op.ts'
+import { formatShape } from './tensor.ts'
 
-/** Element type and shape: all that shape rules know of a value. */
-export interface TensorType {
-  readonly dtype: DType
-  readonly shape: Shape
-}
-
-/** What an op is told at build time, besides its inputs. Plain data, so that it can be compared and printed. */
-export type Attr = number | string | boolean | readonly number[] | Tensor
-export type Attrs = { readonly [name: string]: Attr }
-
-/** One result of one node: the edge of the graph. */
-export interface Value extends TensorType {
-  readonly graph: Graph
-  readonly node: Node
-  /** Which of the node's outputs this is. */
-  readonly index: number
-}
-
-/** One use of an op. Nodes are numbered in the order of their making, so a node's inputs come before it. */
-export interface Node {
-  readonly id: number
-  readonly op: OpDef
-  readonly inputs: readonly Value[]
-  readonly attrs: Attrs
-  readonly outputs: readonly Value[]
-  /** Where in the network it was made, for messages: `encoder/layers.3/conv`. */
-  readonly scope: string
-}
+export type { Attr, Attrs, Builder, Node, TensorType, Value } from './op.ts'
 
 /**
  * A typed dataflow graph. It only grows: `apply` adds a node, checked by its op's shape rule, and passes
  * write a new graph. Every shape is concrete.
  */
-export class Graph {
+export class Graph implements Builder {
   readonly nodes: Node[] = []
   /** Named results, in order. */
   readonly outputs = new Map<string, Value>()

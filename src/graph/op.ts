@@ -1,6 +1,42 @@
 import { GraphError } from '../util/errors.ts'
-import type { Attrs, Node, TensorType, Value } from './graph.ts'
-import type { Tensor } from './tensor.ts'
+import type { DType, Shape, Tensor } from './tensor.ts'
+
+/** Element type and shape: all that shape rules know of a value. */
+export interface TensorType {
+  readonly dtype: DType
+  readonly shape: Shape
+}
+
+/** What an op is told at build time, besides its inputs. Plain data, so that it can be compared and printed. */
+export type Attr = number | string | boolean | readonly number[] | Tensor
+export type Attrs = { readonly [name: string]: Attr }
+
+/** What values can be built in: a Graph. */
+export interface Builder {
+  /** Adds a node. @throws GraphError if the op's shape rule refuses the inputs. */
+  apply<A extends Attrs>(op: OpDef<A>, inputs: readonly Value[], attrs: A): readonly Value[]
+  /** Runs `build` with `name` added to the path that messages show. */
+  within<T>(name: string, build: () => T): T
+}
+
+/** One result of one node: the edge of the graph. */
+export interface Value extends TensorType {
+  readonly graph: Builder
+  readonly node: Node
+  /** Which of the node's outputs this is. */
+  readonly index: number
+}
+
+/** One use of an op. Nodes are numbered in the order of their making, so a node's inputs come before it. */
+export interface Node {
+  readonly id: number
+  readonly op: OpDef
+  readonly inputs: readonly Value[]
+  readonly attrs: Attrs
+  readonly outputs: readonly Value[]
+  /** Where in the network it was made, for messages: `encoder/layers.3/conv`. */
+  readonly scope: string
+}
 
 /**
  * What pantin must know of an op: its shape rule, its ONNX form, its gradient and a plain reference.

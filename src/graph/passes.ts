@@ -1,4 +1,4 @@
-import type { Attrs, Graph, Node, TensorType, Value } from './graph.ts'
+import type { Attrs, Builder, Graph, Node, TensorType, Value } from './graph.ts'
 import { interpretNode } from './interpret.ts'
 import type { Plain } from './op.ts'
 import { rewrite } from './rewrite.ts'
@@ -8,7 +8,7 @@ import { sizeOf, type Tensor } from './tensor.ts'
 export interface ConstantMaker {
   isConstant(node: Node): boolean
   valueOf(node: Node): Tensor
-  make(graph: Graph, type: TensorType, data: Float64Array): Value
+  make(graph: Builder, type: TensorType, data: Float64Array): Value
 }
 
 /** Ops of the same kind on the same inputs with the same attributes become one. */

@@ -1,4 +1,4 @@
-import type { Attrs, Graph, TensorType, Value } from '../graph.ts'
+import type { Attrs, Builder, TensorType, Value } from '../graph.ts'
 import type { GradientRule, OpDef } from '../op.ts'
 import { refuse } from '../op.ts'
 import { formatShape, ints, type Shape, sameShape, scalar, sizeOf } from '../tensor.ts'
@@ -81,13 +81,13 @@ function binary(op: OpDef<NoAttrs>, a: Operand, b: Operand): Value {
 }
 
 /** The graph that two operands, one of which may be a number, belong to. */
-export function graphOf(a: Operand, b: Operand): Graph {
+export function graphOf(a: Operand, b: Operand): Builder {
   if (typeof a !== 'number') return a.graph
   if (typeof b !== 'number') return b.graph
   return refuse('two numbers make no graph value', { remedy: 'compute them before the graph is built' })
 }
 
-export function asValue(graph: Graph, operand: Operand): Value {
+export function asValue(graph: Builder, operand: Operand): Value {
   return typeof operand === 'number' ? constant(graph, scalar(operand)) : operand
 }
 

@@ -1,5 +1,5 @@
 import { InputError } from '../../util/errors.ts'
-import type { Graph, Node, TensorType, Value } from '../graph.ts'
+import type { Builder, Node, TensorType, Value } from '../graph.ts'
 import { type OpDef, refuse } from '../op.ts'
 import type { ConstantMaker } from '../passes.ts'
 import {
@@ -26,7 +26,7 @@ export const inputOp: OpDef<InputAttrs> = {
 }
 
 /** A value that the caller feeds at every run. */
-export function input(graph: Graph, name: string, dtype: DType, shape: Shape): Value {
+export function input(graph: Builder, name: string, dtype: DType, shape: Shape): Value {
   return graph.apply(inputOp, [], { name, dtype, shape })[0]!
 }
 
@@ -60,7 +60,7 @@ export const parameterOp: OpDef<ParameterAttrs> = {
 const none = scalar(0)
 
 /** A named array of weights, under the name it has in checkpoints. */
-export function parameter(graph: Graph, name: string, shape: Shape, initial: Initial, role: Role): Value {
+export function parameter(graph: Builder, name: string, shape: Shape, initial: Initial, role: Role): Value {
   if (initial.kind === 'values' && !sameShape(initial.values.shape, shape)) {
     refuse(`the initial values of ${name} have another shape than it`)
   }
@@ -116,7 +116,7 @@ export const constantOp: OpDef<ConstantAttrs> = {
 }
 
 /** A value that is known when the graph is built. */
-export function constant(graph: Graph, value: Tensor): Value {
+export function constant(graph: Builder, value: Tensor): Value {
   return graph.apply(constantOp, [], { value })[0]!
 }
 
@@ -126,7 +126,7 @@ export function constantValue(value: Value): Tensor | undefined {
 }
 
 /** A constant of this type, filled with one number. */
-export function filled(graph: Graph, type: TensorType, fill: number): Value {
+export function filled(graph: Builder, type: TensorType, fill: number): Value {
   return constant(graph, fromPlain(type, new Float64Array(sizeOf(type.shape)).fill(fill)))
 }
 

@@ -1,0 +1,149 @@
+import type { TensorType, Value } from '../graph.ts'
+import { type OpDef, type Plain, refuse } from '../op.ts'
+import { allocate, sizeOf, tensor } from '../tensor.ts'
+import { mul } from './arithmetic.ts'
+import { convTranspose } from './conv.ts'
+import { scatterAdd } from './gather.ts'
+import { constant } from './leaf.ts'
+import { reshape } from './shape.ts'
+import { describe, expectInputs, expectRank } from './support.ts'
+
+/** Pooling over windows of [N, C, H, W]. */
+
+export type PoolGeometry = {
+  readonly kernel: readonly [number, number]
+  readonly strides: readonly [number, number]
+  /** Rows and columns added at the top, left, bottom and right. */
+  readonly pads: readonly [number, number, number, number]
+}
+
+export interface PoolOptions {
+  /** Default: the kernel, so that windows do not overlap. */
+  readonly strides?: readonly [number, number]
+  readonly pads?: readonly [number, number, number, number]
+}
+
+function pooledType(inputs: readonly TensorType[], { kernel, strides, pads }: PoolGeometry): TensorType {
+  expectInputs(inputs, 1)
+  const x = inputs[0]!
+  expectRank(x, 4, '[N, C, H, W]')
+  const [n, c, height, width] = x.shape as [number, number, number, number]
+  const h = Math.floor((height + pads[0] + pads[2] - kernel[0]) / strides[0]) + 1
+  const w = Math.floor((width + pads[1] + pads[3] - kernel[1]) / strides[1]) + 1
+  if (h < 1 || w < 1) {
+    refuse('the window is larger than its input', {
+      got: `${describe([x])} under a window of ${kernel.join('x')}`,
+      remedy: 'give a larger input',
+    })
+  }
+  return { dtype: 'float32', shape: [n, c, h, w] }
+}
+
+/** Visits every pixel of every window: indices into the result and the input. Padding is left out. */
+function forWindows(
+  shape: readonly number[],
+  result: readonly number[],
+  { kernel, strides, pads }: PoolGeometry,
+  visit: (out: number, at: number) => void,
+): void {
+  const [n, c, height, width] = shape as [number, number, number, number]
+  const [, , h, w] = result as [number, number, number, number]
+  for (let plane = 0; plane < n * c; plane++) {
+    for (let y = 0; y < h; y++) {
+      for (let x = 0; x < w; x++) {
+        for (let i = 0; i < kernel[0] * kernel[1]; i++) {
+          const row = y * strides[0] + Math.floor(i / kernel[1]) - pads[0]
+          const column = x * strides[1] + (i % kernel[1]) - pads[1]
+          if (row < 0 || row >= height || column < 0 || column >= width) continue
+          visit((plane * h + y) * w + x, (plane * height + row) * width + column)
+        }
+      }
+    }
+  }
+}
+
+/** Largest element of each window, and its flat index in the whole input (the first of equal ones). */
+export const maxPoolOp: OpDef<PoolGeometry> = {
+  name: 'maxPool',
+  infer(inputs, geometry) {
+    const type = pooledType(inputs, geometry)
+    return [type, { dtype: 'int64', shape: type.shape }]
+  },
+  emit: (onnx, inputs, { kernel, strides, pads }, node) =>
+    onnx.node(
+      'MaxPool',
+      inputs,
+      { kernel_shape: kernel, strides, pads },
+      onnx.used(node.outputs[1]!) ? 2 : 1,
+    ),
+  gradient: ({ grad, inputs: [x], outputs: [, index] }) => {
+    const flat = scatterAdd(reshape(index!, [-1]), reshape(grad, [-1]), 0, sizeOf(x!.shape))
+    return [reshape(flat, x!.shape)]
+  },
+  reference([x], geometry, [type]) {
+    const best = new Float64Array(sizeOf(type!.shape)).fill(Number.NEGATIVE_INFINITY)
+    const index = new Float64Array(best.length)
+    forWindows(x!.shape, type!.shape, geometry, (out, at) => {
+      if (x!.data[at]! > best[out]!) {
+        best[out] = x!.data[at]!
+        index[out] = at
+      }
+    })
+    return [best, index]
+  },
+}
+
+function pool(op: OpDef<PoolGeometry>, x: Value, kernel: readonly [number, number], options: PoolOptions) {
+  const geometry = {
+    kernel,
+    strides: options.strides ?? kernel,
+    pads: options.pads ?? ([0, 0, 0, 0] as const),
+  }
+  return x.graph.apply(op, [x], geometry)
+}
+
+/** Maximum over windows of [N, C, H, W]; `index` is int64, flat over the whole input. */
+export function maxPool(
+  x: Value,
+  kernel: readonly [number, number],
+  options: PoolOptions = {},
+): { value: Value; index: Value } {
+  const [value, index] = pool(maxPoolOp, x, kernel, options)
+  return { value: value!, index: index! }
+}
+
+/** Mean of each window; padding counts as zeros. */
+export const averagePoolOp: OpDef<PoolGeometry> = {
+  name: 'averagePool',
+  infer: (inputs, geometry) => [pooledType(inputs, geometry)],
+  emit: (onnx, inputs, { kernel, strides, pads }) =>
+    onnx.node('AveragePool', inputs, { kernel_shape: kernel, strides, pads, count_include_pad: 1 }),
+  // Every pixel of a window gets an equal part: a depthwise transposed convolution with a flat kernel.
+  gradient: ({ grad, inputs: [x], attrs: { kernel, strides, pads } }) => {
+    const [, c, height, width] = x!.shape as [number, number, number, number]
+    const ones = allocate('float32', c * kernel[0] * kernel[1]).fill(1 / (kernel[0] * kernel[1]))
+    const flat = constant(x!.graph, tensor('float32', [c, 1, ...kernel], ones))
+    const missing = (axis: 0 | 1, size: number) =>
+      size - ((grad.shape[2 + axis]! - 1) * strides[axis] + kernel[axis] - pads[axis] - pads[axis + 2]!)
+    const outputPadding = [missing(0, height), missing(1, width)] as const
+    return [convTranspose(grad, flat, undefined, { strides, pads, group: c, outputPadding })]
+  },
+  reference([x]: readonly Plain[], geometry, [type]) {
+    const out = new Float64Array(sizeOf(type!.shape))
+    const count = geometry.kernel[0] * geometry.kernel[1]
+    forWindows(x!.shape, type!.shape, geometry, (o, at) => {
+      out[o]! += x!.data[at]! / count
+    })
+    return [out]
+  },
+}
+
+/** Mean over windows of [N, C, H, W]; padding counts as zeros. */
+export function averagePool(x: Value, kernel: readonly [number, number], options: PoolOptions = {}): Value {
+  return pool(averagePoolOp, x, kernel, options)[0]!
+}
+
+/** Sum over windows: the mean times the window's size. */
+export function sumPool(x: Value, kernel: readonly [number, number], options: PoolOptions = {}): Value {
+  return mul(averagePool(x, kernel, options), kernel[0] * kernel[1])
+}

@@ -1,0 +1,173 @@
+import type { Value } from '../graph.ts'
+import { type OpDef, refuse } from '../op.ts'
+import { sizeOf } from '../tensor.ts'
+import { add, expand, mul, reduceSum, sub } from './arithmetic.ts'
+import { cast, clip, greaterOrEqual, where } from './compare.ts'
+import { scatterAdd } from './gather.ts'
+import { concat, pad, reshape, sliceAxis, stack } from './shape.ts'
+import { describe, expectInputs, expectRank } from './support.ts'
+import { floor } from './unary.ts'
+
+/** Bilinear sampling of images at given points: the warp of the motion model. */
+
+/** What a point outside of the image reads: zeros, or the image mirrored at its border. */
+export type SamplePadding = 'zeros' | 'reflection'
+
+type GridSampleAttrs = { readonly alignCorners: boolean; readonly padding: SamplePadding }
+
+export const gridSampleOp: OpDef<GridSampleAttrs> = {
+  name: 'gridSample',
+  infer(inputs) {
+    expectInputs(inputs, 2)
+    const [x, grid] = [inputs[0]!, inputs[1]!]
+    expectRank(x, 4, '[N, C, H, W]')
+    if (grid.shape.length !== 4 || grid.shape[3] !== 2 || grid.shape[0] !== x.shape[0]) {
+      refuse('a grid has one point (x, y) for each pixel of the result', {
+        got: describe(inputs),
+        expected: `[${x.shape[0]}, H', W', 2]`,
+      })
+    }
+    return [{ dtype: 'float32', shape: [x.shape[0]!, x.shape[1]!, grid.shape[1]!, grid.shape[2]!] }]
+  },
+  emit: (onnx, inputs, { alignCorners, padding }) =>
+    onnx.node('GridSample', inputs, {
+      mode: 'linear',
+      padding_mode: padding,
+      align_corners: alignCorners ? 1 : 0,
+    }),
+  gradient: ({ grad, inputs: [x, grid], attrs, wanted }) => {
+    if (attrs.padding !== 'zeros') {
+      refuse('only a grid sample padded with zeros has a gradient', { got: attrs.padding })
+    }
+    return [
+      wanted[0] ? imageGradient(grad, x!, grid!, attrs.alignCorners) : undefined,
+      wanted[1] ? gridGradient(grad, x!, grid!, attrs.alignCorners) : undefined,
+    ]
+  },
+  reference([x, grid], { alignCorners, padding }, [type]) {
+    const [n, c, height, width] = x!.shape as [number, number, number, number]
+    const points = sizeOf(type!.shape.slice(2))
+    const out = new Float64Array(sizeOf(type!.shape))
+    const fold = (at: number, size: number) => (padding === 'zeros' ? at : reflect(at, size, alignCorners))
+    for (let b = 0; b < n; b++) {
+      for (let p = 0; p < points; p++) {
+        const px = fold(toPixel(grid!.data[(b * points + p) * 2]!, width, alignCorners), width)
+        const py = fold(toPixel(grid!.data[(b * points + p) * 2 + 1]!, height, alignCorners), height)
+        for (let corner = 0; corner < 4; corner++) {
+          const column = Math.floor(px) + (corner % 2)
+          const row = Math.floor(py) + (corner >> 1)
+          if (row < 0 || row >= height || column < 0 || column >= width) continue
+          const weight = (1 - Math.abs(px - column)) * (1 - Math.abs(py - row))
+          for (let k = 0; k < c; k++) {
+            out[(b * c + k) * points + p]! += weight * x!.data[((b * c + k) * height + row) * width + column]!
+          }
+        }
+      }
+    }
+    return [out]
+  },
+}
+
+/**
+ * Samples images at points, bilinearly.
+ *
+ * @param x [N, C, H, W]
+ * @param grid [N, H', W', 2], (x, y) in [-1, 1]. With `alignCorners`, -1 and 1 are the centres of the first
+ *   and last pixel; without, their outer edges.
+ * @returns [N, C, H', W']
+ */
+export function gridSample(
+  x: Value,
+  grid: Value,
+  { alignCorners, padding = 'zeros' }: { alignCorners: boolean; padding?: SamplePadding },
+): Value {
+  return x.graph.apply(gridSampleOp, [x, grid], { alignCorners, padding })[0]!
+}
+
+function toPixel(at: number, size: number, alignCorners: boolean): number {
+  return alignCorners ? ((at + 1) / 2) * (size - 1) : ((at + 1) * size - 1) / 2
+}
+
+/** Folds a pixel coordinate back into the image at its first and last pixel, or at their outer edges. */
+function reflect(at: number, size: number, alignCorners: boolean): number {
+  const low = alignCorners ? 0 : -0.5
+  const span = alignCorners ? size - 1 : size
+  if (span === 0) return 0
+  const distance = Math.abs(at - low)
+  const rest = distance % span
+  const folded = Math.floor(distance / span) % 2 === 0 ? rest + low : span - rest + low
+  return Math.min(Math.max(folded, 0), size - 1)
+}
+
+/** Pixel coordinate of each point along one axis of the grid, as [N, 1, P], and pixels per grid unit. */
+function pixels(grid: Value, axis: 0 | 1, size: number, alignCorners: boolean): [Value, number] {
+  const at = reshape(sliceAxis(grid, 3, axis, axis + 1), [grid.shape[0]!, 1, -1])
+  const scale = (alignCorners ? size - 1 : size) / 2
+  return [add(mul(at, scale), alignCorners ? scale : scale - 0.5), scale]
+}
+
+/**
+ * Gradient to the grid. Between pixels the sample is linear in x with the slope of the difference of the
+ * two columns, so the slope is itself a sample: of the difference image, at the column's floor, still
+ * bilinear in y. Likewise in y. Zero padding is kept by one border of zeros.
+ */
+function gridGradient(grad: Value, x: Value, grid: Value, alignCorners: boolean): Value {
+  const [n, , height, width] = x.shape as [number, number, number, number]
+  const [px, scaleX] = pixels(grid, 0, width, alignCorners)
+  const [py, scaleY] = pixels(grid, 1, height, alignCorners)
+  const framed = pad(x, [0, 0, 1, 1], [0, 0, 1, 1])
+  const slope = (axis: 0 | 1, scale: number): Value => {
+    const along = axis === 0 ? 3 : 2
+    const size = framed.shape[along]!
+    const difference = sub(sliceAxis(framed, along, 1, size), sliceAxis(framed, along, 0, size - 1))
+    const column = toUnit(axis === 0 ? floor(px) : px, difference.shape[3]!)
+    const row = toUnit(axis === 1 ? floor(py) : py, difference.shape[2]!)
+    const points = reshape(stack([column, row], -1), grid.shape)
+    const sampled = gridSample(difference, points, { alignCorners: true })
+    return reduceSum(mul(mul(grad, sampled), scale), [1])
+  }
+  return reshape(stack([slope(0, scaleX), slope(1, scaleY)], -1), [n, ...grid.shape.slice(1)])
+}
+
+/** From a pixel of the image to [-1, 1] of the difference image of this size, whose border adds one pixel. */
+const toUnit = (at: Value, size: number): Value => sub(mul(add(at, 1), 2 / (size - 1)), 1)
+
+/** Gradient to the image: each point adds its gradient to the four pixels around it, by their weights. */
+function imageGradient(grad: Value, x: Value, grid: Value, alignCorners: boolean): Value {
+  const [n, c, height, width] = x.shape as [number, number, number, number]
+  const [px] = pixels(grid, 0, width, alignCorners)
+  const [py] = pixels(grid, 1, height, alignCorners)
+  const [columns, rows] = [neighbours(px, width), neighbours(py, height)]
+  const corners = rows.flatMap((row) =>
+    columns.map((column) => ({
+      weight: mul(row.weight, column.weight),
+      at: add(mul(row.at, width), column.at),
+    })),
+  )
+  const flat = reshape(grad, [n, c, -1])
+  const points = flat.shape[2]!
+  const updates = concat(
+    corners.map(({ weight }) => mul(flat, weight)),
+    2,
+  )
+  const index = concat(
+    corners.map(({ at }) => cast(at, 'int64')),
+    2,
+  )
+  const sums = scatterAdd(expand(index, [n, c, 4 * points]), updates, 2, height * width)
+  return reshape(sums, x.shape)
+}
+
+/** The two pixels around each coordinate: their places, held to the image, and weights, zero outside of it. */
+function neighbours(at: Value, size: number): { at: Value; weight: Value }[] {
+  const first = floor(at)
+  const fraction = sub(at, first)
+  return [
+    { place: first, weight: sub(1, fraction) },
+    { place: add(first, 1), weight: fraction },
+  ].map(({ place, weight }) => {
+    const held = clip(place, 0, size - 1)
+    const inside = greaterOrEqual(0, mul(sub(place, held), sub(place, held)))
+    return { at: held, weight: where(inside, weight, 0) }
+  })
+}

@@ -1,0 +1,72 @@
+import type { Value } from '../graph/graph.ts'
+import { conv, convTranspose } from '../graph/ops/conv.ts'
+import type { Scope } from './scope.ts'
+
+/** A number for both axes, or [height, width]. */
+export type Pair = number | readonly [number, number]
+
+export const pair = (value: Pair): readonly [number, number] =>
+  typeof value === 'number' ? [value, value] : value
+
+export interface Conv2dOptions {
+  readonly kernel: Pair
+  readonly stride?: Pair
+  /** Zeros at each side; default: what keeps the size at stride 1 (odd kernels). */
+  readonly padding?: Pair
+  readonly dilation?: Pair
+  readonly groups?: number
+  readonly bias?: boolean
+}
+
+/**
+ * 2-D convolution with its own `weight` [outputs, C / groups, kh, kw] and `bias` [outputs], started as
+ * PyTorch starts them: uniform in ±1/√fan, fan = C / groups · kh · kw (He et al. 2015 with a = √5).
+ *
+ * @param x [N, C, H, W]
+ * @returns [N, outputs, H', W']
+ */
+export function conv2d(scope: Scope, x: Value, outputs: number, options: Conv2dOptions): Value {
+  const { stride = 1, dilation = 1, groups = 1, bias = true } = options
+  const kernel = pair(options.kernel)
+  const dilations = pair(dilation)
+  const [ph, pw] = pair(options.padding ?? samePadding(kernel, dilations))
+  const inputs = x.shape[1]! / groups
+  const amount = 1 / Math.sqrt(inputs * kernel[0] * kernel[1])
+  const w = scope.weight('weight', [outputs, inputs, ...kernel], { kind: 'uniform', amount })
+  const b = bias ? scope.weight('bias', [outputs], { kind: 'uniform', amount }) : undefined
+  return conv(x, w, b, { strides: pair(stride), pads: [ph, pw, ph, pw], dilations, group: groups })
+}
+
+function samePadding(kernel: readonly [number, number], dilation: readonly [number, number]) {
+  return [((kernel[0] - 1) * dilation[0]) >> 1, ((kernel[1] - 1) * dilation[1]) >> 1] as const
+}
+
+export interface ConvTranspose2dOptions {
+  readonly kernel: Pair
+  readonly stride?: Pair
+  readonly padding?: Pair
+  readonly outputPadding?: Pair
+  readonly bias?: boolean
+}
+
+/**
+ * Transposed 2-D convolution with its own `weight` [C, outputs, kh, kw] and `bias` [outputs], started like
+ * conv2d's with fan = outputs · kh · kw.
+ */
+export function convTranspose2d(
+  scope: Scope,
+  x: Value,
+  outputs: number,
+  { kernel, stride = 1, padding = 0, outputPadding = 0, bias = true }: ConvTranspose2dOptions,
+): Value {
+  const [kh, kw] = pair(kernel)
+  const [ph, pw] = pair(padding)
+  const amount = 1 / Math.sqrt(outputs * kh * kw)
+  const w = scope.weight('weight', [x.shape[1]!, outputs, kh, kw], { kind: 'uniform', amount })
+  const b = bias ? scope.weight('bias', [outputs], { kind: 'uniform', amount }) : undefined
+  return convTranspose(x, w, b, {
+    strides: pair(stride),
+    pads: [ph, pw, ph, pw],
+    outputPadding: pair(outputPadding),
+  })
+}

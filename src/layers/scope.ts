@@ -1,0 +1,96 @@
+import type { Builder, Value } from '../graph/graph.ts'
+import { type Initial, parameter, type Role } from '../graph/ops/leaf.ts'
+import { formatShape, type Shape, sameShape } from '../graph/tensor.ts'
+import { GraphError } from '../util/errors.ts'
+
+/** What all scopes of one network share. */
+interface Shared {
+  readonly graph: Builder
+  readonly training: boolean
+  readonly parameters: Map<string, Value>
+  readonly updates: Map<string, Value>
+}
+
+/**
+ * Where a network takes its parameters from, by the names they have in checkpoints: `scope.child('encoder')`
+ * prefixes `encoder.`. Asking twice for one name gives the same value, so a network that is applied twice
+ * shares its weights.
+ */
+export class Scope {
+  private constructor(
+    private readonly shared: Shared,
+    private readonly prefix: string,
+  ) {}
+
+  /**
+   * @param training layers with two behaviours (batch normalisation) take that of training: they use the
+   *   batch's statistics and record updates of their running ones.
+   */
+  static root(graph: Builder, { training }: { training: boolean }): Scope {
+    return new Scope({ graph, training, parameters: new Map(), updates: new Map() }, '')
+  }
+
+  get graph(): Builder {
+    return this.shared.graph
+  }
+
+  get training(): boolean {
+    return this.shared.training
+  }
+
+  /** All parameters asked for so far, by full name, in the order of the first asking. */
+  get parameters(): ReadonlyMap<string, Value> {
+    return this.shared.parameters
+  }
+
+  /** New values of buffers, by full name: what a training step has to write back. */
+  get updates(): ReadonlyMap<string, Value> {
+    return this.shared.updates
+  }
+
+  /** The scope whose parameters' names begin with `name` and a dot. */
+  child(name: string | number): Scope {
+    return new Scope(this.shared, `${this.prefix}${name}.`)
+  }
+
+  /** Runs `build` in the scope `name`; error messages show the name too. */
+  within<T>(name: string | number, build: (scope: Scope) => T): T {
+    return this.graph.within(String(name), () => build(this.child(name)))
+  }
+
+  /** A trained parameter. */
+  weight(name: string, shape: Shape, initial: Initial): Value {
+    return this.ask(name, shape, initial, 'weight')
+  }
+
+  /** A parameter that is kept with the weights and not trained. */
+  buffer(name: string, shape: Shape, initial: Initial): Value {
+    return this.ask(name, shape, initial, 'buffer')
+  }
+
+  /** The value that a buffer has by now: as fed, or as the last update left it. */
+  current(name: string, buffer: Value): Value {
+    return this.shared.updates.get(this.prefix + name) ?? buffer
+  }
+
+  /** Records the new value of a buffer. */
+  update(name: string, value: Value): void {
+    this.shared.updates.set(this.prefix + name, value)
+  }
+
+  private ask(name: string, shape: Shape, initial: Initial, role: Role): Value {
+    const full = this.prefix + name
+    const known = this.shared.parameters.get(full)
+    if (known !== undefined) {
+      if (sameShape(known.shape, shape)) return known
+      throw new GraphError({
+        what: `the parameter ${full} is asked for with two shapes`,
+        got: `${formatShape(known.shape)} and ${formatShape(shape)}`,
+        remedy: 'give the two uses scopes of their own',
+      })
+    }
+    const made = parameter(this.graph, full, shape, initial, role)
+    this.shared.parameters.set(full, made)
+    return made
+  }
+}
