@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
@@ -242,5 +242,20 @@ describe('files that cannot be read', () => {
     for (const length of [8, 9, 20, good.length - 1]) {
       await expect(write('cut', good.subarray(0, length))).rejects.toThrow(/cut off|header length/)
     }
+  })
+
+  it('refuses a huge file by its header, without reading it', async () => {
+    const huge = join(folder, 'huge')
+    const bytes = Buffer.from(fileOf(`{"a":${entry('[1]', '[0,4]')}}`))
+    for (const length of [bytes.length - 8, 100_000_001, 50_000_000]) {
+      bytes.writeBigUInt64LE(BigInt(length))
+      writeFileSync(huge, bytes)
+      // Sparse: it takes no room on the disk.
+      truncateSync(huge, 2 ** 34)
+      const before = performance.now()
+      await expect(readSafetensors(huge)).rejects.toThrow(FormatError)
+      expect(performance.now() - before).toBeLessThan(5000)
+    }
+    rmSync(huge)
   })
 })
