@@ -1,0 +1,77 @@
+import { create } from '@bufbuild/protobuf'
+import type { Value } from '../graph/graph.ts'
+import type { OnnxAttribute, OnnxEmitter } from '../graph/op.ts'
+import type { Tensor } from '../graph/tensor.ts'
+import { attributeProto } from './attributes.ts'
+import { ConstantPool } from './constants.ts'
+import { type NodeProto, NodeProtoSchema } from './generated/onnx_pb.ts'
+
+/**
+ * Collects the ONNX nodes of a graph. Names are made of the scope, the ONNX type and a count within that
+ * scope (`encoder/layers.3/Conv_1`), so that they stay put when something else in the graph changes.
+ */
+export class NodeCollector implements OnnxEmitter {
+  readonly nodes: NodeProto[] = []
+  readonly constants = new ConstantPool()
+  /** Where the next nodes belong. */
+  scope = ''
+  private readonly counts = new Map<string, number>()
+  /** Every name of the model: inputs, weights, outputs, nodes and what they make. */
+  private readonly taken: Set<string>
+  private readonly read: ReadonlySet<Value>
+
+  /**
+   * @param reserved names that are given: inputs, weights, outputs.
+   * @param read values that something reads.
+   */
+  constructor(reserved: Iterable<string>, read: ReadonlySet<Value>) {
+    this.taken = new Set(reserved)
+    this.read = read
+  }
+
+  node(
+    type: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, OnnxAttribute>> = {},
+    outputs = 1,
+  ): readonly string[] {
+    // "com.microsoft.FusedMatMul" is FusedMatMul of the domain com.microsoft.
+    const dot = type.lastIndexOf('.')
+    const opType = type.slice(dot + 1)
+    const name = this.freshName(this.scope === '' ? opType : `${this.scope}/${opType}`)
+    const output = Array.from({ length: outputs }, (_, i) =>
+      i === 0 ? name : this.freshName(`${name}:${i}`),
+    )
+    const attribute = Object.entries(attributes).map(([key, value]) => attributeProto(name, key, value))
+    const init = { name, opType, input: [...inputs], output, attribute }
+    this.nodes.push(create(NodeProtoSchema, dot === -1 ? init : { ...init, domain: type.slice(0, dot) }))
+    return output
+  }
+
+  /** A placeholder; constants get their names when all uses are known. */
+  constant(value: Tensor): string {
+    return `${placeholder}${this.constants.add(value)}`
+  }
+
+  used(value: Value): boolean {
+    return this.read.has(value)
+  }
+
+  /** A name that nothing has: `base`, or `base_1`, `base_2` and so on. */
+  freshName(base: string): string {
+    let count = this.counts.get(base) ?? 0
+    let name = count === 0 ? base : `${base}_${count}`
+    while (this.taken.has(name)) name = `${base}_${++count}`
+    this.counts.set(base, count + 1)
+    this.taken.add(name)
+    return name
+  }
+}
+
+// No name in a file holds a zero character, so a placeholder cannot be taken for one.
+const placeholder = '\0'
+
+/** The number in the pool of the constant that a placeholder stands for; undefined for a name. */
+export function placeholderIndex(name: string): number | undefined {
+  return name.startsWith(placeholder) ? Number(name.slice(1)) : undefined
+}

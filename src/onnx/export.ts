@@ -1,0 +1,141 @@
+import { create, toBinary } from '@bufbuild/protobuf'
+import type { Graph, Node, TensorType, Value } from '../graph/graph.ts'
+import { liveNodes } from '../graph/rewrite.ts'
+import type { Tensor } from '../graph/tensor.ts'
+import { bytesOf } from './constants.ts'
+import { onnxTypeOf } from './element-types.ts'
+import { NodeCollector, placeholderIndex } from './emitter.ts'
+import {
+  ModelProtoSchema,
+  type NodeProto,
+  type TensorProto,
+  TensorProtoSchema,
+  type ValueInfoProto,
+  ValueInfoProtoSchema,
+} from './generated/onnx_pb.ts'
+import { leavesOf, weightsOf } from './leaves.ts'
+import { checkModelSize } from './limits.ts'
+import { nameOutputs } from './output-names.ts'
+import { irVersion, opsetVersion, producer } from './version.ts'
+
+export interface ExportOptions {
+  /** Contents of the graph's parameters, by name; others than the graph's are not written. */
+  readonly weights?: ReadonlyMap<string, Tensor>
+  /** Make parameters inputs of the model, to be fed at every run, instead of writing weights (default: false). */
+  readonly feedParameters?: boolean
+  /** The graph's name in the file (default: pantin). */
+  readonly name?: string
+  /** Pairs kept with the model: what its inputs and outputs mean, for instance. */
+  readonly metadata?: Readonly<Record<string, string>>
+}
+
+/**
+ * The live part of a graph as the bytes of an ONNX model. Its inputs and outputs have the graph's names;
+ * equal graphs and weights give equal bytes.
+ *
+ * @throws InputError where a weight is missing or of another shape, two leaves share a name, or the model
+ * passes the 2 GB that protobuf can hold.
+ */
+export function toOnnx(graph: Graph, options: ExportOptions = {}): Uint8Array<ArrayBuffer> {
+  const { weights = new Map<string, Tensor>(), feedParameters = false } = options
+  const nodes = liveNodes(graph)
+  const { inputs, parameters } = leavesOf(nodes)
+  const fed: [string, TensorType][] = [...inputs]
+  const tensors = new Map<string, TensorProto>()
+  for (const [name, info] of parameters) {
+    if (feedParameters) fed.push([name, { dtype: 'float32', shape: info.shape }])
+    else tensors.set(name, tensorProto(name, weightsOf(info, weights), info.role))
+  }
+
+  const leaves = new Set([...inputs.keys(), ...parameters.keys()])
+  const emitter = new NodeCollector([...leaves, ...graph.outputs.keys()], readBy(graph, nodes))
+  const names = emitNodes(nodes, emitter)
+  nameOutputs(graph, names, leaves, emitter)
+  nameConstants(emitter, tensors)
+  const initializer = byFirstUse(emitter.nodes, tensors)
+  checkModelSize(emitter.nodes, initializer)
+
+  const model = create(ModelProtoSchema, {
+    irVersion,
+    producerName: producer.name,
+    producerVersion: producer.version,
+    opsetImport: opsetImports(emitter.nodes),
+    metadataProps: Object.entries(options.metadata ?? {}).map(([key, value]) => ({ key, value })),
+    graph: {
+      name: options.name ?? 'pantin',
+      node: emitter.nodes,
+      initializer,
+      input: fed.map(([name, type]) => valueInfo(name, type)),
+      output: Array.from(graph.outputs, ([name, value]) => valueInfo(name, value)),
+    },
+  })
+  return toBinary(ModelProtoSchema, model)
+}
+
+/** Values that a node or the outside reads. */
+function readBy(graph: Graph, nodes: readonly Node[]): Set<Value> {
+  const read = new Set(graph.outputs.values())
+  for (const node of nodes) for (const input of node.inputs) read.add(input)
+  return read
+}
+
+/** Writes every node's ONNX form. @returns the name that each value has in the file. */
+function emitNodes(nodes: readonly Node[], emitter: NodeCollector): Map<Value, string> {
+  const names = new Map<Value, string>()
+  for (const node of nodes) {
+    emitter.scope = node.scope
+    const inputs = node.inputs.map((input) => names.get(input)!)
+    const emitted = node.op.emit(emitter, inputs, node.attrs, node)
+    node.outputs.forEach((output, i) => {
+      const name = emitted[i]
+      if (name !== undefined) names.set(output, name)
+    })
+  }
+  emitter.scope = ''
+  return names
+}
+
+/** Gives constants their names, in the order of their first use, in place of the placeholders. */
+function nameConstants(emitter: NodeCollector, tensors: Map<string, TensorProto>): void {
+  const names = new Map<number, string>()
+  for (const node of emitter.nodes) {
+    node.input = node.input.map((input) => {
+      const index = placeholderIndex(input)
+      if (index === undefined) return input
+      const name = names.get(index) ?? emitter.freshName('constant')
+      if (!names.has(index))
+        tensors.set(name, tensorProto(name, emitter.constants.tensors[index]!, 'constant'))
+      names.set(index, name)
+      return name
+    })
+  }
+}
+
+/** Initializers in the order in which nodes read them: the same before and after a round trip. */
+function byFirstUse(nodes: readonly NodeProto[], tensors: ReadonlyMap<string, TensorProto>): TensorProto[] {
+  const used = new Set(nodes.flatMap((node) => node.input))
+  return Array.from(used, (name) => tensors.get(name)).filter((tensor) => tensor !== undefined)
+}
+
+/** @param kind what pantin's importer makes of it: a parameter of that role, or a constant. */
+function tensorProto(name: string, value: Tensor, kind: 'weight' | 'buffer' | 'constant'): TensorProto {
+  return create(TensorProtoSchema, {
+    name,
+    dims: value.shape.map(BigInt),
+    dataType: onnxTypeOf[value.dtype],
+    rawData: bytesOf(value),
+    docString: kind,
+  })
+}
+
+function valueInfo(name: string, { dtype, shape }: TensorType): ValueInfoProto {
+  const dim = shape.map((axis) => ({ value: { case: 'dimValue' as const, value: BigInt(axis) } }))
+  const value = { elemType: onnxTypeOf[dtype], shape: { dim } }
+  return create(ValueInfoProtoSchema, { name, type: { value: { case: 'tensorType', value } } })
+}
+
+/** The operator sets that the nodes come from; others than ONNX's own stand at version 1. */
+function opsetImports(nodes: readonly NodeProto[]): { domain: string; version: bigint }[] {
+  const others = [...new Set(nodes.map((node) => node.domain))].filter((domain) => domain !== '').sort()
+  return [{ domain: '', version: BigInt(opsetVersion) }, ...others.map((domain) => ({ domain, version: 1n }))]
+}

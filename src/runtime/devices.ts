@@ -1,0 +1,98 @@
+import { execFile } from 'node:child_process'
+import { existsSync, readdirSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { Graph } from '../graph/graph.ts'
+import { input } from '../graph/ops/leaf.ts'
+import { relu } from '../graph/ops/unary.ts'
+import { toOnnx } from '../onnx/export.ts'
+import { EnvironmentError } from '../util/errors.ts'
+import { tidy } from './ort-errors.ts'
+import type { Device } from './session.ts'
+
+/** A device as `pantin doctor` shows it. */
+export interface DeviceReport {
+  readonly device: Device
+  readonly available: boolean
+  /** Why it is not there, in the runtime's words; empty where it is. */
+  readonly detail: string
+}
+
+/**
+ * What this machine can compute on. Each device but the CPU is tried in a process of its own, since a broken
+ * driver may take its process down; that takes about half a second the first time.
+ */
+export async function describeDevices(): Promise<DeviceReport[]> {
+  const others = await Promise.all([probe('webgpu'), probe('cuda')])
+  return [{ device: 'cpu', available: true, detail: '' }, ...others]
+}
+
+/** @throws EnvironmentError where the device cannot be used here. */
+export async function requireDevice(device: Device): Promise<void> {
+  if (device === 'cpu') return
+  const { available, detail } = await probe(device)
+  if (available) return
+  throw new EnvironmentError({
+    what: `the device "${device}" is not there`,
+    got: detail,
+    remedy: `${remedies[device]}; or choose the device "cpu"`,
+  })
+}
+
+const remedies = {
+  webgpu: 'install a driver for your GPU that knows Vulkan (Linux), Metal (macOS) or Direct3D 12 (Windows)',
+  cuda: "install CUDA 12 and cuDNN 9, and run onnxruntime-node's install script with --onnxruntime-node-install=cuda12",
+}
+
+/**
+ * The best device: a GPU where there is one in hardware and it works, else the CPU. A software adapter, which
+ * is slower than the CPU, is not taken unless it is asked for.
+ */
+export async function bestDevice(): Promise<Device> {
+  if (!hasGpu()) return 'cpu'
+  for (const device of ['cuda', 'webgpu'] as const) if ((await probe(device)).available) return device
+  return 'cpu'
+}
+
+/** Whether the machine shows signs of a GPU. macOS and Windows machines are taken to have one. */
+function hasGpu(): boolean {
+  if (process.platform !== 'linux') return true
+  if (existsSync('/dev/nvidia0')) return true
+  return existsSync('/dev/dri') && readdirSync('/dev/dri').some((name) => name.startsWith('renderD'))
+}
+
+const probes = new Map<Device, Promise<DeviceReport>>()
+
+function probe(device: Device): Promise<DeviceReport> {
+  const known = probes.get(device) ?? tryDevice(device)
+  probes.set(device, known)
+  return known
+}
+
+/** Creates and runs a session in a child process; what it prints is its error, and nothing if all is well. */
+function tryDevice(device: Device): Promise<DeviceReport> {
+  const runtime = createRequire(import.meta.url).resolve('onnxruntime-node')
+  const model = Buffer.from(tinyModel()).toString('base64')
+  const script = `
+    const ort = require(${JSON.stringify(runtime)})
+    ort.env.logLevel = 'fatal'
+    const feed = { x: new ort.Tensor('float32', Float32Array.of(-1, 2), [2]) }
+    ort.InferenceSession.create(Buffer.from('${model}', 'base64'), { executionProviders: ['${device}'], logSeverityLevel: 4 })
+      .then((session) => session.run(feed))
+      .then(({ y }) => { if (y.data[1] !== 2) throw new Error('it computes wrong results') })
+      .catch((error) => { console.log(error.message) })
+  `
+  return new Promise((resolve) => {
+    execFile(process.execPath, ['-e', script], { timeout: 30_000 }, (error, stdout) => {
+      const said = tidy(stdout)
+      const detail =
+        said !== '' ? said : error === null ? '' : `trying it ended with ${error.signal ?? error.code}`
+      resolve({ device, available: detail === '', detail })
+    })
+  })
+}
+
+function tinyModel(): Uint8Array {
+  const graph = new Graph()
+  graph.output('y', relu(input(graph, 'x', 'float32', [2])))
+  return toOnnx(graph)
+}

@@ -1,0 +1,130 @@
+import { Graph } from '../graph/graph.ts'
+import type { Tensor } from '../graph/tensor.ts'
+import { toOnnx } from '../onnx/export.ts'
+import { InputError } from '../util/errors.ts'
+import { bestDevice, requireDevice } from './devices.ts'
+import { loadError, runError } from './ort-errors.ts'
+import { fromOrt, isDType, logSeverityLevel, ort, toOrt } from './ort-node.ts'
+import { SerialQueue } from './queue.ts'
+import { checkFeeds, checkInto, type Device, type PortType, type Session, type Tensors } from './session.ts'
+
+export { type DeviceReport, describeDevices } from './devices.ts'
+
+export interface SessionOptions {
+  /** `auto` (the default) is a GPU where one works, else the CPU. A device that is named is used, or refused. */
+  readonly device?: Device | 'auto'
+  /** Threads within one op on the CPU (default: one for each core). */
+  readonly threads?: number
+  /** How much ONNX Runtime rewrites the model when it is loaded (default: all). */
+  readonly optimise?: 'none' | 'basic' | 'all'
+  /**
+   * Whether idle threads keep spinning for a while in wait of work (default: true). It makes one session
+   * faster, and several sessions that run in turn slower.
+   */
+  readonly spin?: boolean
+  /** Contents of the graph's parameters, where a graph is given. */
+  readonly weights?: ReadonlyMap<string, Tensor>
+}
+
+/**
+ * A session on onnxruntime-node. Its `run` computes on the calling thread: timers and sockets wait meanwhile.
+ *
+ * @param model a graph, or the bytes of an ONNX model.
+ * @throws EnvironmentError where the device is not there. FormatError where ONNX Runtime refuses the model.
+ */
+export async function createSession(
+  model: Graph | Uint8Array,
+  options: SessionOptions = {},
+): Promise<Session> {
+  const { device: asked = 'auto', weights } = options
+  const device = asked === 'auto' ? await bestDevice() : asked
+  await requireDevice(device)
+  const bytes = model instanceof Graph ? toOnnx(model, weights === undefined ? {} : { weights }) : model
+  const create = () =>
+    ort.InferenceSession.create(bytes, ortOptions(device, options)).catch((error: unknown) => {
+      throw loadError(error)
+    })
+  const session = await (device === 'webgpu' ? webGpuQueue.add(create) : create())
+  return new NodeSession(session, device)
+}
+
+// Concurrent calls on WebGPU sessions crash, so all sessions of the process share one queue.
+const webGpuQueue = new SerialQueue()
+
+const levels = { none: 'disabled', basic: 'basic', all: 'all' } as const
+
+function ortOptions(
+  device: Device,
+  { threads, optimise = 'all', spin = true }: SessionOptions,
+): ort.InferenceSession.SessionOptions {
+  return {
+    executionProviders: [device],
+    graphOptimizationLevel: levels[optimise],
+    logSeverityLevel,
+    ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+    extra: { session: { intra_op: { allow_spinning: spin ? '1' : '0' } } },
+  }
+}
+
+class NodeSession implements Session {
+  readonly inputs: ReadonlyMap<string, PortType>
+  readonly outputs: ReadonlyMap<string, PortType>
+  readonly device: Device
+  private readonly session: ort.InferenceSession
+  private closed = false
+
+  constructor(session: ort.InferenceSession, device: Device) {
+    this.session = session
+    this.device = device
+    this.inputs = portsOf(session.inputMetadata)
+    this.outputs = portsOf(session.outputMetadata)
+  }
+
+  async run(feeds: Tensors, into: Tensors = {}): Promise<Record<string, Tensor>> {
+    if (this.closed) throw new InputError({ what: 'the session is closed', remedy: 'create another one' })
+    checkFeeds(feeds, this.inputs)
+    checkInto(into, feeds, this.outputs)
+    const compute = () => this.compute(feeds, into)
+    return this.device === 'webgpu' ? webGpuQueue.add(compute) : compute()
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return
+    this.closed = true
+    const release = () => this.session.release()
+    await (this.device === 'webgpu' ? webGpuQueue.add(release) : release())
+  }
+
+  private async compute(feeds: Tensors, into: Tensors): Promise<Record<string, Tensor>> {
+    const fed = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, toOrt(value)]))
+    const fetches = Object.fromEntries(
+      Array.from(this.outputs.keys(), (name) => [
+        name,
+        Object.hasOwn(into, name) ? toOrt(into[name]!) : null,
+      ]),
+    )
+    try {
+      const results = await this.session.run(fed, fetches, { logSeverityLevel })
+      return Object.fromEntries(
+        Array.from(this.outputs, ([name, { dtype }]) => [name, into[name] ?? fromOrt(results[name]!, dtype)]),
+      )
+    } catch (error) {
+      throw runError(error, this.device)
+    }
+  }
+}
+
+function portsOf(metadata: readonly ort.InferenceSession.ValueMetadata[]): Map<string, PortType> {
+  return new Map(
+    metadata.map((port) => {
+      if (!port.isTensor || !isDType(port.type)) {
+        throw new InputError({
+          what: `the model's "${port.name}" is of a type that pantin does not carry`,
+          got: port.isTensor ? port.type : 'no tensor',
+          expected: 'float32, int64, int32, uint8 or bool',
+        })
+      }
+      return [port.name, { dtype: port.type, shape: port.shape }]
+    }),
+  )
+}

@@ -1,0 +1,109 @@
+import { readFile } from 'node:fs/promises'
+import { describe, expect, test } from 'vitest'
+import { Graph } from '../../src/graph/graph.ts'
+import { interpret } from '../../src/graph/interpret.ts'
+import { add } from '../../src/graph/ops/arithmetic.ts'
+import { input, parameter } from '../../src/graph/ops/leaf.ts'
+import { relu } from '../../src/graph/ops/unary.ts'
+import { toPlain } from '../../src/graph/passes.ts'
+import { liveNodes } from '../../src/graph/rewrite.ts'
+import { toOnnx } from '../../src/onnx/export.ts'
+import { producer } from '../../src/onnx/version.ts'
+import { evaluate } from '../../src/runtime/evaluate.ts'
+import { createSession } from '../../src/runtime/node.ts'
+import { feedsOf, someTensor, weightsFor } from './feeds.ts'
+import { graphs } from './graphs.ts'
+
+describe.each(Object.entries(graphs))('%s', (_, build) => {
+  test('runs in ONNX Runtime as the plain references say', async () => {
+    const graph = build()
+    const feeds = feedsOf(graph)
+    const weights = weightsFor(graph)
+    const results = await evaluate(graph, feeds, weights)
+    const plain = interpret(liveNodes(graph), (node) => {
+      const name = String(node.attrs.name)
+      const leaf = feeds[name] ?? weights.get(name)
+      return leaf === undefined ? undefined : toPlain(leaf).data
+    })
+    for (const [name, value] of graph.outputs) {
+      const got = results[name]!
+      expect(got.dtype).toBe(value.dtype)
+      expect(got.shape).toEqual(value.shape)
+      const expected = plain.get(value)!
+      const worst = toPlain(got).data.reduce((max, x, i) => Math.max(max, Math.abs(x - expected[i]!)), 0)
+      expect(worst).toBeLessThan(1e-5)
+    }
+  })
+
+  test('gives the same bytes twice', () => {
+    const weights = weightsFor(build())
+    expect(toOnnx(build(), { weights })).toEqual(toOnnx(build(), { weights }))
+  })
+})
+
+describe('names', () => {
+  test('say where a node comes from, and outputs keep theirs', () => {
+    const text = new TextDecoder().decode(toOnnx(graphs.arithmetic!()))
+    expect(text).toContain('block/first/Add')
+    expect(text).toContain('block/first/Add_1')
+  })
+
+  test('of a leaf and an output are different', () => {
+    const graph = new Graph()
+    graph.output('x', relu(input(graph, 'x', 'float32', [2])))
+    expect(() => toOnnx(graph)).toThrowErrorMatchingInlineSnapshot(`
+      [InputError: the output "x" has the name of an input or a parameter
+        expected: a name of its own, since an ONNX file has one name for one value
+        remedy:   give the output another name]
+    `)
+  })
+
+  test('stand for one leaf each', () => {
+    const graph = new Graph()
+    graph.output('y', add(input(graph, 'x', 'float32', [2]), input(graph, 'x', 'float32', [1])))
+    expect(() => toOnnx(graph)).toThrowErrorMatchingInlineSnapshot(`
+      [InputError: the name "x" cannot stand for a leaf of the graph
+        got:      input float32[2] and input float32[1]
+        expected: a name of one letter or more, for leaves of one kind, type and shape
+        remedy:   give them different names]
+    `)
+  })
+})
+
+describe('weights', () => {
+  const build = () => {
+    const graph = new Graph()
+    graph.output('y', relu(parameter(graph, 'net.w', [2, 3], { kind: 'fill', value: 1 }, 'weight')))
+    return graph
+  }
+
+  test('that are missing are named', () => {
+    expect(() => toOnnx(build())).toThrowErrorMatchingInlineSnapshot(`
+      [InputError: net.w: the weights lack a parameter
+        got:      0 others
+        expected: float32[2, 3]
+        remedy:   give the weights of this very network, or initialise them first]
+    `)
+  })
+
+  test('of another shape are refused', () => {
+    const weights = new Map([['net.w', someTensor('float32', [3, 2])]])
+    expect(() => toOnnx(build(), { weights })).toThrowErrorMatchingInlineSnapshot(`
+      [InputError: net.w: a parameter has other weights than it needs
+        got:      float32[3, 2]
+        expected: float32[2, 3]
+        remedy:   give the weights of this very network, or initialise them first]
+    `)
+  })
+
+  test('can be fed instead', async () => {
+    const session = await createSession(toOnnx(build(), { feedParameters: true }), { device: 'cpu' })
+    expect([...session.inputs.keys()]).toEqual(['net.w'])
+    await session.close()
+  })
+})
+
+test('the producer is this version of pantin', async () => {
+  const { version } = JSON.parse(await readFile('package.json', 'utf8'))
+  expect(producer.version).toBe(version)
+})

@@ -1,0 +1,32 @@
+import type { Graph } from '../../src/graph/graph.ts'
+import { fromPlain } from '../../src/graph/ops/leaf.ts'
+import { liveNodes } from '../../src/graph/rewrite.ts'
+import type { DType, Shape, Tensor } from '../../src/graph/tensor.ts'
+import { sizeOf } from '../../src/graph/tensor.ts'
+import { leavesOf } from '../../src/onnx/leaves.ts'
+
+/** Numbers in (0, 1) that repeat nowhere near each other: the fractions of multiples of the golden ratio. */
+export function someTensor(dtype: DType, shape: Shape, offset = 0): Tensor {
+  const golden = (Math.sqrt(5) - 1) / 2
+  const values = Float64Array.from({ length: sizeOf(shape) }, (_, i) => ((i + 1 + offset) * golden) % 1)
+  return fromPlain({ dtype, shape }, dtype === 'float32' ? values : values.map((x) => Math.floor(x * 2)))
+}
+
+/** Something to feed to every input of a graph. */
+export function feedsOf(graph: Graph): Record<string, Tensor> {
+  const { inputs } = leavesOf(liveNodes(graph))
+  return Object.fromEntries(
+    Array.from(inputs.values(), ({ name, dtype, shape }, i) => [name, someTensor(dtype, shape, 100 * i)]),
+  )
+}
+
+/** Something for every parameter of a graph. */
+export function weightsFor(graph: Graph): Map<string, Tensor> {
+  const { parameters } = leavesOf(liveNodes(graph))
+  return new Map(
+    Array.from(parameters.values(), ({ name, shape }, i) => [
+      name,
+      someTensor('float32', shape, 7 + 100 * i),
+    ]),
+  )
+}

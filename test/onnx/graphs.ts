@@ -1,0 +1,82 @@
+import { Graph } from '../../src/graph/graph.ts'
+import { add, div, expand, mul, neg, reduceMean, reduceSum, sub } from '../../src/graph/ops/arithmetic.ts'
+import { cast, clip, greater, greaterOrEqual, where } from '../../src/graph/ops/compare.ts'
+import { constant, input, parameter } from '../../src/graph/ops/leaf.ts'
+import { concat, pad, reshape, slice, stack, transpose } from '../../src/graph/ops/shape.ts'
+import {
+  abs,
+  exp,
+  floor,
+  leakyRelu,
+  log,
+  pow,
+  relu,
+  sigmoid,
+  sign,
+  softmax,
+  sqrt,
+  tanh,
+} from '../../src/graph/ops/unary.ts'
+import { floats, ints } from '../../src/graph/tensor.ts'
+
+/** Small graphs that use every op family between them. Inputs are fed with numbers in (0, 1). */
+
+const build = (make: (graph: Graph) => void) => () => {
+  const graph = new Graph()
+  make(graph)
+  return graph
+}
+
+export const graphs: Readonly<Record<string, () => Graph>> = {
+  unary: build((graph) => {
+    const x = input(graph, 'x', 'float32', [2, 3])
+    const functions = { abs, exp, floor, log, relu, sigmoid, sign, sqrt, tanh, neg }
+    for (const [name, f] of Object.entries(functions)) graph.output(name, f(x))
+    graph.output('pow', pow(x, 1.5))
+    graph.output('softmax', softmax(x, 1))
+    graph.output('leaky', leakyRelu(sub(x, 0.5), 0.1))
+  }),
+
+  arithmetic: build((graph) => {
+    const x = input(graph, 'x', 'float32', [2, 3, 4])
+    const y = input(graph, 'y', 'float32', [3, 1])
+    const sum = graph.within('block/first', () => add(x, y))
+    const ratio = graph.within('block/first', () => div(sum, add(y, 1)))
+    graph.output('mean', reduceMean(mul(ratio, 0.5), [0, 2]))
+    graph.output('sum', reduceSum(ratio))
+    graph.output('wide', expand(y, [2, 3, 4]))
+  }),
+
+  choices: build((graph) => {
+    const x = input(graph, 'x', 'float32', [4, 5])
+    const bar = constant(graph, floats([0.2, 0.4, 0.5, 0.6, 0.8]))
+    const above = greater(x, bar)
+    graph.output('chosen', where(above, x, 0))
+    graph.output('held', clip(x, 0.25, 0.75))
+    graph.output('mask', above)
+    graph.output('count', cast(greaterOrEqual(x, 0.5), 'int64'))
+  }),
+
+  shapes: build((graph) => {
+    const x = input(graph, 'x', 'float32', [2, 3, 4, 5])
+    const turned = transpose(x, [0, 2, 3, 1])
+    const cut = slice(turned, [0, 1, 0, 0], [2, 4, 5, 3], [1, 2, 1, 1])
+    const framed = pad(cut, [0, 0, 1, 0], [0, 1, 0, 0], 0.5)
+    graph.output('flat', reshape(framed, [-1]))
+    graph.output('twice', concat([framed, framed], 1))
+    graph.output('stacked', stack([framed, framed], 0))
+  }),
+
+  leaves: build((graph) => {
+    const x = input(graph, 'x', 'float32', [2])
+    const w = parameter(graph, 'net.w', [2], { kind: 'fill', value: 1 }, 'weight')
+    const again = parameter(graph, 'net.w', [2], { kind: 'fill', value: 1 }, 'weight')
+    const b = parameter(graph, 'net.b', [2], { kind: 'fill', value: 0 }, 'buffer')
+    const y = add(mul(x, w), mul(b, again))
+    graph.output('y', y)
+    graph.output('same', y)
+    graph.output('x itself', x)
+    graph.output('w itself', w)
+    graph.output('indices', constant(graph, ints([1, 2])))
+  }),
+}
