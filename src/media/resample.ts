@@ -86,26 +86,34 @@ function sumRows(
 function axisTaps(sourceSize: number, offset: number, length: number, outputs: number): Taps {
   const scale = length / outputs
   const width = Math.max(scale, 1)
-  const count = Math.min(Math.ceil(width) + 1, sourceSize)
+  const lists = Array.from({ length: outputs }, (_, i) =>
+    tapsOf(offset + (i + 0.5) * scale, width, sourceSize),
+  )
+  const count = Math.max(...lists.map(({ weights }) => weights.length))
   const first = new Int32Array(outputs)
   const weights = new Float64Array(outputs * count)
-  for (let i = 0; i < outputs; i++) {
-    const centre = offset + (i + 0.5) * scale
-    const start = Math.floor(centre - width / 2)
-    first[i] = Math.min(Math.max(start, 0), sourceSize - count)
-    let sum = 0
-    for (let p = start; p <= start + Math.ceil(width); p++) {
-      const weight =
-        scale > 1
-          ? Math.min(p + 1, centre + width / 2) - Math.max(p, centre - width / 2)
-          : 1 - Math.abs(p + 0.5 - centre)
-      if (weight <= 0) continue
-      // Taps beyond the edge fall on the edge pixel.
-      const slot = Math.min(Math.max(p, 0), sourceSize - 1) - first[i]!
-      weights[i * count + slot]! += weight
-      sum += weight
-    }
-    for (let k = 0; k < count; k++) weights[i * count + k]! /= sum
-  }
+  lists.forEach((taps, i) => {
+    // Near the end the window of `count` taps moves left, and the taps right within it.
+    first[i] = Math.min(taps.first, sourceSize - count)
+    weights.set(taps.weights, i * count + taps.first - first[i]!)
+  })
   return { first, count, weights }
+}
+
+/** The taps of one output: a box of `width` when shrinking, a triangle at width 1 (bilinear). */
+function tapsOf(centre: number, width: number, sourceSize: number): { first: number; weights: number[] } {
+  const start = Math.floor(centre - width / 2)
+  const byPixel = new Map<number, number>()
+  let sum = 0
+  for (let p = start; p <= start + Math.ceil(width); p++) {
+    const box = Math.min(p + 1, centre + width / 2) - Math.max(p, centre - width / 2)
+    const weight = width > 1 ? box : 1 - Math.abs(p + 0.5 - centre)
+    if (weight <= 1e-9) continue
+    // Taps beyond the edge fall on the edge pixel.
+    const pixel = Math.min(Math.max(p, 0), sourceSize - 1)
+    byPixel.set(pixel, (byPixel.get(pixel) ?? 0) + weight)
+    sum += weight
+  }
+  const first = Math.min(...byPixel.keys())
+  return { first, weights: [...byPixel.values()].map((weight) => weight / sum) }
 }

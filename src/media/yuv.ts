@@ -28,30 +28,64 @@ export interface Plane {
   readonly step: number
 }
 
-/** Each chroma sample serves its whole 2x2 block: the exact inverse of the averaging in `rgbToI420`. */
+/** Each chroma sample serves its whole block: the inverse of the averaging in `rgbToI420`. */
 export function yuvToRgb(image: YuvImage): Uint8Array {
-  const { width, height, samples, planes, chromaShift } = image
-  const down = image.bits - 8
-  const [sx, sy] = chromaShift
-  const { luma, redV, greenU, greenV, blueU } = decodeTables(image.matrix, image.fullRange)
+  const { width, height, chromaShift, bits } = image
+  const tables = decodeTables(image.matrix, image.fullRange)
   const rgb = new Uint8Array(width * height * 3)
-  const [py, pu, pv] = planes
-  let out = 0
-  for (let y = 0; y < height; y++) {
+  const blocks = chromaShift[0] === 1 && chromaShift[1] === 1 && width % 2 === 0 && height % 2 === 0
+  if (blocks && bits === 8) decodeBlocks(image, tables, rgb)
+  else decodePixels(image, tables, rgb)
+  return rgb
+}
+
+/** Any layout, a pixel at a time. */
+function decodePixels(image: YuvImage, tables: DecodeTables, rgb: Uint8Array): void {
+  const { width, height, samples } = image
+  const { luma, redV, greenU, greenV, blueU } = tables
+  const [py, pu, pv] = image.planes
+  const [shiftX, shiftY] = image.chromaShift
+  const down = image.bits - 8
+  for (let y = 0, out = 0; y < height; y++) {
     const rowY = py.offset + y * py.stride
-    const rowU = pu.offset + (y >> sy) * pu.stride
-    const rowV = pv.offset + (y >> sy) * pv.stride
-    for (let x = 0; x < width; x++) {
+    const rowU = pu.offset + (y >> shiftY) * pu.stride
+    const rowV = pv.offset + (y >> shiftY) * pv.stride
+    for (let x = 0; x < width; x++, out += 3) {
+      const u = samples[rowU + (x >> shiftX) * pu.step]! >> down
+      const v = samples[rowV + (x >> shiftX) * pv.step]! >> down
       const l = luma[samples[rowY + x * py.step]! >> down]!
-      const u = samples[rowU + (x >> sx) * pu.step]! >> down
-      const v = samples[rowV + (x >> sx) * pv.step]! >> down
-      rgb[out] = clampByte((l + redV[v]!) >> 16)
-      rgb[out + 1] = clampByte((l + greenU[u]! + greenV[v]!) >> 16)
-      rgb[out + 2] = clampByte((l + blueU[u]!) >> 16)
-      out += 3
+      putPixel(rgb, out, l, redV[v]!, greenU[u]! + greenV[v]!, blueU[u]!)
     }
   }
-  return rgb
+}
+
+/** 8-bit 4:2:0, nearly every video: four pixels for one look at the chroma, twice as fast. */
+function decodeBlocks(image: YuvImage, tables: DecodeTables, rgb: Uint8Array): void {
+  const { width, height, samples } = image
+  const { luma, redV, greenU, greenV, blueU } = tables
+  const [py, pu, pv] = image.planes
+  const rowBytes = width * 3
+  for (let y = 0; y < height; y += 2) {
+    let l = py.offset + y * py.stride
+    let out = y * rowBytes
+    for (let x = 0; x < width >> 1; x++, l += 2, out += 6) {
+      const u = samples[pu.offset + (y >> 1) * pu.stride + x * pu.step]!
+      const v = samples[pv.offset + (y >> 1) * pv.stride + x * pv.step]!
+      const r = redV[v]!
+      const g = greenU[u]! + greenV[v]!
+      const b = blueU[u]!
+      putPixel(rgb, out, luma[samples[l]!]!, r, g, b)
+      putPixel(rgb, out + 3, luma[samples[l + 1]!]!, r, g, b)
+      putPixel(rgb, out + rowBytes, luma[samples[l + py.stride]!]!, r, g, b)
+      putPixel(rgb, out + rowBytes + 3, luma[samples[l + py.stride + 1]!]!, r, g, b)
+    }
+  }
+}
+
+function putPixel(rgb: Uint8Array, at: number, luma: number, r: number, g: number, b: number): void {
+  rgb[at] = Math.min(255, Math.max(0, (luma + r) >> 16))
+  rgb[at + 1] = Math.min(255, Math.max(0, (luma + g) >> 16))
+  rgb[at + 2] = Math.min(255, Math.max(0, (luma + b) >> 16))
 }
 
 /** [height, width, 3] to 4:2:0 planes Y, U, V, 8-bit BT.709 limited range. Width and height are even. */
@@ -87,9 +121,7 @@ export function rgbToI420(rgb: Uint8Array, width: number, height: number): Uint8
   return out
 }
 
-function clampByte(value: number): number {
-  return Math.min(Math.max(value, 0), 255)
-}
+type DecodeTables = ReturnType<typeof decodeTables>
 
 /** Terms of the decoding sums in 16-bit fixed point, by 8-bit sample. */
 function decodeTables(matrix: Matrix, fullRange: boolean) {

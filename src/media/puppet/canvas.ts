@@ -1,0 +1,106 @@
+import { apply, invert, type Similarity, scaleOf } from './affine.ts'
+import type { Shape } from './shapes.ts'
+
+/** 0xRRGGBB */
+export type Rgb = number
+
+/** The colour at (x, y) of a shape's own units; `inside` is the distance to its edge, positive inside. */
+export type Paint = (x: number, y: number, inside: number) => Rgb
+
+/**
+ * A square picture to paint shapes on, edges smoothed by their coverage. Coordinates are those of
+ * keypoints: (-1, -1) is the centre of the first pixel, (1, 1) of the last.
+ */
+export class Canvas {
+  readonly data: Uint8Array
+  private readonly toPixels: Similarity
+
+  constructor(
+    readonly size: number,
+    data?: Uint8Array,
+  ) {
+    this.data = data ?? new Uint8Array(size * size * 3)
+    const half = (size - 1) / 2
+    this.toPixels = { a: half, b: 0, tx: half, ty: half }
+  }
+
+  /** Every pixel, in canvas coordinates. */
+  fill(paint: Paint): void {
+    const step = 2 / (this.size - 1)
+    for (let y = 0, i = 0; y < this.size; y++) {
+      for (let x = 0; x < this.size; x++, i += 3) {
+        this.put(i, paint(x * step - 1, y * step - 1, 1), 1)
+      }
+    }
+  }
+
+  /** @param at places the shape on the canvas. */
+  paint(shape: Shape, at: Similarity, paint: Paint): void {
+    this.scan(shape, at, 0, (i, x, y, distance, perUnit) => {
+      this.put(i, paint(x, y, -distance), Math.min(0.5 - distance * perUnit, 1))
+    })
+  }
+
+  /** Darkens what lies under a shape, softly: `blur` in the shape's units, `strength` in [0, 1]. */
+  shade(shape: Shape, at: Similarity, blur: number, strength: number): void {
+    this.scan(shape, at, blur, (i, _x, _y, distance) => {
+      const t = Math.min(Math.max((blur - distance) / (2 * blur), 0), 1)
+      const keep = 1 - strength * t * t * (3 - 2 * t)
+      this.data[i] = this.data[i]! * keep + 0.5
+      this.data[i + 1] = this.data[i + 1]! * keep + 0.5
+      this.data[i + 2] = this.data[i + 2]! * keep + 0.5
+    })
+  }
+
+  /** Visits the pixels that a shape, grown by `margin`, covers at least in part. */
+  private scan(
+    shape: Shape,
+    at: Similarity,
+    margin: number,
+    visit: (index: number, x: number, y: number, distance: number, perUnit: number) => void,
+  ): void {
+    const onPixels = composeScale(this.toPixels, at)
+    const perUnit = scaleOf(onPixels)
+    const back = invert(onPixels)
+    const reach = margin + 0.5 / perUnit
+    const [x0, y0, x1, y1] = this.pixelBounds(shape, onPixels, reach)
+    for (let py = y0; py <= y1; py++) {
+      for (let px = x0; px <= x1; px++) {
+        const x = back.a * px - back.b * py + back.tx
+        const y = back.b * px + back.a * py + back.ty
+        const distance = shape.distance(x, y)
+        if (distance < reach) visit((py * this.size + px) * 3, x, y, distance, perUnit)
+        // Far outside, the distance says how many pixels cannot be reached; halved, as it may be rough.
+        else px += Math.floor((distance - reach) * perUnit * 0.5)
+      }
+    }
+  }
+
+  private pixelBounds({ bounds }: Shape, onPixels: Similarity, reach: number) {
+    const [left, top, right, bottom] = bounds
+    const corners = [left - reach, right + reach].flatMap((x) =>
+      [top - reach, bottom + reach].map((y) => apply(onPixels, x, y)),
+    )
+    const xs = corners.map(([x]) => x)
+    const ys = corners.map(([, y]) => y)
+    const last = this.size - 1
+    return [
+      Math.max(Math.floor(Math.min(...xs)), 0),
+      Math.max(Math.floor(Math.min(...ys)), 0),
+      Math.min(Math.ceil(Math.max(...xs)), last),
+      Math.min(Math.ceil(Math.max(...ys)), last),
+    ] as const
+  }
+
+  private put(i: number, colour: Rgb, alpha: number): void {
+    const { data } = this
+    const keep = 1 - alpha
+    data[i] = (colour >> 16) * alpha + data[i]! * keep + 0.5
+    data[i + 1] = ((colour >> 8) & 255) * alpha + data[i + 1]! * keep + 0.5
+    data[i + 2] = (colour & 255) * alpha + data[i + 2]! * keep + 0.5
+  }
+}
+
+function composeScale({ a, tx, ty }: Similarity, at: Similarity): Similarity {
+  return { a: a * at.a, b: a * at.b, tx: a * at.tx + tx, ty: a * at.ty + ty }
+}

@@ -1,0 +1,147 @@
+/**
+ * Shapes as signed distances (negative inside), after Inigo Quilez, "2D distance functions". Distances
+ * need to be exact only near the edge, where they become coverage.
+ */
+import type { Point } from './affine.ts'
+
+export interface Shape {
+  /** Signed distance from (x, y) to the edge, in the shape's own units. */
+  readonly distance: (x: number, y: number) => number
+  readonly bounds: Bounds
+}
+
+/** Smallest x, smallest y, largest x, largest y. */
+export type Bounds = readonly [number, number, number, number]
+
+export function disc(cx: number, cy: number, radius: number): Shape {
+  return {
+    distance: (x, y) => length(x - cx, y - cy) - radius,
+    bounds: [cx - radius, cy - radius, cx + radius, cy + radius],
+  }
+}
+
+/** Axis-parallel, by radii. */
+export function ellipse(cx: number, cy: number, rx: number, ry: number): Shape {
+  const least = Math.min(rx, ry)
+  return {
+    distance: (x, y) => {
+      const [u, v] = [(x - cx) / rx, (y - cy) / ry]
+      const k1 = length(u, v)
+      const k2 = length(u / rx, v / ry)
+      // First order: exact at the edge.
+      return k1 < 0.3 ? -least * (1 - k1) : (k1 * (k1 - 1)) / k2
+    },
+    bounds: [cx - rx, cy - ry, cx + rx, cy + ry],
+  }
+}
+
+/** By half sizes, with rounded corners. */
+export function box(cx: number, cy: number, hx: number, hy: number, corner = 0): Shape {
+  return {
+    distance: (x, y) => {
+      const dx = Math.abs(x - cx) - hx + corner
+      const dy = Math.abs(y - cy) - hy + corner
+      const outside = length(Math.max(dx, 0), Math.max(dy, 0))
+      return outside + Math.min(Math.max(dx, dy), 0) - corner
+    },
+    bounds: [cx - hx, cy - hy, cx + hx, cy + hy],
+  }
+}
+
+/** A tapered limb along y: a disc of radius `r0` at (0, 0), one of `r1` at (0, length), and their hull. */
+export function limb(r0: number, r1: number, span: number): Shape {
+  const slope = (r0 - r1) / span
+  const across = Math.sqrt(1 - slope * slope)
+  return {
+    distance: (x, y) => {
+      const px = Math.abs(x)
+      const along = px * -slope + y * across
+      if (along < 0) return length(px, y) - r0
+      if (along > across * span) return length(px, y - span) - r1
+      return px * across + y * slope - r0
+    },
+    bounds: [-Math.max(r0, r1), -r0, Math.max(r0, r1), span + r1],
+  }
+}
+
+/** A polygon given by its corners in order, its edges moved outward by `round`. */
+export function polygon(corners: readonly Point[], round = 0): Shape {
+  const xs = corners.map(([x]) => x)
+  const ys = corners.map(([, y]) => y)
+  return {
+    distance: (x, y) => polygonDistance(corners, x, y) - round,
+    bounds: [
+      Math.min(...xs) - round,
+      Math.min(...ys) - round,
+      Math.max(...xs) + round,
+      Math.max(...ys) + round,
+    ],
+  }
+}
+
+function polygonDistance(corners: readonly Point[], x: number, y: number): number {
+  let nearest = Infinity
+  let inside = false
+  for (let i = 0, j = corners.length - 1; i < corners.length; j = i++) {
+    const [xi, yi] = corners[i]!
+    const [xj, yj] = corners[j]!
+    const [ex, ey] = [xj - xi, yj - yi]
+    const [wx, wy] = [x - xi, y - yi]
+    const t = Math.min(Math.max((wx * ex + wy * ey) / (ex * ex + ey * ey), 0), 1)
+    const [dx, dy] = [wx - ex * t, wy - ey * t]
+    nearest = Math.min(nearest, dx * dx + dy * dy)
+    if (yi > y !== yj > y && x < (ex * (y - yi)) / ey + xi) inside = !inside
+  }
+  return inside ? -Math.sqrt(nearest) : Math.sqrt(nearest)
+}
+
+/** The lower part of a ring: a smile, or with `up` a frown or a brow. */
+export function arc(cx: number, cy: number, radius: number, thickness: number, up = false): Shape {
+  const cut = radius * 0.45
+  return {
+    distance: (x, y) => {
+      const ring = Math.abs(length(x - cx, y - cy) - radius) - thickness / 2
+      return Math.max(ring, up ? y - cy + cut : cy + cut - y)
+    },
+    bounds: [
+      cx - radius - thickness,
+      cy - radius - thickness,
+      cx + radius + thickness,
+      cy + radius + thickness,
+    ],
+  }
+}
+
+export function union(...shapes: readonly Shape[]): Shape {
+  return {
+    distance: (x, y) => {
+      let least = Infinity
+      for (const shape of shapes) least = Math.min(least, shape.distance(x, y))
+      return least
+    },
+    bounds: [
+      Math.min(...shapes.map(({ bounds }) => bounds[0])),
+      Math.min(...shapes.map(({ bounds }) => bounds[1])),
+      Math.max(...shapes.map(({ bounds }) => bounds[2])),
+      Math.max(...shapes.map(({ bounds }) => bounds[3])),
+    ],
+  }
+}
+
+/** What is in both. */
+export function both(a: Shape, b: Shape): Shape {
+  return {
+    distance: (x, y) => Math.max(a.distance(x, y), b.distance(x, y)),
+    bounds: [
+      Math.max(a.bounds[0], b.bounds[0]),
+      Math.max(a.bounds[1], b.bounds[1]),
+      Math.min(a.bounds[2], b.bounds[2]),
+      Math.min(a.bounds[3], b.bounds[3]),
+    ],
+  }
+}
+
+// Math.hypot is slow, and its rounding is the engine's choice.
+function length(x: number, y: number): number {
+  return Math.sqrt(x * x + y * y)
+}
