@@ -1,0 +1,95 @@
+import sharp, { type Sharp } from 'sharp'
+import { writeFileAtomic } from '../store/atomic.ts'
+import { InputError, messageOf } from '../util/errors.ts'
+import { assertFile } from './files.ts'
+import type { Frame } from './frame.ts'
+
+/** Above this a file of a few kilobytes could fill the memory: 100 megapixels are 300 MB of RGB. */
+const maxPixels = 100_000_000
+
+/** How pictures are written, by file ending. */
+const writers = {
+  '.png': (image: Sharp) => image.png(),
+  '.jpg': (image: Sharp) => image.jpeg({ quality: 93, chromaSubsampling: '4:4:4' }),
+  '.jpeg': (image: Sharp) => image.jpeg({ quality: 93, chromaSubsampling: '4:4:4' }),
+  '.webp': (image: Sharp) => image.webp({ quality: 92 }),
+}
+
+/**
+ * Reads a picture (png, jpeg, webp, gif, avif, tiff, svg) as it is meant to be seen: turned by its EXIF
+ * orientation, in sRGB, transparency on white.
+ *
+ * @throws InputError if the file is missing, empty, not a picture, damaged, or over 100 megapixels.
+ */
+export async function readPicture(path: string): Promise<Frame> {
+  await assertFile(path)
+  try {
+    const { data, info } = await sharp(path, { limitInputPixels: maxPixels, failOn: 'error' })
+      .autoOrient()
+      .flatten({ background: '#ffffff' })
+      .toColourspace('srgb')
+      .removeAlpha()
+      .raw({ depth: 'uchar' })
+      .toBuffer({ resolveWithObject: true })
+    const pixels = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+    return { width: info.width, height: info.height, data: pixels, time: 0, duration: 0 }
+  } catch (error) {
+    throw unreadable(path, error)
+  }
+}
+
+/** Whether the bytes at the start of the file are those of a picture format. */
+export async function isPicture(path: string): Promise<boolean> {
+  try {
+    const { width, format } = await sharp(path, { limitInputPixels: false }).metadata()
+    return width > 0 && format !== undefined
+  } catch {
+    return false
+  }
+}
+
+/**
+ * Writes a frame as a picture, whole or not at all; an existing file is replaced.
+ *
+ * @throws InputError for an ending other than .png, .jpg, .jpeg or .webp, or a path that cannot be written.
+ */
+export async function writePicture(path: string, frame: Frame): Promise<void> {
+  const ending = /\.[^./\\]*$/.exec(path.toLowerCase())?.[0] ?? ''
+  const write = Object.entries(writers).find(([name]) => name === ending)?.[1]
+  if (write === undefined) {
+    throw new InputError({
+      what: 'the file ending does not say which kind of picture to write',
+      where: path,
+      got: ending === '' ? 'no ending' : ending,
+      expected: Object.keys(writers).join(', '),
+    })
+  }
+  const { width, height, data } = frame
+  await writeFileAtomic(path, await write(sharp(data, { raw: { width, height, channels: 3 } })).toBuffer())
+}
+
+function unreadable(path: string, error: unknown): InputError {
+  const reason = messageOf(error)
+  if (reason.includes('pixel limit')) {
+    return new InputError(
+      {
+        what: 'the picture is too large',
+        where: path,
+        expected: `at most ${maxPixels / 1e6} megapixels`,
+        remedy: 'make it smaller first',
+      },
+      { cause: error },
+    )
+  }
+  const foreign = reason.includes('unsupported image format')
+  return new InputError(
+    {
+      what: foreign ? 'this is not a picture that can be read here' : 'the picture is damaged',
+      where: path,
+      got: reason.split('\n')[0]!,
+      expected: 'a png, jpeg, webp, gif, avif, tiff or svg file',
+      remedy: foreign ? 'give a picture file' : 'save or download it again',
+    },
+    { cause: error },
+  )
+}

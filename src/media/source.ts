@@ -1,0 +1,92 @@
+import { InputError } from '../util/errors.ts'
+import { type Clip, frameAt } from './clip.ts'
+import { assertFile } from './files.ts'
+import type { Frame } from './frame.ts'
+import { isPicture, readPicture } from './picture.ts'
+import { type PuppetOptions, puppetClip } from './puppet/puppet.ts'
+import { openVideo } from './video-in.ts'
+
+const puppetForm = 'puppet:SEED, or with options: puppet:7,frames=120,size=256,rate=25'
+
+/** Names of the options in a puppet spec, and what they set. */
+const puppetKeys = { frames: 'frames', size: 'size', rate: 'frameRate' } as const
+
+/**
+ * Opens what a user names: the path of a video, or `puppet:SEED` for a made-up one (see `puppetClip`).
+ *
+ * @throws InputError if it is neither, or the file cannot be read as a video.
+ */
+export async function openClip(spec: string): Promise<Clip> {
+  if (isPuppet(spec)) return puppetClip(parsePuppet(spec))
+  await assertFile(spec)
+  if (await isPicture(spec)) {
+    throw new InputError({
+      what: 'this is a picture, and a video is needed here',
+      where: spec,
+      expected: `a video (mp4, mov, webm, mkv), or ${puppetForm}`,
+    })
+  }
+  return openVideo(spec)
+}
+
+/**
+ * The picture to animate: a picture file, the first frame of a video, or of a `puppet:` clip.
+ *
+ * @throws InputError if it is neither a picture nor a video that can be read.
+ */
+export async function readSource(spec: string): Promise<Frame> {
+  if (!isPuppet(spec)) {
+    await assertFile(spec)
+    if (await isPicture(spec)) return readPicture(spec)
+  }
+  const clip = await openClip(spec).catch((error: unknown) => {
+    throw error instanceof InputError ? withPictures(error) : error
+  })
+  try {
+    const { width, height, data } = await frameAt(clip, 0)
+    return { width, height, data, time: 0, duration: 0 }
+  } finally {
+    await clip.close()
+  }
+}
+
+/** Where a file is not a video either, says that a picture would do. */
+function withPictures(error: InputError): InputError {
+  if (!error.problem.what.startsWith('this is not a video')) return error
+  const problem = {
+    what: 'this is neither a picture nor a video that can be read here',
+    where: error.problem.where ?? '',
+    expected: 'a picture (png, jpeg, webp) or a video (mp4, mov, webm, mkv)',
+  }
+  return new InputError(problem, { cause: error })
+}
+
+function isPuppet(spec: string): boolean {
+  return spec.startsWith('puppet:')
+}
+
+function parsePuppet(spec: string): PuppetOptions {
+  const [seed, ...settings] = spec.slice('puppet:'.length).split(',')
+  const options: { -readonly [K in keyof PuppetOptions]: PuppetOptions[K] } = { seed: parse(spec, seed!) }
+  for (const setting of settings) {
+    const [key, value, ...rest] = setting.split('=')
+    const name = Object.entries(puppetKeys).find(([known]) => known === key)?.[1]
+    if (name === undefined || value === undefined || rest.length > 0) throw unknownPuppet(spec, setting)
+    options[name] = parse(spec, value)
+  }
+  return options
+}
+
+function parse(spec: string, text: string): number {
+  if (!/^\d{1,15}(\.\d{1,6})?$/.test(text)) throw unknownPuppet(spec, text)
+  return Number(text)
+}
+
+function unknownPuppet(spec: string, got: string): InputError {
+  return new InputError({
+    what: 'there is no such puppet',
+    where: spec,
+    got: got === '' ? 'nothing' : got,
+    expected: puppetForm,
+  })
+}
