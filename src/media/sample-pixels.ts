@@ -35,32 +35,31 @@ const packed: Readonly<Record<string, readonly [number, number, number]>> = {
   BGRX: [2, 1, 0],
 }
 
-/** Turns decoded samples into RGB as displayed: colours, rotation, flip, square pixels. One per stream. */
+/** Turns decoded samples of one size into RGB as displayed: colours, rotation, flip, square pixels. */
 export class SampleReader {
   private buffer = new Uint8Array(0)
-  private stretch: { readonly from: string; readonly resample: Resampler } | undefined
+  private stretch: Resampler | undefined
+
+  /** @param display size in square pixels after rotation. */
+  constructor(private readonly display: { readonly width: number; readonly height: number }) {}
 
   /** Does not close the sample. The result is the caller's. */
   async read(sample: VideoSample): Promise<Pixels> {
     const { width, height } = sample.visibleRect
-    const format = sample.format ?? 'unknown'
     const size = sample.allocationSize()
     if (this.buffer.length < size) this.buffer = new Uint8Array(size)
     const layout = await sample.copyTo(this.buffer)
-    const data = toRgb(format, this.buffer, layout, sample)
-    const turned = turn({ width, height, data }, sample.rotation, sample.flip)
-    return this.square(turned, sample.displayWidth, sample.displayHeight)
+    const data = toRgb(sample.format ?? 'unknown', this.buffer, layout, sample)
+    return this.square(turn({ width, height, data }, sample.rotation, sample.flip))
   }
 
   /** Resizes where the pixels are not square. */
-  private square(pixels: Pixels, width: number, height: number): Pixels {
+  private square(pixels: Pixels): Pixels {
+    const { width, height } = this.display
     if (pixels.width === width && pixels.height === height) return pixels
-    const from = `${pixels.width}x${pixels.height}`
-    if (this.stretch?.from !== from) {
-      const window = { left: 0, top: 0, width: pixels.width, height: pixels.height }
-      this.stretch = { from, resample: createResampler(pixels, window, { width, height }) }
-    }
-    return { width, height, data: this.stretch.resample(pixels.data) }
+    const whole = { left: 0, top: 0, width: pixels.width, height: pixels.height }
+    this.stretch ??= createResampler(pixels, whole, this.display)
+    return { width, height, data: this.stretch(pixels.data) }
   }
 }
 

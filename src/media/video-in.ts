@@ -1,5 +1,4 @@
 import type { Input, InputVideoTrack, VideoSample } from 'mediabunny'
-import { codeOf } from '../store/file-errors.ts'
 import { InputError, messageOf, PantinError } from '../util/errors.ts'
 import { type Clip, type FrameRange, resolveRange } from './clip.ts'
 import { loadCodecs } from './codecs.ts'
@@ -45,6 +44,7 @@ class VideoClip implements Clip {
   readonly frameRate: number
   readonly duration: number
   readonly frameCount: number
+  private stored: { readonly width: number; readonly height: number } | undefined
 
   constructor(
     private readonly mediabunny: Mediabunny,
@@ -64,7 +64,7 @@ class VideoClip implements Clip {
 
   async *frames(range?: FrameRange): AsyncGenerator<Frame, void, undefined> {
     const numbers = resolveRange(this, range)
-    const reader = new SampleReader()
+    const reader = new SampleReader(this)
     const samples = this.samples(numbers)
     let done = 0
     try {
@@ -106,20 +106,25 @@ class VideoClip implements Clip {
       if (Math.abs(sample.timestamp - time) > Math.max(durations[number]! / 2, 0.001)) {
         throw this.broken(number, `the decoder gave the frame at ${sample.timestamp} s in its place`)
       }
+      this.assertSameSize(sample, number)
       const pixels = await keepAlive(reader.read(sample))
-      if (pixels.width !== this.width || pixels.height !== this.height) {
-        throw new InputError({
-          what: `the frame size changes at frame ${number}`,
-          where: this.name,
-          got: `${pixels.width} x ${pixels.height}`,
-          expected: `${this.width} x ${this.height}, as at the start`,
-          remedy: 'convert the video to one frame size first',
-        })
-      }
       return { ...pixels, time: time - times[0]!, duration: durations[number]! }
     } finally {
       sample.close()
     }
+  }
+
+  /** Of the stored pictures: the displayed size is the track's, whatever a frame says. */
+  private assertSameSize({ visibleRect: { width, height } }: VideoSample, number: number): void {
+    this.stored ??= { width, height }
+    if (this.stored.width === width && this.stored.height === height) return
+    throw new InputError({
+      what: `the frame size changes at frame ${number}`,
+      where: this.name,
+      got: `${width} x ${height}`,
+      expected: `${this.stored.width} x ${this.stored.height}, as before`,
+      remedy: 'convert the video to one frame size first',
+    })
   }
 
   private broken(number: number, cause?: unknown): InputError {
@@ -193,7 +198,7 @@ async function assertWhole(input: Input, { times, durations }: FrameTimes, path:
 }
 
 function damaged(path: string, what: string, cause?: unknown): InputError {
-  const got = cause === undefined ? {} : { got: codeOf(cause) ?? messageOf(cause).split('\n')[0]! }
+  const got = cause === undefined ? {} : { got: messageOf(cause).split('\n')[0]! }
   const remedy = 'copy or record the video again, or use another one'
   return new InputError({ what, where: path, ...got, remedy }, { cause })
 }
