@@ -1,0 +1,55 @@
+import type { Value } from '../graph/graph.ts'
+import { conv } from '../graph/ops/conv.ts'
+import { floats, type Tensor } from '../graph/tensor.ts'
+import { InputError } from '../util/errors.ts'
+import type { Scope } from './scope.ts'
+
+/**
+ * Anti-alias interpolation (Siarohin et al. 2019, as their code has it): a Gaussian filter, of which every
+ * 1 / scale-th pixel is kept. Filter and choice are one strided depthwise convolution, which gives the same
+ * numbers for 1 / scale² of the work. The kernel is the buffer `weight` [C, 1, n, n].
+ *
+ * @param x [N, C, H, W]
+ * @param scale of the result, in (0, 1]; at 1 nothing is done and nothing is asked of the scope
+ * @returns [N, C, ceil(H s), ceil(W s)] for s = 1 / floor(1 / scale)
+ * @throws InputError for a scale outside of (0, 1].
+ */
+export function antiAlias(scope: Scope, x: Value, scale: number): Value {
+  if (!(scale > 0 && scale <= 1)) {
+    throw new InputError({ what: 'a scale factor is out of range', got: String(scale), expected: '(0, 1]' })
+  }
+  if (scale === 1) return x
+  const channels = x.shape[1]!
+  const kernel = antiAliasKernel(scale)
+  const n = kernel.shape[0]!
+  const values = floats(Array.from({ length: channels }, () => [...kernel.data]).flat(), [channels, 1, n, n])
+  const weight = scope.buffer('weight', values.shape, { kind: 'values', values })
+  const stride = Math.floor(1 / scale)
+  const side = (n - 1) / 2
+  return conv(x, weight, undefined, {
+    strides: [stride, stride],
+    pads: [side, side, side, side],
+    group: channels,
+  })
+}
+
+/**
+ * The Gaussian of sigma = (1 / scale - 1) / 2 pixels on n x n points, n = 2 round(4 sigma) + 1 with halves
+ * rounded to even (as Python does), of sum 1.
+ */
+export function antiAliasKernel(scale: number): Tensor<'float32'> {
+  const sigma = (1 / scale - 1) / 2
+  const n = 2 * roundHalfToEven(4 * sigma) + 1
+  const line = Array.from({ length: n }, (_, i) => Math.exp(-((i - (n - 1) / 2) ** 2) / (2 * sigma ** 2)))
+  const sum = line.reduce((a, b) => a + b)
+  return floats(
+    line.flatMap((a) => line.map((b) => (a * b) / sum ** 2)),
+    [n, n],
+  )
+}
+
+function roundHalfToEven(x: number): number {
+  const floor = Math.floor(x)
+  if (x - floor !== 0.5) return Math.round(x)
+  return floor % 2 === 0 ? floor : floor + 1
+}

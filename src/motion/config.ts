@@ -1,0 +1,153 @@
+import { z } from 'zod'
+import { InputError } from '../util/errors.ts'
+import { findNet, type NetName, netNames } from '../zoo/registry.ts'
+
+/** What a motion model is made of: the part of a run's config.json that decides its weights' shapes. */
+
+const count = z.int().positive()
+const odd = z.int().refine((n) => n > 0 && n % 2 === 1, 'an odd number above 0')
+/** Pictures are scaled down by whole numbers. */
+const scaleFactor = z
+  .number()
+  .refine((s) => s > 0 && Number.isInteger(Math.round(1e6 / s) / 1e6), '1 over a whole number')
+
+const hourglassSize = {
+  blockExpansion: count,
+  maxFeatures: count,
+  blocks: count,
+}
+
+export const headSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('fomm') }),
+  z.strictObject({
+    kind: z.literal('light'),
+    channels: count,
+    stride: z.union([z.literal(1), z.literal(2), z.literal(4), z.literal(8)]),
+    skip: z.boolean(),
+  }),
+])
+
+export const motionConfigSchema = z.strictObject({
+  /** The detector's backbone: a name of the zoo. */
+  net: z.enum(netNames),
+  /** Side of the square frames that the model is made for, in pixels. */
+  size: count,
+  /** K, the number of keypoints. */
+  keypoints: count,
+  /** Whether local affine maps are estimated beside points. */
+  jacobian: z.boolean(),
+  /** How sampling coordinates are read; false for published weights. */
+  alignCorners: z.boolean(),
+  detector: z.strictObject({
+    /** Of the softmax over each heatmap. */
+    temperature: z.number().positive(),
+    scaleFactor,
+    head: headSchema,
+    /** Widths of the hourglass, where that is the backbone. */
+    hourglass: z.strictObject(hourglassSize),
+  }),
+  denseMotion: z.strictObject({
+    ...hourglassSize,
+    scaleFactor,
+    kpVariance: z.number().positive(),
+    kernel: odd,
+    occlusion: z.boolean(),
+  }),
+  generator: z.strictObject({
+    blockExpansion: count,
+    maxFeatures: count,
+    downBlocks: z.int().nonnegative(),
+    bottleneckBlocks: z.int().nonnegative(),
+    kernel: odd,
+    skips: z.enum(['none', 'coarse', 'all']),
+  }),
+})
+
+export type MotionConfig = z.infer<typeof motionConfigSchema>
+
+/** The published model for VoxCeleb at 256x256 (vox-256.yaml of the reference). */
+export const publishedConfig: MotionConfig = {
+  net: 'hourglass',
+  size: 256,
+  keypoints: 10,
+  jacobian: true,
+  alignCorners: false,
+  detector: {
+    temperature: 0.1,
+    scaleFactor: 0.25,
+    head: { kind: 'fomm' },
+    hourglass: { blockExpansion: 32, maxFeatures: 1024, blocks: 5 },
+  },
+  denseMotion: {
+    blockExpansion: 64,
+    maxFeatures: 1024,
+    blocks: 5,
+    scaleFactor: 0.25,
+    kpVariance: 0.01,
+    kernel: 7,
+    occlusion: true,
+  },
+  generator: {
+    blockExpansion: 64,
+    maxFeatures: 512,
+    downBlocks: 2,
+    bottleneckBlocks: 6,
+    kernel: 7,
+    skips: 'none',
+  },
+}
+
+export interface SmallConfigOptions {
+  readonly net: string
+  /** Side of the frames in pixels (default 64): a multiple of 16 that the network takes. */
+  readonly size?: number
+  readonly keypoints?: number
+}
+
+/**
+ * A model to train from nothing in minutes on a CPU, at 64x64.
+ *
+ * @throws InputError for an unknown network or a size that does not fit.
+ */
+export function smallConfig({ net, size = 64, keypoints = 10 }: SmallConfigOptions): MotionConfig {
+  const hourglass = { blockExpansion: 16, maxFeatures: 128, blocks: 4 }
+  const multiple = Math.max(16, findNet(net).multiple({ hourglass }))
+  if (!Number.isInteger(size) || size < multiple || size % multiple !== 0) {
+    throw new InputError({
+      what: 'the size of frames does not fit the model',
+      got: String(size),
+      expected: `a multiple of ${multiple}`,
+      remedy: `take ${Math.max(1, Math.round(size / multiple)) * multiple}`,
+    })
+  }
+  return {
+    net: findNet(net).name as NetName,
+    size,
+    keypoints,
+    jacobian: true,
+    alignCorners: true,
+    detector: {
+      temperature: 0.1,
+      scaleFactor: 1,
+      head: { kind: 'light', channels: 32, stride: 4, skip: true },
+      hourglass,
+    },
+    denseMotion: {
+      blockExpansion: 16,
+      maxFeatures: 128,
+      blocks: 3,
+      scaleFactor: 0.5,
+      kpVariance: 0.01,
+      kernel: 3,
+      occlusion: true,
+    },
+    generator: {
+      blockExpansion: 12,
+      maxFeatures: 128,
+      downBlocks: 3,
+      bottleneckBlocks: 2,
+      kernel: 5,
+      skips: 'coarse',
+    },
+  }
+}

@@ -1,0 +1,81 @@
+import type { Value } from '../graph/graph.ts'
+import { resize } from '../graph/ops/resize.ts'
+import { antiAlias } from '../layers/anti-alias.ts'
+import type { Scope } from '../layers/scope.ts'
+import type { HourglassSize } from '../zoo/net.ts'
+import { findNet } from '../zoo/registry.ts'
+import { fommHead, type HeadResult, lightHead } from './heads.ts'
+import { type Keypoints, softArgmax } from './keypoints.ts'
+import { upsampled } from './upsampling.ts'
+
+/**
+ * Which head stands on the backbone.
+ *
+ * `fomm`: as published, 7x7 convolutions without padding at the (scaled) picture's resolution. Features of a
+ * coarser stride are resized to it first, bilinearly, as such networks resize their logits.
+ *
+ * `light`: learned doublings up to `stride`, each with a projected map of the encoder added where `skip`
+ * says so, then small kernels.
+ */
+export type Head =
+  | { readonly kind: 'fomm' }
+  | {
+      readonly kind: 'light'
+      /** Width of the features that the head reads. */
+      readonly channels: number
+      /** Of the heatmaps, in pixels of the scaled picture. */
+      readonly stride: number
+      readonly skip: boolean
+    }
+
+export interface DetectorOptions {
+  /** A name of the zoo. */
+  readonly net: string
+  /** K, the number of keypoints. */
+  readonly keypoints: number
+  readonly jacobian: boolean
+  /** Of the softmax over each map; published: 0.1. */
+  readonly temperature: number
+  /** Size of the backbone's picture over that of the input's, 1 / a whole number; published: 0.25. */
+  readonly scaleFactor: number
+  readonly head: Head
+  readonly hourglass?: HourglassSize
+}
+
+export interface Detection extends HeadResult {
+  readonly keypoints: Keypoints
+  /** The anti-aliased picture that the backbone sees. */
+  readonly down: Value
+  /** The features that the head reads. */
+  readonly predictor: Value
+}
+
+/**
+ * Keypoints and local affine maps of pictures, by any backbone of the zoo. With `hourglass`, the head `fomm`
+ * and the published sizes this is the published detector, under its checkpoint's names (`down.weight`,
+ * `predictor.*`, `kp.*`, `jacobian.*`); the light head adds `up.*`.
+ *
+ * @param image [N, 3, H, W] in [0, 1]
+ * @throws InputError for an unknown network or a size that it does not take.
+ */
+export function detectKeypoints(scope: Scope, image: Value, options: DetectorOptions): Detection {
+  const { head } = options
+  const down = antiAlias(scope.child('down'), image, options.scaleFactor)
+  const features = scope.within('predictor', (inner) =>
+    findNet(options.net).features(inner, down, {
+      channels: head.kind === 'light' ? head.channels : 32,
+      ...(options.hourglass && { hourglass: options.hourglass }),
+    }),
+  )
+  const { predictor, result } = scope.graph.within('head', () => {
+    if (head.kind === 'light') {
+      const finer = upsampled(scope.child('up'), features, head)
+      return { predictor: finer, result: lightHead(scope, finer, options) }
+    }
+    const [h, w] = down.shape.slice(2) as [number, number]
+    const full = resize(features.deep.value, [h, w], 'bilinear-corners')
+    return { predictor: full, result: fommHead(scope, full, options) }
+  })
+  const keypoints = { value: softArgmax(result.heatmap), jacobian: result.jacobian }
+  return { ...result, keypoints, down, predictor }
+}

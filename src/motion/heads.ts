@@ -1,0 +1,81 @@
+import type { Value } from '../graph/graph.ts'
+import { add, mul, reduceSum } from '../graph/ops/arithmetic.ts'
+import { conv } from '../graph/ops/conv.ts'
+import { matmul, transposeLast } from '../graph/ops/linear.ts'
+import { reshape } from '../graph/ops/shape.ts'
+import { floats, type Tensor } from '../graph/tensor.ts'
+import { conv2d } from '../layers/conv2d.ts'
+import type { Scope } from '../layers/scope.ts'
+import { spatialSoftmax } from './keypoints.ts'
+
+/** From features to heatmaps and jacobians, in two ways. */
+
+export interface HeadOptions {
+  readonly keypoints: number
+  readonly temperature: number
+  readonly jacobian: boolean
+}
+
+export interface HeadResult {
+  /** [N, K, h, w], each map of sum 1. */
+  readonly heatmap: Value
+  /** The maps before softmax, [N, K, h, w]. */
+  readonly kpMap: Value
+  /** [N, K, 2, 2] */
+  readonly jacobian: Value | undefined
+  /** [N, 4 K, h, w]; only the published head makes them. */
+  readonly jacobianMap: Value | undefined
+}
+
+/**
+ * The published head: 7x7 convolutions without padding make K maps and 4 K jacobian maps, whose mean under
+ * the heatmap is the jacobian (Siarohin et al. 2019; their keypoint_detector.py).
+ *
+ * @param features [N, F, H, W], H and W 7 or more; the heatmaps are 6 pixels smaller
+ */
+export function fommHead(scope: Scope, features: Value, options: HeadOptions): HeadResult {
+  const { keypoints: k, temperature } = options
+  const n = features.shape[0]!
+  const kpMap = conv2d(scope.child('kp'), features, k, { kernel: 7, padding: 0 })
+  const heatmap = spatialSoftmax(kpMap, temperature)
+  if (!options.jacobian) return { heatmap, kpMap, jacobian: undefined, jacobianMap: undefined }
+
+  const { weight, bias } = jacobianParameters(scope, [4 * k, features.shape[1]!, 7, 7])
+  const jacobianMap = conv(features, weight, bias)
+  const [h, w] = kpMap.shape.slice(2) as [number, number]
+  const weighted = mul(reshape(heatmap, [n, k, 1, h * w]), reshape(jacobianMap, [n, k, 4, h * w]))
+  return { heatmap, kpMap, jacobianMap, jacobian: reshape(reduceSum(weighted, [3]), [n, k, 2, 2]) }
+}
+
+/**
+ * The light head: a 3x3 convolution to K maps (without a bias, which softmax would cancel), and a 1x1
+ * convolution to jacobians. Since a 1x1 convolution and a weighted mean commute, and heatmaps have sum 1,
+ * the features are pooled under each heatmap first: 4 F products a keypoint in place of 4 F a pixel.
+ *
+ * @param features [N, F, h, w]
+ */
+export function lightHead(scope: Scope, features: Value, options: HeadOptions): HeadResult {
+  const { keypoints: k, temperature } = options
+  const [n, f, h, w] = features.shape as [number, number, number, number]
+  const kpMap = conv2d(scope.child('kp'), features, k, { kernel: 3, bias: false })
+  const heatmap = spatialSoftmax(kpMap, temperature)
+  if (!options.jacobian) return { heatmap, kpMap, jacobian: undefined, jacobianMap: undefined }
+
+  const { weight, bias } = jacobianParameters(scope, [4 * k, f, 1, 1])
+  const pooled = matmul(reshape(heatmap, [n, k, h * w]), transposeLast(reshape(features, [n, f, h * w])))
+  const perKeypoint = matmul(reshape(weight, [1, k, 4, f]), reshape(pooled, [n, k, f, 1]))
+  const jacobian = reshape(add(perKeypoint, reshape(bias, [1, k, 4, 1])), [n, k, 2, 2])
+  return { heatmap, kpMap, jacobian, jacobianMap: undefined }
+}
+
+/** Weights start at 0 and biases at the identity matrix, so that every jacobian starts as the identity. */
+function jacobianParameters(scope: Scope, shape: readonly [number, number, number, number]) {
+  const inner = scope.child('jacobian')
+  const identities: Tensor<'float32'> = floats(
+    Array.from({ length: shape[0] }, (_, i) => (i % 4 === 0 || i % 4 === 3 ? 1 : 0)),
+  )
+  return {
+    weight: inner.weight('weight', shape, { kind: 'fill', value: 0 }),
+    bias: inner.weight('bias', [shape[0]], { kind: 'values', values: identities }),
+  }
+}

@@ -1,0 +1,59 @@
+import type { Graph } from '../graph/graph.ts'
+import { type Initial, type ParameterInfo, parameterInfo } from '../graph/ops/leaf.ts'
+import { liveNodes } from '../graph/rewrite.ts'
+import { floats, sizeOf, type Tensor } from '../graph/tensor.ts'
+import { Random } from '../util/random.ts'
+
+/** What a graph's outputs need in parameters, in the order of their making. */
+export function parametersOf(graph: Graph): ParameterInfo[] {
+  return liveNodes(graph).flatMap((node) => parameterInfo(node) ?? [])
+}
+
+/**
+ * Starting values of parameters. Each parameter draws from a generator of its own, seeded by one number of
+ * `random` and its name: so its values depend neither on the order of building nor on what other parameters
+ * there are, and two detectors can be compared under the very same generator.
+ *
+ * @returns a float32 tensor for each name
+ */
+export function initialise(
+  parameters: Iterable<ParameterInfo>,
+  random: Random,
+): Map<string, Tensor<'float32'>> {
+  const base = random.uint32()
+  return new Map(
+    Array.from(parameters, ({ name, shape, initial }) => {
+      const own = new Random((base ^ hash(name)) >>> 0)
+      return [
+        name,
+        initial.kind === 'values' ? copy(initial.values) : floats(drawn(initial, own, shape), shape),
+      ]
+    }),
+  )
+}
+
+function drawn(initial: Exclude<Initial, { kind: 'values' }>, random: Random, shape: readonly number[]) {
+  const draw = () => {
+    if (initial.kind === 'fill') return initial.value
+    return initial.kind === 'uniform'
+      ? random.between(-initial.amount, initial.amount)
+      : initial.deviation * random.normal()
+  }
+  return Array.from({ length: sizeOf(shape) }, draw)
+}
+
+const copy = ({ data, shape }: Tensor<'float32'>) => floats(data, shape)
+
+/** FNV-1a, 32 bits, over the name's UTF-16 units. */
+function hash(name: string): number {
+  let value = 0x811c9dc5
+  for (let i = 0; i < name.length; i++) value = Math.imul(value ^ name.charCodeAt(i), 0x01000193)
+  return value >>> 0
+}
+
+/** Number of trained numbers: as PyTorch counts `parameters()`, without buffers. */
+export function countParameters(parameters: Iterable<ParameterInfo>): number {
+  let sum = 0
+  for (const { role, shape } of parameters) if (role === 'weight') sum += sizeOf(shape)
+  return sum
+}

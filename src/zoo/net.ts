@@ -1,0 +1,86 @@
+import type { Value } from '../graph/graph.ts'
+import type { Scope } from '../layers/scope.ts'
+import { InputError } from '../util/errors.ts'
+
+/** What every network of the zoo says of itself and can build. */
+
+export interface Paper {
+  readonly title: string
+  readonly authors: string
+  /** Where to read it. */
+  readonly url: string
+}
+
+/** Widths of an hourglass (FOMM's U-Net); other networks have the widths of their papers. */
+export interface HourglassSize {
+  /** Channels of the first scale; each scale doubles them. */
+  readonly blockExpansion: number
+  readonly maxFeatures: number
+  /** Number of halvings. */
+  readonly blocks: number
+}
+
+export interface BuildOptions {
+  /** Channels of the result: classes, or maps. */
+  readonly outputs: number
+  readonly hourglass?: HourglassSize
+}
+
+export interface FeatureOptions {
+  /** Channels that the decoder is to give; a network whose decoder has a width of its own keeps that. */
+  readonly channels: number
+  readonly hourglass?: HourglassSize
+}
+
+/** Feature maps [N, C, H / stride, W / stride]. */
+export interface FeatureMap {
+  readonly value: Value
+  readonly stride: number
+}
+
+/** What a detector's head stands on. */
+export interface Features {
+  /** What the network's own decoder gives, before the last projection or upsampling. */
+  readonly deep: FeatureMap
+  /** Maps of the encoder at finer strides, finest first, for a head that wants a skip. */
+  readonly shallow: readonly FeatureMap[]
+}
+
+export interface Net {
+  readonly name: string
+  readonly title: string
+  readonly paper: Paper
+  readonly year: number
+  /** Whether maps go from the encoder over to the decoder. */
+  readonly skips: boolean
+  /** Height and width of an input must be multiples of this. */
+  readonly multiple: (options?: { readonly hourglass?: HourglassSize }) => number
+  /**
+   * The plain network.
+   *
+   * @param x [N, C, H, W]
+   * @returns [N, outputs, H, W], without a final nonlinearity
+   * @throws InputError where H or W is no multiple of `multiple`.
+   */
+  build(scope: Scope, x: Value, options: BuildOptions): Value
+  /**
+   * The network as a detector's backbone.
+   *
+   * @param x [N, C, H, W]
+   * @throws InputError as build.
+   */
+  features(scope: Scope, x: Value, options: FeatureOptions): Features
+}
+
+/** @throws InputError where height or width of [N, C, H, W] is no multiple of `multiple`. */
+export function checkSize(net: string, x: Value, multiple: number): void {
+  const [h, w] = x.shape.slice(2) as [number, number]
+  if (h % multiple === 0 && w % multiple === 0) return
+  const near = (size: number) => Math.max(1, Math.round(size / multiple)) * multiple
+  throw new InputError({
+    what: `${net} does not take pictures of this size`,
+    got: `${w}x${h} (width x height)`,
+    expected: `multiples of ${multiple}`,
+    remedy: `resize to ${near(w)}x${near(h)}`,
+  })
+}

@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest'
+import { Graph } from '../../src/graph/graph.ts'
+import { input } from '../../src/graph/ops/leaf.ts'
+import { Scope } from '../../src/layers/scope.ts'
+import { countParameters, parametersOf } from '../../src/motion/weights.ts'
+import { evaluate } from '../../src/runtime/evaluate.ts'
+import { findNet } from '../../src/zoo/registry.ts'
+import { fillByFormula, formulaInput, loadFixture, relativeError, stateOf } from '../support/fixture.ts'
+
+/** Networks of the zoo against their references, under the same formulas for all parameters. */
+
+const published = [{ name: 'lednet', parameters: 915_029 }] as const
+
+describe.each(published)('$name', ({ name, parameters }) => {
+  const fixture = loadFixture(name)
+  const graph = new Graph()
+  const scope = Scope.root(graph, { training: false })
+  const x = input(graph, 'x', 'float32', [1, 3, 64, 64])
+  graph.output('output', findNet(name).build(scope, x, { outputs: 10 }))
+  const infos = parametersOf(graph)
+
+  it(`has ${parameters} parameters with 10 outputs`, () => {
+    expect(countParameters(infos)).toBe(parameters)
+  })
+
+  it.skipIf(fixture === undefined)(
+    'has the reference’s names and shapes (skipped without its fixture)',
+    () => {
+      const ours = Object.fromEntries(infos.map((info) => [info.name, [...info.shape]]))
+      expect(ours).toEqual(Object.fromEntries(stateOf(fixture!).map((entry) => [entry.name, entry.shape])))
+    },
+  )
+
+  it.skipIf(fixture === undefined)('computes what the reference computes (skipped without it)', async () => {
+    const { output } = await evaluate(graph, { x: formulaInput([1, 3, 64, 64]) }, fillByFormula(infos))
+    expect(relativeError(output!, fixture!.outputs.output!)).toBeLessThan(1e-4)
+  })
+})
