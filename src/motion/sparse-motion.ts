@@ -6,7 +6,8 @@ import { gridSample } from '../graph/ops/sampling.ts'
 import { concat, reshape, transpose } from '../graph/ops/shape.ts'
 import { floats } from '../graph/tensor.ts'
 import { coordinateGrid } from '../layers/coordinate-grid.ts'
-import { inverse2x2, type Keypoints, product2x2 } from './keypoints.ts'
+import type { Keypoints } from './keypoints.ts'
+import { inverse2x2, product2x2 } from './matrix2x2.ts'
 
 /**
  * The K + 1 motions of a frame pair, each an affine map from the driving picture's coordinates to the
