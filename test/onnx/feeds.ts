@@ -1,5 +1,6 @@
 import type { Graph } from '../../src/graph/graph.ts'
 import { fromPlain } from '../../src/graph/ops/leaf.ts'
+import { toPlain } from '../../src/graph/passes.ts'
 import { liveNodes } from '../../src/graph/rewrite.ts'
 import type { DType, Shape, Tensor } from '../../src/graph/tensor.ts'
 import { sizeOf } from '../../src/graph/tensor.ts'
@@ -28,5 +29,13 @@ export function weightsFor(graph: Graph): Map<string, Tensor> {
       name,
       someTensor('float32', shape, 7 + 100 * i),
     ]),
+  )
+}
+
+/** The largest difference between two tensors' elements, in parts of the larger of 1 and the expected one. */
+export function worstDifference(got: Tensor, expected: ArrayLike<number>): number {
+  return toPlain(got).data.reduce(
+    (worst, x, i) => Math.max(worst, Math.abs(x - expected[i]!) / Math.max(1, Math.abs(expected[i]!))),
+    0,
   )
 }

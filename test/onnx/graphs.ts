@@ -1,7 +1,14 @@
+import { gradients } from '../../src/graph/gradient.ts'
 import { Graph } from '../../src/graph/graph.ts'
 import { add, div, expand, mul, neg, reduceMean, reduceSum, sub } from '../../src/graph/ops/arithmetic.ts'
 import { cast, clip, greater, greaterOrEqual, where } from '../../src/graph/ops/compare.ts'
-import { constant, input, parameter } from '../../src/graph/ops/leaf.ts'
+import { conv, convTranspose } from '../../src/graph/ops/conv.ts'
+import { constant, input, like, parameter } from '../../src/graph/ops/leaf.ts'
+import { matmul, transposeLast } from '../../src/graph/ops/linear.ts'
+import { batchNormalise, normalise } from '../../src/graph/ops/normalise.ts'
+import { averagePool, maxPool } from '../../src/graph/ops/pool.ts'
+import { resize } from '../../src/graph/ops/resize.ts'
+import { gridSample } from '../../src/graph/ops/sampling.ts'
 import { concat, pad, reshape, slice, stack, transpose } from '../../src/graph/ops/shape.ts'
 import {
   abs,
@@ -78,5 +85,47 @@ export const graphs: Readonly<Record<string, () => Graph>> = {
     graph.output('x itself', x)
     graph.output('w itself', w)
     graph.output('indices', constant(graph, ints([1, 2])))
+  }),
+
+  convolutions: build((graph) => {
+    const x = input(graph, 'x', 'float32', [2, 4, 9, 8])
+    const w = parameter(graph, 'conv.weight', [6, 2, 3, 3], { kind: 'fill', value: 1 }, 'weight')
+    const b = parameter(graph, 'conv.bias', [6], { kind: 'fill', value: 1 }, 'weight')
+    const y = graph.within('stem', () => conv(x, w, b, { strides: [2, 1], pads: [1, 1, 1, 1], group: 2 }))
+    const v = parameter(graph, 'up.weight', [6, 3, 2, 2], { kind: 'fill', value: 1 }, 'weight')
+    graph.output('down', y)
+    graph.output('up', convTranspose(y, v, undefined, { strides: [2, 2], outputPadding: [1, 0] }))
+    graph.output('product', matmul(y, transposeLast(y)))
+    const vector = (name: string) =>
+      parameter(graph, `norm.${name}`, [6], { kind: 'fill', value: 1 }, 'buffer')
+    const [gamma, beta, mean, variance] = [vector('g'), vector('b'), vector('m'), vector('v')]
+    graph.output('norm', normalise(y, { gamma, beta, mean, variance }, 1e-5))
+    graph.output('batch norm', batchNormalise(y, gamma, beta, 1e-3).value)
+  }),
+
+  pools: build((graph) => {
+    const x = input(graph, 'x', 'float32', [1, 2, 7, 6])
+    const { value, index } = maxPool(x, [3, 2], { strides: [2, 2], pads: [1, 0, 1, 0] })
+    graph.output('max', value)
+    graph.output('where', index)
+    graph.output('mean', averagePool(x, [2, 2], { pads: [1, 1, 1, 1] }))
+    for (const mode of ['nearest', 'bilinear', 'bilinear-corners'] as const) {
+      graph.output(mode, resize(x, [14, 12], mode))
+    }
+    const grid = sub(mul(input(graph, 'grid', 'float32', [1, 4, 5, 2]), 2), 1)
+    graph.output('warped', gridSample(x, grid, { alignCorners: false }))
+    graph.output('mirrored', gridSample(x, mul(grid, 1.5), { alignCorners: true, padding: 'reflection' }))
+  }),
+
+  gradient: build((graph) => {
+    const x = input(graph, 'x', 'float32', [1, 3, 8, 8])
+    const w = parameter(graph, 'w', [4, 3, 3, 3], { kind: 'fill', value: 1 }, 'weight')
+    const features = graph.within('net', () => maxPool(relu(conv(x, w, undefined)), [2, 2]).value)
+    const grid = sub(mul(input(graph, 'grid', 'float32', [1, 2, 2, 2]), 2), 1)
+    const loss = reduceMean(abs(gridSample(features, grid, { alignCorners: true })))
+    const [dw, dx] = gradients(loss, [w, x], { add, like })
+    graph.output('loss', loss)
+    graph.output('dw', dw!)
+    graph.output('dx', dx!)
   }),
 }
