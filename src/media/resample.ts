@@ -14,7 +14,7 @@ export interface Window {
   readonly height: number
 }
 
-/** For each output pixel: source pixels `first` to `first + count - 1` and their weights, which sum to 1. */
+/** For each output pixel: source pixels `first` to `first + count - 1` and weights that sum to 1. */
 interface Taps {
   readonly first: Int32Array
   readonly count: number
@@ -37,49 +37,57 @@ export function createResampler(
   // Only the columns that a tap touches are summed vertically.
   const firstColumn = across.first[0]!
   const columns = across.first[target.width - 1]! + across.count - firstColumn
+  const sameColumns = across.count === 1 && columns === target.width
   const row = new Float64Array(columns * 3)
   const stride = source.width * 3
 
   return (pixels) => {
     const out = new Uint8Array(target.width * target.height * 3)
-    let to = 0
     for (let y = 0; y < target.height; y++) {
       sumRows(pixels, down.first[y]! * stride + firstColumn * 3, stride, down, y, row)
-      for (let x = 0; x < target.width; x++) {
-        let from = (across.first[x]! - firstColumn) * 3
-        let r = 0.5
-        let g = 0.5
-        let b = 0.5
-        for (let k = x * across.count; k < (x + 1) * across.count; k++) {
-          const weight = across.weights[k]!
-          r += weight * row[from]!
-          g += weight * row[from + 1]!
-          b += weight * row[from + 2]!
-          from += 3
-        }
-        out[to] = r
-        out[to + 1] = g
-        out[to + 2] = b
-        to += 3
-      }
+      const to = y * target.width * 3
+      if (!sameColumns) sumColumns(row, firstColumn, across, out, to)
+      else for (let i = 0; i < row.length; i++) out[to + i] = row[i]! + 0.5
     }
     return out
   }
 }
 
+/** The weighted sum of the rows that output row `y` covers. */
 function sumRows(
   pixels: Uint8Array,
   start: number,
   stride: number,
-  taps: Taps,
+  { weights, count }: Taps,
   y: number,
   row: Float64Array,
 ): void {
-  for (let k = 0; k < taps.count; k++) {
-    const weight = taps.weights[y * taps.count + k]!
+  const [first, second] = [weights[y * count]!, count > 1 ? weights[y * count + 1]! : 0]
+  const next = count > 1 ? start + stride : start
+  for (let i = 0; i < row.length; i++) row[i] = first * pixels[start + i]! + second * pixels[next + i]!
+  for (let k = 2; k < count; k++) {
+    const weight = weights[y * count + k]!
     const from = start + k * stride
-    if (k === 0) for (let i = 0; i < row.length; i++) row[i] = weight * pixels[from + i]!
-    else if (weight !== 0) for (let i = 0; i < row.length; i++) row[i]! += weight * pixels[from + i]!
+    if (weight !== 0) for (let i = 0; i < row.length; i++) row[i]! += weight * pixels[from + i]!
+  }
+}
+
+function sumColumns(row: Float64Array, firstColumn: number, taps: Taps, out: Uint8Array, to: number): void {
+  const { first, count, weights } = taps
+  for (let x = 0, at = to; x < first.length; x++, at += 3) {
+    let from = (first[x]! - firstColumn) * 3
+    let r = 0.5
+    let g = 0.5
+    let b = 0.5
+    for (let k = x * count; k < (x + 1) * count; k++, from += 3) {
+      const weight = weights[k]!
+      r += weight * row[from]!
+      g += weight * row[from + 1]!
+      b += weight * row[from + 2]!
+    }
+    out[at] = r
+    out[at + 1] = g
+    out[at + 2] = b
   }
 }
 

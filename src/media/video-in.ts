@@ -29,7 +29,8 @@ export async function openVideo(path: string): Promise<Clip> {
     await keepAlive(assertWhole(input, times, path))
     const width = await track.getDisplayWidth()
     const height = await track.getDisplayHeight()
-    return new VideoClip(mediabunny, input, track, times, { name: path, width, height })
+    const frameRate = await keepAlive(rateOf(track, times))
+    return new VideoClip(mediabunny, input, track, times, { name: path, width, height, frameRate })
   } catch (error) {
     input.dispose()
     if (error instanceof PantinError) throw error
@@ -51,7 +52,7 @@ class VideoClip implements Clip {
     private readonly input: Input,
     private readonly track: InputVideoTrack,
     private readonly index: FrameTimes,
-    { name, width, height }: Pick<Clip, 'name' | 'width' | 'height'>,
+    { name, width, height, frameRate }: Pick<Clip, 'name' | 'width' | 'height' | 'frameRate'>,
   ) {
     const { times, durations } = index
     this.name = name
@@ -59,7 +60,7 @@ class VideoClip implements Clip {
     this.height = height
     this.frameCount = times.length
     this.duration = times.at(-1)! + durations.at(-1)! - times[0]!
-    this.frameRate = averageRate(times, durations)
+    this.frameRate = frameRate
   }
 
   async *frames(range?: FrameRange): AsyncGenerator<Frame, void, undefined> {
@@ -133,17 +134,15 @@ class VideoClip implements Clip {
   }
 }
 
-/** Frames over the time they are shown for; a single frame of unknown length counts as 1/25 s. */
-function averageRate(times: Float64Array, durations: Float64Array): number {
+/** The rate that the times lie on, or where they lie on none, their average; 25 for a lone frame of no length. */
+async function rateOf(track: InputVideoTrack, { times, durations }: FrameTimes): Promise<number> {
   const span = times.at(-1)! - times[0]!
-  if (times.length > 1 && span > 0) return roundRate((times.length - 1) / span)
-  return durations[0]! > 0 ? roundRate(1 / durations[0]!) : 25
-}
-
-/** Containers round times to a tick, so that 25 would read as 25.0003. */
-function roundRate(rate: number): number {
-  const whole = Math.round(rate)
-  return Math.abs(rate - whole) < 0.01 ? whole : Math.round(rate * 1000) / 1000
+  if (times.length === 1 || span <= 0) return durations[0]! > 0 ? 1 / durations[0]! : 25
+  const average = (times.length - 1) / span
+  // Containers round times to a tick, so that 30 averages to 30.016; mediabunny sees through that.
+  const { underlyingFrameRate } = await track.computeFrameRateMetrics()
+  const constant = underlyingFrameRate !== null && Math.abs(underlyingFrameRate / average - 1) < 0.02
+  return constant ? underlyingFrameRate : Math.round(average * 1000) / 1000
 }
 
 async function findTrack(mediabunny: Mediabunny, input: Input, path: string): Promise<InputVideoTrack> {

@@ -229,5 +229,5 @@ function padToEven({ width, height, data }: Frame): Uint8Array {
 
 /** Bits a second: small pictures need more bits a pixel for the same look. */
 function defaultBitrate(width: number, height: number, frameRate: number): number {
-  return Math.round(300_000 + 0.2 * width * height * Math.min(frameRate, 60))
+  return Math.round(500_000 + 0.25 * width * height * Math.min(frameRate, 60))
 }

@@ -7,6 +7,9 @@ export type Rgb = number
 /** The colour at (x, y) of a shape's own units; `inside` is the distance to its edge, positive inside. */
 export type Paint = (x: number, y: number, inside: number) => Rgb
 
+/** Shadows fall at most this far from the part that casts them. */
+const shadowDepth = 0.03
+
 /**
  * A square picture to paint shapes on, edges smoothed by their coverage. Coordinates are those of
  * keypoints: (-1, -1) is the centre of the first pixel, (1, 1) of the last.
@@ -36,14 +39,17 @@ export class Canvas {
 
   /** @param at places the shape on the canvas. */
   paint(shape: Shape, at: Similarity, paint: Paint): void {
-    this.scan(shape, at, 0, (i, x, y, distance, perUnit) => {
+    this.scan(shape, at, 0, Infinity, (i, x, y, distance, perUnit) => {
       this.put(i, paint(x, y, -distance), Math.min(0.5 - distance * perUnit, 1))
     })
   }
 
-  /** Darkens what lies under a shape, softly: `blur` in the shape's units, `strength` in [0, 1]. */
+  /**
+   * Darkens what lies under a shape, softly: `blur` in the shape's units, `strength` in [0, 1]. Deep inside,
+   * where the shape itself will cover its shadow, nothing is done.
+   */
   shade(shape: Shape, at: Similarity, blur: number, strength: number): void {
-    this.scan(shape, at, blur, (i, _x, _y, distance) => {
+    this.scan(shape, at, blur, blur + shadowDepth, (i, _x, _y, distance) => {
       const t = Math.min(Math.max((blur - distance) / (2 * blur), 0), 1)
       const keep = 1 - strength * t * t * (3 - 2 * t)
       this.data[i] = this.data[i]! * keep + 0.5
@@ -52,11 +58,12 @@ export class Canvas {
     })
   }
 
-  /** Visits the pixels that a shape, grown by `margin`, covers at least in part. */
+  /** Visits the pixels from `margin` outside a shape's edge to `depth` within it. */
   private scan(
     shape: Shape,
     at: Similarity,
     margin: number,
+    depth: number,
     visit: (index: number, x: number, y: number, distance: number, perUnit: number) => void,
   ): void {
     const onPixels = composeScale(this.toPixels, at)
@@ -69,9 +76,10 @@ export class Canvas {
         const x = back.a * px - back.b * py + back.tx
         const y = back.b * px + back.a * py + back.ty
         const distance = shape.distance(x, y)
-        if (distance < reach) visit((py * this.size + px) * 3, x, y, distance, perUnit)
-        // Far outside, the distance says how many pixels cannot be reached; halved, as it may be rough.
-        else px += Math.floor((distance - reach) * perUnit * 0.5)
+        // Far from the edge, the distance says how many pixels are as far; halved, as it may be rough.
+        if (distance >= reach) px += Math.floor((distance - reach) * perUnit * 0.5)
+        else if (distance < -depth) px += Math.floor((-distance - depth) * perUnit * 0.5)
+        else visit((py * this.size + px) * 3, x, y, distance, perUnit)
       }
     }
   }

@@ -44,7 +44,7 @@ export interface Figure {
 }
 
 /** Height of the neck pin over the middle of the picture in the rest pose. */
-const neckHeight = 0.36
+const neckHeight = 0.33
 
 export function poseFigure(character: Character, pose: Pose): Figure {
   const root = place(pose.x, pose.y, pose.sway, pose.scale)

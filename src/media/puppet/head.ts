@@ -1,7 +1,7 @@
 import type { Character } from './character.ts'
-import type { Layer, Part, Press } from './costume.ts'
 import { around } from './figure.ts'
 import { mix, plain, shadeOf, stripes } from './paints.ts'
+import type { Layer, Part, Press } from './press.ts'
 import { arc, both, box, disc, ellipse, polygon, type Shape, union } from './shapes.ts'
 
 /** The head with its face, hair and hat; the neck pin is at (0, 0) and the chin just above it. */

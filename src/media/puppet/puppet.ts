@@ -6,10 +6,11 @@ import { place, scaleOf } from './affine.ts'
 import { paintBackground } from './background.ts'
 import { Canvas } from './canvas.ts'
 import { type Character, drawCharacter } from './character.ts'
-import { createPress, type Part, sewCostume } from './costume.ts'
+import { sewCostume } from './costume.ts'
 import { type Figure, type JointName, jointNames, type PartName, poseFigure } from './figure.ts'
 import { drawMotion, type Pose } from './motion.ts'
 import { brass, pinRadius, pinShape } from './pin.ts'
+import { createPress, type Part } from './press.ts'
 import { paintStrings } from './strings.ts'
 
 export interface PuppetOptions {

@@ -25,7 +25,8 @@ export function ellipse(cx: number, cy: number, rx: number, ry: number): Shape {
   const least = Math.min(rx, ry)
   return {
     distance: (x, y) => {
-      const [u, v] = [(x - cx) / rx, (y - cy) / ry]
+      const u = (x - cx) / rx
+      const v = (y - cy) / ry
       const k1 = length(u, v)
       const k2 = length(u / rx, v / ry)
       // First order: exact at the edge.
@@ -68,8 +69,9 @@ export function limb(r0: number, r1: number, span: number): Shape {
 export function polygon(corners: readonly Point[], round = 0): Shape {
   const xs = corners.map(([x]) => x)
   const ys = corners.map(([, y]) => y)
+  const flat = Float64Array.from(corners.flat())
   return {
-    distance: (x, y) => polygonDistance(corners, x, y) - round,
+    distance: (x, y) => polygonDistance(flat, x, y) - round,
     bounds: [
       Math.min(...xs) - round,
       Math.min(...ys) - round,
@@ -79,18 +81,23 @@ export function polygon(corners: readonly Point[], round = 0): Shape {
   }
 }
 
-function polygonDistance(corners: readonly Point[], x: number, y: number): number {
+/** Corners as x, y in turn: this loop is most of the work on a torso. */
+function polygonDistance(corners: Float64Array, x: number, y: number): number {
   let nearest = Infinity
   let inside = false
-  for (let i = 0, j = corners.length - 1; i < corners.length; j = i++) {
-    const [xi, yi] = corners[i]!
-    const [xj, yj] = corners[j]!
-    const [ex, ey] = [xj - xi, yj - yi]
-    const [wx, wy] = [x - xi, y - yi]
+  for (let i = 0, j = corners.length - 2; i < corners.length; j = i, i += 2) {
+    const xi = corners[i]!
+    const yi = corners[i + 1]!
+    const yj = corners[j + 1]!
+    const ex = corners[j]! - xi
+    const ey = yj - yi
+    const wx = x - xi
+    const wy = y - yi
     const t = Math.min(Math.max((wx * ex + wy * ey) / (ex * ex + ey * ey), 0), 1)
-    const [dx, dy] = [wx - ex * t, wy - ey * t]
+    const dx = wx - ex * t
+    const dy = wy - ey * t
     nearest = Math.min(nearest, dx * dx + dy * dy)
-    if (yi > y !== yj > y && x < (ex * (y - yi)) / ey + xi) inside = !inside
+    if (yi > y !== yj > y && x < (ex * wy) / ey + xi) inside = !inside
   }
   return inside ? -Math.sqrt(nearest) : Math.sqrt(nearest)
 }
@@ -116,7 +123,12 @@ export function union(...shapes: readonly Shape[]): Shape {
   return {
     distance: (x, y) => {
       let least = Infinity
-      for (const shape of shapes) least = Math.min(least, shape.distance(x, y))
+      for (let i = 0; i < shapes.length; i++) {
+        const { bounds, distance } = shapes[i]!
+        // A shape whose box is farther than what is found cannot be nearer.
+        const away = Math.max(bounds[0] - x, x - bounds[2], bounds[1] - y, y - bounds[3])
+        if (away < least) least = Math.min(least, distance(x, y))
+      }
       return least
     },
     bounds: [

@@ -1,0 +1,153 @@
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync } from 'node:fs'
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { Clip } from '../../src/media/clip.ts'
+import { resolveRange } from '../../src/media/clip.ts'
+import { createFitter, middleSquare } from '../../src/media/fit.ts'
+import { assertAtLeast, blankFrame, type Frame, framePsnr, pixelAt } from '../../src/media/frame.ts'
+import { createResampler } from '../../src/media/resample.ts'
+import { openClip } from '../../src/media/source.ts'
+import { bestOffset, subjectCrop } from '../../src/media/subject.ts'
+import { InputError } from '../../src/util/errors.ts'
+import { expectFailure, gradientFrame } from './support.ts'
+
+const side = fc.integer({ min: 1, max: 40 })
+
+describe('resampling', () => {
+  test('an even colour stays exactly what it is, at any size and window', () => {
+    fc.assert(
+      fc.property(side, side, side, side, fc.double({ min: 0, max: 1, noNaN: true }), (w, h, tw, th, t) => {
+        const width = w * (0.3 + 0.7 * t)
+        const height = h * (1 - 0.6 * t)
+        const window = { left: (w - width) * t, top: (h - height) * t, width, height }
+        const resample = createResampler({ width: w, height: h }, window, { width: tw, height: th })
+        const out = resample(blankFrame(w, h, [255, 77, 1]).data)
+        expect(out).toEqual(blankFrame(tw, th, [255, 77, 1]).data)
+      }),
+    )
+  })
+
+  test('shrinking by a whole factor is the mean of blocks; the same size is the same picture', () => {
+    const frame = gradientFrame(12, 8)
+    const whole = { left: 0, top: 0, width: 12, height: 8 }
+    expect(createResampler(frame, whole, frame)(frame.data)).toEqual(frame.data)
+    const half = createResampler(frame, whole, { width: 6, height: 4 })(frame.data)
+    const mean = (x: number, y: number) =>
+      [0, 1, 12, 13].reduce((sum, o) => sum + frame.data[(2 * y * 12 + 2 * x + o) * 3]!, 0) / 4
+    for (let x = 0; x < 6; x++) expect(half[(2 * 6 + x) * 3]).toBe(Math.floor(mean(x, 2) + 0.5))
+  })
+})
+
+describe('fitting to a square', () => {
+  test('letterbox keeps all of the picture between grey bars', () => {
+    const toSquare = createFitter({ width: 60, height: 30 }, 20, { mode: 'letterbox' })
+    const data = toSquare(blankFrame(60, 30, [250, 10, 10]))
+    const out: Frame = { ...blankFrame(20, 20), data }
+    expect(pixelAt(out, 10, 0)).toEqual([128, 128, 128])
+    expect(pixelAt(out, 10, 10)).toEqual([250, 10, 10])
+    expect(pixelAt(out, 10, 19)).toEqual([128, 128, 128])
+  })
+
+  test('crop shows the square asked for, the middle one by default', () => {
+    const frame = gradientFrame(100, 50)
+    const red = (crop?: { left: number; top: number; side: number }) =>
+      createFitter(frame, 10, crop ? { crop } : {})(frame)[0]!
+    expect(red({ left: 0, top: 0, side: 50 })).toBeLessThan(red())
+    expect(red()).toBeLessThan(red({ left: 50, top: 0, side: 50 }))
+    expect(middleSquare(frame)).toEqual({ left: 25, top: 0, side: 50 })
+  })
+
+  test('windows outside the picture, frames of another size and small pictures are refused', async () => {
+    const from = { width: 40, height: 30 }
+    await expectFailure(
+      () => createFitter(from, 16, { crop: { left: 20, top: 0, side: 30 } }),
+      InputError,
+      'within 40 x 30',
+    )
+    await expectFailure(() => createFitter(from, 16)(blankFrame(30, 40)), InputError, '30 x 40', '40 x 30')
+    assertAtLeast(from, 30, 'a.mp4')
+    await expectFailure(() => assertAtLeast(from, 31, 'a.mp4'), InputError, 'a.mp4', '40 x 30', 'at least 31')
+  })
+})
+
+describe('the square around the subject', () => {
+  test('lies within the picture, follows the motion, and is central where nothing moves', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 900 }),
+        fc.integer({ min: 1, max: 900 }),
+        fc.array(fc.double({ min: 0, max: 1e6, noNaN: true }), { minLength: 1, maxLength: 64 }),
+        (width, height, energy) => {
+          const offset = bestOffset(Float64Array.from(energy), width, height)
+          expect(Number.isInteger(offset)).toBe(true)
+          expect(offset).toBeGreaterThanOrEqual(0)
+          expect(offset).toBeLessThanOrEqual(Math.abs(width - height))
+        },
+      ),
+    )
+    expect(bestOffset(new Float64Array(64), 300, 100)).toBe(100)
+    expect(bestOffset(new Float64Array(64).fill(1, 0, 12), 300, 100)).toBeLessThan(20)
+    expect(bestOffset(new Float64Array(64).fill(1, 52, 64), 100, 300)).toBeGreaterThan(180)
+  })
+
+  test('of a clip: a disc that bobs at the left is held', async () => {
+    const crop = await subjectCrop(bobbing(160, 64, 30))
+    expect(crop.side).toBe(64)
+    expect(crop.left).toBeLessThan(20)
+    expect(crop.left + crop.side).toBeGreaterThan(45)
+    expect(await subjectCrop(bobbing(64, 64, 30))).toEqual({ left: 0, top: 0, side: 64 })
+  })
+})
+
+/** A clip in memory: a white square around column `x` moves up and down. */
+function bobbing(width: number, height: number, x: number): Clip {
+  const frame = (i: number): Frame => {
+    const made = { ...blankFrame(width, height, [20, 30, 40]), time: i / 25, duration: 1 / 25 }
+    for (let y = 0; y < 20; y++) {
+      for (let dx = -10; dx < 10; dx++) {
+        made.data.fill(
+          255,
+          ((y + ((i * 7) % 40)) * width + x + dx) * 3,
+          ((y + ((i * 7) % 40)) * width + x + dx + 1) * 3,
+        )
+      }
+    }
+    return made
+  }
+  const clip: Clip = {
+    name: 'bobbing',
+    width,
+    height,
+    frameRate: 25,
+    duration: 2,
+    frameCount: 50,
+    async *frames(range) {
+      for (const i of resolveRange(clip, range)) yield frame(i)
+    },
+    close: async () => {},
+  }
+  return clip
+}
+
+const faces = '../shared/data/faces'
+
+test.skipIf(!existsSync(faces))(
+  `real clips decode, each frame its own (skips without ${faces})`,
+  async () => {
+    for (const name of readdirSync(faces).filter((file) => file === 'd0.mp4' || file === 'd9.mp4')) {
+      const clip = await openClip(`${faces}/${name}`)
+      const toSquare = createFitter(clip, 64)
+      const hashes = new Set<string>()
+      let first: Frame | undefined
+      const toFrame = Math.min(clip.frameCount, 100)
+      for await (const frame of clip.frames({ toFrame })) {
+        first ??= frame
+        hashes.add(createHash('sha1').update(toSquare(frame)).digest('hex'))
+      }
+      expect(hashes.size).toBeGreaterThan(toFrame * 0.9)
+      for await (const frame of clip.frames({ toFrame: 1 })) expect(framePsnr(frame, first!)).toBe(Infinity)
+      await clip.close()
+    }
+  },
+)

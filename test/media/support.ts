@@ -1,0 +1,142 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect } from 'vitest'
+import type { Clip } from '../../src/media/clip.ts'
+import { loadCodecs } from '../../src/media/codecs.ts'
+import { keepAlive } from '../../src/media/event-loop.ts'
+import { blankFrame, type Frame } from '../../src/media/frame.ts'
+import { createVideoWriter, type VideoWriterOptions } from '../../src/media/video-out.ts'
+import { rgbToI420 } from '../../src/media/yuv.ts'
+import type { PantinError } from '../../src/util/errors.ts'
+
+/** A folder for this file's tests, removed at their end; gives paths in it. */
+export function scratch(): (name: string) => string {
+  const folder = mkdtempSync(join(tmpdir(), 'pantin-media-'))
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+  return (name) => join(folder, name)
+}
+
+export async function collect<F extends Frame>(frames: AsyncIterable<F>): Promise<F[]> {
+  const all: F[] = []
+  for await (const frame of frames) all.push(frame)
+  return all
+}
+
+export async function writeFrames(
+  path: string,
+  frames: Iterable<Frame>,
+  options: Partial<VideoWriterOptions> = {},
+): Promise<string> {
+  let writer: Awaited<ReturnType<typeof createVideoWriter>> | undefined
+  for (const frame of frames) {
+    const { width, height } = frame
+    writer ??= await createVideoWriter(path, { width, height, frameRate: 25, ...options })
+    await writer.write(frame)
+  }
+  await writer!.close()
+  return path
+}
+
+export async function writeClip(path: string, clip: Clip): Promise<string> {
+  return writeFrames(path, await collect(clip.frames()), { frameRate: clip.frameRate })
+}
+
+/** Smooth and different at every place and time, so that codecs keep it and mistakes show. */
+export function gradientFrame(width: number, height: number, shift = 0): Frame {
+  const frame = blankFrame(width, height)
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const colour = [(255 * x) / (width - 1), (255 * y) / (height - 1), (60 + 5 * shift) % 256]
+      frame.data.set(colour, (y * width + x) * 3)
+    }
+  }
+  return frame
+}
+
+/** Writes with mediabunny itself what our writer never would: rotated tracks, an index in front, VP8. */
+export async function writeOddVideo(
+  path: string,
+  frames: readonly Frame[],
+  track: { rotation?: 0 | 90 | 180 | 270; flip?: boolean } = {},
+): Promise<string> {
+  const m = await loadCodecs()
+  const webm = path.endsWith('.webm')
+  const output = new m.Output({
+    format: webm ? new m.WebMOutputFormat() : new m.Mp4OutputFormat({ fastStart: 'in-memory' }),
+    target: new m.FilePathTarget(path),
+  })
+  const source = new m.VideoSampleSource({ codec: webm ? 'vp8' : 'avc', bitrate: 2e6 })
+  output.addVideoTrack(source, { frameRate: 25, ...track })
+  await keepAlive(output.start())
+  for (const [i, { width, height, data }] of frames.entries()) {
+    const sample = new m.VideoSample(rgbToI420(data, width, height), {
+      format: 'I420',
+      codedWidth: width,
+      codedHeight: height,
+      timestamp: i / 25,
+      duration: 1 / 25,
+      colorSpace: { primaries: 'bt709', transfer: 'bt709', matrix: 'bt709', fullRange: false },
+    })
+    await keepAlive(source.add(sample))
+    sample.close()
+  }
+  await keepAlive(output.finalize())
+  return path
+}
+
+/** The frames of two webm files one after the other, undecoded: a stream whose frame size changes. */
+export async function joinWebm(first: string, second: string, path: string): Promise<string> {
+  const m = await loadCodecs()
+  const output = new m.Output({ format: new m.WebMOutputFormat(), target: new m.FilePathTarget(path) })
+  const source = new m.EncodedVideoPacketSource('vp8')
+  output.addVideoTrack(source)
+  await output.start()
+  let count = 0
+  for (const file of [first, second]) {
+    const input = new m.Input({ source: new m.FilePathSource(file), formats: m.ALL_FORMATS })
+    const track = (await input.getPrimaryVideoTrack())!
+    const decoderConfig = (await track.getDecoderConfig())!
+    for await (const packet of new m.EncodedPacketSink(track).packets()) {
+      await source.add(packet.clone({ timestamp: count++ / 25, sequenceNumber: count }), { decoderConfig })
+    }
+    input.dispose()
+  }
+  await output.finalize()
+  return path
+}
+
+/** A file with sound only: a tenth of a second of silence. */
+export async function writeSound(path: string): Promise<string> {
+  const m = await loadCodecs()
+  const output = new m.Output({ format: new m.MkvOutputFormat(), target: new m.FilePathTarget(path) })
+  const source = new m.EncodedAudioPacketSource('pcm-s16')
+  output.addAudioTrack(source)
+  await output.start()
+  const decoderConfig = { codec: 'pcm-s16', numberOfChannels: 1, sampleRate: 8000 }
+  await source.add(new m.EncodedPacket(new Uint8Array(1600), 'key', 0, 0.1), { decoderConfig })
+  await output.finalize()
+  return path
+}
+
+/** Copies a file with its bytes changed. */
+export function alter(from: string, to: string, change: (bytes: Buffer) => Uint8Array): string {
+  writeFileSync(to, change(readFileSync(from)))
+  return to
+}
+
+/** That the call fails with this error, its message holding all the parts. */
+export async function expectFailure(
+  call: () => unknown,
+  kind: typeof PantinError,
+  ...parts: readonly (string | RegExp)[]
+): Promise<void> {
+  let caught: unknown
+  try {
+    await call()
+  } catch (error) {
+    caught = error
+  }
+  expect(caught).toBeInstanceOf(kind)
+  for (const part of parts) expect((caught as PantinError).message).toMatch(part)
+}

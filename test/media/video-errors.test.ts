@@ -1,0 +1,123 @@
+/** What is wrong with a video file is said in a way that its owner understands. */
+import { mkdirSync, writeFileSync } from 'node:fs'
+import sharp from 'sharp'
+import { describe, expect, test } from 'vitest'
+import { frameAt } from '../../src/media/clip.ts'
+import { pixelAt } from '../../src/media/frame.ts'
+import { openClip } from '../../src/media/source.ts'
+import { openVideo } from '../../src/media/video-in.ts'
+import { InputError } from '../../src/util/errors.ts'
+import {
+  alter,
+  collect,
+  expectFailure,
+  gradientFrame,
+  joinWebm,
+  scratch,
+  writeOddVideo,
+  writeSound,
+} from './support.ts'
+
+const path = scratch()
+const frames = Array.from({ length: 60 }, (_, i) => gradientFrame(96, 64, i))
+
+describe('files that are no videos', () => {
+  test('missing, empty, a folder, text', async () => {
+    await expectFailure(() => openClip(path('nope.mp4')), InputError, 'nope.mp4', 'no such file')
+    writeFileSync(path('empty.mp4'), '')
+    await expectFailure(() => openClip(path('empty.mp4')), InputError, 'empty')
+    mkdirSync(path('folder.mp4'))
+    await expectFailure(() => openClip(path('folder.mp4')), InputError, 'folder')
+    writeFileSync(path('text.mp4'), 'Not a video, whatever its name says.')
+    await expectFailure(() => openClip(path('text.mp4')), InputError, 'not a video', 'mp4, mov, webm')
+  })
+
+  test('a picture is called one', async () => {
+    await sharp(gradientFrame(32, 32).data, { raw: { width: 32, height: 32, channels: 3 } })
+      .png()
+      .toFile(path('p.png'))
+    await expectFailure(() => openClip(path('p.png')), InputError, 'this is a picture', 'a video')
+  })
+
+  test('sound alone', async () => {
+    const file = await writeSound(path('sound.mkv'))
+    await expectFailure(() => openClip(file), InputError, 'sound but no pictures')
+  })
+})
+
+describe('damaged and unusual videos', () => {
+  test('cut short with its index: the error names the frame, and the frames before it come out', async () => {
+    const whole = await writeOddVideo(path('whole.mp4'), frames)
+    const half = alter(whole, path('half.mp4'), (bytes) => bytes.subarray(0, Math.floor(bytes.length * 0.7)))
+    const clip = await openVideo(half)
+    let read = 0
+    await expectFailure(
+      async () => {
+        for await (const _ of clip.frames()) read++
+      },
+      InputError,
+      /frame \d+ of 60 cannot be decoded/,
+      'cut short',
+    )
+    expect(read).toBeGreaterThan(3)
+    expect(read).toBeLessThan(60)
+  })
+
+  test('cut short without its index, and webm that holds less than it promises', async () => {
+    const whole = await writeOddVideo(path('tail.mp4'), frames)
+    const start = alter(whole, path('start.mp4'), (bytes) => bytes.subarray(0, 40))
+    await expectFailure(() => openVideo(start), InputError, 'no pictures', 'cut short')
+    const webm = await writeOddVideo(path('whole.webm'), frames)
+    const part = alter(webm, path('part.webm'), (bytes) => bytes.subarray(0, Math.floor(bytes.length / 2)))
+    await expectFailure(() => openVideo(part), InputError, 'cut short')
+  })
+
+  test('a codec that no decoder here knows', async () => {
+    const whole = await writeOddVideo(path('codec.mp4'), frames.slice(0, 3))
+    const odd = alter(whole, path('odd.mp4'), (bytes) => {
+      bytes.write('zzz1', bytes.indexOf('avc1', bytes.indexOf('stsd')), 'latin1')
+      return bytes
+    })
+    await expectFailure(() => openVideo(odd), InputError, 'codec', 'zzz1', 'H.264')
+  })
+
+  test('a frame size that changes is refused at the frame where it does', async () => {
+    const wide = await writeOddVideo(path('wide.webm'), frames.slice(0, 5))
+    const square = Array.from({ length: 5 }, (_, i) => gradientFrame(64, 64, i))
+    const narrow = await writeOddVideo(path('narrow.webm'), square)
+    const clip = await openVideo(await joinWebm(wide, narrow, path('mixed.webm')))
+    await expectFailure(() => collect(clip.frames()), InputError, 'changes at frame 5', '64 x 64', '96 x 64')
+  })
+
+  test('one frame is a clip', async () => {
+    const clip = await openVideo(await writeOddVideo(path('one.mp4'), frames.slice(0, 1)))
+    expect(clip.frameCount).toBe(1)
+    expect(clip.frameRate).toBeGreaterThan(0)
+    expect(await collect(clip.frames())).toHaveLength(1)
+  })
+})
+
+describe('rotation metadata turns the pixels', () => {
+  // The gradient grows in red to the right and in green downward: where both are low was top left.
+  const corners = { topLeft: [0, 0], topRight: [1, 0], bottomRight: [1, 1], bottomLeft: [0, 1] } as const
+  const cases = [
+    { rotation: 90, darkest: 'topRight' },
+    { rotation: 180, darkest: 'bottomRight' },
+    { rotation: 270, darkest: 'bottomLeft' },
+  ] as const
+  for (const { rotation, darkest } of cases) {
+    test(`${rotation} degrees clockwise`, async () => {
+      const file = await writeOddVideo(path(`turned${rotation}.mp4`), frames.slice(0, 2), { rotation })
+      const clip = await openVideo(file)
+      const sideways = rotation !== 180
+      expect(clip).toMatchObject(sideways ? { width: 64, height: 96 } : { width: 96, height: 64 })
+      const frame = await frameAt(clip, 0)
+      const at = ([x, y]: readonly [number, number]) => {
+        const [r, g] = pixelAt(frame, 2 + x * (frame.width - 5), 2 + y * (frame.height - 5))
+        return r + g
+      }
+      const sums = Object.entries(corners).map(([name, corner]) => ({ name, sum: at(corner) }))
+      expect(sums.sort((a, b) => a.sum - b.sum)[0]!.name).toBe(darkest)
+    })
+  }
+})
