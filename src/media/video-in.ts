@@ -65,6 +65,7 @@ class VideoClip implements Clip {
 
   async *frames(range?: FrameRange): AsyncGenerator<Frame, void, undefined> {
     const numbers = resolveRange(this, range)
+    if (this.input.disposed) throw new InputError({ what: 'the clip is closed', where: this.name })
     const reader = new SampleReader(this)
     const samples = this.samples(numbers)
     let done = 0

@@ -1,6 +1,7 @@
 import { extname } from 'node:path'
 import type { Output as Muxer, OutputFormat, VideoCodec, VideoSampleSource } from 'mediabunny'
 import { createOutput, type Output } from '../store/atomic.ts'
+import { codeOf, fileError } from '../store/file-errors.ts'
 import { EnvironmentError, InputError, messageOf, PantinError } from '../util/errors.ts'
 import { loadCodecs } from './codecs.ts'
 import { keepAlive } from './event-loop.ts'
@@ -153,12 +154,13 @@ class MuxedWriter implements VideoWriter {
     } catch (error) {
       await this.abort()
       if (error instanceof PantinError) throw error
+      if (/^E[A-Z]+$/.test(codeOf(error) ?? '')) throw fileError(error, this.path, 'written')
       throw new EnvironmentError(
         {
           what: `writing the video failed at frame ${this.frameCount}`,
           where: this.path,
           got: messageOf(error),
-          remedy: 'check the free space of the disk, or choose another codec',
+          remedy: 'choose another codec or another file ending',
         },
         { cause: error },
       )

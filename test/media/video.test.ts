@@ -66,6 +66,15 @@ describe('choosing frames', () => {
     }
   })
 
+  test('a closed clip says so', async () => {
+    const clip = await openVideo(await writeFrames(path('closed.mp4'), [gradientFrame(64, 64)]))
+    const frame = await frameAt(clip, 0)
+    await clip.close()
+    await clip.close()
+    expect(frame.data).toHaveLength(64 * 64 * 3)
+    await expectFailure(() => frameAt(clip, 0), InputError, 'closed.mp4', 'closed')
+  })
+
   test('leaving early frees the decoder and lets the process end', async () => {
     const file = await writeClip(path('early.mp4'), puppetClip({ seed: 2, frames: 60, size: 64 }))
     const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length
