@@ -7,6 +7,7 @@ import { loadError, runError } from './ort-errors.ts'
 import { fromOrt, isDType, logSeverityLevel, ort, toOrt } from './ort-node.ts'
 import { SerialQueue } from './queue.ts'
 import { checkFeeds, checkInto, type Device, type PortType, type Session, type Tensors } from './session.ts'
+import { webGpuGaps } from './webgpu-gaps.ts'
 
 export { type DeviceReport, describeDevices } from './devices.ts'
 
@@ -41,7 +42,7 @@ export async function createSession(
   await requireDevice(device)
   const bytes = model instanceof Graph ? toOnnx(model, weights === undefined ? {} : { weights }) : model
   const create = () =>
-    ort.InferenceSession.create(bytes, ortOptions(device, options)).catch((error: unknown) => {
+    ort.InferenceSession.create(bytes, ortOptions(bytes, device, options)).catch((error: unknown) => {
       throw loadError(error)
     })
   const session = await (device === 'webgpu' ? webGpuQueue.add(create) : create())
@@ -54,16 +55,22 @@ const webGpuQueue = new SerialQueue()
 const levels = { none: 'disabled', basic: 'basic', all: 'all' } as const
 
 function ortOptions(
+  bytes: Uint8Array,
   device: Device,
   { threads, optimise = 'all', spin = true }: SessionOptions,
 ): ort.InferenceSession.SessionOptions {
   return {
-    executionProviders: [device],
+    executionProviders: [device === 'webgpu' ? webGpuProvider(bytes) : device],
     graphOptimizationLevel: levels[optimise],
     logSeverityLevel,
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     extra: { session: { intra_op: { allow_spinning: spin ? '1' : '0' } } },
   }
+}
+
+function webGpuProvider(bytes: Uint8Array): ort.InferenceSession.WebGpuExecutionProviderOption {
+  const forceCpuNodeNames = webGpuGaps(bytes)
+  return { name: 'webgpu', ...(forceCpuNodeNames.length > 0 && { forceCpuNodeNames }) }
 }
 
 class NodeSession implements Session {

@@ -34,7 +34,8 @@ export function runError(error: unknown, device: Device): EnvironmentError {
 /** The node that a message names, as `Name:'encoder/Conv_1'` (run) or `Node (encoder/Conv_1)` (load). */
 function whereOf(message: string): { where?: string } {
   const where = /Name:'([^']+)'/.exec(message)?.[1] ?? /[Nn]ode \(([^)]+)\)/.exec(message)?.[1]
-  return where === undefined ? {} : { where }
+  // A layout change appends _token_N to the names of the nodes that it replaces.
+  return where === undefined ? {} : { where: where.replace(/_token_\d+$/, '') }
 }
 
 /** The message on one line, without the path and signature of the C++ function that it comes from. */

@@ -15,7 +15,7 @@ const opsets = { oldest: 7, newest: 24 }
 
 /** The model in a file's bytes. @throws FormatError where they hold none, or one of an unknown operator set. */
 export function decodeModel(bytes: Uint8Array): DecodedModel {
-  const model = decode(bytes)
+  const model = decodeBytes(bytes)
   if (model.graph === undefined) {
     throw new FormatError({ what: 'the file holds no ONNX graph', remedy: 'give an .onnx file' })
   }
@@ -35,7 +35,8 @@ export function decodeModel(bytes: Uint8Array): DecodedModel {
 /** Whether a domain is ONNX's own, which has two names. */
 export const isOnnx = (domain: string): boolean => domain === '' || domain === 'ai.onnx'
 
-function decode(bytes: Uint8Array): ModelProto {
+/** The message in the bytes, whatever it says. @throws FormatError where they hold none. */
+export function decodeBytes(bytes: Uint8Array): ModelProto {
   try {
     scanMessage(bytes, ModelProtoSchema)
     return fromBinary(ModelProtoSchema, bytes, { readUnknownFields: false })
