@@ -84,24 +84,31 @@ export class Canvas {
     }
   }
 
+  /** The columns and rows that a turned box can touch, grown by `reach`, within the picture. */
   private pixelBounds({ bounds }: Shape, onPixels: Similarity, reach: number) {
     const [left, top, right, bottom] = bounds
-    const corners = [left - reach, right + reach].flatMap((x) =>
-      [top - reach, bottom + reach].map((y) => apply(onPixels, x, y)),
-    )
-    const xs = corners.map(([x]) => x)
-    const ys = corners.map(([, y]) => y)
+    const [x, y] = apply(onPixels, (left + right) / 2, (top + bottom) / 2)
+    const halfWidth = (right - left) / 2 + reach
+    const halfHeight = (bottom - top) / 2 + reach
+    const [a, b] = [Math.abs(onPixels.a), Math.abs(onPixels.b)]
+    const [dx, dy] = [a * halfWidth + b * halfHeight, b * halfWidth + a * halfHeight]
     const last = this.size - 1
     return [
-      Math.max(Math.floor(Math.min(...xs)), 0),
-      Math.max(Math.floor(Math.min(...ys)), 0),
-      Math.min(Math.ceil(Math.max(...xs)), last),
-      Math.min(Math.ceil(Math.max(...ys)), last),
+      Math.max(Math.floor(x - dx), 0),
+      Math.max(Math.floor(y - dy), 0),
+      Math.min(Math.ceil(x + dx), last),
+      Math.min(Math.ceil(y + dy), last),
     ] as const
   }
 
   private put(i: number, colour: Rgb, alpha: number): void {
     const { data } = this
+    if (alpha === 1) {
+      data[i] = colour >> 16
+      data[i + 1] = colour >> 8
+      data[i + 2] = colour
+      return
+    }
     const keep = 1 - alpha
     data[i] = (colour >> 16) * alpha + data[i]! * keep + 0.5
     data[i + 1] = ((colour >> 8) & 255) * alpha + data[i + 1]! * keep + 0.5

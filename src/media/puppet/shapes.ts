@@ -120,14 +120,17 @@ export function arc(cx: number, cy: number, radius: number, thickness: number, u
 }
 
 export function union(...shapes: readonly Shape[]): Shape {
+  const boxes = Float64Array.from(shapes.flatMap(({ bounds }) => bounds))
+  const distances = shapes.map(({ distance }) => distance)
   return {
     distance: (x, y) => {
       let least = Infinity
-      for (let i = 0; i < shapes.length; i++) {
-        const { bounds, distance } = shapes[i]!
+      for (let i = 0; i < distances.length; i++) {
+        const k = 4 * i
         // A shape whose box is farther than what is found cannot be nearer.
-        const away = Math.max(bounds[0] - x, x - bounds[2], bounds[1] - y, y - bounds[3])
-        if (away < least) least = Math.min(least, distance(x, y))
+        const across = Math.max(boxes[k]! - x, x - boxes[k + 2]!)
+        const along = Math.max(boxes[k + 1]! - y, y - boxes[k + 3]!)
+        if (Math.max(across, along) < least) least = Math.min(least, distances[i]!(x, y))
       }
       return least
     },
