@@ -65,6 +65,13 @@ export function fromOnnx(bytes: Uint8Array, options: ImportOptions = {}): Import
   return { graph, inputs, outputs, weights: usedWeights(entries.values()), metadata }
 }
 
+/** Names of the inputs that a model must be fed with. @throws FormatError where the bytes are damaged. */
+export function inputNames(bytes: Uint8Array): string[] {
+  const { graph } = decodeModel(bytes)
+  const stored = new Set(graph.initializer.map(({ name }) => name))
+  return graph.input.map(({ name }) => name).filter((name) => !stored.has(name))
+}
+
 /** The nodes that the wanted names need, in the file's order. */
 function neededNodes({ node: nodes }: GraphProto, wanted: readonly string[]): NodeProto[] {
   const maker = new Map<string, NodeProto>()

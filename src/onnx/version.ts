@@ -1,5 +1,7 @@
-/** Written into every model as its producer; a test holds the version to package.json. */
-export const producer = { name: 'pantin', version: '0.1.0' } as const
+import { version } from '../util/version.ts'
+
+/** Written into every model as its producer. */
+export const producer = { name: 'pantin', version } as const
 
 /** The operator set that pantin writes: the first whose GridSample calls its mode "linear". */
 export const opsetVersion = 20

@@ -1,0 +1,46 @@
+import type { Value } from '../graph/graph.ts'
+import { add, div, input, mul, sqrt, square, sub } from '../graph/ops/index.ts'
+
+/** Adam (Kingma and Ba 2015), as graph ops over one flat vector of all weights. */
+
+export interface AdamOptions {
+  readonly beta1: number
+  readonly beta2: number
+  readonly epsilon: number
+}
+
+/** The published values of the motion model: a first moment that forgets fast. */
+export const adamDefaults: AdamOptions = { beta1: 0.5, beta2: 0.999, epsilon: 1e-8 }
+
+/** The optimiser's inputs and results within a graph; all vectors are float32 [size]. */
+export interface AdamStep {
+  readonly weights: Value
+  readonly firstMoment: Value
+  readonly secondMoment: Value
+}
+
+/** Names of the inputs that a step with Adam takes, besides weights and moments. */
+export const adamInputs = { rate: 'adam.rate', correction: 'adam.correction' } as const
+
+/** One update: θ - rate · m̂ / (√v̂ + ε). `rate` and `correction` are scalars fed by the loop. */
+export function adam(state: AdamStep, grad: Value, { beta1, beta2, epsilon }: AdamOptions): AdamStep {
+  const { graph } = grad
+  const rate = input(graph, adamInputs.rate, 'float32', [])
+  const correction = input(graph, adamInputs.correction, 'float32', [])
+  const firstMoment = add(mul(state.firstMoment, beta1), mul(grad, 1 - beta1))
+  const secondMoment = add(mul(state.secondMoment, beta2), mul(square(grad), 1 - beta2))
+  const size = add(mul(sqrt(secondMoment), correction), epsilon)
+  const weights = sub(state.weights, div(mul(firstMoment, rate), size))
+  return { weights, firstMoment, secondMoment }
+}
+
+/**
+ * The two scalars of step `step` (from 1): the learning rate over the first moment's bias correction, and
+ * the reciprocal root of the second's.
+ */
+export function adamScalars(step: number, learningRate: number, { beta1, beta2 }: AdamOptions) {
+  return {
+    rate: learningRate / (1 - beta1 ** step),
+    correction: 1 / Math.sqrt(1 - beta2 ** step),
+  }
+}

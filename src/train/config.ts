@@ -1,0 +1,58 @@
+import { z } from 'zod'
+import { motionConfigSchema } from '../motion/config.ts'
+import { adamDefaults } from './adam.ts'
+import { transformDefaults } from './transform.ts'
+
+/** Everything that decides what a training run computes. It is written to config.json as resolved. */
+
+const positive = z.number().positive()
+const share = z.number().min(0).lt(1)
+
+export const trainingConfigSchema = z.object({
+  /** Videos, or puppet specs, as given. */
+  clips: z.array(z.string()).min(1),
+  fit: z.enum(['crop', 'letterbox']).default('crop'),
+  /** Part of each clip, at its end, that is not trained on. */
+  holdout: share.default(0.2),
+  batch: z.int().positive().max(256).default(8),
+  seed: z.int().nonnegative().default(42),
+  device: z.enum(['auto', 'cpu', 'webgpu', 'cuda']).default('auto'),
+  /** The run ends after this many steps, or minutes; exactly one of them is given. */
+  steps: z.int().positive().optional(),
+  minutes: positive.optional(),
+  learningRate: positive.default(1e-3),
+  adam: z.object({ beta1: share, beta2: share, epsilon: positive }).default({ ...adamDefaults }),
+  losses: z
+    .object({
+      reconstruction: z.number().nonnegative(),
+      perceptual: z.number().nonnegative(),
+      equivarianceValue: z.number().nonnegative(),
+      equivarianceJacobian: z.number().nonnegative(),
+    })
+    .default({ reconstruction: 10, perceptual: 10, equivarianceValue: 1, equivarianceJacobian: 1 }),
+  /** Scales of the reconstruction pyramid, each half of the one before. */
+  scales: z.int().min(1).max(6).default(4),
+  transform: z
+    .object({
+      sigmaAffine: z.number().nonnegative(),
+      sigmaTps: z.number().nonnegative(),
+      points: z.int().min(2),
+    })
+    .default({ ...transformDefaults }),
+  augment: z
+    .object({ flip: z.boolean(), colour: z.number().min(0).max(1) })
+    .default({ flip: false, colour: 0 }),
+  /** ONNX file of a network whose outputs are compared, scale by scale: a perceptual loss. */
+  perceptual: z.string().optional(),
+  /** Steps between lines of metrics.jsonl. */
+  logEvery: z.int().positive().default(10),
+  /** Seconds between checkpoints and between previews. */
+  checkpointSeconds: positive.default(20),
+  previewSeconds: positive.default(60),
+})
+
+export type TrainingConfig = z.infer<typeof trainingConfigSchema>
+
+/** config.json of a run that `train` made. */
+export const runConfigSchema = z.object({ model: motionConfigSchema, training: trainingConfigSchema })
+export type RunConfig = z.infer<typeof runConfigSchema>

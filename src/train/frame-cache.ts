@@ -1,0 +1,154 @@
+import { randomBytes } from 'node:crypto'
+import { closeSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Clip } from '../media/clip.ts'
+import { createFitter, type FitMode } from '../media/fit.ts'
+import { assertAtLeast } from '../media/frame.ts'
+import { subjectCrop } from '../media/subject.ts'
+import { fileError } from '../store/file-errors.ts'
+import { InputError } from '../util/errors.ts'
+
+/** Which frames of the cache belong to one clip. */
+export interface CachedClip {
+  readonly name: string
+  /** Index of its first frame in the cache. */
+  readonly first: number
+  /** Frames that may be trained on, from the start of the clip. */
+  readonly training: number
+  /** All its frames in the cache; those after `training` are held out. */
+  readonly count: number
+}
+
+/**
+ * Decoded frames at the network's size, on disk: a clip is never whole in memory, however long it is. The
+ * file has no name from the moment it is open, so that it goes with the process, whatever ends it.
+ */
+export class FrameCache {
+  readonly clips: CachedClip[] = []
+  private readonly file: number
+  private readonly path: string
+  private unlinked = false
+  private total = 0
+
+  /** @param size pixels a side of every frame. */
+  constructor(readonly size: number) {
+    this.path = join(tmpdir(), `pantin-frames-${randomBytes(8).toString('hex')}`)
+    try {
+      this.file = openSync(this.path, 'wx+', 0o600)
+    } catch (error) {
+      throw fileError(error, this.path, 'written')
+    }
+    try {
+      unlinkSync(this.path)
+      this.unlinked = true
+    } catch {
+      // Windows does not remove open files: close() does it there.
+    }
+  }
+
+  /** Bytes of one frame: RGB, 8 bits. */
+  get frameBytes(): number {
+    return this.size * this.size * 3
+  }
+
+  /** Number of frames of all clips. */
+  get count(): number {
+    return this.total
+  }
+
+  /** Adds a clip's frames. Each must be RGB [size, size, 3]. */
+  async add(name: string, frames: AsyncIterable<Uint8Array>, training: (count: number) => number) {
+    const first = this.total
+    for await (const frame of frames) {
+      try {
+        writeSync(this.file, frame, 0, this.frameBytes, this.total * this.frameBytes)
+      } catch (error) {
+        throw fileError(error, this.path, 'written', this.frameBytes)
+      }
+      this.total++
+    }
+    const count = this.total - first
+    this.clips.push({ name, first, count, training: training(count) })
+  }
+
+  /** Copies frame `index` into `target` at byte `offset`. */
+  read(index: number, target: Uint8Array, offset = 0): void {
+    if (index < 0 || index >= this.total) {
+      throw new InputError({
+        what: 'there is no such frame in the cache',
+        got: String(index),
+        expected: `0 to ${this.total - 1}`,
+      })
+    }
+    readSync(this.file, target, offset, this.frameBytes, index * this.frameBytes)
+  }
+
+  close(): void {
+    closeSync(this.file)
+    if (!this.unlinked) unlinkSync(this.path)
+  }
+}
+
+export interface CacheOptions {
+  readonly size: number
+  readonly fit: FitMode
+  /** Part of each clip, at its end, that is not trained on: 0 to under 1. */
+  readonly holdout: number
+  /** Frames that are kept of one clip at most; of a longer one every second, third, ... is taken. */
+  readonly mostFrames?: number
+  readonly signal?: AbortSignal
+  onFrame?(done: number, total: number): void
+}
+
+/**
+ * Decodes clips into a cache.
+ *
+ * @throws InputError if a clip is smaller than `size`, or has fewer than two frames to train on.
+ */
+export async function cacheClips(clips: readonly Clip[], options: CacheOptions): Promise<FrameCache> {
+  const { size, holdout, mostFrames = 20_000, signal } = options
+  const steps = clips.map((clip) => Math.max(1, Math.ceil(clip.frameCount / mostFrames)))
+  const total = clips.reduce((sum, clip, i) => sum + Math.ceil(clip.frameCount / steps[i]!), 0)
+  for (const clip of clips) {
+    assertAtLeast(clip, size, clip.name)
+    assertEnough(clip, holdout)
+  }
+  const cache = new FrameCache(size)
+  let done = 0
+  try {
+    for (const [i, clip] of clips.entries()) {
+      const crop = options.fit === 'crop' ? { crop: await subjectCrop(clip) } : {}
+      const fitter = createFitter(clip, size, { mode: options.fit, ...crop })
+      const fitted = async function* () {
+        for await (const frame of clip.frames({ step: steps[i]! })) {
+          signal?.throwIfAborted()
+          yield fitter(frame)
+          options.onFrame?.(++done, total)
+        }
+      }
+      await cache.add(clip.name, fitted(), (count) => trainingFrames(count, holdout))
+    }
+    return cache
+  } catch (error) {
+    cache.close()
+    throw error
+  }
+}
+
+/** How many of a clip's first frames are trained on; evaluation from the same fraction starts right after. */
+export function trainingFrames(count: number, holdout: number): number {
+  return Math.floor(count * (1 - holdout) + 1e-9)
+}
+
+function assertEnough(clip: Clip, holdout: number): void {
+  const training = trainingFrames(clip.frameCount, holdout)
+  if (training >= 2) return
+  throw new InputError({
+    what: 'the clip has too few frames to train on: motion needs two',
+    where: clip.name,
+    got: `${clip.frameCount} frames, ${training} of them for training with a holdout of ${holdout}`,
+    expected: 'at least 2 for training',
+    remedy: 'use a longer clip, or a smaller --holdout',
+  })
+}

@@ -1,0 +1,109 @@
+import type { Value } from '../graph/graph.ts'
+import {
+  abs,
+  add,
+  concat,
+  constant,
+  div,
+  greater,
+  log,
+  matmul,
+  mul,
+  reshape,
+  sliceAxis,
+  sub,
+  where,
+} from '../graph/ops/index.ts'
+import { transposeLast } from '../graph/ops/linear.ts'
+import { floats } from '../graph/tensor.ts'
+import type { Random } from '../util/random.ts'
+
+/**
+ * Random affine + thin-plate-spline warps, under which keypoints must move along (equivariance; Siarohin et
+ * al. 2019, section 3.1 and supplementary B). As in the published code, distances to the control points are
+ * L1, and one spline displacement is added to both coordinates.
+ */
+
+/** Standard deviations and grid of the warps; the published values. */
+export const transformDefaults = { sigmaAffine: 0.05, sigmaTps: 0.005, points: 5 } as const
+
+export interface TransformOptions {
+  /** Of each entry of the affine map, around the identity. */
+  readonly sigmaAffine: number
+  /** Of each spline coefficient. */
+  readonly sigmaTps: number
+  /** Control points along each axis. */
+  readonly points: number
+}
+
+/** The parameters of N warps. */
+export interface Transform {
+  /** Affine maps [N, 2, 3]. */
+  readonly theta: Value
+  /** Spline coefficients [N, points², 1]. */
+  readonly spline: Value
+}
+
+/** Numbers for `n` warps: `theta` [n, 2, 3] and `spline` [n, points², 1], flat. */
+export function drawTransform(random: Random, n: number, options: TransformOptions) {
+  const { sigmaAffine, sigmaTps, points } = options
+  const identity = [1, 0, 0, 0, 1, 0]
+  const theta = Float32Array.from(
+    { length: n * 6 },
+    (_, i) => identity[i % 6]! + sigmaAffine * random.normal(),
+  )
+  const spline = Float32Array.from({ length: n * points * points }, () => sigmaTps * random.normal())
+  return { theta, spline }
+}
+
+/** Distances of points [N, P, 2] to the control points, per coordinate: two of [N, P, points²]. */
+function offsets(points: Value, { spline }: Transform): readonly [Value, Value] {
+  const side = Math.round(Math.sqrt(spline.shape[1]!))
+  const along = (axis: 0 | 1) => {
+    const at = Float32Array.from({ length: side * side }, (_, i) => {
+      const step = axis === 0 ? i % side : Math.floor(i / side)
+      return (2 * step) / (side - 1) - 1
+    })
+    const controls = constant(points.graph, floats(at, [1, 1, side * side]))
+    return sub(sliceAxis(points, 2, axis, axis + 1), controls)
+  }
+  return [along(0), along(1)]
+}
+
+/** Keeps the logarithm finite at a control point; the published value. */
+const tiny = 1e-6
+
+/**
+ * Where the warps take points: A p + b + Σₖ cₖ r² log r.
+ *
+ * @param points [N, P, 2], (x, y) in [-1, 1]; N may be 1 and stretches
+ * @returns [N, P, 2]
+ */
+export function warp(points: Value, transform: Transform): Value {
+  const affine = sliceAxis(transform.theta, 2, 0, 2)
+  const shift = transposeLast(sliceAxis(transform.theta, 2, 2, 3))
+  const moved = add(matmul(points, transposeLast(affine)), shift)
+  const [dx, dy] = offsets(points, transform)
+  const distance = add(abs(dx), abs(dy))
+  const basis = mul(mul(distance, distance), log(add(distance, tiny)))
+  return add(moved, matmul(basis, transform.spline))
+}
+
+/**
+ * Jacobian of the warps at points, in closed form: A + [1 1]ᵀ ∇s, with s the spline and
+ * ds/dx = Σₖ cₖ (2 r log r + r² / r) sign(x - xₖ).
+ *
+ * @param points [N, P, 2]
+ * @returns [N, P, 2, 2]; row i is the gradient of coordinate i
+ */
+export function warpJacobian(points: Value, transform: Transform): Value {
+  const [n, p] = points.shape as [number, number, number]
+  const [dx, dy] = offsets(points, transform)
+  const distance = add(abs(dx), abs(dy))
+  const safe = add(distance, tiny)
+  const slope = add(mul(mul(distance, 2), log(safe)), div(mul(distance, distance), safe))
+  const signed = (offset: Value) => matmul(where(greater(offset, 0), slope, mul(slope, -1)), transform.spline)
+  const spline = reshape(concat([signed(dx), signed(dy)], 2), [n, p, 1, 2])
+  const affine = reshape(sliceAxis(transform.theta, 2, 0, 2), [n, 1, 2, 2])
+  return add(affine, spline)
+}
