@@ -7,6 +7,8 @@ import { input, parameter } from '../../src/graph/ops/leaf.ts'
 import { relu } from '../../src/graph/ops/unary.ts'
 import { toPlain } from '../../src/graph/passes.ts'
 import { liveNodes } from '../../src/graph/rewrite.ts'
+import { tensor } from '../../src/graph/tensor.ts'
+import { NodeCollector } from '../../src/onnx/emitter.ts'
 import { toOnnx } from '../../src/onnx/export.ts'
 import { producer } from '../../src/onnx/version.ts'
 import { evaluate } from '../../src/runtime/evaluate.ts'
@@ -99,6 +101,32 @@ describe('weights', () => {
     expect([...session.inputs.keys()]).toEqual(['net.w'])
     await session.close()
   })
+})
+
+test('more than a file can hold is refused before any of it is copied', () => {
+  const graph = new Graph()
+  const size = 2 ** 29
+  graph.output('y', relu(parameter(graph, 'huge.w', [size], { kind: 'fill', value: 1 }, 'weight')))
+  // Memory that is never touched is never taken.
+  const weights = new Map([['huge.w', tensor('float32', [size], new Float32Array(size))]])
+  expect(() => toOnnx(graph, { weights })).toThrowErrorMatchingInlineSnapshot(`
+    [InputError: the model is too large for one ONNX file
+      got:      2.15 GB, of which 2.15 in "huge.w"
+      expected: less than 2 GB
+      remedy:   feed the parameters instead of writing them, or compute large constants in the graph]
+  `)
+})
+
+test('an op of another domain is written with that domain', () => {
+  const emitter = new NodeCollector([], new Set())
+  const names = emitter.node('com.microsoft.FusedMatMul', ['a', 'b'], { transB: 1, alpha: { float: 1 } })
+  expect(names).toEqual(['FusedMatMul'])
+  expect(emitter.nodes[0]).toMatchObject({ domain: 'com.microsoft', opType: 'FusedMatMul' })
+  expect(() => emitter.node('Elu', ['a'], { alpha: 0.5 })).toThrowErrorMatchingInlineSnapshot(`
+    [GraphError: Elu: the attribute "alpha" is no whole number
+      got:      0.5
+      remedy:   write a float attribute as { float: value } in the ONNX form of the op]
+  `)
 })
 
 test('the producer is this version of pantin', async () => {
