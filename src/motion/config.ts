@@ -146,7 +146,7 @@ export function smallConfig({ net, size = 64, keypoints = 10 }: SmallConfigOptio
       maxFeatures: 128,
       downBlocks: 3,
       bottleneckBlocks: 2,
-      kernel: 5,
+      kernel: 3,
       skips: 'coarse',
     },
   }

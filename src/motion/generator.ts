@@ -3,6 +3,7 @@ import { sigmoid } from '../graph/ops/unary.ts'
 import { conv2d } from '../layers/conv2d.ts'
 import { downBlock, residualBlock, sameBlock, upBlock } from '../layers/fomm-blocks.ts'
 import type { Scope } from '../layers/scope.ts'
+import { checkSize } from '../zoo/net.ts'
 import { type DenseMotion, type DenseMotionOptions, denseMotion } from './dense-motion.ts'
 import type { Keypoints } from './keypoints.ts'
 import { deformed, occluded, overlaid } from './warp.ts'
@@ -48,6 +49,7 @@ export function generate(
   options: GeneratorOptions,
 ): Generation {
   const { blockExpansion, maxFeatures, downBlocks, kernel, skips } = options
+  checkSize('the generator', source, 2 ** downBlocks)
   const { alignCorners } = options.denseMotion
   const width = (scale: number) => Math.min(maxFeatures, blockExpansion * 2 ** scale)
   const motion = scope.within('dense_motion_network', (inner) =>
@@ -61,7 +63,7 @@ export function generate(
     scales.push(scope.within(`down_blocks.${i}`, (inner) => downBlock(inner, scales[i]!, width(i + 1))))
   }
 
-  let y = occluded(moved(scales[downBlocks]!), occlusionMap)
+  let y = occluded(moved(scales[downBlocks]!), occlusionMap, alignCorners)
   for (let i = 0; i < options.bottleneckBlocks; i++) {
     y = scope.within(`bottleneck.r${i}`, (inner) => residualBlock(inner, y))
   }
@@ -69,10 +71,10 @@ export function generate(
     const scale = downBlocks - 1 - i
     y = scope.within(`up_blocks.${i}`, (inner) => upBlock(inner, y, width(scale)))
     const carried = skips === 'all' || (skips === 'coarse' && scale > 0)
-    if (carried) y = overlaid(moved(scales[scale]!), y, occlusionMap)
+    if (carried) y = overlaid(moved(scales[scale]!), y, occlusionMap, alignCorners)
   }
   const made = sigmoid(conv2d(scope.child('final'), y, source.shape[1]!, { kernel }))
   const whole = moved(source)
-  const prediction = skips === 'none' ? made : overlaid(whole, made, occlusionMap)
+  const prediction = skips === 'none' ? made : overlaid(whole, made, occlusionMap, alignCorners)
   return { ...motion, prediction, deformed: whole }
 }

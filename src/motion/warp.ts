@@ -4,9 +4,18 @@ import { resize } from '../graph/ops/resize.ts'
 import { gridSample } from '../graph/ops/sampling.ts'
 import { transpose } from '../graph/ops/shape.ts'
 
-/** Moving maps by a deformation of any size, and fading them by an occlusion map of any size. */
+/**
+ * Moving maps by a deformation of any size, and fading them by an occlusion map of any size.
+ *
+ * Both are resized by the convention that coordinates are read by, `alignCorners`: only then is "nothing
+ * moves" still that after resizing. (Without it, as published, a still picture is not sampled at its own
+ * pixels even at one size, since keypoints put -1 at the first pixel's centre and sampling at its edge.)
+ */
 
 const sizeOfMap = (x: Value) => x.shape.slice(2) as [number, number]
+
+const resized = (x: Value, size: readonly [number, number], alignCorners: boolean) =>
+  resize(x, size, alignCorners ? 'bilinear-corners' : 'bilinear')
 
 /**
  * A map whose every pixel is read where the deformation says.
@@ -16,16 +25,17 @@ const sizeOfMap = (x: Value) => x.shape.slice(2) as [number, number]
  * @returns [N, C, H, W]; zeros where the deformation points out of the picture
  */
 export function deformed(x: Value, deformation: Value, alignCorners: boolean): Value {
-  const planes = transpose(deformation, [0, 3, 1, 2])
   const [h, w] = sizeOfMap(x)
-  if (planes.shape[2] === h && planes.shape[3] === w) return gridSample(x, deformation, { alignCorners })
-  const grid = transpose(resize(planes, [h, w], 'bilinear'), [0, 2, 3, 1])
-  return gridSample(x, grid, { alignCorners })
+  if (deformation.shape[1] === h && deformation.shape[2] === w) {
+    return gridSample(x, deformation, { alignCorners })
+  }
+  const planes = resized(transpose(deformation, [0, 3, 1, 2]), [h, w], alignCorners)
+  return gridSample(x, transpose(planes, [0, 2, 3, 1]), { alignCorners })
 }
 
 /** x where the occlusion map [N, 1, h, w] is 1, zeros where it is 0; without a map, x. */
-export function occluded(x: Value, occlusionMap: Value | undefined): Value {
-  return occlusionMap === undefined ? x : mul(x, resize(occlusionMap, sizeOfMap(x), 'bilinear'))
+export function occluded(x: Value, occlusionMap: Value | undefined, alignCorners: boolean): Value {
+  return occlusionMap === undefined ? x : mul(x, resized(occlusionMap, sizeOfMap(x), alignCorners))
 }
 
 /**
@@ -34,7 +44,12 @@ export function occluded(x: Value, occlusionMap: Value | undefined): Value {
  * @param moved [N, C, H, W]
  * @param made [N, C, H, W]
  */
-export function overlaid(moved: Value, made: Value, occlusionMap: Value | undefined): Value {
-  const visible = occlusionMap === undefined ? 0.5 : resize(occlusionMap, sizeOfMap(moved), 'bilinear')
+export function overlaid(
+  moved: Value,
+  made: Value,
+  occlusionMap: Value | undefined,
+  alignCorners: boolean,
+): Value {
+  const visible = occlusionMap === undefined ? 0.5 : resized(occlusionMap, sizeOfMap(moved), alignCorners)
   return add(made, mul(sub(moved, made), visible))
 }

@@ -1,0 +1,154 @@
+import { describe, expect, it } from 'vitest'
+import { Graph } from '../../src/graph/graph.ts'
+import { gradient, input, reduceMean, square } from '../../src/graph/ops/index.ts'
+import { floats, sizeOf, type Tensor } from '../../src/graph/tensor.ts'
+import { Scope } from '../../src/layers/scope.ts'
+import {
+  type MotionConfig,
+  motionConfigSchema,
+  publishedConfig,
+  smallConfig,
+} from '../../src/motion/config.ts'
+import { animateFrame, detect, detectorGraph, generatorGraph } from '../../src/motion/model.ts'
+import { initialise, parametersOf } from '../../src/motion/weights.ts'
+import { evaluate } from '../../src/runtime/evaluate.ts'
+import { InputError } from '../../src/util/errors.ts'
+import { Random } from '../../src/util/random.ts'
+import { netNames } from '../../src/zoo/registry.ts'
+
+const small = smallConfig({ net: 'lednet', size: 32, keypoints: 2 })
+const tiny: MotionConfig = {
+  ...small,
+  net: 'hourglass',
+  detector: { ...small.detector, hourglass: { blockExpansion: 4, maxFeatures: 8, blocks: 2 } },
+  denseMotion: { ...small.denseMotion, blockExpansion: 4, maxFeatures: 8, blocks: 2 },
+  generator: { ...small.generator, blockExpansion: 4, maxFeatures: 8, downBlocks: 2, bottleneckBlocks: 1 },
+}
+
+function noise(shape: readonly number[], seed: number): Tensor<'float32'> {
+  const random = new Random(seed)
+  return floats(
+    Array.from({ length: sizeOf(shape) }, () => random.uniform()),
+    shape,
+  )
+}
+
+/** Feeds of a generator graph: everything in its place, but the driving keypoints moved by `shift`. */
+function still(config: MotionConfig, shift = 0) {
+  const { size, keypoints: k } = config
+  const identities = floats(
+    Array.from({ length: 4 * k }, (_, i) => (i % 4 === 0 || i % 4 === 3 ? 1 : 0)),
+    [1, k, 2, 2],
+  )
+  const values = (by: number) =>
+    floats(
+      Array.from({ length: 2 * k }, (_, i) => 0.1 * i + by),
+      [1, k, 2],
+    )
+  return {
+    source: noise([1, 3, size, size], 1),
+    valueSource: values(0),
+    jacobianSource: identities,
+    valueDriving: values(shift),
+    jacobianDriving: identities,
+  }
+}
+
+const weightsOf = (graph: Graph) => initialise(parametersOf(graph), new Random(4))
+
+describe('generatorGraph', () => {
+  it('leaves the source where it is when nothing moves', async () => {
+    const graph = generatorGraph(tiny, { details: true })
+    const feeds = still(tiny)
+    const { deformed } = await evaluate(graph, feeds, weightsOf(graph))
+    const error = Array.from(deformed!.data, (x, i) => Math.abs(Number(x) - feeds.source.data[i]!))
+    expect(Math.max(...error)).toBeLessThan(1e-4)
+  })
+
+  it.each(['none', 'coarse', 'all'] as const)('predicts within [0, 1] with skips: %s', async (skips) => {
+    const graph = generatorGraph({ ...tiny, generator: { ...tiny.generator, skips } })
+    const { prediction } = await evaluate(graph, still(tiny, 0.2), weightsOf(graph))
+    expect(prediction!.shape).toEqual([1, 3, 32, 32])
+    for (const x of prediction!.data) expect(Math.abs(Number(x) - 0.5)).toBeLessThanOrEqual(0.5)
+  })
+
+  it('estimates motion at any scale that fits', async () => {
+    for (const scaleFactor of [1, 0.5, 0.25]) {
+      const config = { ...tiny, denseMotion: { ...tiny.denseMotion, scaleFactor } }
+      const graph = generatorGraph(config, { details: true })
+      const side = 32 * scaleFactor
+      const { deformation, occlusionMap, sparseDeformed } = await evaluate(
+        graph,
+        still(config),
+        weightsOf(graph),
+      )
+      expect(deformation!.shape).toEqual([1, side, side, 2])
+      expect(occlusionMap!.shape).toEqual([1, 1, side, side])
+      expect(sparseDeformed!.shape).toEqual([1, 3, 3, side, side])
+    }
+  })
+
+  it('works from points alone, without jacobians or occlusion map', async () => {
+    const config = { ...tiny, jacobian: false, denseMotion: { ...tiny.denseMotion, occlusion: false } }
+    const graph = generatorGraph(config, { details: true })
+    const { source, valueSource, valueDriving } = still(config, 0.1)
+    const outputs = await evaluate(graph, { source, valueSource, valueDriving }, weightsOf(graph))
+    expect(outputs.occlusionMap).toBeUndefined()
+    expect(outputs.prediction!.shape).toEqual([1, 3, 32, 32])
+    expect([...detectorGraph(config).outputs.keys()]).toEqual(['value'])
+  })
+
+  it('refuses a size that does not halve often enough', () => {
+    expect(() => generatorGraph({ ...tiny, size: 30 })).toThrow(InputError)
+    expect(() => generatorGraph({ ...tiny, size: 30 })).toThrow('multiples of 4')
+  })
+})
+
+describe('training', () => {
+  it('reaches every weight of detector and generator from the prediction', async () => {
+    const graph = new Graph()
+    const scope = Scope.root(graph, { training: false })
+    const [source, driving] = ['source', 'driving'].map((name) =>
+      input(graph, name, 'float32', [1, 3, 32, 32]),
+    )
+    const kpSource = detect(scope, source!, tiny).keypoints
+    const kpDriving = detect(scope, driving!, tiny).keypoints
+    const { prediction } = animateFrame(scope, source!, kpSource, kpDriving, tiny)
+    graph.output('prediction', prediction)
+    const names = parametersOf(graph).flatMap(({ name, role }) => (role === 'weight' ? [name] : []))
+    const leaves = names.map((name) => scope.parameters.get(name)!)
+    gradient(reduceMean(square(prediction)), leaves).forEach((value, i) => {
+      graph.output(`gradient of ${names[i]}`, value)
+    })
+    const weights = weightsOf(graph)
+    for (const [name, { shape }] of weights) {
+      // Open every ReLU: a unit that is shut by chance is not what is tested.
+      if (/norm\d?\.bias$/.test(name))
+        weights.set(name, floats(new Array<number>(sizeOf(shape)).fill(1), shape))
+    }
+    const feeds = { source: noise([1, 3, 32, 32], 1), driving: noise([1, 3, 32, 32], 2) }
+    const outputs = await evaluate(graph, feeds, weights)
+    const still = names.filter((name) => outputs[`gradient of ${name}`]!.data.every((x) => Number(x) === 0))
+    expect(still).toEqual([])
+  })
+})
+
+describe('configurations', () => {
+  it.each(netNames)('smallConfig of %s is valid and builds', (net) => {
+    const config = smallConfig({ net })
+    expect(motionConfigSchema.parse(JSON.parse(JSON.stringify(config)))).toEqual(config)
+    const detector = detectorGraph(config)
+    expect(detector.outputs.get('value')!.shape).toEqual([1, 10, 2])
+    expect(generatorGraph(config).outputs.get('prediction')!.shape).toEqual([1, 3, 64, 64])
+  })
+
+  it('publishedConfig is valid', () => {
+    expect(motionConfigSchema.parse(publishedConfig)).toEqual(publishedConfig)
+  })
+
+  it('names what is wrong', () => {
+    expect(() => smallConfig({ net: 'lednet', size: 60 })).toThrow('a multiple of 16')
+    expect(() => smallConfig({ net: 'ledent' })).toThrow('did you mean "lednet"?')
+    expect(motionConfigSchema.safeParse({ ...publishedConfig, keypoints: 0 }).success).toBe(false)
+  })
+})
