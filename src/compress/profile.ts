@@ -1,0 +1,119 @@
+import { Graph, type Node } from '../graph/graph.ts'
+import { simplify } from '../graph/ops/index.ts'
+import { input, parameterInfo } from '../graph/ops/leaf.ts'
+import { liveNodes } from '../graph/rewrite.ts'
+import { sizeOf } from '../graph/tensor.ts'
+import { Scope } from '../layers/scope.ts'
+import { smallConfig } from '../motion/config.ts'
+import { detectorGraph } from '../motion/model.ts'
+import { toOnnx } from '../onnx/export.ts'
+import { decodeBytes } from '../onnx/import/decode.ts'
+import { findNet } from '../zoo/registry.ts'
+import { activationBytesOf, macsOf } from './node-cost.ts'
+import { receptiveField } from './receptive-field.ts'
+
+/** What a graph costs, by counting: nothing is run. */
+export interface Profile {
+  /** Trained numbers, as PyTorch counts `parameters()`: no running statistics. */
+  readonly params: number
+  /** Multiply-accumulates of convolutions and matrix products. */
+  readonly macs: number
+  /**
+   * Bytes of all that the graph computes on its way, each result once: what is written to memory in a run,
+   * and what training keeps. Inputs, weights and views (reshape) are not counted.
+   */
+  readonly activationBytes: number
+  /** Side of the square of input pixels that one output depends on; larger than the picture if theory says so. */
+  readonly receptiveField: number
+  /** Nodes of the exported ONNX model. */
+  readonly ops: number
+  /** The same counts by part of the network, in the order of building. */
+  readonly layers: readonly LayerProfile[]
+}
+
+export interface LayerProfile {
+  /** Where in the network: the scope of its nodes. */
+  readonly name: string
+  /** Shape of its last result. */
+  readonly shape: readonly number[]
+  readonly params: number
+  readonly macs: number
+  readonly activationBytes: number
+}
+
+/** Counts the live part of a graph, after the passes that an export runs. */
+export function profile(graph: Graph): Profile {
+  const simple = simplify(graph)
+  const nodes = liveNodes(simple)
+  const layers = layersOf(nodes)
+  const sum = (count: (layer: LayerProfile) => number) => layers.reduce((all, layer) => all + count(layer), 0)
+  return {
+    params: sum(({ params }) => params),
+    macs: sum(({ macs }) => macs),
+    activationBytes: sum(({ activationBytes }) => activationBytes),
+    receptiveField: receptiveField(nodes, simple.outputs.values()),
+    ops: decodeBytes(toOnnx(simple, { feedParameters: true })).graph?.node.length ?? 0,
+    layers,
+  }
+}
+
+function layersOf(nodes: readonly Node[]): LayerProfile[] {
+  const layers = new Map<string, { -readonly [K in keyof LayerProfile]: LayerProfile[K] }>()
+  for (const node of nodes) {
+    const info = parameterInfo(node)
+    const cost = {
+      params: info?.role === 'weight' ? sizeOf(info.shape) : 0,
+      macs: macsOf(node),
+      activationBytes: activationBytesOf(node),
+    }
+    const name = node.scope === '' ? '(top)' : node.scope
+    const layer = layers.get(name) ?? { name, shape: [], params: 0, macs: 0, activationBytes: 0 }
+    layers.set(name, layer)
+    layer.params += cost.params
+    layer.macs += cost.macs
+    layer.activationBytes += cost.activationBytes
+    if (cost.activationBytes > 0) layer.shape = node.outputs[0]!.shape
+  }
+  return [...layers.values()].filter((layer) => layer.params + layer.activationBytes > 0)
+}
+
+export interface NetProfile extends Profile {
+  readonly net: string
+  /** Stride of the coarsest map that the network's encoder gives: what height and width must be multiples of. */
+  readonly outputStride: number
+  /** Whether maps go from the encoder over to the decoder. */
+  readonly skips: boolean
+}
+
+export interface NetProfileOptions {
+  /** Channels of the result. */
+  readonly outputs: number
+  /** Channels, height and width of one picture. */
+  readonly input: readonly [number, number, number]
+}
+
+/**
+ * Profiles a network of the zoo on one picture.
+ *
+ * @throws InputError for an unknown network, or a size that it does not take.
+ */
+export function profileNet(name: string, { outputs, input: shape }: NetProfileOptions): NetProfile {
+  const net = findNet(name)
+  const graph = new Graph()
+  const x = input(graph, 'x', 'float32', [1, ...shape])
+  graph.output('y', net.build(Scope.root(graph, { training: false }), x, { outputs }))
+  return { net: net.name, ...profile(graph), outputStride: net.multiple(), skips: net.skips }
+}
+
+/**
+ * Profiles the keypoint detector that `train` makes on a network: backbone, upsampling and head.
+ *
+ * @throws InputError as `profileNet`.
+ */
+export function profileDetector(name: string, options: { keypoints: number; size: number }): NetProfile {
+  const config = smallConfig({ net: name, ...options })
+  const net = findNet(name)
+  const { hourglass } = config.detector
+  const outputStride = net.multiple(hourglass === undefined ? {} : { hourglass })
+  return { net: net.name, ...profile(detectorGraph(config)), outputStride, skips: net.skips }
+}
