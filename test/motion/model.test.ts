@@ -61,7 +61,7 @@ describe('generatorGraph', () => {
     const graph = generatorGraph(tiny, { details: true })
     const feeds = still(tiny)
     const { deformed } = await evaluate(graph, feeds, weightsOf(graph))
-    const error = Array.from(deformed!.data, (x, i) => Math.abs(Number(x) - feeds.source.data[i]!))
+    const error = Array.from(deformed!.data, Number).map((x, i) => Math.abs(x - feeds.source.data[i]!))
     expect(Math.max(...error)).toBeLessThan(1e-4)
   })
 
