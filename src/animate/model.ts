@@ -1,0 +1,160 @@
+import { join } from 'node:path'
+import { formatShape, type Tensor } from '../graph/tensor.ts'
+import type { FitMode } from '../media/fit.ts'
+import type { MotionConfig } from '../motion/config.ts'
+import { detectorGraph, generatorGraph } from '../motion/model.ts'
+import { parametersOf } from '../motion/weights.ts'
+import { createSession } from '../runtime/node.ts'
+import type { Device, Session } from '../runtime/session.ts'
+import { FormatError, InputError } from '../util/errors.ts'
+import type { Keypoints } from './keypoints.ts'
+import { checkWeights, loadRun } from './load.ts'
+import { fromPlanes, toMatrices, toPlanes, toPoints } from './pixels.ts'
+
+/** A run as callers name it: its folder, or what `train` returned. */
+export type RunReference = string | { readonly path: string }
+
+export interface ModelOptions {
+  /** Default `auto`: a GPU where one works, else the CPU. */
+  readonly device?: Device | 'auto'
+}
+
+/** A trained motion model, ready to run on one picture at a time. */
+export interface MotionModel {
+  /** The run's folder. */
+  readonly path: string
+  readonly config: MotionConfig
+  /** How the clips that it was trained on were made square. */
+  readonly fit: FitMode
+  /** The device that is really used. */
+  readonly device: Device
+  /**
+   * The keypoints of a picture.
+   *
+   * @param frame RGB [size, size, 3], 0 to 255, with `config.size` pixels a side.
+   * @throws InputError for a picture of another size, FormatError where the weights give no finite points.
+   */
+  detect(frame: Uint8Array): Promise<Keypoints>
+  /**
+   * The source picture moved to other keypoints.
+   *
+   * @param source RGB [size, size, 3], 0 to 255.
+   * @param kpSource its keypoints.
+   * @param kpDriving where they are to go.
+   * @returns RGB [size, size, 3], 0 to 255, the caller's to keep.
+   */
+  generate(source: Uint8Array, kpSource: Keypoints, kpDriving: Keypoints): Promise<Uint8Array>
+  /** Frees the sessions. More than one call does nothing more. */
+  close(): Promise<void>
+}
+
+/**
+ * Opens a run for animation and tracking.
+ *
+ * @throws InputError where there is no run, FormatError where its files do not fit each other,
+ * EnvironmentError where the device is not there.
+ */
+export async function openModel(run: RunReference, options: ModelOptions = {}): Promise<MotionModel> {
+  const { path, config, fit, weights } = await loadRun(typeof run === 'string' ? run : run.path)
+  const graphs = [detectorGraph(config), generatorGraph(config)] as const
+  const where = join(path, 'weights.safetensors')
+  for (const graph of graphs) checkWeights(weights, parametersOf(graph), where)
+  // Detector and generator run in turn: a pool that spins after its run would steal the other's cores.
+  const sessionOptions = { weights, spin: false, ...options }
+  const detector = await createSession(graphs[0], sessionOptions)
+  try {
+    const generator = await createSession(graphs[1], sessionOptions)
+    return new SessionModel(path, config, fit, detector, generator)
+  } catch (error) {
+    await detector.close()
+    throw error
+  }
+}
+
+/**
+ * Calls `use` with a model: one that is open already, and stays open, or that of a run, closed at the end.
+ *
+ * @throws as `openModel`
+ */
+export async function withModel<T>(
+  run: RunReference | MotionModel,
+  options: ModelOptions,
+  use: (model: MotionModel) => Promise<T>,
+): Promise<T> {
+  if (isModel(run)) return use(run)
+  const model = await openModel(run, options)
+  try {
+    return await use(model)
+  } finally {
+    await model.close()
+  }
+}
+
+export function isModel(run: RunReference | MotionModel): run is MotionModel {
+  return typeof run === 'object' && 'detect' in run
+}
+
+class SessionModel implements MotionModel {
+  readonly device: Device
+
+  constructor(
+    readonly path: string,
+    readonly config: MotionConfig,
+    readonly fit: FitMode,
+    private readonly detector: Session,
+    private readonly generator: Session,
+  ) {
+    this.device = detector.device
+  }
+
+  async detect(frame: Uint8Array): Promise<Keypoints> {
+    const { value, jacobian } = await this.detector.run({ frame: this.planes(frame) })
+    const found = { value: numbers(value!), jacobian: jacobian && numbers(jacobian) }
+    const finite = [found.value, found.jacobian].every((list) => list?.every(Number.isFinite) ?? true)
+    if (finite) return found
+    throw new FormatError({
+      what: 'the model finds keypoints that are not finite: its training went wrong',
+      where: this.path,
+      remedy: 'train again, with a smaller learning rate',
+    })
+  }
+
+  async generate(source: Uint8Array, kpSource: Keypoints, kpDriving: Keypoints): Promise<Uint8Array> {
+    const { prediction } = await this.generator.run({
+      source: this.planes(source),
+      ...this.keypoints('Source', kpSource),
+      ...this.keypoints('Driving', kpDriving),
+    })
+    return fromPlanes(numbers(prediction!), this.config.size)
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.detector.close(), this.generator.close()])
+  }
+
+  private planes(pixels: Uint8Array): Tensor<'float32'> {
+    const { size } = this.config
+    if (pixels.length === size * size * 3) return toPlanes(pixels, size)
+    throw new InputError({
+      what: 'the picture is not of the size that the model takes',
+      got: `${pixels.length} bytes`,
+      expected: `${size * size * 3}: RGB ${formatShape([size, size, 3])}`,
+      remedy: 'fit it with createFitter first',
+    })
+  }
+
+  private keypoints(which: 'Source' | 'Driving', { value, jacobian }: Keypoints): Record<string, Tensor> {
+    const points = { [`value${which}`]: toPoints(value) }
+    if (!this.config.jacobian) return points
+    if (jacobian !== undefined) return { ...points, [`jacobian${which}`]: toMatrices(jacobian) }
+    throw new InputError({
+      what: `kp${which} has no jacobian, and the model needs one`,
+      expected: formatShape([this.config.keypoints, 2, 2]),
+    })
+  }
+}
+
+/** The numbers of a tensor that the model's graphs give as float32. */
+function numbers({ data }: Tensor): Float32Array {
+  return data as Float32Array
+}
