@@ -1,5 +1,5 @@
+import { resized } from '../animate/pixels.ts'
 import { drawKeypoints } from '../animate/preview.ts'
-import { createFitter } from '../media/fit.ts'
 import type { Frame } from '../media/frame.ts'
 import { writePicture } from '../media/picture.ts'
 import { contactSheet } from '../media/sheet.ts'
@@ -7,7 +7,7 @@ import type { FrameCache } from './frame-cache.ts'
 import type { Reconstructor } from './reconstruction.ts'
 import type { TrainingState } from './step-session.ts'
 
-/** Rows of a preview at most, and the side that frames are shown at, in pixels. */
+/** Rows of a preview at most, and the least side that frames are shown at, in pixels. */
 const rows = 6
 const shownSide = 128
 
@@ -70,9 +70,7 @@ export async function writePreview(
 }
 
 function enlarged(data: Uint8Array, size: number): Frame {
-  const frame = { width: size, height: size, data, time: 0, duration: 0 }
-  if (size >= shownSide) return frame
-  return { ...frame, width: shownSide, height: shownSide, data: createFitter(frame, shownSide)(frame) }
+  return resized({ width: size, height: size, data, time: 0, duration: 0 }, Math.max(size, shownSide))
 }
 
 /** Mean absolute difference of two pictures of 8 bits, in [0, 1]. */

@@ -1,3 +1,4 @@
+import type { Keypoints } from '../animate/keypoints.ts'
 import { Graph } from '../graph/graph.ts'
 import { add, cast, clip, input, mul, sliceAxis, transpose } from '../graph/ops/index.ts'
 import { type Tensor, tensor } from '../graph/tensor.ts'
@@ -13,14 +14,8 @@ import type { TrainingState } from './step-session.ts'
 export interface Reconstruction {
   /** RGB [size, size, 3] */
   readonly prediction: Uint8Array
-  readonly kpSource: PlainKeypoints
-  readonly kpDriving: PlainKeypoints
-}
-
-/** Keypoints as plain numbers: `value` [K, 2] and `jacobian` [K, 2, 2], flat. */
-export interface PlainKeypoints {
-  readonly value: Float32Array
-  readonly jacobian: Float32Array | undefined
+  readonly kpSource: Keypoints
+  readonly kpDriving: Keypoints
 }
 
 /**
@@ -48,7 +43,7 @@ export class Reconstructor {
       ...(state.buffers.length > 0 && { buffers: tensor('float32', [state.buffers.length], state.buffers) }),
       frames: tensor('uint8', [2, this.size, this.size, 3], frames),
     })
-    const keypoints = (row: number): PlainKeypoints => ({
+    const keypoints = (row: number): Keypoints => ({
       value: rowOf(results.value!, row),
       jacobian: results.jacobian && rowOf(results.jacobian, row),
     })

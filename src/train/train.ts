@@ -25,6 +25,8 @@ export interface TrainOptions extends Partial<Omit<TrainingConfig, 'clips'>> {
   readonly size?: number
   /** Number of keypoints (default 10). */
   readonly keypoints?: number
+  /** The whole model, in place of `net`, `size` and `keypoints`. */
+  readonly model?: MotionConfig
   /** Continue the run in `out` from its last checkpoint, by its own configuration. */
   readonly resume?: boolean
   /** Replace a run that is in `out`. */
@@ -178,7 +180,8 @@ async function trainOn(
 
 /** Options with their defaults. @throws InputError that names the option. */
 function resolveConfig(clips: readonly string[], options: TrainOptions): RunConfig {
-  const { out, net = 'lednet', size, keypoints = 10, resume, force, signal, onProgress, ...rest } = options
+  const { out, net = 'lednet', size, keypoints = 10, resume, force, signal, onProgress, ...others } = options
+  const { model: given, ...rest } = others
   if (!Number.isInteger(keypoints) || keypoints < 1 || keypoints > 100) {
     throw new InputError({
       what: 'keypoints must be a whole number',
@@ -190,7 +193,7 @@ function resolveConfig(clips: readonly string[], options: TrainOptions): RunConf
   if (rest.steps !== undefined && rest.minutes !== undefined) {
     throw new InputError({ what: 'a run ends after steps or after minutes, not both', remedy: 'give one' })
   }
-  const model: MotionConfig = smallConfig({ net, keypoints, ...(size !== undefined && { size }) })
+  const model = given ?? smallConfig({ net, keypoints, ...(size !== undefined && { size }) })
   const length = rest.steps === undefined && rest.minutes === undefined ? { minutes: defaultMinutes } : {}
   const parsed = trainingConfigSchema.safeParse({ ...rest, ...length, clips: [...clips] })
   if (!parsed.success) {

@@ -97,7 +97,8 @@ export function warp(points: Value, transform: Transform): Value {
  * @returns [N, P, 2, 2]; row i is the gradient of coordinate i
  */
 export function warpJacobian(points: Value, transform: Transform): Value {
-  const [n, p] = points.shape as [number, number, number]
+  const n = transform.theta.shape[0]!
+  const p = points.shape[1]!
   const [dx, dy] = offsets(points, transform)
   const distance = add(abs(dx), abs(dy))
   const safe = add(distance, tiny)

@@ -271,6 +271,7 @@ export const opCases: { readonly [Name in g.OpName]: readonly OpCase[] } = {
       build: (x) => g.resize(x!, [3, 4], 'bilinear-corners'),
     },
   ],
+  reverse: [{ title: 'two of three axes', inputs: [[2, 3, 4]], build: (x) => g.reverse(x!, [0, 2]) }],
   scatterAdd: [
     {
       title: 'with repeated indices',

@@ -3,6 +3,7 @@ import { type OpDef, type Plain, refuse } from '../op.ts'
 import { sizeOf } from '../tensor.ts'
 import { reduceSum } from './arithmetic.ts'
 import { type ConvGeometry, convWeightGradient } from './conv-weight-gradient.ts'
+import { reverse, transpose } from './shape.ts'
 import { describe, expectInputs, expectRank } from './support.ts'
 
 /** Convolution over [N, C, H, W] and its transpose, each the other's input gradient. */
@@ -173,9 +174,20 @@ export function convTranspose(
   return x.graph.apply(convTransposeOp, inputs, attrs)[0]!
 }
 
-/** Gradient of a convolution to its input of shape `shape`. */
+/**
+ * Gradient of a convolution to its input of shape `shape`: the transposed convolution. At stride 1 and
+ * without groups that is itself a convolution, with the kernel turned around and its channels exchanged,
+ * which ONNX Runtime's CPU provider computes about 1.6 times as fast.
+ */
 function convInputGradient(grad: Value, w: Value, shape: readonly number[], geometry: ConvGeometry): Value {
-  const { strides, pads, dilations } = geometry
+  const { strides, pads, dilations, group } = geometry
+  const margin = (side: 0 | 1 | 2 | 3) =>
+    reach(w.shape[2 + (side % 2)]!, dilations[(side % 2) as 0 | 1]) - 1 - pads[side]
+  const margins = [margin(0), margin(1), margin(2), margin(3)] as const
+  if (strides.every((stride) => stride === 1) && group === 1 && margins.every((pad) => pad >= 0)) {
+    const kernel = transpose(reverse(w, [2, 3]), [1, 0, 2, 3])
+    return conv(grad, kernel, undefined, { pads: margins, dilations })
+  }
   const missing = (axis: 0 | 1) => {
     const full = (grad.shape[2 + axis]! - 1) * strides[axis] + reach(w.shape[2 + axis]!, dilations[axis])
     return shape[2 + axis]! - (full - pads[axis] - pads[axis + 2]!)

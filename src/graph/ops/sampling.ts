@@ -168,6 +168,7 @@ function neighbours(at: Value, size: number): { at: Value; weight: Value }[] {
   ].map(({ place, weight }) => {
     const held = clip(place, 0, size - 1)
     const inside = greaterOrEqual(0, mul(sub(place, held), sub(place, held)))
-    return { at: held, weight: where(inside, weight, 0) }
+    // A coordinate that is no number is nowhere inside: its index must be one all the same.
+    return { at: where(inside, held, 0), weight: where(inside, weight, 0) }
   })
 }

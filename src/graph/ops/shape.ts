@@ -214,6 +214,40 @@ export function pad(x: Value, before: readonly number[], after: readonly number[
   return x.graph.apply(padOp, [x], { before, after, value })[0]!
 }
 
+type ReverseAttrs = { readonly axes: readonly number[] }
+
+export const reverseOp: OpDef<ReverseAttrs> = {
+  name: 'reverse',
+  infer([x], { axes }) {
+    if (x === undefined || axes.some((axis) => axis < 0 || axis >= x.shape.length)) {
+      refuse('no such axis', { got: `axes [${axes}] of ${x && describe([x])}` })
+    }
+    return [x]
+  },
+  emit(onnx, [x], { axes }) {
+    const all = (value: number) => onnx.constant(ints(axes.map(() => value)))
+    // From the last element down past the first: ONNX clamps an end this far to "before the start".
+    return onnx.node('Slice', [x!, all(-1), all(-(2 ** 31)), onnx.constant(ints(axes)), all(-1)])
+  },
+  gradient: ({ grad, attrs: { axes } }) => [reverse(grad, axes)],
+  reference([x], { axes }, [type]) {
+    const own = stridesOf(x!.shape)
+    const start = axes.reduce((sum, axis) => sum + (x!.shape[axis]! - 1) * own[axis]!, 0)
+    const out = new Float64Array(x!.data.length)
+    const strides = own.map((stride, axis) => (axes.includes(axis) ? -stride : stride))
+    forStrided(type!.shape, strides, start, (i, at) => {
+      out[i] = x!.data[at]!
+    })
+    return [out]
+  },
+}
+
+/** Turns the order of elements along axes around. */
+export function reverse(x: Value, axes: readonly number[]): Value {
+  const turned = axes.filter((axis) => x.shape[axis] !== 1)
+  return turned.length === 0 ? x : x.graph.apply(reverseOp, [x], { axes: turned })[0]!
+}
+
 type ConcatAttrs = { readonly axis: number }
 
 export const concatOp: OpDef<ConcatAttrs> = {

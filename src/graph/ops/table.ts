@@ -9,7 +9,7 @@ import { batchNormaliseOp, normaliseOp } from './normalise.ts'
 import { averagePoolOp, maxPoolOp } from './pool.ts'
 import { resizeOp } from './resize.ts'
 import { gridSampleOp } from './sampling.ts'
-import { concatOp, padOp, reshapeOp, sliceOp, transposeOp } from './shape.ts'
+import { concatOp, padOp, reshapeOp, reverseOp, sliceOp, transposeOp } from './shape.ts'
 import {
   absOp,
   expOp,
@@ -64,6 +64,7 @@ export const opTable = {
   relu: reluOp,
   reshape: reshapeOp,
   resize: resizeOp,
+  reverse: reverseOp,
   scatterAdd: scatterAddOp,
   sigmoid: sigmoidOp,
   sign: signOp,

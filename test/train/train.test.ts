@@ -1,0 +1,134 @@
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type TrainOptions, train } from '../../src/train/train.ts'
+import { InputError, TrainingError } from '../../src/util/errors.ts'
+import { tinyModel } from './tiny.ts'
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'pantin-train-'))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+const clip = 'puppet:3,frames=24,size=48'
+const options = (out: string, more: Partial<TrainOptions> = {}): TrainOptions => ({
+  out: join(folder, out),
+  model: tinyModel(),
+  batch: 2,
+  steps: 12,
+  logEvery: 5,
+  seed: 7,
+  device: 'cpu',
+  ...more,
+})
+const weightsOf = (out: string) => readFile(join(folder, out, 'weights.safetensors'))
+
+test('a run has everything that its folder promises', async () => {
+  const phases = new Set<string>()
+  const run = await train(clip, options('whole', { onProgress: ({ phase }) => phases.add(phase) }))
+  expect(run).toMatchObject({ steps: 12, interrupted: false, device: 'cpu' })
+  expect([...phases]).toEqual(['decode', 'train'])
+  const names = await readdir(run.path)
+  expect(names.sort()).toEqual(
+    ['config.json', 'env.json', 'last', 'metrics.jsonl', 'previews', 'weights.safetensors'].sort(),
+  )
+  const lines = (await readFile(join(run.path, 'metrics.jsonl'), 'utf8')).trim().split('\n')
+  const records = lines.map((line) => JSON.parse(line) as Record<string, unknown>)
+  expect(records.map(({ step }) => step)).toEqual([5, 10, 12])
+  expect(records[0]).toMatchObject({ loss: expect.any(Number), learningRate: expect.any(Number) })
+  expect(records[2]).toMatchObject({ preview: { l1: expect.any(Number), still: expect.any(Number) } })
+  expect(await readdir(join(run.path, 'previews'))).toEqual(['step-00000012.png'])
+})
+
+test('the same seed gives the same weights, another seed gives others', async () => {
+  await train(clip, options('again'))
+  await train(clip, options('other', { seed: 8 }))
+  const first = await weightsOf('whole')
+  expect(first.equals(await weightsOf('again'))).toBe(true)
+  expect(first.equals(await weightsOf('other'))).toBe(false)
+})
+
+test('a run that was interrupted and resumed ends as one that was not', async () => {
+  for (const stopAt of [5, 8]) {
+    const abort = new AbortController()
+    const stopped = await train(
+      clip,
+      options('stopped', {
+        resume: stopAt !== 5,
+        signal: abort.signal,
+        onProgress: (event) => {
+          if (event.phase === 'train' && event.done === stopAt) abort.abort()
+        },
+      }),
+    )
+    expect(stopped).toMatchObject({ interrupted: true, steps: stopAt })
+  }
+  const resumed = await train(clip, options('stopped', { resume: true }))
+  expect(resumed).toMatchObject({ interrupted: false, steps: 12 })
+  expect((await weightsOf('whole')).equals(await weightsOf('stopped'))).toBe(true)
+
+  // The lines of metrics too, but for the time and the preview.
+  const lines = async (out: string) => {
+    const text = await readFile(join(folder, out, 'metrics.jsonl'), 'utf8')
+    return text
+      .trim()
+      .split('\n')
+      .map((line) => ({ ...(JSON.parse(line) as object), elapsed: 0 }))
+  }
+  expect(await lines('stopped')).toEqual(await lines('whole'))
+})
+
+test('resuming with other options is refused, and says which', async () => {
+  const again = train(clip, options('whole', { resume: true, seed: 9 }))
+  await expect(again).rejects.toThrow(/another seed[\s\S]*got: +9[\s\S]*expected: +7/)
+  await expect(train('puppet:4', options('whole', { resume: true }))).rejects.toThrow(/another clips/)
+})
+
+test('an existing run is not overwritten', async () => {
+  await expect(train(clip, options('whole'))).rejects.toThrow(/--resume/)
+})
+
+test('ten steps and more lower the loss', async () => {
+  const losses: number[] = []
+  await train(
+    clip,
+    options('learns', {
+      steps: 60,
+      batch: 4,
+      onProgress: (event) => {
+        if (event.phase === 'train') losses.push(event.loss)
+      },
+    }),
+  )
+  const mean = (part: number[]) => part.reduce((a, b) => a + b) / part.length
+  expect(mean(losses.slice(-10))).toBeLessThan(0.8 * mean(losses.slice(0, 10)))
+})
+
+test('numbers that stop being finite end the run; the last good weights are kept', async () => {
+  const run = train(clip, options('broken', { learningRate: 1e30 }))
+  await expect(run).rejects.toThrow(TrainingError)
+  await expect(run).rejects.toThrow(/step \d+: a number is not finite/)
+  expect((await weightsOf('broken')).length).toBeGreaterThan(1000)
+  expect(await readdir(join(folder, 'broken'))).not.toContain('lock')
+})
+
+test.each<[string, Partial<TrainOptions>, RegExp]>([
+  ['keypoints 0', { keypoints: 0 }, /keypoints[\s\S]*1 to 100/],
+  ['an unknown network', { net: 'lednt' }, /lednet/],
+  ['steps and minutes', { minutes: 1 }, /not both/],
+  ['a batch of 0', { batch: 0 }, /batch/],
+  ['a holdout of 1', { holdout: 1 }, /holdout/],
+])('%s is refused before anything is written', async (_, more, message) => {
+  const { model: _model, ...published } = options('refused', more)
+  const run = train(clip, published)
+  await expect(run).rejects.toThrow(InputError)
+  await expect(run).rejects.toThrow(message)
+  expect(await readdir(folder)).not.toContain('refused')
+})
+
+test('a clip that is too short, and frames that are too small, are refused', async () => {
+  await expect(train('puppet:3,frames=2,size=48', options('short'))).rejects.toThrow(/too few frames/)
+  await expect(train('puppet:3,frames=24,size=24', options('small'))).rejects.toThrow(/smaller than/)
+})
