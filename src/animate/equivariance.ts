@@ -1,0 +1,41 @@
+import { inverse, matrixAt, product } from './keypoints.ts'
+import type { MotionModel } from './model.ts'
+import { type Warp, warpPixels } from './warp.ts'
+
+/** How far keypoints are from moving along with the picture; 0 is best. */
+export interface Equivariance {
+  /** Mean |kp(D) - T(kp(T D))| over keypoints and coordinates, in units of [-1, 1]. */
+  readonly value: number
+  /** Mean |I - J(D)⁻¹ T'(p) J(T D)| over the entries; undefined for a model of points alone. */
+  readonly jacobian: number | undefined
+}
+
+/**
+ * Measures one frame under one warp (Siarohin et al. 2019, section 3.1; the published equivariance losses).
+ *
+ * @param frame D, RGB [size, size, 3].
+ * @param warp T: the warped frame shows at z what D has at T(z), so points found there go back through T.
+ */
+export async function measureEquivariance(
+  model: Pick<MotionModel, 'config' | 'detect'>,
+  frame: Uint8Array,
+  warp: Warp,
+): Promise<Equivariance> {
+  const straight = await model.detect(frame)
+  const warped = await model.detect(warpPixels(frame, model.config.size, warp))
+  const count = straight.value.length / 2
+  let [value, jacobian] = [0, 0]
+  for (let k = 0; k < count; k++) {
+    const [x, y] = [warped.value[2 * k]!, warped.value[2 * k + 1]!]
+    const [backX, backY] = warp.point(x, y)
+    value += Math.abs(straight.value[2 * k]! - backX) + Math.abs(straight.value[2 * k + 1]! - backY)
+    if (straight.jacobian === undefined || warped.jacobian === undefined) continue
+    const moved = product(warp.jacobian(x, y), matrixAt(warped.jacobian, 4 * k))
+    const [a, b, c, d] = product(inverse(matrixAt(straight.jacobian, 4 * k)), moved)
+    jacobian += Math.abs(1 - a) + Math.abs(b) + Math.abs(c) + Math.abs(1 - d)
+  }
+  return {
+    value: value / (2 * count),
+    jacobian: straight.jacobian === undefined ? undefined : jacobian / (4 * count),
+  }
+}
