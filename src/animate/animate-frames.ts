@@ -100,7 +100,8 @@ async function findReference(
     for await (const read of driving.frames({ toFrame: total })) {
       signal?.throwIfAborted()
       yield model.detect(fitter(read))
-      if (reference === 'best') onProgress?.({ phase: 'align', done: ++done, total })
+      done++
+      if (reference === 'best') onProgress?.({ phase: 'align', done, total })
     }
   }
   return nearestPose(kpSource, detected())

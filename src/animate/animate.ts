@@ -1,4 +1,4 @@
-import type { Frame } from '../media/frame.ts'
+import { assertAtLeast, type Frame } from '../media/frame.ts'
 import { openClip } from '../media/source.ts'
 import { createVideoWriter } from '../media/video-out.ts'
 import type { Device } from '../runtime/session.ts'
@@ -60,6 +60,7 @@ async function writeAnimation(model: MotionModel, options: AnimateOptions) {
   const clip = await openClip(options.driving)
   try {
     if (clip.frameCount < 2) throw noMotion(clip.name)
+    assertAtLeast(clip, model.config.size, clip.name)
     const { frameRate } = clip
     const overwrite = options.overwrite ?? false
     const writer = await createVideoWriter(out, { width: size, height: size, frameRate, overwrite })

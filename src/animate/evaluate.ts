@@ -95,7 +95,8 @@ async function measure(
         still: added(sums.still, likeness(driving, source)),
       }
       if (done % every === 0) warped.push(await measureEquivariance(model, driving, drawWarp(random)))
-      options.onProgress?.(++done, total)
+      done++
+      options.onProgress?.(done, total)
     }
   }
   return {

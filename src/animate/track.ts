@@ -67,7 +67,8 @@ export async function* detectAll(
   for await (const read of clip.frames()) {
     signal?.throwIfAborted()
     yield { read, keypoints: await model.detect(fitter(read)) }
-    onProgress?.(++done, clip.frameCount)
+    done++
+    onProgress?.(done, clip.frameCount)
   }
 }
 

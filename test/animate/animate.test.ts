@@ -1,0 +1,130 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { animate } from '../../src/animate/animate.ts'
+import { animateFrames } from '../../src/animate/animate-frames.ts'
+import { fitSource } from '../../src/animate/fit.ts'
+import { openModel } from '../../src/animate/model.ts'
+import { compareSheet } from '../../src/animate/preview.ts'
+import { blankFrame } from '../../src/media/frame.ts'
+import { writePicture } from '../../src/media/picture.ts'
+import { puppetClip, stillPuppet } from '../../src/media/puppet/puppet.ts'
+import { openClip } from '../../src/media/source.ts'
+import { InputError } from '../../src/util/errors.ts'
+import { expectFailure } from '../media/support.ts'
+import { randomRun, scratch } from './support.ts'
+
+const at = scratch()
+const run = await randomRun(at('run'))
+const driving = 'puppet:3,frames=12,size=96,rate=12.5'
+
+/** The files of the scratch folder that are not the run's. */
+const files = () => readdirSync(dirname(run)).filter((name) => name !== 'run')
+
+describe('animate', () => {
+  it('writes a video with the frames and the rate of the driving clip', async () => {
+    const out = at('moved.mp4')
+    const progress: string[] = []
+    const result = await animate(run, {
+      source: 'puppet:5,size=96',
+      driving,
+      out,
+      device: 'cpu',
+      onProgress: ({ phase, done, total }) => progress.push(`${phase} ${done}/${total}`),
+    })
+    expect(result).toMatchObject({ out, frames: 12, frameRate: 12.5, device: 'cpu' })
+    expect(result.referenceFrame).toBeGreaterThanOrEqual(0)
+    expect(result.seconds).toBeGreaterThan(0)
+    expect(progress).toHaveLength(24)
+    expect(progress[11]).toBe('align 12/12')
+    expect(progress[23]).toBe('animate 12/12')
+    const clip = await openClip(out)
+    expect(clip).toMatchObject({ frameCount: 12, width: 64, height: 64 })
+    expect(clip.frameRate).toBeCloseTo(12.5, 3)
+    await clip.close()
+  })
+
+  it('enlarges on request, and takes a video as source and absolute keypoints', async () => {
+    const out = at('large.webm')
+    const options = { source: driving, driving, out, size: 128, absolute: true, device: 'cpu' } as const
+    expect((await animate({ path: run }, options)).referenceFrame).toBeUndefined()
+    const clip = await openClip(out)
+    expect(clip).toMatchObject({ frameCount: 12, width: 128, height: 128 })
+    await clip.close()
+  })
+
+  it('refuses an existing file, and replaces it where it may', async () => {
+    const out = at('there.mp4')
+    writeFileSync(out, 'kept')
+    const options = { source: 'puppet:5,size=64', driving, out, device: 'cpu' } as const
+    await expectFailure(() => animate(run, options), InputError, /exists already/)
+    expect(readFileSync(out, 'utf8')).toBe('kept')
+    expect((await animate(run, { ...options, overwrite: true })).frames).toBe(12)
+    expect(readFileSync(out).length).toBeGreaterThan(100)
+  })
+
+  it('leaves nothing behind when it is aborted', async () => {
+    const before = files()
+    for (const [phase, count] of [
+      ['align', 3],
+      ['animate', 5],
+      ['animate', 12],
+    ] as const) {
+      const controller = new AbortController()
+      const work = animate(run, {
+        source: 'puppet:5,size=64',
+        driving,
+        out: at('aborted.mp4'),
+        device: 'cpu',
+        signal: controller.signal,
+        onProgress: (at) => {
+          if (at.phase === phase && at.done === count) controller.abort()
+        },
+      })
+      await expect(work).rejects.toThrow(/abort/i)
+      expect(files()).toEqual(before)
+    }
+  })
+
+  it('refuses sources and clips that cannot serve, before there is an output', async () => {
+    const model = await openModel(run, { device: 'cpu' })
+    const small = at('small.png')
+    await writePicture(small, blankFrame(40, 80))
+    const before = files()
+    const good = { source: 'puppet:5,size=64', driving, out: at('none.mp4'), device: 'cpu' } as const
+    const refused = (options: object, ...parts: RegExp[]) =>
+      expectFailure(() => animate(model, { ...good, ...options }), InputError, ...parts)
+    await refused({ source: small }, /smaller than the network/, /40 x 80/)
+    await refused({ driving: 'puppet:3,size=32' }, /smaller than the network/)
+    await refused({ source: at('missing.png') }, /no such file/)
+    await refused({ driving: small }, /this is a picture/)
+    await refused({ driving: 'puppet:3,frames=1' }, /one frame/)
+    await refused({ out: at('none.gif') }, /file ending/)
+    await refused({ out: at('no/such/folder.mp4') }, /no such file or folder/)
+    await refused({ size: 8 }, /of this size/)
+    expect(files()).toEqual(before)
+    await model.close()
+  })
+})
+
+describe('animateFrames', () => {
+  it('gives every frame with its keypoints; the reference frame leaves the source as it stands', async () => {
+    const model = await openModel(run, { device: 'cpu' })
+    const clip = puppetClip({ seed: 3, frames: 6, size: 64 })
+    const { pixels } = await fitSource(stillPuppet({ seed: 5, size: 64 }), 64, 'crop')
+    const rows = []
+    for await (const made of animateFrames(model, pixels, clip, { reference: 'first' })) {
+      expect(made).toMatchObject({ frame: rows.length, referenceFrame: 0 })
+      expect(made.result.time).toBeCloseTo(rows.length / 25, 6)
+      if (made.frame === 0) {
+        made.kpTransferred.value.forEach((v, i) => {
+          expect(v).toBeCloseTo(made.kpSource.value[i]!, 5)
+        })
+      }
+      rows.push({ source: blankFrame(64, 64), driving: made.driving, result: made.result })
+    }
+    expect(rows).toHaveLength(6)
+    expect(compareSheet(rows, { cell: 32, groups: 2 })).toMatchObject({ width: 208, height: 112 })
+    await model.close()
+  })
+})

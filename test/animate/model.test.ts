@@ -1,0 +1,117 @@
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { openModel } from '../../src/animate/model.ts'
+import { stillPuppet } from '../../src/media/puppet/puppet.ts'
+import { readSafetensors, writeSafetensors } from '../../src/store/safetensors.ts'
+import { FormatError, InputError } from '../../src/util/errors.ts'
+import { expectFailure } from '../media/support.ts'
+import { randomRun, scratch } from './support.ts'
+
+const at = scratch()
+const run = await randomRun(at('run'))
+
+describe('a model', () => {
+  it('finds keypoints in range and makes a picture of its own size', async () => {
+    const model = await openModel({ path: run }, { device: 'cpu' })
+    const { data } = stillPuppet({ seed: 4, size: 64 })
+    const kp = await model.detect(data)
+    expect(kp.value).toHaveLength(10)
+    expect(kp.jacobian).toHaveLength(20)
+    expect(kp.value.every((v) => Math.abs(v) <= 1)).toBe(true)
+    const made = await model.generate(data, kp, kp)
+    expect(made).toHaveLength(64 * 64 * 3)
+    expect(model).toMatchObject({ device: 'cpu', fit: 'crop', config: { net: 'lednet', size: 64 } })
+    await expectFailure(() => model.detect(new Uint8Array(12)), InputError, /not of the size/, /12 bytes/)
+    await expectFailure(
+      () => model.generate(data, kp, { ...kp, jacobian: undefined }),
+      InputError,
+      /kpDriving/,
+    )
+    await model.close()
+    await model.close()
+    await expectFailure(() => model.detect(data), InputError, /closed/)
+  })
+
+  it('answers calls that overlap as it does one by one', async () => {
+    const model = await openModel(run, { device: 'cpu' })
+    const pictures = [1, 2, 3].map((seed) => stillPuppet({ seed, size: 64 }).data)
+    const together = await Promise.all(pictures.map((data) => model.detect(data)))
+    for (const [i, data] of pictures.entries()) expect(await model.detect(data)).toEqual(together[i])
+    await model.close()
+  })
+})
+
+describe('a run folder that cannot serve', () => {
+  const weights = () => readFileSync(join(run, 'weights.safetensors'))
+
+  /** A copy of the run, to break. */
+  function copy(name: string): string {
+    mkdirSync(at(name))
+    for (const file of ['config.json', 'weights.safetensors'])
+      copyFileSync(join(run, file), join(at(name), file))
+    return at(name)
+  }
+
+  function changeConfig(path: string, change: (config: string) => string): string {
+    const file = join(path, 'config.json')
+    writeFileSync(file, change(readFileSync(file, 'utf8')))
+    return path
+  }
+
+  it('is not there, or is no run', async () => {
+    await expectFailure(() => openModel(at('nowhere')), InputError, /not a run/, /no such folder/)
+    mkdirSync(at('empty'))
+    await expectFailure(() => openModel(at('empty')), InputError, /without config.json/)
+  })
+
+  it('has no weights yet', async () => {
+    mkdirSync(at('early'))
+    copyFileSync(join(run, 'config.json'), join(at('early'), 'config.json'))
+    await expectFailure(() => openModel(at('early')), InputError, /no weights yet/)
+  })
+
+  it('is from a newer pantin', async () => {
+    const path = changeConfig(copy('newer'), (text) => text.replace('"format": 1', '"format": 2'))
+    await expectFailure(() => openModel(path), FormatError, /newer pantin/)
+  })
+
+  it('has a configuration of another model', async () => {
+    const unknown = changeConfig(copy('unknown'), (text) => text.replace('"lednet"', '"ledmet"'))
+    await expectFailure(() => openModel(unknown), FormatError, /model.net/)
+    const more = changeConfig(copy('more'), (text) => text.replace('"keypoints": 5', '"keypoints": 6'))
+    await expectFailure(() => openModel(more), FormatError, /does not fit the model/, /expected: float32/)
+  })
+
+  it('works without what only training reads', async () => {
+    const path = changeConfig(copy('bare'), (text) => {
+      const { pantin, model } = JSON.parse(text) as Record<string, object>
+      return JSON.stringify({ pantin, model, more: 1 })
+    })
+    const model = await openModel(path, { device: 'cpu' })
+    expect(model.fit).toBe('crop')
+    await model.close()
+  })
+
+  it('has weights that are cut short, or no safetensors', async () => {
+    const path = copy('cut')
+    writeFileSync(join(path, 'weights.safetensors'), weights().subarray(0, 5000))
+    await expectFailure(() => openModel(path), FormatError, /weights.safetensors/)
+    writeFileSync(join(path, 'weights.safetensors'), 'these are not weights')
+    await expectFailure(() => openModel(path), FormatError, /weights.safetensors/)
+  })
+
+  it('lacks a weight, or has one that is not finite', async () => {
+    const path = copy('lacks')
+    const file = join(path, 'weights.safetensors')
+    const tensors = new Map((await readSafetensors(file)).tensors)
+    const name = 'kp_detector.kp.weight'
+    const kept = tensors.get(name)!
+    tensors.delete(name)
+    await writeSafetensors(file, tensors)
+    await expectFailure(() => openModel(path), FormatError, /the weight "kp_detector.kp.weight" is missing/)
+    kept.data[0] = Number.NaN
+    await writeSafetensors(file, tensors.set(name, kept))
+    await expectFailure(() => openModel(path), FormatError, /not finite/, /NaN/)
+  })
+})

@@ -1,0 +1,27 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll } from 'vitest'
+import { smallConfig } from '../../src/motion/config.ts'
+import { detectorGraph, generatorGraph } from '../../src/motion/model.ts'
+import { initialise, parametersOf } from '../../src/motion/weights.ts'
+import { createRun } from '../../src/store/run.ts'
+import { Random } from '../../src/util/random.ts'
+
+/** A folder for this file's tests, removed at their end; gives paths in it. */
+export function scratch(): (name: string) => string {
+  const folder = mkdtempSync(join(tmpdir(), 'pantin-animate-'))
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+  return (name) => join(folder, name)
+}
+
+/** A run whose model was never trained: random weights, and jacobians that are near the identity. */
+export async function randomRun(path: string, { size = 64, fit = 'crop' } = {}): Promise<string> {
+  const model = smallConfig({ net: 'lednet', size, keypoints: 5 })
+  const config = { model, training: { fit, clips: ['puppet:1'], holdout: 0.2 } }
+  const run = await createRun(path, { config, version: '0.1.0' })
+  const parameters = [detectorGraph(model), generatorGraph(model)].flatMap(parametersOf)
+  await run.saveWeights(initialise(parameters, new Random(7)))
+  run.close()
+  return path
+}
