@@ -1,0 +1,71 @@
+import { Option } from 'commander'
+import { InputError } from '../../util/errors.ts'
+import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
+import { formatScaled } from '../format.ts'
+import { sizes } from '../options.ts'
+
+interface ExportFlags {
+  readonly out: string
+  readonly input?: readonly [number, number, number, number]
+  readonly precision: 'fp32' | 'fp16' | 'int8'
+  readonly part: 'detector' | 'generator'
+  readonly force?: true
+}
+
+/** `pantin export RUN --out FILE.onnx`. */
+export const addExport: AddCommand = (program, call) => {
+  const command = program
+    .command('export')
+    .summary('write a trained model as ONNX')
+    .description('Writes the detector (or the generator) of a run as one ONNX file, weights included.')
+    .argument('<run>', 'folder of a run')
+    .requiredOption('-o, --out <file.onnx>', 'file to write')
+    .addOption(
+      new Option(
+        '--input <NxCxHxW>',
+        "pictures that the file is for (default: one of the run's size)",
+      ).argParser(sizes('--input', '1x3x64x64')),
+    )
+    .addOption(
+      new Option('--precision <kind>', 'of the weights').choices(['fp32', 'fp16', 'int8']).default('fp32'),
+    )
+    .addOption(
+      new Option('--part <which>', 'of the model').choices(['detector', 'generator']).default('detector'),
+    )
+    .option('--force', 'replace an existing file')
+  withCommonFlags(command).action(call(runExport))
+}
+
+async function runExport({ reporter }: Context, folder: string, flags: ExportFlags): Promise<void> {
+  if (flags.precision !== 'fp32') {
+    throw new InputError({
+      what: 'this precision cannot be exported yet',
+      where: '--precision',
+      got: flags.precision,
+      expected: 'fp32',
+    })
+  }
+  if (!flags.out.toLowerCase().endsWith('.onnx')) {
+    throw new InputError({
+      what: 'the file needs the ending .onnx',
+      where: '--out',
+      got: flags.out,
+      remedy: `take ${flags.out}.onnx`,
+    })
+  }
+  const { assertWritableTarget } = await import('../../store/atomic.ts')
+  await assertWritableTarget(flags.out, { force: flags.force ?? false })
+  const { exportRun } = await import('../export-run.ts')
+  const made = await exportRun(folder, flags.out, { part: flags.part, input: flags.input })
+  const ports = (of: Readonly<Record<string, readonly number[]>>) =>
+    Object.entries(of)
+      .map(([name, shape]) => `${name} [${shape.join(', ')}]`)
+      .join(', ')
+  reporter.result({ out: flags.out, precision: flags.precision, ...made }, () =>
+    [
+      `wrote ${flags.out}: the ${flags.part}, ${formatScaled(made.bytes, 'B')}, ${made.ops} nodes, opset ${made.opset}`,
+      `inputs:  ${ports(made.inputs)}`,
+      `outputs: ${ports(made.outputs)}`,
+    ].join('\n'),
+  )
+}

@@ -1,0 +1,53 @@
+import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
+import { formatCount, formatSeconds } from '../format.ts'
+import { type DeviceName, deviceOption, type FitName, fitOption } from '../options.ts'
+
+interface TrackFlags {
+  readonly out: string
+  readonly overlay?: string
+  readonly fit?: FitName
+  readonly device?: DeviceName
+  readonly force?: true
+}
+
+/** `pantin track RUN VIDEO --out FILE.json`. */
+export const addTrack: AddCommand = (program, call) => {
+  const command = program
+    .command('track')
+    .summary('find the keypoints of every frame of a video')
+    .description('Writes the keypoints of every frame of a video as JSON.')
+    .argument('<run>', 'folder of a run')
+    .argument('<video>', 'the video')
+    .requiredOption('-o, --out <file.json>', 'file to write')
+    .option('--overlay <file.mp4>', 'also write the video with its keypoints drawn on it')
+    .addOption(fitOption())
+    .addOption(deviceOption())
+    .option('--force', 'replace existing files')
+  withCommonFlags(command).action(call(runTrack))
+}
+
+async function runTrack(
+  { reporter, signal }: Context,
+  run: string,
+  video: string,
+  flags: TrackFlags,
+): Promise<void> {
+  const { force = false, ...options } = flags
+  const { assertWritableTarget } = await import('../../store/atomic.ts')
+  for (const path of [flags.out, flags.overlay]) {
+    if (path !== undefined) await assertWritableTarget(path, { force })
+  }
+  const { writeTrack } = await import('../../animate/write-track.ts')
+  await reporter.prepare()
+  const made = await writeTrack(run, video, {
+    ...options,
+    overwrite: force,
+    signal,
+    onProgress: (done, total) => reporter.progress({ phase: 'track', done, total, unit: 'frames' }),
+  })
+  reporter.result(made, () => {
+    const files = made.overlay === undefined ? made.out : `${made.out} and ${made.overlay}`
+    const what = `${made.keypoints} keypoints in ${formatCount(made.frames)} frames`
+    return `wrote ${files}: ${what}, ${formatSeconds(made.seconds)} on ${made.device}`
+  })
+}

@@ -1,0 +1,56 @@
+import { CommanderError } from 'commander'
+import { messageOf, PantinError } from '../util/errors.ts'
+import { toJson } from './reporter.ts'
+
+/** What is left of an error for the caller: an exit code, and words for people and for scripts. */
+export interface Failure {
+  readonly exitCode: number
+  /** For stderr; empty where it has been said. */
+  readonly text: string
+  /** For stdout under --json. */
+  readonly json: { readonly error: object } | undefined
+}
+
+/** The exit code of a process that Ctrl-C ended before it made anything: 128 + SIGINT. */
+export const interrupted = 130
+
+/** Turns anything thrown into an exit code and a message. @param stopped whether the user asked to stop. */
+export function explain(error: unknown, stopped: boolean): Failure {
+  if (error instanceof CommanderError) return usage(error)
+  if (error instanceof PantinError) {
+    const { name, message, exitCode, problem } = error
+    return { exitCode, text: `pantin: ${message}`, json: { error: { name, message, ...problem, exitCode } } }
+  }
+  if (stopped && error instanceof Error && error.name === 'AbortError') {
+    const message = 'stopped before it was done: nothing was written'
+    return {
+      exitCode: interrupted,
+      text: `pantin: ${message}`,
+      json: { error: { name: 'Interrupted', message, exitCode: interrupted } },
+    }
+  }
+  return bug(error)
+}
+
+/** Commander has printed its message by then; help and version arrive here too, with exit code 0. */
+function usage(error: CommanderError): Failure {
+  if (error.exitCode === 0) return { exitCode: 0, text: '', json: undefined }
+  const message = error.message.replace(/^error: /, '')
+  return { exitCode: 2, text: '', json: { error: { name: 'UsageError', message, exitCode: 2 } } }
+}
+
+function bug(error: unknown): Failure {
+  const message = messageOf(error)
+  const stack = error instanceof Error ? (error.stack ?? message) : message
+  return {
+    exitCode: 1,
+    text: `pantin: this is a bug in pantin, please report it with the lines below\n${stack}`,
+    json: { error: { name: 'Bug', message, exitCode: 1 } },
+  }
+}
+
+/** Says what went wrong: to people on stderr, and under --json to scripts on stdout. */
+export function printFailure({ text, json }: Failure, asJson: boolean): void {
+  if (text !== '') process.stderr.write(`${text}\n`)
+  if (asJson && json !== undefined) process.stdout.write(`${toJson(json)}\n`)
+}

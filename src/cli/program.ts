@@ -1,0 +1,36 @@
+import { Command } from 'commander'
+import { version } from '../util/version.ts'
+import { addAnimate } from './commands/animate.ts'
+import { addDemo } from './commands/demo.ts'
+import { addDoctor } from './commands/doctor.ts'
+import { addEval } from './commands/eval.ts'
+import { addExport } from './commands/export.ts'
+import { addInfo } from './commands/info.ts'
+import { addTrack } from './commands/track.ts'
+import { addTrain } from './commands/train.ts'
+import { callWith } from './context.ts'
+
+/**
+ * The command line. Commands import their work when they are called, so that help and bad usage answer at
+ * once.
+ *
+ * @param signal aborts when the user asks to stop.
+ */
+export function createProgram(signal: AbortSignal): Command {
+  const program = new Command('pantin')
+    .description('Light keypoint detectors for motion driving: train, measure, animate, export.')
+    .version(version)
+    // Set before commands are added: they inherit it.
+    .exitOverride()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'pantin: ')) })
+    .showHelpAfterError('(--help lists the options)')
+    .helpCommand(false)
+    .addHelpText(
+      'after',
+      `\nA first look: pantin demo\nOn a video of yours: pantin train clip.mp4 --out runs/me`,
+    )
+  const call = callWith(signal)
+  const adds = [addDemo, addTrain, addEval, addAnimate, addTrack, addInfo, addExport, addDoctor]
+  for (const add of adds) add(program, call)
+  return program
+}
