@@ -11,6 +11,7 @@ import { removeStaleTemporaries, writeFileAtomic } from './atomic.ts'
 import { describeMachine } from './environment.ts'
 import { codeOf, fileError } from './file-errors.ts'
 import { acquireLock, type Lock } from './lock.ts'
+import { makeFolder } from './make-folder.ts'
 import { truncateMetrics } from './metrics.ts'
 import { isRun, readConfig, writeConfig } from './run-config.ts'
 import { Run } from './run-folder.ts'
@@ -49,7 +50,7 @@ export async function createRun<T extends object>(
   await assertReplaceable(folder, force)
   let lock: Lock | undefined
   try {
-    await mkdir(folder, { recursive: true })
+    await makeFolder(folder)
     lock = acquireLock(join(folder, 'lock'))
     // Again under the lock: another process may have made a run here since.
     await assertReplaceable(folder, force)

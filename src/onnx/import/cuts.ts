@@ -1,7 +1,7 @@
 import type { Value } from '../../graph/graph.ts'
 import { add, scalarOf } from '../../graph/ops/arithmetic.ts'
 import { gather, scatterAdd } from '../../graph/ops/gather.ts'
-import { concat, pad, reshape, slice, sliceAxis, split } from '../../graph/ops/shape.ts'
+import { concat, pad, reshape, reverse, slice, sliceAxis, split } from '../../graph/ops/shape.ts'
 import { normalAxis } from '../../graph/ops/support.ts'
 import type { Importers, OnnxNode } from './node.ts'
 
@@ -18,16 +18,21 @@ function importSlice(node: OnnxNode): Value {
   const starts = x.shape.map(() => 0)
   const ends = [...x.shape]
   const steps = x.shape.map(() => 1)
+  const turned: number[] = []
   axes.forEach((given, i) => {
     const axis = normalAxis(given, x.shape.length)
     const n = x.shape[axis]!
+    if (by[i] === -1 && (from[i]! === -1 || from[i]! >= n - 1) && to[i]! < -n) {
+      turned.push(axis)
+      return
+    }
     // Negative places count from the end; places beyond an end stand for it.
     const place = (at: number) => Math.min(Math.max(at < 0 ? at + n : at, 0), n)
     starts[axis] = place(from[i]!)
     ends[axis] = place(to[i]!)
     steps[axis] = by[i]!
   })
-  return slice(x, starts, ends, steps)
+  return reverse(slice(x, starts, ends, steps), turned)
 }
 
 function importSplit(node: OnnxNode): Value[] {
