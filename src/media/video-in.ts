@@ -5,6 +5,7 @@ import { loadCodecs } from './codecs.ts'
 import { keepAlive } from './event-loop.ts'
 import { assertFile } from './files.ts'
 import type { Frame } from './frame.ts'
+import { frameClosed } from './native-memory.ts'
 import { SampleReader } from './sample-pixels.ts'
 import { type FrameTimes, readFrameTimes } from './video-index.ts'
 
@@ -112,7 +113,9 @@ class VideoClip implements Clip {
       const pixels = await keepAlive(reader.read(sample))
       return { ...pixels, time: time - times[0]!, duration: durations[number]! }
     } finally {
+      const bytes = sample.allocationSize()
       sample.close()
+      frameClosed(bytes)
     }
   }
 

@@ -6,6 +6,7 @@ import { EnvironmentError, InputError, messageOf, PantinError } from '../util/er
 import { loadCodecs } from './codecs.ts'
 import { keepAlive } from './event-loop.ts'
 import type { Frame } from './frame.ts'
+import { frameClosed } from './native-memory.ts'
 import { rgbToI420 } from './yuv.ts'
 
 type Mediabunny = typeof import('mediabunny')
@@ -125,6 +126,7 @@ class MuxedWriter implements VideoWriter {
       this.frameCount++
     } finally {
       sample.close()
+      frameClosed((w * h * 3) / 2)
     }
   }
 

@@ -31,15 +31,20 @@ export function convWeightGradient(x: Value, dy: Value, shape: Shape, geometry: 
   const [n, , h, w] = dy.shape as [number, number, number, number]
   const taps = Array.from({ length: kh * kw }, (_, i) => ({ row: Math.floor(i / kw), column: i % kw }))
   const live = taps.filter((tap) => touches(tap, x.shape, dy.shape, geometry))
-  const columns = live.map((tap) => {
-    const seen = tapSlice(x, tap, live, dy.shape, geometry)
-    return reshape(seen, group === 1 ? [n, perGroup, h * w] : [n, group, perGroup, h * w])
-  })
+  const slices = live.map((tap) => tapSlice(x, tap, live, dy.shape, geometry))
   const rows = reshape(dy, group === 1 ? [n, outputs, h * w] : [n, group, outputs / group, h * w])
-  const product = matmul(rows, transposeLast(concat(columns, group === 1 ? 1 : 2)))
+  const product = matmul(rows, transposeLast(columnsOf(slices, group)))
   const perTap = reshape(reduceSum(product, [0]), [outputs, live.length, perGroup])
   const all = live.length === taps.length ? perTap : withDeadTaps(perTap, taps, live)
   return reshape(transpose(all, [0, 2, 1]), shape)
+}
+
+/** Slices [N, C, h, w], one a tap, as columns [N, taps * C, h * w], or [N, groups, taps * C / groups, h * w]. */
+function columnsOf(slices: readonly Value[], group: number): Value {
+  const [n, c, h, w] = slices[0]!.shape as [number, number, number, number]
+  if (group === 1) return reshape(concat(slices, 1), [n, slices.length * c, h * w])
+  const grouped = slices.map((tap) => reshape(tap, [n, group, c / group, h * w]))
+  return concat(grouped, 2)
 }
 
 interface Tap {

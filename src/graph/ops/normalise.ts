@@ -84,13 +84,16 @@ export function normalise(
   return x.graph.apply(normaliseOp, [x, gamma, beta, mean, variance], { epsilon })[0]!
 }
 
-/** With the batch's own statistics, which are also results: what training does. */
+/**
+ * With the batch's own statistics: what training does. Results: y, the mean and the variance of each channel,
+ * and x without its mean, which the gradient reads too.
+ */
 export const batchNormaliseOp: OpDef<NormAttrs> = {
   name: 'batchNormalise',
   infer(inputs) {
     const x = checkChannels(inputs, 3)
     const vector: TensorType = { dtype: 'float32', shape: [x.shape[1]!] }
-    return [x, vector, vector]
+    return [x, vector, vector, x]
   },
   emit(onnx, [x, gamma, beta], { epsilon }, node) {
     const one = (type: string, inputs: readonly string[]) => onnx.node(type, inputs)[0]!
@@ -104,21 +107,20 @@ export const batchNormaliseOp: OpDef<NormAttrs> = {
     const y = one('Add', [one('Mul', [centred, scale]), one('Reshape', [beta!, wide])])
     const flat = (name: string, output: number) =>
       onnx.used(node.outputs[output]!) ? one('Reshape', [name, onnx.constant(ints([-1]))]) : ''
-    return [y, flat(mean, 1), flat(variance, 2)]
+    return [y, flat(mean, 1), flat(variance, 2), centred]
   },
   // With x̂ the normalised input, M the number of pixels a channel and s = gamma / deviation:
   // dx = s (dy - mean(dy) - x̂ mean(dy x̂)).
-  gradient: ({ grads: [grad], inputs: [x, gamma], outputs: [, mean, variance], attrs: { epsilon } }) => {
+  gradient: ({ grads: [grad], inputs: [x, gamma], outputs: [, , variance, centred], attrs: { epsilon } }) => {
     if (grad === undefined) return []
     const count = sizeOf(x!.shape) / x!.shape[1]!
-    const centred = sub(x!, perChannel(mean!))
     const deviation = sqrt(add(variance!, epsilon))
     const dBeta = reduceSum(grad, overPixels)
-    const dGamma = div(reduceSum(mul(grad, centred), overPixels), deviation)
+    const dGamma = div(reduceSum(mul(grad, centred!), overPixels), deviation)
     const scale = div(gamma!, deviation)
     const shift = mul(mul(scale, dBeta), 1 / count)
     const slope = mul(div(mul(scale, dGamma), deviation), 1 / count)
-    const pulled = add(mul(centred, perChannel(slope)), perChannel(shift))
+    const pulled = add(mul(centred!, perChannel(slope)), perChannel(shift))
     return [sub(mul(grad, perChannel(scale)), pulled), dGamma, dBeta]
   },
   reference([x, gamma, beta], { epsilon }) {
@@ -135,7 +137,8 @@ export const batchNormaliseOp: OpDef<NormAttrs> = {
       variance[channelOf(i)]! += (value - mean[channelOf(i)]!) ** 2 / count
     })
     const use = { epsilon, gamma: gamma!.data, beta: beta!.data }
-    return [normalised(x!, mean, variance, use), mean, variance]
+    const centred = x!.data.map((value, i) => value - mean[channelOf(i)]!)
+    return [normalised(x!, mean, variance, use), mean, variance, centred]
   },
 }
 

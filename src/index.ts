@@ -1,0 +1,42 @@
+/**
+ * pantin: light keypoint detectors for motion driving. These are the public names; anything else may change
+ * without notice.
+ */
+
+// The main job: train on a clip, animate a picture, track keypoints, measure.
+export { type AnimateOptions, type AnimateResult, animate } from './animate/animate.ts'
+export { animateFrames } from './animate/animate-frames.ts'
+export { type EvaluateOptions, type Evaluation, evaluate } from './animate/evaluate.ts'
+export type { Keypoints } from './animate/keypoints.ts'
+export { type MotionModel, openModel } from './animate/model.ts'
+export { type TrackedFrame, type TrackOptions, track } from './animate/track.ts'
+export { type WriteTrackOptions, writeTrack } from './animate/write-track.ts'
+// Networks and the graphs that they are.
+export { Graph, type Value } from './graph/graph.ts'
+export * as ops from './graph/ops/index.ts'
+export type { Tensor } from './graph/tensor.ts'
+export { Scope } from './layers/scope.ts'
+// Frames in and out.
+export {
+  type Clip,
+  createVideoWriter,
+  type Frame,
+  openClip,
+  puppetClip,
+  readPicture,
+  readSource,
+  writePicture,
+} from './media/index.ts'
+export { type MotionConfig, publishedConfig, smallConfig } from './motion/config.ts'
+export { detectorGraph, generatorGraph } from './motion/model.ts'
+export { toOnnx } from './onnx/export.ts'
+export { fromOnnx } from './onnx/import.ts'
+export { createSession, describeDevices } from './runtime/node.ts'
+export type { Session } from './runtime/session.ts'
+export { readSafetensors, writeSafetensors } from './store/safetensors.ts'
+export type { RunConfig, TrainingConfig } from './train/config.ts'
+export { type TrainedRun, type TrainOptions, type TrainProgress, train } from './train/train.ts'
+// What goes wrong on purpose.
+export * from './util/errors.ts'
+export { version } from './util/version.ts'
+export { findNet, zoo } from './zoo/registry.ts'
