@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { progressView } from './progress.ts'
+import { progressView } from './progress-view.ts'
 import { Reporter } from './reporter.ts'
 
 /** What every command is given, besides its own arguments. */

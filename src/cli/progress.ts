@@ -26,13 +26,6 @@ export interface ProgressView {
   end(): void
 }
 
-/** A bar on a terminal, JSON lines elsewhere. */
-export async function progressView(): Promise<ProgressView> {
-  if (!process.stderr.isTTY) return new JsonLines()
-  const { ProgressBar } = await import('./progress-bar.ts')
-  return new ProgressBar()
-}
-
 /** Adds rate and time left where the work itself does not tell them, by the clock since the phase began. */
 export class Clock {
   private phase = ''

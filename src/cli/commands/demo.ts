@@ -22,8 +22,8 @@ export const addDemo: AddCommand = (program, call) => {
 }
 
 async function runDemo({ reporter, signal }: Context, flags: DemoFlags): Promise<void> {
-  const { demo } = await import('../demo/demo.ts')
+  const { demo, describeDemo } = await import('../demo/demo.ts')
   await reporter.prepare()
   const made = await demo({ ...flags, force: flags.force ?? false, signal, reporter })
-  reporter.result(made, () => made.summary)
+  reporter.result(made, () => describeDemo(made))
 }

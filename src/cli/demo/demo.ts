@@ -1,14 +1,165 @@
+import { join } from 'node:path'
+import { type Evaluation, evaluate } from '../../animate/evaluate.ts'
+import { type MotionModel, openModel } from '../../animate/model.ts'
+import { writeTrack } from '../../animate/write-track.ts'
+import { loadCodecs } from '../../media/codecs.ts'
+import { detectorGraph, generatorGraph } from '../../motion/model.ts'
+import { countParameters, parametersOf } from '../../motion/weights.ts'
+import { writeFileAtomic } from '../../store/atomic.ts'
+import { readMetrics } from '../../store/run.ts'
+import { type TrainedRun, train } from '../../train/train.ts'
+import { version } from '../../util/version.ts'
+import { formatCount, formatSeconds } from '../format.ts'
 import type { Reporter } from '../reporter.ts'
+import { type Cast, chooseCast, familiarFrom } from './cast.ts'
+import type { Point } from './chart.ts'
+import { filmAnimation, writeSheet } from './films.ts'
+import { demoFiles, prepareFolder } from './folder.ts'
+import { demoPage } from './page.ts'
 
 export interface DemoOptions {
+  /** Folder to make. */
   readonly out: string
+  /** Of training. */
   readonly minutes: number
   readonly seed: number
+  /** Replace an earlier demo. */
   readonly force: boolean
   readonly signal: AbortSignal
   readonly reporter: Reporter
 }
 
-export async function demo(options: DemoOptions): Promise<{ summary: string }> {
-  return { summary: options.out }
+export interface DemoResult {
+  readonly out: string
+  readonly page: string
+  readonly steps: number
+  readonly seconds: number
+  readonly device: string
+  readonly interrupted: boolean
+  /** Left out where training was interrupted. */
+  readonly strangers?: Evaluation
+  readonly familiar?: Evaluation
+}
+
+const net = 'lednet'
+/** What the model sees, in pixels. */
+const size = 64
+
+/**
+ * The main job from end to end: trains on puppets, moves a still one that was never seen, measures, and
+ * writes a page that shows it.
+ *
+ * @throws InputError if the folder cannot be used, EnvironmentError without video codecs, both before any work.
+ */
+export async function demo(options: DemoOptions): Promise<DemoResult> {
+  const { out, minutes, seed, force, signal, reporter } = options
+  await loadCodecs()
+  await prepareFolder(out, force)
+  const cast = chooseCast(seed, size)
+  const run = await train(cast.trained, {
+    out: join(out, demoFiles.run),
+    net,
+    size,
+    minutes,
+    seed,
+    // What is held out here are other puppets, and later movements of these.
+    holdout: 0,
+    force,
+    signal,
+    onProgress: (event) =>
+      reporter.progress({ unit: event.phase === 'decode' ? 'frames' : 'steps', ...event }),
+  })
+  const { steps, seconds, device, interrupted } = run
+  const result = { out, page: join(out, demoFiles.page), steps, seconds, device, interrupted }
+  if (interrupted) return result
+  return { ...result, ...(await show(run, cast, options)) }
+}
+
+/** Films, measures and writes the page. */
+async function show(run: TrainedRun, cast: Cast, { out, seed, signal, reporter }: DemoOptions) {
+  const model = await openModel(run)
+  const file = (name: keyof typeof demoFiles) => join(out, demoFiles[name])
+  const onProgress = reporter.progress.bind(reporter)
+  const film = (source: string, name: 'moved' | 'familiar') =>
+    filmAnimation(model, { source, driving: cast.driving, out: file(name), every: 31, signal, onProgress })
+  try {
+    const moments = [await film(cast.source, 'moved'), await film(cast.familiarSource, 'familiar')]
+    await writeSheet(file('sheet'), paired(moments[0]!, moments[1]!))
+    await writeTrack(model, cast.drivingLarge, {
+      out: file('track'),
+      overlay: file('keypoints'),
+      signal,
+      onProgress: (done, total) => reporter.progress({ phase: 'track', done, total, unit: 'frames' }),
+    })
+    const strangers = await measure(model, cast.strangers, 0, options(signal, reporter))
+    const familiar = await measure(model, cast.familiar, familiarFrom, options(signal, reporter))
+    const facts = {
+      net,
+      ...modelFacts(model),
+      puppets: cast.trained.length,
+      steps: run.steps,
+      seconds: run.seconds,
+      device: run.device,
+      seed,
+      version,
+    }
+    await writeFileAtomic(file('metrics'), `${JSON.stringify({ ...facts, strangers, familiar }, null, 2)}\n`)
+    const curve = await lossCurve(run.path)
+    await writeFileAtomic(file('page'), demoPage({ ...facts, strangers, familiar, curve }))
+    return { strangers, familiar }
+  } finally {
+    await model.close()
+  }
+}
+
+const options = (signal: AbortSignal, reporter: Reporter) => ({
+  signal,
+  onProgress: (done: number, total: number) =>
+    reporter.progress({ phase: 'eval', done, total, unit: 'frames' }),
+})
+
+const measure = (
+  model: MotionModel,
+  clips: readonly string[],
+  from: number,
+  rest: ReturnType<typeof options>,
+): Promise<Evaluation> => evaluate(model, clips, { from, ...rest })
+
+function modelFacts({ config }: MotionModel) {
+  const graphs = [detectorGraph(config), generatorGraph(config)]
+  const params = graphs.reduce((sum, graph) => sum + countParameters(parametersOf(graph)), 0)
+  return { params, size: config.size, keypoints: config.keypoints }
+}
+
+/** The n-th of one beside the n-th of the other. */
+const paired = <T>(a: readonly T[], b: readonly T[]): T[] =>
+  a.flatMap((item, i) => [item, ...b.slice(i, i + 1)])
+
+async function lossCurve(run: string): Promise<Point[]> {
+  const records = await readMetrics(join(run, 'metrics.jsonl'))
+  return records.flatMap(({ step, loss }) => (typeof loss === 'number' ? [{ x: step, y: loss }] : []))
+}
+
+/** What to print at the end. */
+export function describeDemo({
+  out,
+  page,
+  steps,
+  seconds,
+  device,
+  interrupted,
+  strangers,
+}: DemoResult): string {
+  const took = `${formatCount(steps)} steps in ${formatSeconds(seconds)} on ${device}`
+  if (interrupted || strangers === undefined)
+    return `stopped after ${took}; start again with: pantin demo --force`
+  const { l1, psnr, still } = strangers
+  return [
+    `trained ${took}`,
+    `puppets never seen: L1 ${l1.toFixed(4)} (still picture ${still.l1.toFixed(4)}), ` +
+      `PSNR ${psnr.toFixed(1)} dB (${still.psnr.toFixed(1)})`,
+    '',
+    `look at ${page}`,
+    `or at   ${join(out, demoFiles.moved)} and ${join(out, demoFiles.sheet)}`,
+  ].join('\n')
 }

@@ -1,0 +1,129 @@
+import type { Evaluation } from '../../animate/evaluate.ts'
+import { formatCount, formatSeconds } from '../format.ts'
+import { lineChart, type Point } from './chart.ts'
+import { demoFiles } from './folder.ts'
+import { style } from './style.ts'
+
+/** What the page tells. */
+export interface DemoReport {
+  readonly net: string
+  /** Trained numbers of detector and generator together. */
+  readonly params: number
+  readonly puppets: number
+  readonly size: number
+  readonly keypoints: number
+  readonly steps: number
+  /** Seconds of training. */
+  readonly seconds: number
+  readonly device: string
+  readonly seed: number
+  readonly version: string
+  /** Reconstruction of puppets that were not trained on. */
+  readonly strangers: Evaluation
+  /** Reconstruction of movements that were not trained on, of puppets that were. */
+  readonly familiar: Evaluation
+  /** Loss by step. */
+  readonly curve: readonly Point[]
+}
+
+/** The demo's page: one file beside its videos, without anything from elsewhere. */
+export function demoPage(report: DemoReport): string {
+  const { puppets, keypoints, size, steps, seconds, device, seed, net, params, version } = report
+  const time = formatSeconds(seconds)
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>pantin: a still puppet moves</title>
+<style>${style}</style>
+</head>
+<body>
+<main>
+<span class="string" aria-hidden="true"></span>
+<h1>A still puppet moves</h1>
+<p class="lead">A light network watched ${puppets} paper puppets dance, ${time} long, on this machine. Nobody told it
+what an arm is. It chose ${keypoints} points to follow, and learned to move a picture by them. Then it was given one
+picture of a puppet it had never seen.</p>
+
+<figure>
+${columns()}
+${film(demoFiles.moved, 'A still puppet, a dancing puppet, and the still one dancing like it')}
+<figcaption>The left picture is all that is known of this puppet. It takes the movement of the middle one, another
+puppet that was never trained on. Frames are ${size} x ${size} pixels, enlarged.</figcaption>
+</figure>
+
+<h2>The strings</h2>
+<p>Each dot is a keypoint: where it is in this frame, and, as two short lines, how its surroundings are turned and
+stretched. They were found without labels, by one demand: from two frames of a clip and their keypoints alone, the
+second must be made from the first.</p>
+<figure class="narrow">
+${film(demoFiles.keypoints, 'The dancing puppet with its keypoints drawn on it')}
+<figcaption>The driving clip with the ${keypoints} keypoints of every frame
+(<a href="${demoFiles.track}">as numbers</a>).</figcaption>
+</figure>
+
+<h2>A puppet it knows</h2>
+<figure>
+${columns()}
+${film(demoFiles.familiar, 'A puppet from the training clips, moved by the same dance')}
+<figcaption>The same dance on one of the ${puppets} puppets of the training.</figcaption>
+</figure>
+
+<h2>Moment by moment</h2>
+<figure>
+<img src="${demoFiles.sheet}" alt="Rows of three pictures: source, driving frame and result, at moments of both films" loading="lazy">
+<figcaption>In threes: source, driving frame, result.</figcaption>
+</figure>
+
+<h2>By the numbers</h2>
+<p>Clips that were not trained on are rebuilt from their first frame and keypoints, and compared with what they are.
+The still picture is what doing nothing gives.</p>
+<div class="scroll">${metricsTable(report)}</div>
+
+<h2>How it learned</h2>
+<figure>
+${lineChart(report.curve, { title: 'Training loss by step', x: 'step' })}
+<figcaption>Training loss: ${formatCount(steps)} steps in ${time} on ${escaped(device)}, seed ${seed}.
+${escaped(net)} with its generator has ${formatCount(params)} parameters.</figcaption>
+</figure>
+
+<h2>Now yours</h2>
+<pre>npx pantin train clip.mp4 --out runs/me
+npx pantin animate runs/me --source portrait.jpg --driving clip.mp4 --out moved.mp4</pre>
+<footer>pantin ${escaped(version)}. The figures above as data: <a href="${demoFiles.metrics}">${demoFiles.metrics}</a>.
+The trained model: <a href="${demoFiles.run}/">${demoFiles.run}/</a>.</footer>
+</main>
+</body>
+</html>
+`
+}
+
+const columns = () =>
+  '<div class="columns" aria-hidden="true"><span>source</span><span>driving</span><b>result</b></div>'
+
+const film = (file: string, label: string) =>
+  `<video src="${file}" title="${label}" aria-label="${label}" autoplay loop muted playsinline controls preload="auto"></video>`
+
+function metricsTable({ strangers, familiar }: DemoReport): string {
+  const rows = [
+    ['puppets never seen', strangers],
+    ['new movements of known ones', familiar],
+  ] as const
+  const body = rows.map(([name, { frames, l1, psnr, ssim, still }]) => {
+    const cells = [
+      `<b>${l1.toFixed(4)}</b> / ${still.l1.toFixed(4)}`,
+      `<b>${psnr.toFixed(1)}</b> / ${still.psnr.toFixed(1)} dB`,
+      `<b>${ssim.toFixed(3)}</b> / ${still.ssim.toFixed(3)}`,
+    ]
+    return `<tr><td>${name}, ${frames} frames</td>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`
+  })
+  return `<table>
+<caption hidden>Reconstruction compared with the still picture</caption>
+<thead><tr><th scope="col">model / still picture</th><th scope="col">L1, less is better</th><th scope="col">PSNR</th><th scope="col">SSIM</th></tr></thead>
+<tbody>${body.join('')}</tbody>
+</table>`
+}
+
+const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }
+const escaped = (text: string) => text.replace(/[&<>"]/g, (character) => entities[character]!)
