@@ -1,0 +1,110 @@
+import { describe, expect, it } from 'vitest'
+import { lineChart } from '../../src/cli/demo/chart.ts'
+import { explain } from '../../src/cli/failure.ts'
+import { formatScaled, formatSeconds, table } from '../../src/cli/format.ts'
+import { fraction, sizes, wholeNumber } from '../../src/cli/options.ts'
+import { JsonLines, type ProgressEvent } from '../../src/cli/progress.ts'
+import { InputError } from '../../src/util/errors.ts'
+
+describe('progress as JSON lines', () => {
+  const show = (events: readonly (ProgressEvent & { at: number })[]) => {
+    const lines: string[] = []
+    let now = 0
+    const view = new JsonLines(
+      (line) => lines.push(line),
+      () => now,
+    )
+    for (const { at, ...event } of events) {
+      now = at
+      view.show(event)
+    }
+    view.end()
+    return lines.map((line) => JSON.parse(line) as ProgressEvent)
+  }
+  const steps = (...done: [at: number, done: number][]) =>
+    done.map(([at, n]) => ({ at, phase: 'train', done: n, total: 100, unit: 'steps' }))
+
+  it('come about once a second, the first and the last always', () => {
+    const shown = show(steps([0, 1], [200, 2], [999, 3], [1000, 4], [1100, 5], [1200, 6]))
+    expect(shown.map(({ done }) => done)).toEqual([1, 4, 6])
+  })
+
+  it('end a phase with its last event before the next begins', () => {
+    const shown = show([
+      ...steps([0, 1], [10, 2]),
+      { at: 20, phase: 'eval', done: 1, total: 9, unit: 'frames' },
+    ])
+    expect(shown.map(({ phase, done }) => `${phase} ${done}`)).toEqual(['train 1', 'train 2', 'eval 1'])
+  })
+
+  it('tell rate and time left by the clock, where the work does not', () => {
+    expect(show(steps([0, 0], [2000, 20]))[1]).toMatchObject({ rate: 10, etaSeconds: 8 })
+    expect(show(steps([0, 0]))[0]).not.toHaveProperty('rate')
+  })
+})
+
+describe('values of options', () => {
+  it.each(['', 'x', '1.5', '-1', '1e3', '99999999999999999999'])('"%s" is no count', (text) => {
+    expect(() => wholeNumber('--n')(text)).toThrow(InputError)
+  })
+  it('are read as decimal numbers', () => {
+    expect(wholeNumber('--n', { min: 1 })('12')).toBe(12)
+    expect(fraction('--part')('.25')).toBe(0.25)
+    expect(sizes('--input', '3x64x64')('3x128x64')).toEqual([3, 128, 64])
+  })
+  it.each(['3x64', '3x64x64x1', '3x0x64', 'axbxc'])('"%s" is no picture', (text) => {
+    expect(() => sizes('--input', '3x64x64')(text)).toThrow(InputError)
+  })
+})
+
+describe('anything thrown', () => {
+  it('is a bug unless pantin threw it', () => {
+    const { exitCode, text, json } = explain(new TypeError('x is undefined'), false)
+    expect(exitCode).toBe(1)
+    expect(text).toContain('this is a bug in pantin')
+    expect(text).toContain('parts.test.ts')
+    expect(json).toEqual({ error: { name: 'Bug', message: 'x is undefined', exitCode: 1 } })
+  })
+  it('is no bug where the user stopped the work', () => {
+    expect(explain(AbortSignal.abort().reason, true).exitCode).toBe(130)
+    expect(explain(AbortSignal.abort().reason, false).text).toContain('bug')
+  })
+})
+
+describe('numbers for people', () => {
+  it.each([
+    [0, '0 s'],
+    [86, '1 min 26 s'],
+    [3720, '1 h 02 min'],
+  ])('%d seconds are %s', (seconds, text) => expect(formatSeconds(seconds)).toBe(text))
+  it.each([
+    [915, '915'],
+    [87_421_635, '87.4 M'],
+    [999_600, '1.00 M'],
+  ])('%d is about %s', (value, text) => expect(formatScaled(value)).toBe(text))
+  it('stand in columns', () => {
+    expect(
+      table(
+        [
+          ['a', '1'],
+          ['bb', '22'],
+        ],
+        ['x', 'n'],
+      ),
+    ).toBe('x    n\n──  ──\na    1\nbb  22')
+  })
+})
+
+it('charts whatever is finite', () => {
+  expect(lineChart([{ x: 1, y: 2 }], { title: 't', x: 'x' })).toBe('')
+  const svg = lineChart(
+    [
+      { x: 10, y: 4 },
+      { x: 20, y: Number.NaN },
+      { x: 30, y: 1 },
+    ],
+    { title: 't', x: 'step' },
+  )
+  expect(svg).toContain('<title>t</title>')
+  expect(svg).not.toContain('NaN')
+})
