@@ -1,5 +1,5 @@
 import { type Builder, Graph, type Value } from '../graph/graph.ts'
-import { concat, input, reshape, sliceAxis } from '../graph/ops/index.ts'
+import { concat, input, reshape, split } from '../graph/ops/index.ts'
 import type { ParameterInfo, Role } from '../graph/ops/leaf.ts'
 import { parameterInfo } from '../graph/ops/leaf.ts'
 import { copyInto } from '../graph/rewrite.ts'
@@ -40,9 +40,14 @@ export function flatLayout(parameters: Iterable<Value>, role: Role): FlatLayout 
 function flatInput(graph: Builder, name: string, { entries, size }: FlatLayout) {
   const vector = input(graph, name, 'float32', [size])
   const views = new Map<string, Value>()
-  for (const { name, offset, shape } of entries) {
-    views.set(name, reshape(sliceAxis(vector, 0, offset, offset + sizeOf(shape)), shape))
-  }
+  const pieces = split(
+    vector,
+    0,
+    entries.map(({ shape }) => sizeOf(shape)),
+  )
+  entries.forEach(({ name, shape }, i) => {
+    views.set(name, reshape(pieces[i]!, shape))
+  })
   return { vector, views }
 }
 

@@ -297,6 +297,16 @@ export const opCases: { readonly [Name in g.OpName]: readonly OpCase[] } = {
     { title: 'last axis', inputs: [[2, 4]], range: [-3, 3], build: (x) => g.softmax(x!, -1) },
     { title: 'middle axis', inputs: [[2, 3, 2]], build: (x) => g.softmax(x!, 1) },
   ],
+  split: [
+    {
+      title: 'three pieces, of which two are used',
+      inputs: [[2, 6]],
+      build: (x) => {
+        const [a, , c] = g.split(x!, 1, [1, 2, 3])
+        return g.mul(a!, c!)
+      },
+    },
+  ],
   sqrt: unary(g.sqrt, [0.5, 3]),
   sub: binary(g.sub),
   tanh: unary(g.tanh, [-2, 2]),

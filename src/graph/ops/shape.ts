@@ -1,6 +1,7 @@
 import type { TensorType, Value } from '../graph.ts'
 import { type OpDef, refuse } from '../op.ts'
 import { formatShape, ints, type Shape, sameShape, scalar, sizeOf, stridesOf } from '../tensor.ts'
+import { filled } from './leaf.ts'
 import { describe, forStrided, normalAxis } from './support.ts'
 
 /** Ops that move elements without computing: reshape, transpose, slice, pad, concat. */
@@ -133,16 +134,6 @@ export function sliceAxis(x: Value, axis: number, start: number, end: number): V
   const starts = x.shape.map((_, i) => (i === at ? start : 0))
   const ends = x.shape.map((n, i) => (i === at ? end : n))
   return slice(x, starts, ends)
-}
-
-/** Cuts one axis into pieces of these lengths. */
-export function split(x: Value, axis: number, lengths: readonly number[]): Value[] {
-  let start = 0
-  return lengths.map((length) => {
-    const piece = sliceAxis(x, axis, start, start + length)
-    start += length
-    return piece
-  })
 }
 
 /** Puts `step - 1` zeros between neighbours along each axis: n elements become (n - 1) * step + 1. */
@@ -296,6 +287,49 @@ export function concat(values: readonly Value[], axis: number): Value {
   if (first === undefined) refuse('nothing to join')
   if (values.length === 1) return first
   return first.graph.apply(concatOp, values, { axis: normalAxis(axis, first.shape.length) })[0]!
+}
+
+type SplitAttrs = { readonly axis: number; readonly lengths: readonly number[] }
+
+export const splitOp: OpDef<SplitAttrs> = {
+  name: 'split',
+  infer([x], { axis, lengths }) {
+    const sum = lengths.reduce((total, length) => total + length, 0)
+    if (x === undefined || x.shape[axis] !== sum || lengths.some((length) => !(length > 0))) {
+      refuse('the pieces do not add up to the axis', {
+        got: `${x && describe([x])} into [${lengths}] along axis ${axis}`,
+      })
+    }
+    return lengths.map((length) => ({
+      dtype: x.dtype,
+      shape: x.shape.map((n, i) => (i === axis ? length : n)),
+    }))
+  },
+  emit: (onnx, [x], { axis, lengths }) =>
+    onnx.node('Split', [x!, onnx.constant(ints(lengths))], { axis }, lengths.length),
+  // One concat, where slices would each be padded to the whole and added up.
+  gradient: ({ grads, outputs, attrs: { axis } }) => {
+    const pieces = grads.map((grad, i) => grad ?? filled(outputs[i]!.graph, outputs[i]!, 0))
+    return [concat(pieces, axis)]
+  },
+  reference([x], { axis }, types) {
+    const strides = stridesOf(x!.shape)
+    let start = 0
+    return types.map(({ shape }) => {
+      const out = new Float64Array(sizeOf(shape))
+      forStrided(shape, strides, start * strides[axis]!, (i, at) => {
+        out[i] = x!.data[at]!
+      })
+      start += shape[axis]!
+      return out
+    })
+  },
+}
+
+/** Cuts one axis into pieces of these lengths, which add up to it. */
+export function split(x: Value, axis: number, lengths: readonly number[]): readonly Value[] {
+  if (lengths.length === 1) return [x]
+  return x.graph.apply(splitOp, [x], { axis: normalAxis(axis, x.shape.length), lengths })
 }
 
 /** Joins values of equal shape along a new axis. */

@@ -9,7 +9,7 @@ import { batchNormaliseOp, normaliseOp } from './normalise.ts'
 import { averagePoolOp, maxPoolOp } from './pool.ts'
 import { resizeOp } from './resize.ts'
 import { gridSampleOp } from './sampling.ts'
-import { concatOp, padOp, reshapeOp, reverseOp, sliceOp, transposeOp } from './shape.ts'
+import { concatOp, padOp, reshapeOp, reverseOp, sliceOp, splitOp, transposeOp } from './shape.ts'
 import {
   absOp,
   expOp,
@@ -70,6 +70,7 @@ export const opTable = {
   sign: signOp,
   slice: sliceOp,
   softmax: softmaxOp,
+  split: splitOp,
   sqrt: sqrtOp,
   sub: subOp,
   tanh: tanhOp,

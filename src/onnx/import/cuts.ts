@@ -35,7 +35,7 @@ function importSlice(node: OnnxNode): Value {
   return reverse(slice(x, starts, ends, steps), turned)
 }
 
-function importSplit(node: OnnxNode): Value[] {
+function importSplit(node: OnnxNode): readonly Value[] {
   const x = node.input(0)
   const axis = normalAxis(node.int('axis', 0), x.shape.length)
   const n = x.shape[axis]!
