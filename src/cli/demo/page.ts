@@ -42,7 +42,7 @@ export function demoPage(report: DemoReport): string {
 <main>
 <span class="string" aria-hidden="true"></span>
 <h1>A still puppet moves</h1>
-<p class="lead">A light network watched ${puppets} paper puppets dance, ${time} long, on this machine. Nobody told it
+<p class="lead">A light network watched ${puppets} paper puppets dance for ${time} on this machine. Nobody told it
 what an arm is. It chose ${keypoints} points to follow, and learned to move a picture by them. Then it was given one
 picture of a puppet it had never seen.</p>
 
@@ -94,6 +94,11 @@ npx pantin animate runs/me --source portrait.jpg --driving clip.mp4 --out moved.
 <footer>pantin ${escaped(version)}. The figures above as data: <a href="${demoFiles.metrics}">${demoFiles.metrics}</a>.
 The trained model: <a href="${demoFiles.run}/">${demoFiles.run}/</a>.</footer>
 </main>
+<script>
+// Who asked for less motion starts the films by hand.
+if (matchMedia('(prefers-reduced-motion: reduce)').matches)
+  for (const video of document.querySelectorAll('video')) { video.autoplay = false; video.pause() }
+</script>
 </body>
 </html>
 `
