@@ -37,7 +37,7 @@ figcaption { color: var(--soft); font-size: .9rem; line-height: 1.45; padding: .
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .95rem }
 th, td { padding: .5rem .75rem .5rem 0; border-bottom: 1px solid var(--rule); text-align: right; white-space: nowrap }
 th { color: var(--soft); font-weight: 500 }
-th:first-child, td:first-child { text-align: left }
+th:first-child, td:first-child { text-align: left; white-space: normal; min-width: 8rem }
 td b { color: var(--curtain) }
 .chart { display: block; width: 100%; height: auto; font: 12px system-ui, sans-serif; fill: var(--soft) }
 .chart path { fill: none }
