@@ -18,7 +18,7 @@ export interface Cast {
   readonly drivingLarge: string
 }
 
-const puppets = 24
+const puppets = 8
 const trainedFrames = 48
 /** Trained frames are an eighth of a second apart: more poses in as many frames. */
 const trainedRate = 8

@@ -44,6 +44,8 @@ export interface DemoResult {
 const net = 'lednet'
 /** What the model sees, in pixels. */
 const size = 64
+/** Many small steps learn more in a few minutes than fewer large ones. */
+const pace = { batch: 4, learningRate: 2e-3 } as const
 
 /**
  * The main job from end to end: trains on puppets, moves a still one that was never seen, measures, and
@@ -62,6 +64,7 @@ export async function demo(options: DemoOptions): Promise<DemoResult> {
     size,
     minutes,
     seed,
+    ...pace,
     // What is held out here are other puppets, and later movements of these.
     holdout: 0,
     force,
