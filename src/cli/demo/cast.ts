@@ -41,7 +41,7 @@ export function chooseCast(seed: number, size: number): Cast {
     familiar: trained
       .slice(0, 4)
       .map((puppet) => clip(puppet, `frames=${trainedFrames + 16},rate=${trainedRate},size=${size}`)),
-    strangers: strangers.map((puppet) => clip(puppet, `frames=16,rate=${trainedRate},size=${size}`)),
+    strangers: strangers.map((puppet) => clip(puppet, `frames=20,rate=${trainedRate},size=${size}`)),
     source: clip(source, still),
     familiarSource: clip(trained[0]!, still),
     driving: clip(driving, `${moving},size=${size}`),
@@ -51,3 +51,6 @@ export function chooseCast(seed: number, size: number): Cast {
 
 /** Where in the `familiar` clips the movements begin that were not trained on. */
 export const familiarFrom = trainedFrames / (trainedFrames + 16)
+
+/** Where in the `strangers` clips measuring begins: their first frame is the source, and equals itself. */
+export const strangersFrom = 0.2

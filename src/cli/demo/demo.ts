@@ -11,7 +11,7 @@ import { type TrainedRun, train } from '../../train/train.ts'
 import { version } from '../../util/version.ts'
 import { formatCount, formatSeconds } from '../format.ts'
 import type { Reporter } from '../reporter.ts'
-import { type Cast, chooseCast, familiarFrom } from './cast.ts'
+import { type Cast, chooseCast, familiarFrom, strangersFrom } from './cast.ts'
 import type { Point } from './chart.ts'
 import { filmAnimation, writeSheet } from './films.ts'
 import { demoFiles, prepareFolder } from './folder.ts'
@@ -94,7 +94,7 @@ async function show(run: TrainedRun, cast: Cast, { out, seed, signal, reporter }
       signal,
       onProgress: (done, total) => reporter.progress({ phase: 'track', done, total, unit: 'frames' }),
     })
-    const strangers = await measure(model, cast.strangers, 0, options(signal, reporter))
+    const strangers = await measure(model, cast.strangers, strangersFrom, options(signal, reporter))
     const familiar = await measure(model, cast.familiar, familiarFrom, options(signal, reporter))
     const facts = {
       net,
