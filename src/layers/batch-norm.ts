@@ -13,10 +13,15 @@ const momentum = 0.1
  * the unbiased one, as in PyTorch.
  *
  * @param x [N, C, H, W]
+ * @param options.gain where the scale `weight` starts
  */
-export function batchNorm2d(scope: Scope, x: Value, { epsilon = 1e-5 }: { epsilon?: number } = {}): Value {
+export function batchNorm2d(
+  scope: Scope,
+  x: Value,
+  { epsilon = 1e-5, gain = 1 }: { epsilon?: number; gain?: number } = {},
+): Value {
   const channels = x.shape[1]!
-  const gamma = scope.weight('weight', [channels], { kind: 'fill', value: 1 })
+  const gamma = scope.weight('weight', [channels], { kind: 'fill', value: gain })
   const beta = scope.weight('bias', [channels], { kind: 'fill', value: 0 })
   const mean = scope.buffer('running_mean', [channels], { kind: 'fill', value: 0 })
   const variance = scope.buffer('running_var', [channels], { kind: 'fill', value: 1 })

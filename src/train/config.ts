@@ -20,7 +20,7 @@ export const trainingConfigSchema = z.object({
   /** The run ends after this many steps, or minutes; exactly one of them is given. */
   steps: z.int().positive().optional(),
   minutes: positive.optional(),
-  learningRate: positive.default(1e-3),
+  learningRate: positive.default(2e-3),
   adam: z.object({ beta1: share, beta2: share, epsilon: positive }).default({ ...adamDefaults }),
   losses: z
     .object({

@@ -110,10 +110,7 @@ export async function cacheClips(clips: readonly Clip[], options: CacheOptions):
   const { size, holdout, mostFrames = 20_000, signal } = options
   const steps = clips.map((clip) => Math.max(1, Math.ceil(clip.frameCount / mostFrames)))
   const total = clips.reduce((sum, clip, i) => sum + Math.ceil(clip.frameCount / steps[i]!), 0)
-  for (const clip of clips) {
-    assertAtLeast(clip, size, clip.name)
-    assertEnough(clip, holdout)
-  }
+  assertUsable(clips, options)
   const cache = new FrameCache(size)
   let done = 0
   try {
@@ -139,6 +136,21 @@ export async function cacheClips(clips: readonly Clip[], options: CacheOptions):
 /** How many of a clip's first frames are trained on; evaluation from the same fraction starts right after. */
 export function trainingFrames(count: number, holdout: number): number {
   return Math.floor(count * (1 - holdout) + 1e-9)
+}
+
+/**
+ * Refuses clips that cannot be trained on, without decoding them.
+ *
+ * @throws InputError if a clip is smaller than `size`, or has fewer than two frames to train on.
+ */
+export function assertUsable(
+  clips: readonly Clip[],
+  { size, holdout }: Pick<CacheOptions, 'size' | 'holdout'>,
+) {
+  for (const clip of clips) {
+    assertAtLeast(clip, size, clip.name)
+    assertEnough(clip, holdout)
+  }
 }
 
 function assertEnough(clip: Clip, holdout: number): void {

@@ -23,7 +23,7 @@ export interface PerceptualLoss {
  * @param scales of the pyramid, as many as the features' strides leave room for
  */
 export function perceptualLoss(bytes: Uint8Array, where: string, scales: number): PerceptualLoss {
-  const [name, ...others] = inputNames(bytes)
+  const [name, ...others] = located(where, () => inputNames(bytes))
   if (name === undefined || others.length > 0) {
     throw new FormatError({
       what: 'a perceptual network has one input, a batch of pictures',
@@ -34,18 +34,11 @@ export function perceptualLoss(bytes: Uint8Array, where: string, scales: number)
   }
   const weights = new Map<string, Tensor>()
   const features = (graph: Graph, image: Value): Value[] => {
-    try {
-      const model = fromOnnx(bytes, { target: graph, prefix: 'perceptual', inputs: { [name]: image } })
-      for (const [name, value] of model.weights) weights.set(name, value)
-      return [...model.outputs.values()]
-    } catch (error) {
-      if (!(error instanceof PantinError)) throw error
-      const { problem } = error
-      throw new FormatError(
-        { ...problem, where: problem.where === undefined ? where : `${where}: ${problem.where}` },
-        { cause: error },
-      )
-    }
+    const model = located(where, () =>
+      fromOnnx(bytes, { target: graph, prefix: 'perceptual', inputs: { [name]: image } }),
+    )
+    for (const [key, value] of model.weights) weights.set(key, value)
+    return [...model.outputs.values()]
   }
   const build = (graph: Graph, prediction: Value, target: Value): Value => {
     const terms: Value[] = []
@@ -63,4 +56,16 @@ export function perceptualLoss(bytes: Uint8Array, where: string, scales: number)
     return mul(addAll(terms), 1 / scales)
   }
   return { build, weights }
+}
+
+/** Runs `read`, and puts the file's name into what it throws. */
+function located<T>(where: string, read: () => T): T {
+  try {
+    return read()
+  } catch (error) {
+    if (!(error instanceof PantinError)) throw error
+    const { problem } = error
+    const place = problem.where === undefined ? where : `${where}: ${problem.where}`
+    throw new FormatError({ ...problem, where: place }, { cause: error })
+  }
 }

@@ -3,14 +3,15 @@ import type { Clip } from '../media/clip.ts'
 import { openClip } from '../media/source.ts'
 import { type MotionConfig, smallConfig } from '../motion/config.ts'
 import { describeDevices } from '../runtime/node.ts'
+import { fileError } from '../store/file-errors.ts'
 import { createRun, openRun, type Run } from '../store/run.ts'
 import { InputError } from '../util/errors.ts'
 import { Random } from '../util/random.ts'
 import { version } from '../util/version.ts'
 import { type RunConfig, runConfigSchema, type TrainingConfig, trainingConfigSchema } from './config.ts'
-import { cacheClips, type FrameCache } from './frame-cache.ts'
+import { assertUsable, cacheClips, type FrameCache } from './frame-cache.ts'
 import { emptyWindow, type Position, type StepEvent, trainLoop, type Window } from './loop.ts'
-import { perceptualLoss } from './perceptual.ts'
+import { type PerceptualLoss, perceptualLoss } from './perceptual.ts'
 import { Reconstructor } from './reconstruction.ts'
 import { initialState, stateFrom } from './state.ts'
 import { buildTrainingStep } from './step.ts'
@@ -84,6 +85,9 @@ export async function train(clips: string | readonly string[], options: TrainOpt
   let run: Run<RunConfig> | undefined
   let cache: FrameCache | undefined
   try {
+    assertUsable(opened, { size: config.model.size, holdout: config.training.holdout })
+    // Read here too, so that a file that cannot be used is refused before the run folder is made.
+    await readPerceptual(config.training)
     run = await makeRun(config, options)
     const { model, training } = run.config
     cache = await cacheClips(opened, {
@@ -94,6 +98,10 @@ export async function train(clips: string | readonly string[], options: TrainOpt
       onFrame: (done, total) => options.onProgress?.({ phase: 'decode', done, total }),
     })
     return await trainOn(run, cache, options, startedAt)
+  } catch (error) {
+    // Stopped while frames were decoded: nothing is lost, and the run can be resumed from its beginning.
+    if (run === undefined || cache !== undefined || !options.signal?.aborted) throw error
+    return { path: run.path, steps: 0, seconds: 0, loss: Number.NaN, device: 'none yet', interrupted: true }
   } finally {
     cache?.close()
     run?.close()
@@ -108,6 +116,7 @@ async function trainOn(
   startedAt: number,
 ): Promise<TrainedRun> {
   const { model, training } = run.config
+  const perceptual = await readPerceptual(training)
   const step = buildTrainingStep(model, {
     batch: training.batch,
     scales: training.scales,
@@ -115,9 +124,7 @@ async function trainOn(
     transform: training.transform,
     adam: training.adam,
     colour: training.augment.colour > 0,
-    ...(training.perceptual !== undefined && {
-      perceptual: perceptualLoss(await readFile(training.perceptual), training.perceptual, training.scales),
-    }),
+    ...(perceptual && { perceptual }),
   })
   const random = new Random(training.seed)
   let state: TrainingState = initialState(step, random.fork())
@@ -176,6 +183,15 @@ async function trainOn(
     await reconstructor.close()
     await session.close()
   }
+}
+
+/** The perceptual network that a run names. @throws InputError, FormatError for a file that cannot be used. */
+async function readPerceptual({ perceptual, scales }: TrainingConfig): Promise<PerceptualLoss | undefined> {
+  if (perceptual === undefined) return undefined
+  const bytes = await readFile(perceptual).catch((error: unknown) => {
+    throw fileError(error, perceptual, 'read')
+  })
+  return perceptualLoss(bytes, perceptual, scales)
 }
 
 /** Options with their defaults. @throws InputError that names the option. */
