@@ -1,10 +1,13 @@
 import type { Value } from '../graph/graph.ts'
-import { add, mul, reduceSum } from '../graph/ops/arithmetic.ts'
+import { add, mul, reduceSum, sub } from '../graph/ops/arithmetic.ts'
 import { conv } from '../graph/ops/conv.ts'
+import { constant } from '../graph/ops/leaf.ts'
 import { matmul, transposeLast } from '../graph/ops/linear.ts'
-import { reshape } from '../graph/ops/shape.ts'
+import { reshape, sliceAxis } from '../graph/ops/shape.ts'
+import { square } from '../graph/ops/unary.ts'
 import { floats, type Tensor } from '../graph/tensor.ts'
 import { conv2d } from '../layers/conv2d.ts'
+import { axisCoordinates } from '../layers/coordinate-grid.ts'
 import type { Scope } from '../layers/scope.ts'
 import { spatialSoftmax } from './keypoints.ts'
 
@@ -48,8 +51,8 @@ export function fommHead(scope: Scope, features: Value, options: HeadOptions): H
 }
 
 /**
- * The light head: a 3x3 convolution to K maps (without a bias, which softmax would cancel), and a 1x1
- * convolution to jacobians. Since a 1x1 convolution and a weighted mean commute, and heatmaps have sum 1,
+ * The light head: a 3x3 convolution to K maps (without a bias, which softmax would cancel), each with its own
+ * region of the picture to look at first, and a 1x1 convolution to jacobians. Since a 1x1 convolution and a weighted mean commute, and heatmaps have sum 1,
  * the features are pooled under each heatmap first: 4 F products a keypoint in place of 4 F a pixel.
  *
  * @param features [N, F, h, w]
@@ -57,7 +60,8 @@ export function fommHead(scope: Scope, features: Value, options: HeadOptions): H
 export function lightHead(scope: Scope, features: Value, options: HeadOptions): HeadResult {
   const { keypoints: k, temperature } = options
   const [n, f, h, w] = features.shape as [number, number, number, number]
-  const kpMap = conv2d(scope.child('kp'), features, k, { kernel: 3, bias: false })
+  const raw = conv2d(scope.child('kp'), features, k, { kernel: 3, bias: false })
+  const kpMap = add(raw, mul(anchorPrior(scope.child('kp'), k, [h, w]), temperature))
   const heatmap = spatialSoftmax(kpMap, temperature)
   if (!options.jacobian) return { heatmap, kpMap, jacobian: undefined, jacobianMap: undefined }
 
@@ -66,6 +70,33 @@ export function lightHead(scope: Scope, features: Value, options: HeadOptions): 
   const perKeypoint = matmul(reshape(weight, [1, k, 4, f]), reshape(pooled, [n, k, f, 1]))
   const jacobian = reshape(add(perKeypoint, reshape(bias, [1, k, 4, 1])), [n, k, 2, 2])
   return { heatmap, kpMap, jacobian, jacobianMap: undefined }
+}
+
+/** Deviation of a keypoint's search region around its anchor, in units of [-1, 1]. */
+const anchorDeviation = 0.35
+
+/**
+ * Where each keypoint looks first: the logarithm of a Gaussian around its anchor, a trained point `anchor`
+ * [K, 2]. Anchors start spread over the picture (a sunflower's seeds, Vogel 1979). Without them all heatmaps
+ * start flat, every soft-argmax in the middle, and the model may stay with one motion for the whole picture:
+ * so it did, on faces and puppets alike.
+ *
+ * @returns [1, K, h, w]
+ */
+function anchorPrior(scope: Scope, k: number, [h, w]: readonly [number, number]): Value {
+  const seeds = Array.from({ length: k }, (_, i) => {
+    const radius = 0.75 * Math.sqrt((i + 0.5) / k)
+    const angle = i * Math.PI * (3 - Math.sqrt(5))
+    return [radius * Math.cos(angle), radius * Math.sin(angle)]
+  })
+  const anchor = scope.weight('anchor', [k, 2], { kind: 'values', values: floats(seeds.flat(), [k, 2]) })
+  const squared = (axis: 0 | 1, size: number, shape: readonly number[]) => {
+    const pixels = constant(scope.graph, floats(axisCoordinates(size), [1, 1, size]))
+    const distance = sub(pixels, reshape(sliceAxis(anchor, 1, axis, axis + 1), [1, k, 1]))
+    return reshape(square(distance), shape)
+  }
+  const distance = add(squared(1, h, [1, k, h, 1]), squared(0, w, [1, k, 1, w]))
+  return mul(distance, -0.5 / anchorDeviation ** 2)
 }
 
 /** Weights start at 0 and biases at the identity matrix, so that every jacobian starts as the identity. */

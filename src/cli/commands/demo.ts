@@ -15,7 +15,7 @@ export const addDemo: AddCommand = (program, call) => {
     .summary('train on puppets and watch a still one move')
     .description('Trains a motion model on paper puppets, then moves a puppet that it has never seen.')
     .option('-o, --out <folder>', 'where to put what it makes', 'pantin-demo')
-    .option('--minutes <m>', 'time to train', positiveNumber('--minutes'), 2.5)
+    .option('--minutes <m>', 'time to train', positiveNumber('--minutes'), 3)
     .option('--seed <n>', 'another seed, other weights', wholeNumber('--seed'), 42)
     .option('--force', 'replace an earlier demo')
   withCommonFlags(command).action(call(runDemo))
