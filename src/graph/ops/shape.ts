@@ -289,6 +289,9 @@ export function concat(values: readonly Value[], axis: number): Value {
   return first.graph.apply(concatOp, values, { axis: normalAxis(axis, first.shape.length) })[0]!
 }
 
+/** ONNX Runtime's WebGPU Split binds a buffer an output, and has 12; its CPU provider joins slices itself. */
+const mostSplitOutputs = 8
+
 type SplitAttrs = { readonly axis: number; readonly lengths: readonly number[] }
 
 export const splitOp: OpDef<SplitAttrs> = {
@@ -305,8 +308,18 @@ export const splitOp: OpDef<SplitAttrs> = {
       shape: x.shape.map((n, i) => (i === axis ? length : n)),
     }))
   },
-  emit: (onnx, [x], { axis, lengths }) =>
-    onnx.node('Split', [x!, onnx.constant(ints(lengths))], { axis }, lengths.length),
+  emit(onnx, [x], { axis, lengths }) {
+    if (lengths.length <= mostSplitOutputs) {
+      return onnx.node('Split', [x!, onnx.constant(ints(lengths))], { axis }, lengths.length)
+    }
+    const at = (place: number) => onnx.constant(ints([place]))
+    let start = 0
+    return lengths.map((length) => {
+      const from = start
+      start += length
+      return onnx.node('Slice', [x!, at(from), at(start), at(axis), at(1)])[0]!
+    })
+  },
   // One concat, where slices would each be padded to the whole and added up.
   gradient: ({ grads, outputs, attrs: { axis } }) => {
     const pieces = grads.map((grad, i) => grad ?? filled(outputs[i]!.graph, outputs[i]!, 0))
