@@ -1,14 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import type { Clip } from '../media/clip.ts'
 import { openClip } from '../media/source.ts'
-import { type MotionConfig, smallConfig } from '../motion/config.ts'
-import { describeDevices } from '../runtime/node.ts'
 import { fileError } from '../store/file-errors.ts'
-import { createRun, openRun, type Run } from '../store/run.ts'
-import { InputError } from '../util/errors.ts'
+import type { Run } from '../store/run.ts'
 import { Random } from '../util/random.ts'
-import { version } from '../util/version.ts'
-import { type RunConfig, runConfigSchema, type TrainingConfig, trainingConfigSchema } from './config.ts'
+import { makeRun, resolveConfig, type TrainOptions } from './begin.ts'
+import type { RunConfig, TrainingConfig } from './config.ts'
 import { assertUsable, cacheClips, type FrameCache } from './frame-cache.ts'
 import { emptyWindow, type Position, type StepEvent, trainLoop, type Window } from './loop.ts'
 import { type PerceptualLoss, perceptualLoss } from './perceptual.ts'
@@ -17,42 +14,7 @@ import { initialState, stateFrom } from './state.ts'
 import { buildTrainingStep } from './step.ts'
 import { StepSession, type TrainingState } from './step-session.ts'
 
-export interface TrainOptions extends Partial<Omit<TrainingConfig, 'clips'>> {
-  /** The run folder to make, or to continue with `resume`. */
-  readonly out: string
-  /** Backbone of the detector, a name of the zoo (default lednet). */
-  readonly net?: string
-  /** Side of the square frames in pixels (default 64). */
-  readonly size?: number
-  /** Number of keypoints (default 10). */
-  readonly keypoints?: number
-  /** The whole model, in place of `net`, `size` and `keypoints`. */
-  readonly model?: MotionConfig
-  /** Continue the run in `out` from its last checkpoint, by its own configuration. */
-  readonly resume?: boolean
-  /** Replace a run that is in `out`. */
-  readonly force?: boolean
-  /** Ends training early: the state is saved, and `interrupted` says so. */
-  readonly signal?: AbortSignal
-  onProgress?(event: TrainProgress): void
-}
-
-/** What `onProgress` is told: frames decoded, then steps. */
-export type TrainProgress =
-  | { readonly phase: 'decode'; readonly done: number; readonly total: number }
-  | {
-      readonly phase: 'train'
-      readonly done: number
-      /** Undefined where minutes decide. */
-      readonly total: number | undefined
-      /** Part of the run that is done, 0 to 1. */
-      readonly progress: number
-      /** Steps a second, over this sitting. */
-      readonly rate: number
-      readonly etaSeconds: number
-      readonly loss: number
-      readonly device: string
-    }
+export type { TrainOptions, TrainProgress } from './begin.ts'
 
 /** A run that was trained; other functions take it as it is, or its path. */
 export interface TrainedRun {
@@ -66,9 +28,6 @@ export interface TrainedRun {
   readonly device: string
   readonly interrupted: boolean
 }
-
-/** How long a run takes where nothing is said. */
-const defaultMinutes = 8
 
 /**
  * Trains a motion model without labels on clips, and writes a run folder.
@@ -194,34 +153,6 @@ async function readPerceptual({ perceptual, scales }: TrainingConfig): Promise<P
   return perceptualLoss(bytes, perceptual, scales)
 }
 
-/** Options with their defaults. @throws InputError that names the option. */
-function resolveConfig(clips: readonly string[], options: TrainOptions): RunConfig {
-  const { out, net = 'lednet', size, keypoints = 10, resume, force, signal, onProgress, ...others } = options
-  const { model: given, ...rest } = others
-  if (!Number.isInteger(keypoints) || keypoints < 1 || keypoints > 100) {
-    throw new InputError({
-      what: 'keypoints must be a whole number',
-      got: String(keypoints),
-      expected: '1 to 100',
-      remedy: '10 is what the published model has',
-    })
-  }
-  if (rest.steps !== undefined && rest.minutes !== undefined) {
-    throw new InputError({ what: 'a run ends after steps or after minutes, not both', remedy: 'give one' })
-  }
-  const model = given ?? smallConfig({ net, keypoints, ...(size !== undefined && { size }) })
-  const length = rest.steps === undefined && rest.minutes === undefined ? { minutes: defaultMinutes } : {}
-  const parsed = trainingConfigSchema.safeParse({ ...rest, ...length, clips: [...clips] })
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues
-    throw new InputError({
-      what: `the option ${issue!.path.join('.') || 'list'} is not usable`,
-      expected: issue!.message,
-    })
-  }
-  return { model, training: parsed.data }
-}
-
 async function openAll(specs: readonly string[]): Promise<Clip[]> {
   const opened: Clip[] = []
   try {
@@ -231,45 +162,4 @@ async function openAll(specs: readonly string[]): Promise<Clip[]> {
     await Promise.all(opened.map((clip) => clip.close()))
     throw error
   }
-}
-
-async function makeRun(
-  config: RunConfig,
-  { out, resume, force, ...given }: TrainOptions,
-): Promise<Run<RunConfig>> {
-  if (!resume) {
-    const devices = await describeDevices()
-    return createRun(out, { config, version, force: force ?? false, environment: { devices } })
-  }
-  const run = await openRun(out, runConfigSchema, { write: true })
-  const conflict = firstConflict(run.config, config, given)
-  if (conflict === undefined) return run
-  run.close()
-  throw new InputError({
-    what: `the run was begun with another ${conflict.name}`,
-    where: run.path,
-    got: conflict.got,
-    expected: conflict.expected,
-    remedy: 'resume it as it was begun, or train another run',
-  })
-}
-
-/** An option that was given and is not what the run was begun with. */
-function firstConflict(begun: RunConfig, asked: RunConfig, given: Partial<TrainOptions>) {
-  const pairs: [string, unknown, unknown][] = [
-    ['clips', begun.training.clips, asked.training.clips],
-    ...(['net', 'size', 'keypoints'] as const).flatMap((name): [string, unknown, unknown][] =>
-      given[name] === undefined ? [] : [[name, begun.model[name], asked.model[name]]],
-    ),
-    ...(['steps', 'minutes', 'batch', 'seed', 'holdout', 'fit'] as const).flatMap(
-      (name): [string, unknown, unknown][] =>
-        given[name] === undefined ? [] : [[name, begun.training[name], asked.training[name]]],
-    ),
-  ]
-  for (const [name, before, now] of pairs) {
-    if (JSON.stringify(before) !== JSON.stringify(now)) {
-      return { name, got: JSON.stringify(now), expected: JSON.stringify(before) }
-    }
-  }
-  return undefined
 }

@@ -15,7 +15,8 @@ import { broadcastShape, expectInputs, forBroadcast, type NoAttrs, normalAxis, z
 /** A value, or a number that stands for a scalar constant. */
 export type Operand = Value | number
 
-function binaryOp(
+/** The definition of an op on two values that broadcast. */
+export function binaryOp(
   name: string,
   onnxName: string,
   f: (x: number, y: number) => number,

@@ -2,7 +2,7 @@ import type { Value } from '../graph.ts'
 import { type OpDef, refuse } from '../op.ts'
 import type { DType } from '../tensor.ts'
 import { sizeOf } from '../tensor.ts'
-import { asValue, graphOf, type Operand, sumTo } from './arithmetic.ts'
+import { asValue, binaryOp, graphOf, type Operand, sumTo } from './arithmetic.ts'
 import { broadcastShape, describe, expectInputs, forBroadcast, type NoAttrs, zipPlain } from './support.ts'
 
 /** Comparisons, choices between values, and casts. */
@@ -68,31 +68,22 @@ export function where(condition: Value, a: Operand, b: Operand): Value {
 }
 
 function extremeOp(
-  name: string,
+  name: 'maximum' | 'minimum',
   onnxName: string,
-  pickFirst: (x: number, y: number) => boolean,
+  pick: (x: number, y: number) => number,
 ): OpDef<NoAttrs> {
-  return {
-    name,
-    infer(inputs) {
-      expectInputs(inputs, 2)
-      return [{ dtype: 'float32', shape: broadcastShape(inputs[0]!.shape, inputs[1]!.shape) }]
-    },
-    emit: (onnx, inputs) => onnx.node(onnxName, inputs),
-    // The one that won gets the gradient; of two equal ones, the first.
-    gradient: ({ grad, inputs: [a, b], outputs: [y], wanted }) => {
-      const first = name === 'maximum' ? greaterOrEqual(a!, y!) : greaterOrEqual(y!, a!)
-      return [
-        wanted[0] ? sumTo(where(first, grad, 0), a!.shape) : undefined,
-        wanted[1] ? sumTo(where(first, 0, grad), b!.shape) : undefined,
-      ]
-    },
-    reference: ([a, b], _, [type]) => [zipPlain(a!, b!, type!.shape, (x, y) => (pickFirst(x, y) ? x : y))],
-  }
+  // The one that won gets the gradient; of two equal ones, the first.
+  return binaryOp(name, onnxName, pick, ({ grad, inputs: [a, b], outputs: [y], wanted }) => {
+    const first = name === 'maximum' ? greaterOrEqual(a!, y!) : greaterOrEqual(y!, a!)
+    return [
+      wanted[0] ? sumTo(where(first, grad, 0), a!.shape) : undefined,
+      wanted[1] ? sumTo(where(first, 0, grad), b!.shape) : undefined,
+    ]
+  })
 }
 
-export const maximumOp = extremeOp('maximum', 'Max', (x, y) => x >= y)
-export const minimumOp = extremeOp('minimum', 'Min', (x, y) => x <= y)
+export const maximumOp = extremeOp('maximum', 'Max', Math.max)
+export const minimumOp = extremeOp('minimum', 'Min', Math.min)
 
 /** The larger of a and b, element by element. */
 export const maximum = (a: Operand, b: Operand): Value => compare(maximumOp, a, b)
