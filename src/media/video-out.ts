@@ -22,7 +22,7 @@ const containers = {
   },
 } satisfies Record<string, { codecs: VideoCodec[]; format: (m: Mediabunny) => OutputFormat }>
 
-export type WriterCodec = (typeof containers)[keyof typeof containers]['codecs'][number]
+export type WriterCodec = 'avc' | 'hevc' | 'vp9' | 'av1' | 'vp8'
 
 export interface VideoWriterOptions {
   /** Pixels of the frames to come. Odd sizes are stored one pixel larger, the last row or column twice. */
