@@ -22,7 +22,7 @@ import { puppetClip } from ${JSON.stringify(url('src/media/puppet/puppet.ts'))}
 import { Random } from ${JSON.stringify(url('src/util/random.ts'))}
 
 const results = {}
-for (const net of ['hourglass']) {
+for (const net of ['hourglass', 'lednet']) {
   const model = tinyModel(net)
   const gradients = []
   let device
@@ -82,7 +82,6 @@ describe.skipIf(environment === undefined)(title, () => {
         timeout: 170_000,
       })
       expect(child.stderr + child.signal).toMatch(/null$/)
-      if (process.env.PANTIN_SHOW) process.stdout.write(child.stdout)
       const results = JSON.parse(child.stdout) as Record<string, { device: string; error: number }>
       for (const { device, error } of Object.values(results)) {
         expect(device).toBe('webgpu')
