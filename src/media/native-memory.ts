@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
 /** How much native memory may wait for the garbage collector before it is called. */
-const allowance = 64 << 20
+const allowance = 24 << 20
 
 let waiting = 0
 let collect: (() => void) | undefined
