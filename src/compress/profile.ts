@@ -3,11 +3,12 @@ import { simplify } from '../graph/ops/index.ts'
 import { input, parameterInfo } from '../graph/ops/leaf.ts'
 import { liveNodes } from '../graph/rewrite.ts'
 import { sizeOf } from '../graph/tensor.ts'
-import { Scope } from '../layers/scope.ts'
-import { smallConfig } from '../motion/config.ts'
-import { detectorGraph } from '../motion/model.ts'
+import { type Clipping, type Dilations, Scope } from '../layers/scope.ts'
+import { type SmallConfigOptions, smallConfig } from '../motion/config.ts'
+import { detect } from '../motion/model.ts'
 import { toOnnx } from '../onnx/export.ts'
 import { decodeBytes } from '../onnx/import/decode.ts'
+import type { Net } from '../zoo/net.ts'
 import { findNet } from '../zoo/registry.ts'
 import { activationBytesOf, macsOf } from './node-cost.ts'
 import { receptiveField } from './receptive-field.ts'
@@ -79,10 +80,20 @@ function layersOf(nodes: readonly Node[]): LayerProfile[] {
 
 export interface NetProfile extends Profile {
   readonly net: string
-  /** Stride of the coarsest map that the network's encoder gives: what height and width must be multiples of. */
+  /** Parameters of the published network that no output depends on; `params` counts them, as the papers do. */
+  readonly unusedParams: number
+  /** Stride of the coarsest map. */
   readonly outputStride: number
-  /** Whether maps go from the encoder over to the decoder. */
+  /** Whether anything goes from the encoder over to the decoder. */
   readonly skips: boolean
+  /** What goes over. */
+  readonly skipKind: Net['skips']
+  /** What was asked for: dilations beyond the map are clipped, or stay as published. */
+  readonly dilations: Dilations
+  /** The dilations that were clipped at this size. */
+  readonly clipped: readonly Clipping[]
+  /** Built from a paper alone, with inferred parts. */
+  readonly reconstruction: boolean
 }
 
 export interface NetProfileOptions {
@@ -90,6 +101,8 @@ export interface NetProfileOptions {
   readonly outputs: number
   /** Channels, height and width of one picture. */
   readonly input: readonly [number, number, number]
+  /** Default: clipped. */
+  readonly dilations?: Dilations
 }
 
 /**
@@ -97,23 +110,57 @@ export interface NetProfileOptions {
  *
  * @throws InputError for an unknown network, or a size that it does not take.
  */
-export function profileNet(name: string, { outputs, input: shape }: NetProfileOptions): NetProfile {
+export function profileNet(name: string, options: NetProfileOptions): NetProfile {
+  const { outputs, input: shape, dilations = 'clipped' } = options
   const net = findNet(name)
   const graph = new Graph()
   const x = input(graph, 'x', 'float32', [1, ...shape])
-  graph.output('y', net.build(Scope.root(graph, { training: false }), x, { outputs }))
-  return { net: net.name, ...profile(graph), outputStride: net.multiple(), skips: net.skips }
+  const scope = Scope.root(graph, { training: false, dilations })
+  graph.output('y', net.build(scope, x, { outputs }))
+  const unused = (net.unused?.({ outputs }) ?? []).filter(({ alias }) => !alias)
+  const unusedParams = unused.reduce((sum, { shape }) => sum + sizeOf(shape), 0)
+  const counted = profile(graph)
+  return {
+    net: net.name,
+    ...counted,
+    params: counted.params + unusedParams,
+    unusedParams,
+    outputStride: net.outputStride(),
+    ...traits(net, dilations),
+    clipped: scope.clippings,
+  }
 }
+
+const traits = (net: Net, dilations: Dilations) => ({
+  skips: net.skips !== 'none',
+  skipKind: net.skips,
+  dilations,
+  reconstruction: net.reconstruction === true,
+})
+
+export type DetectorProfileOptions = Omit<SmallConfigOptions, 'net'>
 
 /**
  * Profiles the keypoint detector that `train` makes on a network: backbone, upsampling and head.
  *
  * @throws InputError as `profileNet`.
  */
-export function profileDetector(name: string, options: { keypoints: number; size: number }): NetProfile {
+export function profileDetector(name: string, options: DetectorProfileOptions = {}): NetProfile {
   const config = smallConfig({ net: name, ...options })
   const net = findNet(name)
-  const { hourglass } = config.detector
-  const outputStride = net.multiple(hourglass === undefined ? {} : { hourglass })
-  return { net: net.name, ...profile(detectorGraph(config)), outputStride, skips: net.skips }
+  const { hourglass, dilations } = config.detector
+  const graph = new Graph()
+  const frame = input(graph, 'frame', 'float32', [1, 3, config.size, config.size])
+  const scope = Scope.root(graph, { training: false })
+  const { value, jacobian } = detect(scope, frame, config).keypoints
+  graph.output('value', value)
+  if (jacobian !== undefined) graph.output('jacobian', jacobian)
+  return {
+    net: net.name,
+    ...profile(graph),
+    unusedParams: 0,
+    outputStride: net.outputStride({ hourglass }),
+    ...traits(net, dilations),
+    clipped: scope.clippings,
+  }
 }

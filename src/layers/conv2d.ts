@@ -13,6 +13,7 @@ export interface Conv2dOptions {
   readonly stride?: Pair
   /** Zeros at each side; default: what keeps the size at stride 1 (odd kernels). */
   readonly padding?: Pair
+  /** Where it has the default padding, a dilation beyond the map is the scope's to clip. */
   readonly dilation?: Pair
   readonly groups?: number
   readonly bias?: boolean
@@ -28,13 +29,23 @@ export interface Conv2dOptions {
 export function conv2d(scope: Scope, x: Value, outputs: number, options: Conv2dOptions): Value {
   const { stride = 1, dilation = 1, groups = 1, bias = true } = options
   const kernel = pair(options.kernel)
-  const dilations = pair(dilation)
+  const dilations = options.padding === undefined ? dilationsOn(scope, x, kernel, dilation) : pair(dilation)
   const [ph, pw] = pair(options.padding ?? samePadding(kernel, dilations))
   const inputs = x.shape[1]! / groups
   const amount = 1 / Math.sqrt(inputs * kernel[0] * kernel[1])
   const w = scope.weight('weight', [outputs, inputs, ...kernel], { kind: 'uniform', amount })
   const b = bias ? scope.weight('bias', [outputs], { kind: 'uniform', amount }) : undefined
   return conv(x, w, b, { strides: pair(stride), pads: [ph, pw, ph, pw], dilations, group: groups })
+}
+
+/** An axis along which the kernel has one tap has no dilation. */
+function dilationsOn(scope: Scope, x: Value, kernel: readonly [number, number], dilation: Pair) {
+  const [dh, dw] = pair(dilation)
+  const [height, width] = x.shape.slice(2) as [number, number]
+  return [
+    kernel[0] > 1 ? scope.dilation('height', dh, height) : 1,
+    kernel[1] > 1 ? scope.dilation('width', dw, width) : 1,
+  ] as const
 }
 
 function samePadding(kernel: readonly [number, number], dilation: readonly [number, number]) {

@@ -3,12 +3,39 @@ import { type Initial, parameter, type Role } from '../graph/ops/leaf.ts'
 import { formatShape, type Shape, sameShape } from '../graph/tensor.ts'
 import { GraphError } from '../util/errors.ts'
 
+/**
+ * What becomes of a dilation at which every tap but the middle one falls outside of the map, wherever the
+ * kernel stands: `clipped` to the largest at which every pixel still has a neighbour to read, or left as
+ * `published`.
+ */
+export type Dilations = 'clipped' | 'published'
+
+/** A dilation that was clipped, along one axis. */
+export interface Clipping {
+  /** The convolution, by the name of its parameters. */
+  readonly layer: string
+  readonly axis: 'height' | 'width'
+  readonly published: number
+  readonly used: number
+}
+
 /** What all scopes of one network share. */
 interface Shared {
   readonly graph: Builder
   readonly training: boolean
   readonly parameters: Map<string, Value>
   readonly updates: Map<string, Value>
+  readonly clippings: Map<string, Clipping>
+}
+
+export interface ScopeOptions {
+  /**
+   * Layers with two behaviours (batch normalisation) take that of training: they use the batch's statistics
+   * and record updates of their running ones.
+   */
+  readonly training: boolean
+  /** Default: clipped. */
+  readonly dilations?: Dilations
 }
 
 /**
@@ -20,14 +47,13 @@ export class Scope {
   private constructor(
     private readonly shared: Shared,
     private readonly prefix: string,
+    private readonly dilations: Dilations,
   ) {}
 
-  /**
-   * @param training layers with two behaviours (batch normalisation) take that of training: they use the
-   *   batch's statistics and record updates of their running ones.
-   */
-  static root(graph: Builder, { training }: { training: boolean }): Scope {
-    return new Scope({ graph, training, parameters: new Map(), updates: new Map() }, '')
+  /** The scope of a whole network or model. */
+  static root(graph: Builder, { training, dilations = 'clipped' }: ScopeOptions): Scope {
+    const shared = { graph, training, parameters: new Map(), updates: new Map(), clippings: new Map() }
+    return new Scope(shared, '', dilations)
   }
 
   get graph(): Builder {
@@ -48,9 +74,30 @@ export class Scope {
     return this.shared.updates
   }
 
+  /** The dilations that were clipped so far, in the order of building. */
+  get clippings(): readonly Clipping[] {
+    return [...this.shared.clippings.values()]
+  }
+
   /** The scope whose parameters' names begin with `name` and a dot. */
   child(name: string | number): Scope {
-    return new Scope(this.shared, `${this.prefix}${name}.`)
+    return new Scope(this.shared, `${this.prefix}${name}.`, this.dilations)
+  }
+
+  /** This scope under another policy for dilations. */
+  withDilations(dilations: Dilations): Scope {
+    return new Scope(this.shared, this.prefix, dilations)
+  }
+
+  /** The dilation to use along an axis of a map, where a convolution's is published as `dilation`. */
+  dilation(axis: 'height' | 'width', dilation: number, size: number): number {
+    if (this.dilations === 'published' || dilation < size) return dilation
+    const used = Math.max(1, Math.floor(size / 2))
+    const layer = this.prefix.slice(0, -1)
+    if (used !== dilation) {
+      this.shared.clippings.set(`${layer} ${axis}`, { layer, axis, published: dilation, used })
+    }
+    return used
   }
 
   /** Runs `build` in the scope `name`; error messages show the name too. */

@@ -1,6 +1,8 @@
 import { z } from 'zod'
+import type { Dilations } from '../layers/scope.ts'
 import { InputError } from '../util/errors.ts'
 import { findNet, type NetName, netNames } from '../zoo/registry.ts'
+import { type Head, type SkipChoice, skipChoices } from './heads.ts'
 
 /** What a motion model is made of: the part of a run's config.json that decides its weights' shapes. */
 
@@ -17,13 +19,19 @@ const hourglassSize = {
   blocks: count,
 }
 
+/** Runs of before version 0.2 say true for all and false for none. */
+const skip = z.preprocess(
+  (value) => (typeof value === 'boolean' ? (value ? 'all' : 'none') : value),
+  z.enum(skipChoices),
+)
+
 export const headSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('fomm') }),
+  z.strictObject({ kind: z.literal('fomm'), skip: skip.default('none') }),
   z.strictObject({
     kind: z.literal('light'),
     channels: count,
     stride: z.union([z.literal(1), z.literal(2), z.literal(4), z.literal(8)]),
-    skip: z.boolean(),
+    skip,
   }),
 ])
 
@@ -43,6 +51,8 @@ export const motionConfigSchema = z.strictObject({
     temperature: z.number().positive(),
     scaleFactor,
     head: headSchema,
+    /** What becomes of dilations that are larger than the map. */
+    dilations: z.enum(['clipped', 'published']).default('published'),
     /** Widths of the hourglass, where that is the backbone. */
     hourglass: z.strictObject(hourglassSize),
   }),
@@ -75,7 +85,8 @@ export const publishedConfig: MotionConfig = {
   detector: {
     temperature: 0.1,
     scaleFactor: 0.25,
-    head: { kind: 'fomm' },
+    head: { kind: 'fomm', skip: 'none' },
+    dilations: 'published',
     hourglass: { blockExpansion: 32, maxFeatures: 1024, blocks: 5 },
   },
   denseMotion: {
@@ -102,6 +113,14 @@ export interface SmallConfigOptions {
   /** Side of the frames in pixels (default 64): a multiple of 16 that the network takes. */
   readonly size?: number
   readonly keypoints?: number
+  /** Local affine maps beside points (default: yes). */
+  readonly jacobian?: boolean
+  /** Which head stands on the backbone (default: light). */
+  readonly head?: Head['kind']
+  /** Default: all for the light head, none for FOMM's. */
+  readonly skip?: SkipChoice
+  /** Default: clipped. */
+  readonly dilations?: Dilations
 }
 
 /**
@@ -109,7 +128,10 @@ export interface SmallConfigOptions {
  *
  * @throws InputError for an unknown network or a size that does not fit.
  */
-export function smallConfig({ net, size = 64, keypoints = 10 }: SmallConfigOptions): MotionConfig {
+export function smallConfig(options: SmallConfigOptions): MotionConfig {
+  const { net, size = 64, keypoints = 10, jacobian = true, dilations = 'clipped' } = options
+  const light = options.head !== 'fomm'
+  const { skip = light ? 'all' : 'none' } = options
   const hourglass = { blockExpansion: 16, maxFeatures: 128, blocks: 4 }
   const multiple = Math.max(16, findNet(net).multiple({ hourglass }))
   if (!Number.isInteger(size) || size < multiple || size % multiple !== 0) {
@@ -124,14 +146,15 @@ export function smallConfig({ net, size = 64, keypoints = 10 }: SmallConfigOptio
     net: findNet(net).name as NetName,
     size,
     keypoints,
-    jacobian: true,
+    jacobian,
     alignCorners: true,
     detector: {
       // Published: 0.1. Softer heatmaps learn sooner: 0.58 of the still picture's L1 in place of 0.67 (LEDNet
       // on a talking head, 90 s of training, 0.3 to 1 alike).
       temperature: 0.5,
       scaleFactor: 1,
-      head: { kind: 'light', channels: 32, stride: 2, skip: true },
+      head: light ? { kind: 'light', channels: 32, stride: 2, skip } : { kind: 'fomm', skip },
+      dilations,
       hourglass,
     },
     denseMotion: {

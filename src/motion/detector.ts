@@ -1,32 +1,12 @@
 import type { Value } from '../graph/graph.ts'
 import { resize } from '../graph/ops/resize.ts'
 import { antiAlias } from '../layers/anti-alias.ts'
-import type { Scope } from '../layers/scope.ts'
+import type { Dilations, Scope } from '../layers/scope.ts'
 import type { HourglassSize } from '../zoo/net.ts'
 import { findNet } from '../zoo/registry.ts'
-import { fommHead, type HeadResult, lightHead } from './heads.ts'
+import { fommHead, type Head, type HeadResult, lightHead } from './heads.ts'
 import { type Keypoints, softArgmax } from './keypoints.ts'
-import { upsampled } from './upsampling.ts'
-
-/**
- * Which head stands on the backbone.
- *
- * `fomm`: as published, 7x7 convolutions without padding at the (scaled) picture's resolution. Features of a
- * coarser stride are resized to it first, bilinearly, as such networks resize their logits.
- *
- * `light`: learned doublings up to `stride`, each with a projected map of the encoder added where `skip`
- * says so, then small kernels.
- */
-export type Head =
-  | { readonly kind: 'fomm' }
-  | {
-      readonly kind: 'light'
-      /** Width of the features that the head reads. */
-      readonly channels: number
-      /** Of the heatmaps, in pixels of the scaled picture. */
-      readonly stride: number
-      readonly skip: boolean
-    }
+import { atQuarter, upsampled } from './upsampling.ts'
 
 export interface DetectorOptions {
   /** A name of the zoo. */
@@ -39,6 +19,7 @@ export interface DetectorOptions {
   /** Size of the backbone's picture over that of the input's, 1 / a whole number; published: 0.25. */
   readonly scaleFactor: number
   readonly head: Head
+  readonly dilations: Dilations
   readonly hourglass?: HourglassSize
 }
 
@@ -62,8 +43,9 @@ export function detectKeypoints(scope: Scope, image: Value, options: DetectorOpt
   const { head } = options
   const down = antiAlias(scope.child('down'), image, options.scaleFactor)
   const features = scope.within('predictor', (inner) =>
-    findNet(options.net).features(inner, down, {
+    findNet(options.net).features(inner.withDilations(options.dilations), down, {
       channels: head.kind === 'light' ? head.channels : 32,
+      skip: head.skip === 'all' ? 'sum' : head.skip,
       ...(options.hourglass && { hourglass: options.hourglass }),
     }),
   )
@@ -73,7 +55,7 @@ export function detectKeypoints(scope: Scope, image: Value, options: DetectorOpt
       return { predictor: finer, result: lightHead(scope, finer, options) }
     }
     const [h, w] = down.shape.slice(2) as [number, number]
-    const full = resize(features.deep.value, [h, w], 'bilinear-corners')
+    const full = resize(atQuarter(scope, features, head.skip), [h, w], 'bilinear-corners')
     return { predictor: full, result: fommHead(scope, full, options) }
   })
   const keypoints = { value: softArgmax(result.heatmap), jacobian: result.jacobian }

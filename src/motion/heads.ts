@@ -13,6 +13,32 @@ import { spatialSoftmax } from './keypoints.ts'
 
 /** From features to heatmaps and jacobians, in two ways. */
 
+/**
+ * How maps of the encoder join on the way to the head: one, of stride 4, as a sum or through a gate; none;
+ * or, in the light head, those of all its doublings as sums.
+ */
+export const skipChoices = ['none', 'sum', 'gated', 'all'] as const
+export type SkipChoice = (typeof skipChoices)[number]
+
+/**
+ * Which head stands on the backbone.
+ *
+ * `fomm`: as published, 7x7 convolutions without padding at the (scaled) picture's resolution. Features of a
+ * coarser stride are resized to it first, bilinearly, as such networks resize their logits.
+ *
+ * `light`: learned doublings up to `stride`, then small kernels.
+ */
+export type Head =
+  | { readonly kind: 'fomm'; readonly skip: SkipChoice }
+  | {
+      readonly kind: 'light'
+      /** Width of the features that the head reads. */
+      readonly channels: number
+      /** Of the heatmaps, in pixels of the scaled picture. */
+      readonly stride: number
+      readonly skip: SkipChoice
+    }
+
 export interface HeadOptions {
   readonly keypoints: number
   readonly temperature: number

@@ -1,28 +1,30 @@
 import type { Value } from '../graph/graph.ts'
-import { add } from '../graph/ops/arithmetic.ts'
 import { resize } from '../graph/ops/resize.ts'
 import { relu } from '../graph/ops/unary.ts'
 import { batchNorm2d } from '../layers/batch-norm.ts'
 import { conv2d } from '../layers/conv2d.ts'
 import type { Scope } from '../layers/scope.ts'
+import { joinSkip, type Skip } from '../layers/skip.ts'
 import type { Features } from '../zoo/net.ts'
+import type { SkipChoice } from './heads.ts'
 
 export interface UpsamplingOptions {
   readonly channels: number
   /** The stride to reach; features that are as fine already are only projected. */
   readonly stride: number
-  readonly skip: boolean
+  readonly skip: SkipChoice
 }
 
 /**
  * Learned upsampling of a backbone's features: at each doubling nearest neighbour, plus the encoder's map of
- * that stride through a 1x1 convolution (adding costs less than joining, whose 3x3 would be twice as deep),
- * then 3x3, norm and ReLU. Resizing before a convolution leaves no checkerboard, as a transposed one does.
+ * that stride where `skip` says so (adding costs less than joining channels, whose 3x3 would be twice as
+ * deep), then 3x3, norm and ReLU. Resizing before a convolution leaves no checkerboard, as a transposed one
+ * does.
  *
  * @returns [N, channels, H / stride, W / stride]
  */
 export function upsampled(scope: Scope, { deep, shallow }: Features, options: UpsamplingOptions): Value {
-  const { channels, skip } = options
+  const { channels } = options
   let { value, stride } = deep
   // A decoder with a width of its own (the hourglass's) is brought to the head's.
   if (value.shape[1] !== channels) value = conv2d(scope.child('project'), value, channels, { kernel: 1 })
@@ -31,12 +33,27 @@ export function upsampled(scope: Scope, { deep, shallow }: Features, options: Up
     const inner = scope.child(i)
     const [h, w] = value.shape.slice(2) as [number, number]
     value = resize(value, [2 * h, 2 * w], 'nearest')
-    const side = skip ? shallow.find((map) => map.stride === stride) : undefined
-    if (side !== undefined) {
-      value = add(value, conv2d(inner.child('skip'), side.value, channels, { kernel: 1 }))
-    }
+    const side = shallow.find((map) => map.stride === stride)
+    if (side !== undefined) value = joinSkip(inner, value, side.value, skipAt(stride, options.skip))
     const convolved = conv2d(inner.child('conv'), value, channels, { kernel: 3, bias: false })
     value = relu(batchNorm2d(inner.child('norm'), convolved))
   }
   return value
+}
+
+/**
+ * Features for FOMM's head: those of a coarser stride than 4 are resized to it and joined by the encoder's
+ * map there. A finer decoder has joined it already.
+ */
+export function atQuarter(scope: Scope, { deep, shallow }: Features, skip: SkipChoice): Value {
+  const side = shallow.find((map) => map.stride === 4)
+  const join = skipAt(4, skip)
+  if (deep.stride <= 4 || side === undefined || join === 'none') return deep.value
+  const [h, w] = side.value.shape.slice(2) as [number, number]
+  return joinSkip(scope.child('up'), resize(deep.value, [h, w], 'bilinear-corners'), side.value, join)
+}
+
+function skipAt(stride: number, skip: SkipChoice): Skip {
+  if (skip === 'all') return 'sum'
+  return stride === 4 ? skip : 'none'
 }

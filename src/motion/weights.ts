@@ -1,7 +1,7 @@
 import type { Graph } from '../graph/graph.ts'
 import { type Initial, type ParameterInfo, parameterInfo } from '../graph/ops/leaf.ts'
 import { liveNodes } from '../graph/rewrite.ts'
-import { floats, sizeOf, type Tensor } from '../graph/tensor.ts'
+import { floats, type Shape, sizeOf, type Tensor } from '../graph/tensor.ts'
 import { Random } from '../util/random.ts'
 
 /** What a graph's outputs need in parameters, in the order of their making. */
@@ -24,22 +24,21 @@ export function initialise(
   return new Map(
     Array.from(parameters, ({ name, shape, initial }) => {
       const own = new Random((base ^ hash(name)) >>> 0)
-      return [
-        name,
-        initial.kind === 'values' ? copy(initial.values) : floats(drawn(initial, own, shape), shape),
-      ]
+      return [name, initial.kind === 'values' ? copy(initial.values) : drawn(initial, own, shape)]
     }),
   )
 }
 
-function drawn(initial: Exclude<Initial, { kind: 'values' }>, random: Random, shape: readonly number[]) {
+function drawn(initial: Exclude<Initial, { kind: 'values' }>, random: Random, shape: Shape) {
   const draw = () => {
     if (initial.kind === 'fill') return initial.value
     return initial.kind === 'uniform'
       ? random.between(-initial.amount, initial.amount)
       : initial.deviation * random.normal()
   }
-  return Array.from({ length: sizeOf(shape) }, draw)
+  const data = new Float32Array(sizeOf(shape))
+  for (let i = 0; i < data.length; i++) data[i] = draw()
+  return { dtype: 'float32', data, shape } as const
 }
 
 const copy = ({ data, shape }: Tensor<'float32'>) => floats(data, shape)

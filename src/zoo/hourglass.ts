@@ -49,6 +49,8 @@ export function hourglassFeatures(
   return y
 }
 
+const strideOf: Net['multiple'] = (options) => 2 ** (options?.hourglass ?? publishedHourglass).blocks
+
 export const hourglass: Net = {
   name: 'hourglass',
   title: 'FOMM hourglass',
@@ -58,8 +60,10 @@ export const hourglass: Net = {
     url: 'https://arxiv.org/abs/2003.00196',
   },
   year: 2019,
-  skips: true,
-  multiple: (options) => 2 ** (options?.hourglass ?? publishedHourglass).blocks,
+  licence: 'MIT',
+  skips: 'maps',
+  outputStride: strideOf,
+  multiple: strideOf,
   build(scope, x, { outputs, hourglass: size = publishedHourglass }) {
     return conv2d(scope.child('head'), hourglassFeatures(scope, x, size), outputs, { kernel: 1 })
   },

@@ -58,7 +58,9 @@ export const lednet: Net = {
     url: 'https://arxiv.org/abs/1905.02423',
   },
   year: 2019,
-  skips: false,
+  licence: 'MIT',
+  skips: 'none',
+  outputStride: () => 8,
   multiple: () => 8,
   build(scope, x, { outputs }) {
     const [, , deepest] = lednetEncoder(scope, x) as [FeatureMap, FeatureMap, FeatureMap]

@@ -1,5 +1,7 @@
 import type { Value } from '../graph/graph.ts'
+import type { Shape } from '../graph/tensor.ts'
 import type { Scope } from '../layers/scope.ts'
+import type { Skip } from '../layers/skip.ts'
 import { InputError } from '../util/errors.ts'
 
 /** What every network of the zoo says of itself and can build. */
@@ -29,6 +31,12 @@ export interface BuildOptions {
 export interface FeatureOptions {
   /** Channels that the decoder is to give; a network whose decoder has a width of its own keeps that. */
   readonly channels: number
+  /**
+   * How the encoder's map of 1/4 joins the decoder's. A decoder that passes 1/4 on its way joins them there
+   * (`joinSkip`); one that ends at a coarser stride leaves it to the head; one that has skips of its own at
+   * 1/4 has no use for it.
+   */
+  readonly skip: Skip
   readonly hourglass?: HourglassSize
 }
 
@@ -46,15 +54,31 @@ export interface Features {
   readonly shallow: readonly FeatureMap[]
 }
 
+/** A parameter of the published checkpoint that no output depends on. */
+export interface UnusedParameter {
+  readonly name: string
+  readonly shape: Shape
+  /** Whether it is another name of a parameter that is used: then it is no parameter more. */
+  readonly alias?: boolean
+}
+
 export interface Net {
   readonly name: string
   readonly title: string
   readonly paper: Paper
   readonly year: number
-  /** Whether maps go from the encoder over to the decoder. */
-  readonly skips: boolean
+  /** Of the repository that names and numbers are from; none where nothing was published. */
+  readonly licence?: string
+  /** No code was published: built from what the paper says, and the rest is inferred. */
+  readonly reconstruction?: true
+  /** What goes from the encoder over to the decoder. */
+  readonly skips: 'none' | 'pooling indices' | 'maps'
+  /** Stride of the coarsest map. */
+  readonly outputStride: (options?: { readonly hourglass?: HourglassSize }) => number
   /** Height and width of an input must be multiples of this. */
   readonly multiple: (options?: { readonly hourglass?: HourglassSize }) => number
+  /** What published checkpoints hold besides the parameters that `build` asks for. */
+  readonly unused?: (options: BuildOptions) => readonly UnusedParameter[]
   /**
    * The plain network.
    *

@@ -14,7 +14,7 @@ const published = [{ name: 'lednet', parameters: 915_029 }] as const
 describe.each(published)('$name', ({ name, parameters }) => {
   const fixture = loadFixture(name)
   const graph = new Graph()
-  const scope = Scope.root(graph, { training: false })
+  const scope = Scope.root(graph, { training: false, dilations: 'published' })
   const x = input(graph, 'x', 'float32', [1, 3, 64, 64])
   graph.output('output', findNet(name).build(scope, x, { outputs: 10 }))
   const infos = parametersOf(graph)

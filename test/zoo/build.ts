@@ -1,0 +1,79 @@
+import { Graph, type Value } from '../../src/graph/graph.ts'
+import { addAll, constant, gradient, input, mul, reduceSum } from '../../src/graph/ops/index.ts'
+import { floats, type Shape, sizeOf, type Tensor } from '../../src/graph/tensor.ts'
+import { Scope } from '../../src/layers/scope.ts'
+import { initialise, parametersOf } from '../../src/motion/weights.ts'
+import { evaluate } from '../../src/runtime/evaluate.ts'
+import { Random } from '../../src/util/random.ts'
+
+/** Noise: fixed, in [0, 1), and without a pattern that a stride could fall in step with. */
+export function noise(shape: Shape, seed: number): Tensor<'float32'> {
+  const random = new Random(seed)
+  return floats(
+    Array.from({ length: sizeOf(shape) }, () => random.uniform()),
+    shape,
+  )
+}
+
+/** The sum of all elements, each times its own number, so that no gradient cancels by symmetry. */
+export function weighed(values: readonly Value[]): Value {
+  return addAll(values.map((value) => reduceSum(mul(value, constant(value.graph, noise(value.shape, 5))))))
+}
+
+/**
+ * Starting weights under which everything that is wired up has a gradient: norms are shifted so that no ReLU
+ * shuts a path (a dead unit is chance, a missing path is a mistake), gates stand half open, and kernels that
+ * start at 0, as the jacobian head's, do not.
+ */
+export function openWeights(graph: Graph): Map<string, Tensor> {
+  const parameters = parametersOf(graph)
+  const weights: Map<string, Tensor> = initialise(parameters, new Random(3))
+  for (const { name, shape, initial } of parameters) {
+    if (name.endsWith('gate.weight'))
+      weights.set(name, floats(new Array<number>(sizeOf(shape)).fill(1e-4), shape))
+    if (initial.kind !== 'fill' || initial.value !== 0 || name.endsWith('running_mean')) continue
+    const shift = shape.length === 1 && name.endsWith('bias')
+    weights.set(name, shift ? floats(new Array<number>(sizeOf(shape)).fill(1), shape) : noise(shape, 9))
+  }
+  return weights
+}
+
+/**
+ * Evaluates what `build` makes of a picture, and which of its weights have no gradient.
+ * In evaluation mode: in training mode a bias before a norm has a gradient of exactly 0.
+ */
+export async function examine(
+  shape: Shape,
+  build: (scope: Scope, x: Value) => Readonly<Record<string, Value>>,
+): Promise<{ outputs: Record<string, Tensor>; untrained: string[] }> {
+  const graph = new Graph()
+  const scope = Scope.root(graph, { training: false })
+  const results = build(scope, input(graph, 'x', 'float32', shape))
+  const names = parametersOf(withOutputs(graph, results))
+    .filter(({ role }) => role === 'weight')
+    .map(({ name }) => name)
+  const leaves = names.map((name) => scope.parameters.get(name)!)
+  // One number says whether a gradient is there; whole gradients of large networks would fill the memory.
+  gradient(weighed(Object.values(results)), leaves).forEach((value, i) => {
+    graph.output(`gradient of ${names[i]}`, reduceSum(mul(value, value)))
+  })
+  const all = await evaluate(graph, { x: noise(shape, 1) }, openWeights(graph))
+  const untrained = names.filter((name) => {
+    const squared = Number(all[`gradient of ${name}`]!.data[0])
+    return !(Number.isFinite(squared) && squared > 0)
+  })
+  const outputs = Object.fromEntries(Object.keys(results).map((name) => [name, all[name]!]))
+  return { outputs, untrained }
+}
+
+function withOutputs(graph: Graph, results: Readonly<Record<string, Value>>): Graph {
+  for (const [name, value] of Object.entries(results)) graph.output(name, value)
+  return graph
+}
+
+/** The names of outputs that hold a number which is not finite. */
+export function notFinite(outputs: Readonly<Record<string, Tensor>>): string[] {
+  return Object.entries(outputs).flatMap(([name, { data }]) =>
+    (data as Float32Array).every(Number.isFinite) ? [] : name,
+  )
+}
