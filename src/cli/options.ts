@@ -84,3 +84,28 @@ export const fitOption = (): Option =>
     'crop',
     'letterbox',
   ])
+
+export type HeadName = 'light' | 'fomm'
+export type SkipName = 'none' | 'sum' | 'gated' | 'all'
+export type DilationsName = 'clipped' | 'published'
+
+/** `--head`, for commands that make a detector of a network. */
+export const headOption = (): Option =>
+  new Option('--head <kind>', "a detector's head: pantin's, or the published one (default: light)").choices([
+    'light',
+    'fomm',
+  ])
+
+/** `--skip`, for commands that make a detector of a network. */
+export const skipOption = (): Option =>
+  new Option(
+    '--skip <how>',
+    "how the encoder's 1/4 map joins a detector's decoder; all: finer maps too (default: all, none with --head fomm)",
+  ).choices(['none', 'sum', 'gated', 'all'])
+
+/** `--dilations`, for commands that build a network for a size. */
+export const dilationsOption = (): Option =>
+  new Option(
+    '--dilations <which>',
+    'those larger than the map are clipped to it, or stay as published',
+  ).choices(['clipped', 'published'])

@@ -5,6 +5,7 @@ import { liveNodes } from '../graph/rewrite.ts'
 import { sizeOf } from '../graph/tensor.ts'
 import { type Clipping, type Dilations, Scope } from '../layers/scope.ts'
 import { type SmallConfigOptions, smallConfig } from '../motion/config.ts'
+import type { Head, SkipChoice } from '../motion/heads.ts'
 import { detect } from '../motion/model.ts'
 import { toOnnx } from '../onnx/export.ts'
 import { decodeBytes } from '../onnx/import/decode.ts'
@@ -140,15 +141,22 @@ const traits = (net: Net, dilations: Dilations) => ({
 
 export type DetectorProfileOptions = Omit<SmallConfigOptions, 'net'>
 
+export interface DetectorProfile extends NetProfile {
+  /** The head that stands on the network. */
+  readonly head: Head['kind']
+  /** How maps of the encoder join on the way to the head, beside the network's own skips. */
+  readonly skip: SkipChoice
+}
+
 /**
  * Profiles the keypoint detector that `train` makes on a network: backbone, upsampling and head.
  *
  * @throws InputError as `profileNet`.
  */
-export function profileDetector(name: string, options: DetectorProfileOptions = {}): NetProfile {
+export function profileDetector(name: string, options: DetectorProfileOptions = {}): DetectorProfile {
   const config = smallConfig({ net: name, ...options })
   const net = findNet(name)
-  const { hourglass, dilations } = config.detector
+  const { hourglass, dilations, head } = config.detector
   const graph = new Graph()
   const frame = input(graph, 'frame', 'float32', [1, 3, config.size, config.size])
   const scope = Scope.root(graph, { training: false })
@@ -162,5 +170,7 @@ export function profileDetector(name: string, options: DetectorProfileOptions = 
     outputStride: net.outputStride({ hourglass }),
     ...traits(net, dilations),
     clipped: scope.clippings,
+    head: head.kind,
+    skip: head.skip,
   }
 }

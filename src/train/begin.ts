@@ -1,4 +1,6 @@
+import type { Dilations } from '../layers/scope.ts'
 import { type MotionConfig, smallConfig } from '../motion/config.ts'
+import type { Head, SkipChoice } from '../motion/heads.ts'
 import { describeDevices } from '../runtime/node.ts'
 import { createRun, openRun, type Run } from '../store/run.ts'
 import { InputError } from '../util/errors.ts'
@@ -16,7 +18,13 @@ export interface TrainOptions extends Partial<Omit<TrainingConfig, 'clips'>> {
   readonly size?: number
   /** Number of keypoints (default 10). */
   readonly keypoints?: number
-  /** The whole model, in place of `net`, `size` and `keypoints`. */
+  /** The detector's head (default light). */
+  readonly head?: Head['kind']
+  /** How maps of the encoder join on the way to the head (default: all for the light head, none for FOMM's). */
+  readonly skip?: SkipChoice
+  /** What becomes of dilations that are larger than the map (default clipped). */
+  readonly dilations?: Dilations
+  /** The whole model, in place of the options above. */
   readonly model?: MotionConfig
   /** Continue the run in `out` from its last checkpoint, by its own configuration. */
   readonly resume?: boolean
@@ -50,7 +58,7 @@ const defaultMinutes = 8
 /** Options with their defaults. @throws InputError that names the option. */
 export function resolveConfig(clips: readonly string[], options: TrainOptions): RunConfig {
   const { out, net = 'lednet', size, keypoints = 10, resume, force, signal, onProgress, ...others } = options
-  const { model: given, ...rest } = others
+  const { model: given, head, skip, dilations, ...rest } = others
   if (!Number.isInteger(keypoints) || keypoints < 1 || keypoints > 100) {
     throw new InputError({
       what: 'keypoints must be a whole number',
@@ -62,7 +70,16 @@ export function resolveConfig(clips: readonly string[], options: TrainOptions): 
   if (rest.steps !== undefined && rest.minutes !== undefined) {
     throw new InputError({ what: 'a run ends after steps or after minutes, not both', remedy: 'give one' })
   }
-  const model = given ?? smallConfig({ net, keypoints, ...(size !== undefined && { size }) })
+  const model =
+    given ??
+    smallConfig({
+      net,
+      keypoints,
+      ...(size !== undefined && { size }),
+      ...(head && { head }),
+      ...(skip && { skip }),
+      ...(dilations && { dilations }),
+    })
   const length = rest.steps === undefined && rest.minutes === undefined ? { minutes: defaultMinutes } : {}
   const parsed = trainingConfigSchema.safeParse({ ...rest, ...length, clips: [...clips] })
   if (!parsed.success) {
@@ -97,12 +114,21 @@ export async function makeRun(
   })
 }
 
+const partsOf = ({ detector: { head, dilations } }: MotionConfig) => ({
+  head: head.kind,
+  skip: head.skip,
+  dilations,
+})
+
 /** An option that was given and is not what the run was begun with. */
 function firstConflict(begun: RunConfig, asked: RunConfig, given: Partial<TrainOptions>) {
   const pairs: [string, unknown, unknown][] = [
     ['clips', begun.training.clips, asked.training.clips],
     ...(['net', 'size', 'keypoints'] as const).flatMap((name): [string, unknown, unknown][] =>
       given[name] === undefined ? [] : [[name, begun.model[name], asked.model[name]]],
+    ),
+    ...(['head', 'skip', 'dilations'] as const).flatMap((name): [string, unknown, unknown][] =>
+      given[name] === undefined ? [] : [[name, partsOf(begun.model)[name], partsOf(asked.model)[name]]],
     ),
     ...(['steps', 'minutes', 'batch', 'seed', 'holdout', 'fit'] as const).flatMap(
       (name): [string, unknown, unknown][] =>

@@ -94,7 +94,7 @@ it('info prints its contract as JSON', async () => {
   const { code, stdout, stderr } = await cli.run(['info', 'lednet', '--json'])
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
   const info: unknown = JSON.parse(stdout)
-  expect(Object.keys(info as object)).toEqual([
+  const contract = [
     'net',
     'params',
     'macs',
@@ -103,8 +103,27 @@ it('info prints its contract as JSON', async () => {
     'ops',
     'outputStride',
     'skips',
-  ])
+  ]
+  expect(Object.keys(info as object)).toEqual(expect.arrayContaining(contract))
   expect(info).toMatchObject({ net: 'lednet', params: 915_029, outputStride: 8, skips: false })
+  expect(info).toMatchObject({ dilations: 'clipped', clipped: { length: 12 } })
+})
+
+it('info counts a detector with the head and the skip that it is asked for', async () => {
+  const of = async (...flags: string[]) => {
+    const { stdout } = await cli.run(['info', 'lednet', '--as', 'detector', '--json', ...flags])
+    return JSON.parse(stdout) as { params: number; head: string; skip: string }
+  }
+  const [none, sum, gated] = [
+    await of('--skip', 'none'),
+    await of('--skip', 'sum'),
+    await of('--skip', 'gated'),
+  ]
+  // The encoder's 64 channels go to the head's 32, and a gate reads both.
+  expect(sum.params - none.params).toBe(64 * 32 + 32)
+  expect(gated.params - sum.params).toBe(2 * 32 + 1)
+  expect(await of('--head', 'fomm')).toMatchObject({ head: 'fomm', skip: 'none' })
+  expect((await of('--no-jacobian')).params).toBe((await of()).params - 40 * 33)
 })
 
 it('info prints a table for people', async () => {

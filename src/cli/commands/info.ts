@@ -1,16 +1,32 @@
 import { Option } from 'commander'
-import type { NetProfile } from '../../compress/profile.ts'
+import type { DetectorProfile, NetProfile } from '../../compress/profile.ts'
 import { InputError } from '../../util/errors.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
 import { formatCount, formatScaled, table } from '../format.ts'
-import { sizes, wholeNumber } from '../options.ts'
+import {
+  type DilationsName,
+  dilationsOption,
+  type HeadName,
+  headOption,
+  type SkipName,
+  sizes,
+  skipOption,
+  wholeNumber,
+} from '../options.ts'
 
 interface InfoFlags {
   readonly outputs?: number
   readonly input: readonly [number, number, number]
   readonly as: 'network' | 'detector'
+  readonly head?: HeadName
+  readonly skip?: SkipName
+  readonly dilations?: DilationsName
+  readonly jacobian: boolean
   readonly layers?: true
 }
+
+/** What is shown of either. */
+type Profiled = Omit<NetProfile, 'layers'> | Omit<DetectorProfile, 'layers'>
 
 /** `pantin info NET`. */
 export const addInfo: AddCommand = (program, call) => {
@@ -34,26 +50,37 @@ export const addInfo: AddCommand = (program, call) => {
         .choices(['network', 'detector'])
         .default('network'),
     )
+    .addOption(dilationsOption())
+    .addOption(headOption())
+    .addOption(skipOption())
+    .option('--no-jacobian', 'of a detector: points only')
     .option('--layers', 'also count each layer')
   withCommonFlags(command).action(call(runInfo))
 }
 
 async function runInfo({ reporter }: Context, name: string, flags: InfoFlags): Promise<void> {
-  const { outputs = 10, input } = flags
-  const { layers, ...profile } =
-    flags.as === 'network' ? await network(name, outputs, input) : await detector(name, outputs, input)
+  const { input } = flags
+  const { layers, ...profile } = await (flags.as === 'network' ? network(name, flags) : detector(name, flags))
   reporter.result({ ...profile, ...(flags.layers && { layers }) }, () => {
     const summary = describe(profile, input)
     return flags.layers ? `${summary}\n\n${layerTable(layers)}` : summary
   })
 }
 
-async function network(name: string, outputs: number, input: InfoFlags['input']): Promise<NetProfile> {
+async function network(name: string, flags: InfoFlags): Promise<NetProfile> {
+  const { outputs = 10, input, dilations, head, skip, jacobian } = flags
+  if (head !== undefined || skip !== undefined || !jacobian) {
+    throw new InputError({
+      what: '--head, --skip and --no-jacobian are for detectors',
+      remedy: 'add --as detector',
+    })
+  }
   const { profileNet } = await import('../../compress/profile.ts')
-  return profileNet(name, { outputs, input })
+  return profileNet(name, { outputs, input, ...(dilations && { dilations }) })
 }
 
-async function detector(name: string, keypoints: number, input: InfoFlags['input']): Promise<NetProfile> {
+async function detector(name: string, flags: InfoFlags): Promise<DetectorProfile> {
+  const { outputs: keypoints = 10, input, dilations, head, skip, jacobian } = flags
   const [channels, height, width] = input
   if (channels !== 3 || height !== width) {
     throw new InputError({
@@ -64,23 +91,43 @@ async function detector(name: string, keypoints: number, input: InfoFlags['input
     })
   }
   const { profileDetector } = await import('../../compress/profile.ts')
-  return profileDetector(name, { keypoints, size: height })
+  const choices = { ...(dilations && { dilations }), ...(head && { head }), ...(skip && { skip }) }
+  return profileDetector(name, { keypoints, size: height, jacobian, ...choices })
 }
 
-function describe(profile: Omit<NetProfile, 'layers'>, input: InfoFlags['input']): string {
+function describe(profile: Profiled, input: InfoFlags['input']): string {
   const side = Math.max(input[1], input[2])
   const sees = `${formatCount(profile.receptiveField)} px${profile.receptiveField >= side ? ', the whole picture' : ''}`
   return table([
     ['network', profile.net],
     ['input', input.join('x')],
-    ['parameters', formatCount(profile.params)],
+    ['parameters', parameters(profile)],
     ['multiply-adds', formatScaled(profile.macs, 'MAC')],
     ['activations', formatScaled(profile.activationBytes, 'B')],
     ['receptive field', sees],
     ['ONNX nodes', formatCount(profile.ops)],
     ['output stride', String(profile.outputStride)],
-    ['skips', profile.skips ? 'yes' : 'no'],
+    ['skips', profile.skipKind],
+    ...('skip' in profile ? [['head', `${profile.head}, with --skip ${profile.skip}`]] : []),
+    ['dilations', dilations(profile)],
+    ...(profile.reconstruction ? [['status', 'reconstruction: no code was published']] : []),
   ])
+}
+
+const parameters = ({ params, unusedParams }: Profiled) =>
+  unusedParams === 0
+    ? formatCount(params)
+    : `${formatCount(params)}, ${formatCount(unusedParams)} of them unused`
+
+/** For instance `as published; height: 9 to 4, 17 to 4; width: 9 to 4, 17 to 4`. */
+function dilations({ dilations, clipped }: Profiled): string {
+  if (dilations === 'published') return 'as published'
+  if (clipped.length === 0) return 'as published (none is beyond its map)'
+  const along = (axis: 'height' | 'width') => {
+    const pairs = clipped.filter((clip) => clip.axis === axis).map((c) => `${c.published} to ${c.used}`)
+    return pairs.length === 0 ? [] : [`along the ${axis} ${[...new Set(pairs)].join(', ')}`]
+  }
+  return `clipped to the map: ${[...along('height'), ...along('width')].join('; ')}`
 }
 
 function layerTable(layers: NetProfile['layers']): string {

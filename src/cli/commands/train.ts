@@ -3,10 +3,16 @@ import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
 import { formatCount, formatSeconds } from '../format.ts'
 import {
   type DeviceName,
+  type DilationsName,
   deviceOption,
+  dilationsOption,
   type FitName,
   fraction,
+  type HeadName,
+  headOption,
   positiveNumber,
+  type SkipName,
+  skipOption,
   wholeNumber,
 } from '../options.ts'
 
@@ -15,6 +21,9 @@ interface TrainFlags {
   readonly net?: string
   readonly size?: number
   readonly keypoints?: number
+  readonly head?: HeadName
+  readonly skip?: SkipName
+  readonly dilations?: DilationsName
   readonly steps?: number
   readonly minutes?: number
   readonly batch?: number
@@ -46,6 +55,9 @@ export const addTrain: AddCommand = (program, call) => {
       'number of keypoints (default: 10)',
       wholeNumber('--keypoints', { min: 1, max: 100 }),
     )
+    .addOption(headOption())
+    .addOption(skipOption())
+    .addOption(dilationsOption())
     .addOption(
       new Option('--steps <n>', 'train for so many steps')
         .argParser(wholeNumber('--steps', { min: 1 }))
@@ -84,8 +96,10 @@ async function runTrain({ reporter, signal }: Context, videos: string[], flags: 
   const { train } = await import('../../train/train.ts')
   await reporter.prepare()
   // Only what was given: a resumed run keeps the rest as it was begun.
-  const { out, net, size, keypoints, steps, minutes, batch, seed, device, holdout, fit, perceptual } = flags
-  const given = { net, size, keypoints, steps, minutes, batch, seed, device, holdout, fit, perceptual }
+  const { out, net, size, keypoints, head, skip, dilations } = flags
+  const { steps, minutes, batch, seed, device, holdout, fit, perceptual } = flags
+  const model = { net, size, keypoints, head, skip, dilations }
+  const given = { ...model, steps, minutes, batch, seed, device, holdout, fit, perceptual }
   const run = await train(videos, {
     ...defined(given),
     out,
