@@ -10,6 +10,7 @@ const floors = [
   'store',
   'media',
   'animate',
+  'convert',
   'train',
   'compress',
   'cli',

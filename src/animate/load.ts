@@ -3,12 +3,13 @@ import type { ParameterInfo } from '../graph/ops/leaf.ts'
 import { formatShape, sameShape, type Tensor } from '../graph/tensor.ts'
 import { type MotionConfig, motionConfigSchema } from '../motion/config.ts'
 import { openRun } from '../store/run.ts'
-import { FormatError } from '../util/errors.ts'
+import { FormatError, InputError } from '../util/errors.ts'
 import { fitModes } from './fit.ts'
 
 /** What animation reads of a run's config.json. The rest, which is training's, may change freely. */
 const schema = z.looseObject({
-  model: motionConfigSchema,
+  model: motionConfigSchema.optional(),
+  network: z.looseObject({ net: z.string() }).optional(),
   training: z.looseObject({ fit: z.enum(fitModes).default('crop') }).default({ fit: 'crop' }),
 })
 
@@ -30,8 +31,17 @@ export interface LoadedRun {
  */
 export async function loadRun(path: string): Promise<LoadedRun> {
   const run = await openRun(path, schema)
+  const { model, network, training } = run.config
+  if (model === undefined) {
+    throw new InputError({
+      what: 'the folder holds no motion model',
+      where: run.path,
+      got: network === undefined ? 'a config.json without a model' : `the plain network ${network.net}`,
+      expected: 'what train or distil makes, or import of a First Order Motion Model',
+    })
+  }
   const { tensors } = await run.loadWeights()
-  return { path: run.path, config: run.config.model, fit: run.config.training.fit, weights: tensors }
+  return { path: run.path, config: model, fit: training.fit, weights: tensors }
 }
 
 /**

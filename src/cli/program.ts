@@ -5,6 +5,7 @@ import { addDemo } from './commands/demo.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addEval } from './commands/eval.ts'
 import { addExport } from './commands/export.ts'
+import { addImport } from './commands/import.ts'
 import { addInfo } from './commands/info.ts'
 import { addTrack } from './commands/track.ts'
 import { addTrain } from './commands/train.ts'
@@ -30,7 +31,7 @@ export function createProgram(signal: AbortSignal): Command {
       `\nA first look: pantin demo\nOn a video of yours: pantin train clip.mp4 --out runs/me`,
     )
   const call = callWith(signal)
-  const adds = [addDemo, addTrain, addEval, addAnimate, addTrack, addInfo, addExport, addDoctor]
+  const adds = [addDemo, addTrain, addEval, addAnimate, addTrack, addInfo, addImport, addExport, addDoctor]
   for (const add of adds) add(program, call)
   return program
 }

@@ -42,21 +42,24 @@ export function animateFrame(
 export interface GraphOptions {
   /** Pictures at a time (default 1). */
   readonly batch?: number
+  /** Of the pictures in pixels (default: the model's size); its weights fit any that the networks take. */
+  readonly height?: number
+  readonly width?: number
   /** Add every intermediate result that has a name as an output (default false). */
   readonly details?: boolean
 }
 
 /**
- * The detector alone, in evaluation mode: input `frame` [N, 3, size, size] in [0, 1]; outputs `value`
+ * The detector alone, in evaluation mode: input `frame` [N, 3, H, W] in [0, 1]; outputs `value`
  * [N, K, 2] and, where the model has them, `jacobian` [N, K, 2, 2]. With `details` also `heatmap`, `kpMap`,
  * `jacobianMap`, `predictor` and `down`.
  */
 export function detectorGraph(
   config: MotionConfig,
-  { batch = 1, details = false }: GraphOptions = {},
+  { batch = 1, height = config.size, width = config.size, details = false }: GraphOptions = {},
 ): Graph {
   const graph = new Graph()
-  const frame = input(graph, 'frame', 'float32', [batch, 3, config.size, config.size])
+  const frame = input(graph, 'frame', 'float32', [batch, 3, height, width])
   const found = detect(Scope.root(graph, { training: false }), frame, config)
   name(graph, { value: found.keypoints.value, jacobian: found.jacobian })
   const { heatmap, kpMap, jacobianMap, predictor, down } = found
@@ -65,18 +68,18 @@ export function detectorGraph(
 }
 
 /**
- * Dense motion and generator alone, in evaluation mode: inputs `source` [N, 3, size, size] in [0, 1],
+ * Dense motion and generator alone, in evaluation mode: inputs `source` [N, 3, H, W] in [0, 1],
  * `valueSource`, `valueDriving` [N, K, 2] and, where the model has them, `jacobianSource`, `jacobianDriving`
- * [N, K, 2, 2]; output `prediction` [N, 3, size, size]. With `details` also `mask`, `deformation`,
+ * [N, K, 2, 2]; output `prediction` [N, 3, H, W]. With `details` also `mask`, `deformation`,
  * `occlusionMap`, `deformed` and `sparseDeformed`.
  */
 export function generatorGraph(
   config: MotionConfig,
-  { batch = 1, details = false }: GraphOptions = {},
+  { batch = 1, height = config.size, width = config.size, details = false }: GraphOptions = {},
 ): Graph {
-  const { size, keypoints: k } = config
+  const { keypoints: k } = config
   const graph = new Graph()
-  const source = input(graph, 'source', 'float32', [batch, 3, size, size])
+  const source = input(graph, 'source', 'float32', [batch, 3, height, width])
   const keypointsOf = (which: 'Source' | 'Driving'): Keypoints => ({
     value: input(graph, `value${which}`, 'float32', [batch, k, 2]),
     jacobian: config.jacobian ? input(graph, `jacobian${which}`, 'float32', [batch, k, 2, 2]) : undefined,

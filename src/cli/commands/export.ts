@@ -8,7 +8,7 @@ interface ExportFlags {
   readonly out: string
   readonly input?: readonly [number, number, number, number]
   readonly precision: 'fp32' | 'fp16' | 'int8'
-  readonly part: 'detector' | 'generator'
+  readonly part?: 'detector' | 'generator'
   readonly force?: true
 }
 
@@ -16,21 +16,26 @@ interface ExportFlags {
 export const addExport: AddCommand = (program, call) => {
   const command = program
     .command('export')
-    .summary('write a trained model as ONNX')
-    .description('Writes the detector (or the generator) of a run as one ONNX file, weights included.')
-    .argument('<run>', 'folder of a run')
+    .summary('write a trained or imported model as ONNX')
+    .description(
+      'Writes the detector (or the generator) of a run, or an imported network, as one ONNX file, weights included.',
+    )
+    .argument('<folder>', 'that train, distil or import made')
     .requiredOption('-o, --out <file.onnx>', 'file to write')
     .addOption(
       new Option(
         '--input <NxCxHxW>',
-        "pictures that the file is for (default: one of the run's size)",
+        "pictures that the file is for (default: one of the run's size, or 1x3x64x64)",
       ).argParser(sizes('--input', '1x3x64x64')),
     )
     .addOption(
       new Option('--precision <kind>', 'of the weights').choices(['fp32', 'fp16', 'int8']).default('fp32'),
     )
     .addOption(
-      new Option('--part <which>', 'of the model').choices(['detector', 'generator']).default('detector'),
+      new Option('--part <which>', 'of a motion model (default: detector)').choices([
+        'detector',
+        'generator',
+      ]),
     )
     .option('--force', 'replace an existing file')
   withCommonFlags(command).action(call(runExport))
@@ -55,15 +60,15 @@ async function runExport({ reporter }: Context, folder: string, flags: ExportFla
   }
   const { assertWritableTarget } = await import('../../store/atomic.ts')
   await assertWritableTarget(flags.out, { force: flags.force ?? false })
-  const { exportRun } = await import('../export-run.ts')
-  const made = await exportRun(folder, flags.out, { part: flags.part, input: flags.input })
+  const { exportFolder } = await import('../../convert/export-folder.ts')
+  const made = await exportFolder(folder, flags.out, { part: flags.part, input: flags.input })
   const ports = (of: Readonly<Record<string, readonly number[]>>) =>
     Object.entries(of)
       .map(([name, shape]) => `${name} [${shape.join(', ')}]`)
       .join(', ')
   reporter.result({ out: flags.out, precision: flags.precision, ...made }, () =>
     [
-      `wrote ${flags.out}: the ${flags.part}, ${formatScaled(made.bytes, 'B')}, ${made.ops} nodes, opset ${made.opset}`,
+      `wrote ${flags.out}: the ${made.part}, ${formatScaled(made.bytes, 'B')}, ${made.ops} nodes, opset ${made.opset}`,
       `inputs:  ${ports(made.inputs)}`,
       `outputs: ${ports(made.outputs)}`,
     ].join('\n'),

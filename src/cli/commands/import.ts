@@ -1,0 +1,74 @@
+import type { ImportResult } from '../../convert/import-checkpoint.ts'
+import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
+import { formatCount } from '../format.ts'
+import { type DilationsName, dilationsOption, wholeNumber } from '../options.ts'
+
+interface ImportFlags {
+  readonly net: string
+  readonly out: string
+  readonly outputs?: number
+  readonly size?: number
+  readonly dilations?: DilationsName
+  readonly partial?: true
+  readonly force?: true
+}
+
+/** `pantin import CHECKPOINT --net NET --out FOLDER`. */
+export const addImport: AddCommand = (program, call) => {
+  const command = program
+    .command('import')
+    .summary('take weights from a PyTorch or safetensors checkpoint')
+    .description(
+      'Makes a folder of a checkpoint (.pth, .pt, .pth.tar, .safetensors) in the names of the published ' +
+        'code. With --net hourglass that is a First Order Motion Model too, which animate and track then ' +
+        'use. Nothing that a checkpoint says is executed.',
+    )
+    .argument('<checkpoint>', 'file to read')
+    .requiredOption('--net <name>', 'the network that it was made for')
+    .requiredOption('-o, --out <folder>', 'folder to write')
+    .option(
+      '--outputs <n>',
+      'channels of the result (default: 10)',
+      wholeNumber('--outputs', { min: 1, max: 4096 }),
+    )
+    .option('--partial', 'take what fits and start the rest afresh: a pretrained encoder alone, for instance')
+    .addOption(dilationsOption().default('published'))
+    .option(
+      '--size <pixels>',
+      'side of the frames of a motion model (default: 256)',
+      wholeNumber('--size', { min: 16, max: 4096 }),
+    )
+    .option('--force', 'replace a run or network in --out')
+  withCommonFlags(command).action(call(runImport))
+}
+
+async function runImport({ reporter }: Context, file: string, flags: ImportFlags): Promise<void> {
+  const { importCheckpoint } = await import('../../convert/import-checkpoint.ts')
+  const { net, out, outputs, size, dilations, partial = false, force = false } = flags
+  const made = await importCheckpoint(file, {
+    net,
+    out,
+    partial,
+    force,
+    ...(outputs !== undefined && { outputs }),
+    ...(size !== undefined && { size }),
+    ...(dilations && { dilations }),
+  })
+  reporter.result(made, () => describe(made, out))
+}
+
+function describe(made: ImportResult, out: string): string {
+  const what = made.kind === 'network' ? `${made.outputs} outputs` : `${made.outputs} keypoints`
+  const lines = [
+    `imported ${formatCount(made.taken)} tensors of ${made.net}, ${what}, from ${made.from}`,
+    `${made.kind}: ${out}`,
+  ]
+  if (made.fresh.length > 0) lines.push(`started afresh: ${listed(made.fresh)}`)
+  if (made.ignored.length > 0) lines.push(`not used: ${listed(made.ignored)}`)
+  return lines.join('\n')
+}
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 4).join(', ')
+  return names.length > 4 ? `${shown} and ${names.length - 4} more` : shown
+}

@@ -1,0 +1,45 @@
+import type { Shape, Tensor } from '../graph/tensor.ts'
+import { readSafetensors } from '../store/safetensors.ts'
+import { openTorchFile } from '../store/torch/torch-file.ts'
+import { startOf } from './file-start.ts'
+
+/** Weights on disk that others have written, whatever the format. */
+
+export interface CheckpointTensor {
+  readonly shape: Shape
+  /** The values; float16, bfloat16 and float64 come as float32. */
+  read(): Promise<Tensor>
+}
+
+/** Tensors by name, in the file's order. */
+export type StateDict = ReadonlyMap<string, CheckpointTensor>
+
+export interface CheckpointFile {
+  readonly format: 'PyTorch' | 'safetensors'
+  /** Every dictionary of tensors in the file, by the path of keys that leads to it: '' or `state_dict`. */
+  readonly states: ReadonlyMap<string, StateDict>
+  close(): Promise<void>
+}
+
+/**
+ * Opens a checkpoint: PyTorch's zip or legacy format, or safetensors. What it is shows in its first bytes,
+ * since names of such files say little.
+ *
+ * @throws FormatError for a file that is none of these, or is damaged or hostile; InputError for one that
+ * cannot be read.
+ */
+export async function openCheckpoint(path: string): Promise<CheckpointFile> {
+  if (!looksLikeSafetensors(await startOf(path, 9))) {
+    const { states, close } = await openTorchFile(path)
+    return { format: 'PyTorch', states, close }
+  }
+  const { tensors } = await readSafetensors(path)
+  const state = new Map(
+    Array.from(tensors, ([name, tensor]) => [name, { shape: tensor.shape, read: async () => tensor }]),
+  )
+  return { format: 'safetensors', states: new Map([['', state]]), close: async () => {} }
+}
+
+/** A little-endian length whose upper half is 0, then the brace that opens the header. */
+const looksLikeSafetensors = (start: Uint8Array) =>
+  start.length === 9 && start.subarray(4, 8).every((byte) => byte === 0) && start[8] === 0x7b

@@ -1,0 +1,121 @@
+import { join } from 'node:path'
+import { checkWeights, loadRun } from '../animate/load.ts'
+import type { Graph } from '../graph/graph.ts'
+import { simplify } from '../graph/ops/index.ts'
+import { inputInfo } from '../graph/ops/leaf.ts'
+import { liveNodes } from '../graph/rewrite.ts'
+import type { Tensor } from '../graph/tensor.ts'
+import { detectorGraph, generatorGraph } from '../motion/model.ts'
+import { parametersOf } from '../motion/weights.ts'
+import { toOnnx } from '../onnx/export.ts'
+import { decodeModel } from '../onnx/import/decode.ts'
+import { writeFileAtomic } from '../store/atomic.ts'
+import { InputError } from '../util/errors.ts'
+import { folderKind } from './folder-kind.ts'
+import type { MotionPart } from './import-fomm.ts'
+import { loadNetwork, networkGraph } from './network-folder.ts'
+
+/** Pictures, channels, height, width. */
+export type InputShape = readonly [number, number, number, number]
+
+export interface ExportOptions {
+  /** Of a motion model (default detector); a network has no parts. */
+  readonly part?: MotionPart | undefined
+  /** Default: one picture of a run's size, or of 64x64. */
+  readonly input?: InputShape | undefined
+}
+
+export interface ExportedModel {
+  readonly part: MotionPart | 'network'
+  readonly bytes: number
+  /** Number of nodes. */
+  readonly ops: number
+  readonly opset: number
+  /** Shapes by name. */
+  readonly inputs: Readonly<Record<string, readonly number[]>>
+  readonly outputs: Readonly<Record<string, readonly number[]>>
+}
+
+/** What is to be written: a graph with all its weights. */
+interface Exportable {
+  readonly part: ExportedModel['part']
+  readonly graph: Graph
+  readonly weights: ReadonlyMap<string, Tensor>
+  readonly metadata: Readonly<Record<string, string>>
+}
+
+/**
+ * Writes a network, or a part of a motion model, as ONNX, weights included; the file appears whole or not at
+ * all.
+ *
+ * @throws InputError where there is no such folder, or its model does not take such pictures.
+ */
+export async function exportFolder(
+  folder: string,
+  out: string,
+  options: ExportOptions = {},
+): Promise<ExportedModel> {
+  const isNetwork = (await folderKind(folder)) === 'network'
+  const { part, graph, weights, metadata } = isNetwork
+    ? await ofNetwork(folder, options)
+    : await ofMotionModel(folder, options)
+  const simple = simplify(graph)
+  const bytes = toOnnx(simple, { weights, name: `pantin-${part}`, metadata })
+  await writeFileAtomic(out, bytes)
+  const { graph: written, opset } = decodeModel(bytes)
+  return { part, bytes: bytes.length, ops: written.node.length, opset, ...portsOf(simple) }
+}
+
+async function ofNetwork(folder: string, { part, input }: ExportOptions): Promise<Exportable> {
+  if (part !== undefined) {
+    throw new InputError({
+      what: 'the folder holds a plain network, which has no parts',
+      where: folder,
+      got: `the part ${part}`,
+      remedy: 'leave it out',
+    })
+  }
+  if (input !== undefined) checkChannels(input)
+  const { config, weights } = await loadNetwork(folder)
+  const { net, outputs, dilations } = config
+  const metadata = { net, part: 'network', outputs: String(outputs), dilations }
+  return { part: 'network', graph: networkGraph(config, input), weights, metadata }
+}
+
+async function ofMotionModel(
+  folder: string,
+  { part = 'detector', input }: ExportOptions,
+): Promise<Exportable> {
+  const { path, config, weights } = await loadRun(folder)
+  if (input !== undefined) checkChannels(input)
+  const [batch = 1, , height = config.size, width = config.size] = input ?? []
+  const build = part === 'detector' ? detectorGraph : generatorGraph
+  const graph = build(config, { batch, height, width })
+  checkWeights(weights, parametersOf(graph), join(path, 'weights.safetensors'))
+  const { net, keypoints } = config
+  return {
+    part,
+    graph,
+    weights,
+    metadata: { net, part, keypoints: String(keypoints), pixels: 'RGB, 0 to 1' },
+  }
+}
+
+function checkChannels(input: InputShape): void {
+  const [batch, channels, height, width] = input
+  if (channels === 3) return
+  throw new InputError({
+    what: 'the model reads RGB pictures',
+    where: 'the input',
+    got: input.join('x'),
+    expected: [batch, 3, height, width].join('x'),
+  })
+}
+
+function portsOf(graph: Graph): Pick<ExportedModel, 'inputs' | 'outputs'> {
+  const inputs = liveNodes(graph).flatMap((node) => inputInfo(node) ?? [])
+  return {
+    inputs: Object.fromEntries(inputs.map(({ name, shape }) => [name, shape])),
+    outputs: Object.fromEntries(Array.from(graph.outputs, ([name, { shape }]) => [name, shape])),
+  }
+}

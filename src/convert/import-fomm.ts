@@ -1,0 +1,111 @@
+import type { Graph } from '../graph/graph.ts'
+import type { Tensor } from '../graph/tensor.ts'
+import type { MotionConfig } from '../motion/config.ts'
+import { detectorGraph, generatorGraph } from '../motion/model.ts'
+import { parametersOf } from '../motion/weights.ts'
+import { InputError } from '../util/errors.ts'
+import type { CheckpointFile, StateDict } from './checkpoint.ts'
+import { fommConfig, type Shapes } from './fomm-config.ts'
+import { readFinite, whereFrom } from './import-network.ts'
+import { matchUnder } from './match.ts'
+
+/** Checkpoints of the First Order Motion Model: the detector, the generator, or both in one file. */
+
+export const motionParts = ['detector', 'generator'] as const
+export type MotionPart = (typeof motionParts)[number]
+
+/** A part of a motion model, found in a file. */
+interface Found {
+  readonly path: string
+  /** What its names begin with there. */
+  readonly prefix: string
+  readonly state: StateDict
+}
+
+export interface FommImport {
+  readonly config: MotionConfig
+  readonly parts: readonly MotionPart[]
+  readonly weights: ReadonlyMap<string, Tensor>
+  readonly from: string
+  readonly taken: number
+  readonly ignored: readonly string[]
+}
+
+/** Names that a part has and nothing else does. */
+const signs: Readonly<Record<MotionPart, readonly string[]>> = {
+  detector: ['kp.weight', 'predictor.encoder.down_blocks.0.conv.weight'],
+  generator: ['first.conv.weight', 'dense_motion_network.mask.weight'],
+}
+
+/** Where our parameters of a part stand. */
+const ours: Readonly<Record<MotionPart, string>> = { detector: 'kp_detector.', generator: 'generator.' }
+
+const graphs: Readonly<Record<MotionPart, (config: MotionConfig) => Graph>> = {
+  detector: detectorGraph,
+  generator: generatorGraph,
+}
+
+/** Whether a file holds parts of a motion model. */
+export const isFomm = (checkpoint: CheckpointFile): boolean =>
+  motionParts.some((part) => find(checkpoint, part) !== undefined)
+
+/**
+ * Takes a motion model, or the part of it that is there, from a checkpoint in the published names.
+ *
+ * @param size of the frames that the model is for, which weights do not show.
+ * @throws InputError where parameters are missing, FormatError for a variant that is not supported or numbers
+ * that are not finite.
+ */
+export async function importFomm(
+  checkpoint: CheckpointFile,
+  { file, size }: { readonly file: string; readonly size: number },
+): Promise<FommImport> {
+  const found = { detector: find(checkpoint, 'detector'), generator: find(checkpoint, 'generator') }
+  const shapes = (part: Found | undefined) => part && shapesOf(part)
+  const config = fommConfig(
+    { detector: shapes(found.detector), generator: shapes(found.generator) },
+    { size, file },
+  )
+  const weights = new Map<string, Tensor>()
+  const from: string[] = []
+  const ignored: string[] = []
+  const parts = motionParts.filter((part) => found[part] !== undefined)
+  for (const part of parts) {
+    const { path, prefix, state } = found[part]!
+    const infos = parametersOf(graphs[part](config))
+    const match = matchUnder(path, state, { strip: prefix, prepend: ours[part] }, infos)
+    const [lacking] = [...match.missing, ...match.misshapen]
+    if (lacking !== undefined) {
+      throw new InputError({
+        what: `the file is no published ${part}: a parameter is missing or of another shape`,
+        where: file,
+        got: `no ${lacking.name} of shape [${lacking.shape.join(', ')}]`,
+        expected: 'the names and shapes of the First Order Motion Model',
+      })
+    }
+    for (const [name, tensor] of match.found) weights.set(name, await readFinite(tensor, name, file))
+    from.push(whereFrom(match))
+    ignored.push(...match.left.filter((name) => name.startsWith(prefix)))
+  }
+  return { config, parts, weights, from: from.join(', '), taken: weights.size, ignored }
+}
+
+function find({ states }: CheckpointFile, part: MotionPart): Found | undefined {
+  const [first, second] = signs[part] as readonly [string, string]
+  for (const [path, state] of states) {
+    for (const name of state.keys()) {
+      if (name !== first && !name.endsWith(`.${first}`)) continue
+      const prefix = name.slice(0, name.length - first.length)
+      if (state.has(prefix + second)) return { path, prefix, state }
+    }
+  }
+  return undefined
+}
+
+function shapesOf({ prefix, state }: Found): Shapes {
+  return new Map(
+    Array.from(state)
+      .filter(([name]) => name.startsWith(prefix))
+      .map(([name, { shape }]) => [name.slice(prefix.length), shape]),
+  )
+}

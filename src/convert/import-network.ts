@@ -1,0 +1,152 @@
+import { formatShape, type Shape, type Tensor } from '../graph/tensor.ts'
+import { initialise, parametersOf } from '../motion/weights.ts'
+import { FormatError, InputError } from '../util/errors.ts'
+import { Random } from '../util/random.ts'
+import { findNet } from '../zoo/registry.ts'
+import type { CheckpointFile, CheckpointTensor } from './checkpoint.ts'
+import { bestMatch, type Match, type Wanted } from './match.ts'
+import { type NetworkConfig, networkGraph } from './network-folder.ts'
+
+export interface NetworkImport {
+  readonly weights: ReadonlyMap<string, Tensor>
+  /** Where in the file they were: a path of keys, and what was cut off of the names there. */
+  readonly from: string
+  /** Number of tensors that were taken. */
+  readonly taken: number
+  /** Parameters that the file has no tensor for, started afresh. */
+  readonly fresh: readonly string[]
+  /** Tensors of the file that the network has no place for. */
+  readonly ignored: readonly string[]
+}
+
+/**
+ * Takes the weights of a plain network from a checkpoint in the reference's names.
+ *
+ * @param file name for messages.
+ * @param partial take what fits and start the rest afresh, seeded: a pretrained encoder, or another number of
+ *   outputs.
+ * @throws InputError where parameters are missing or of other shapes; FormatError for numbers that are not
+ * finite.
+ */
+export async function importNetwork(
+  checkpoint: CheckpointFile,
+  config: NetworkConfig,
+  { file, partial }: { file: string; partial: boolean },
+): Promise<NetworkImport> {
+  const infos = parametersOf(networkGraph(config))
+  const match = bestMatch(checkpoint.states, infos)
+  if (match === undefined) throw nothingFits(checkpoint, config, infos, file)
+  const fresh = [...match.missing, ...match.misshapen]
+  if (fresh.length > 0 && !partial) throw incomplete(match, config, file)
+
+  const names = new Set(fresh.map(({ name }) => name))
+  const started = initialise(
+    infos.filter(({ name }) => names.has(name)),
+    new Random(seed),
+  )
+  const weights = new Map<string, Tensor>()
+  for (const { name } of infos) {
+    const tensor = match.found.get(name)
+    weights.set(name, tensor === undefined ? started.get(name)! : await readFinite(tensor, name, file))
+  }
+  return {
+    weights,
+    from: whereFrom(match),
+    taken: match.found.size,
+    fresh: [...names],
+    ignored: ignoredOf(match, config),
+  }
+}
+
+/** For parameters that a partial import starts afresh. */
+const seed = 42
+
+/** @throws FormatError for a tensor of another type than floats, or with a number that is not finite. */
+export async function readFinite(tensor: CheckpointTensor, name: string, file: string): Promise<Tensor> {
+  const value = await tensor.read()
+  if (value.dtype !== 'float32') {
+    throw new FormatError({
+      what: `the tensor "${name}" does not hold floats`,
+      where: file,
+      got: value.dtype,
+      expected: 'float32, float16, bfloat16 or float64',
+    })
+  }
+  const bad = value.data.find((number) => !Number.isFinite(number))
+  if (bad === undefined) return value
+  const remedy = 'take a checkpoint of before the training went wrong'
+  const what = `the tensor "${name}" holds a number that is not finite`
+  throw new FormatError({ what, where: file, got: String(bad), remedy })
+}
+
+export const whereFrom = ({ path, renaming: { strip } }: Match) =>
+  [path, strip.replace(/\.$/, '')].filter((part) => part !== '').join(' / ') || 'the top'
+
+/** Tensors without a place, but for those that are known to be of no use. */
+function ignoredOf({ left, renaming }: Match, { net, outputs }: NetworkConfig): string[] {
+  const known = new Set((findNet(net).unused?.({ outputs }) ?? []).map(({ name }) => renaming.strip + name))
+  return left.filter((name) => !known.has(name))
+}
+
+function nothingFits(
+  { states }: CheckpointFile,
+  { net }: NetworkConfig,
+  wanted: readonly Wanted[],
+  file: string,
+): InputError {
+  const theirs = [...states.values()].flatMap((state) => [...state.keys()])
+  return new InputError({
+    what: `no tensor of the file is a parameter of ${net}`,
+    where: file,
+    got: theirs.length === 0 ? 'a file without tensors' : listed(theirs),
+    expected: listed(wanted.map(({ name }) => name)),
+    remedy: 'name the network that the checkpoint was made for as --net',
+  })
+}
+
+function incomplete({ missing, misshapen }: Match, config: NetworkConfig, file: string): InputError {
+  const [first] = misshapen
+  if (first !== undefined && missing.length === 0) {
+    const outputs = outputsOf(misshapen, config.outputs)
+    return new InputError({
+      what: `${count(misshapen.length, 'tensor')} of the file have other shapes than ${config.net} with ${config.outputs} outputs`,
+      where: file,
+      got: `${first.name} ${formatShape(first.got)}`,
+      expected: `${first.name} ${formatShape(first.shape)}`,
+      remedy:
+        outputs === undefined
+          ? 'name the network that the checkpoint was made for, or add --partial to start these afresh'
+          : `the file has ${outputs} outputs: add --outputs ${outputs}, or --partial to start them afresh`,
+    })
+  }
+  return new InputError({
+    what: `the file lacks ${count(missing.length, 'parameter')} of ${config.net}`,
+    where: file,
+    got: `no ${listed(missing.map(({ name }) => name))}`,
+    expected: 'every parameter of the network',
+    remedy: 'add --partial if the file holds a pretrained part of it: the rest is started afresh',
+  })
+}
+
+/** The number of outputs that would make every shape fit, if one does. */
+function outputsOf(misshapen: Match['misshapen'], asked: number): number | undefined {
+  const candidates = new Set(misshapen.map(({ shape, got }) => swapped(shape, got, asked)))
+  const [only] = candidates
+  return candidates.size === 1 ? only : undefined
+}
+
+/** The one length by which two shapes differ, where the expected one is `asked`. */
+function swapped(shape: Shape, got: Shape, asked: number): number | undefined {
+  if (shape.length !== got.length) return undefined
+  const axes = shape.flatMap((length, axis) => (length === got[axis] ? [] : [axis]))
+  return axes.every((axis) => shape[axis] === asked && got[axis] === got[axes[0]!])
+    ? got[axes[0]!]
+    : undefined
+}
+
+const count = (n: number, noun: string) => `${n} ${noun}${n === 1 ? '' : 's'}`
+
+function listed(names: readonly string[]): string {
+  const shown = names.slice(0, 3).join(', ')
+  return names.length > 3 ? `${shown} and ${names.length - 3} more` : shown
+}

@@ -1,0 +1,61 @@
+import { join } from 'node:path'
+import { z } from 'zod'
+import { checkWeights } from '../animate/load.ts'
+import { Graph } from '../graph/graph.ts'
+import { input } from '../graph/ops/leaf.ts'
+import type { Shape, Tensor } from '../graph/tensor.ts'
+import { Scope } from '../layers/scope.ts'
+import { parametersOf } from '../motion/weights.ts'
+import { openRun } from '../store/run.ts'
+import { findNet, type NetName, netNames } from '../zoo/registry.ts'
+
+/** A plain network on disk: a run folder whose config.json names a network in place of a motion model. */
+
+export const networkSchema = z.strictObject({
+  /** A name of the zoo. */
+  net: z.enum(netNames),
+  /** Channels of the result. */
+  outputs: z.int().positive(),
+  /** What becomes of dilations that are larger than the map; weights are made for one of the two. */
+  dilations: z.enum(['clipped', 'published']),
+})
+
+export type NetworkConfig = z.infer<typeof networkSchema>
+
+export interface LoadedNetwork {
+  /** The folder, absolute. */
+  readonly path: string
+  readonly config: NetworkConfig
+  readonly weights: ReadonlyMap<string, Tensor>
+}
+
+/** @throws InputError where there is no such folder, FormatError where its files do not fit each other. */
+export async function loadNetwork(path: string): Promise<LoadedNetwork> {
+  const run = await openRun(path, z.looseObject({ network: networkSchema }))
+  const { tensors } = await run.loadWeights()
+  const { network } = run.config
+  checkWeights(tensors, parametersOf(networkGraph(network)), join(run.path, 'weights.safetensors'))
+  return { path: run.path, config: network, weights: tensors }
+}
+
+/**
+ * The network in evaluation mode: input `image` [N, 3, H, W], output `output` [N, outputs, H, W].
+ *
+ * @param shape of the input; default: one small picture
+ * @throws InputError for a size that the network does not take.
+ */
+export function networkGraph({ net, outputs, dilations }: NetworkConfig, shape?: Shape): Graph {
+  const network = findNet(net)
+  const graph = new Graph()
+  const side = Math.max(64, network.multiple())
+  const image = input(graph, 'image', 'float32', shape ?? [1, 3, side, side])
+  const scope = Scope.root(graph, { training: false, dilations })
+  graph.output('output', network.build(scope, image, { outputs }))
+  return graph
+}
+
+export const networkConfig = (
+  net: string,
+  outputs: number,
+  dilations: NetworkConfig['dilations'],
+): NetworkConfig => ({ net: findNet(net).name as NetName, outputs, dilations })

@@ -1,0 +1,168 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { loadRun } from '../../src/animate/load.ts'
+import { exportFolder } from '../../src/convert/export-folder.ts'
+import { importCheckpoint } from '../../src/convert/import-checkpoint.ts'
+import { networkConfig, networkGraph } from '../../src/convert/network-folder.ts'
+import { floats, type Tensor } from '../../src/graph/tensor.ts'
+import { publishedConfig } from '../../src/motion/config.ts'
+import { detectorGraph, generatorGraph } from '../../src/motion/model.ts'
+import { initialise, parametersOf } from '../../src/motion/weights.ts'
+import { evaluate } from '../../src/runtime/evaluate.ts'
+import { createSession } from '../../src/runtime/node.ts'
+import { readSafetensors, writeSafetensors } from '../../src/store/safetensors.ts'
+import { FormatError, InputError } from '../../src/util/errors.ts'
+import { Random } from '../../src/util/random.ts'
+import { noise } from '../zoo/build.ts'
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'pantin-import-'))
+})
+afterAll(() => rm(folder, { recursive: true, force: true }))
+const at = (name: string) => join(folder, name)
+
+/** A checkpoint of a network under other names. */
+async function checkpoint(
+  name: string,
+  weights: ReadonlyMap<string, Tensor>,
+  rename: (name: string) => string | undefined = (name) => name,
+): Promise<string> {
+  const renamed = Array.from(weights, ([key, value]) => [rename(key), value] as const)
+  const kept = renamed.filter((entry): entry is [string, Tensor] => entry[0] !== undefined)
+  await writeSafetensors(at(name), new Map(kept))
+  return at(name)
+}
+
+const lednet = (outputs: number) => networkConfig('lednet', outputs, 'published')
+const weightsOf = (outputs: number) =>
+  initialise(parametersOf(networkGraph(lednet(outputs))), new Random(outputs))
+
+describe('a network', () => {
+  it('computes after import and export what its checkpoint computes, at the size and batch asked for', async () => {
+    const weights = weightsOf(7)
+    const file = await checkpoint('module.safetensors', weights, (name) => `module.${name}`)
+    const made = await importCheckpoint(file, { net: 'lednet', outputs: 7, out: at('whole') })
+    expect(made).toMatchObject({ kind: 'network', from: 'module', fresh: [], ignored: [] })
+    expect(made.taken).toBe(weights.size)
+
+    const written = await exportFolder(at('whole'), at('whole.onnx'), { input: [2, 3, 96, 160] })
+    expect(written).toMatchObject({ part: 'network', outputs: { output: [2, 7, 96, 160] } })
+    const { readFile } = await import('node:fs/promises')
+    const session = await createSession(await readFile(at('whole.onnx')), { device: 'cpu' })
+    const image = noise([2, 3, 96, 160], 1)
+    const { output } = await session.run({ image })
+    await session.close()
+    const expected = await evaluate(networkGraph(lednet(7), [2, 3, 96, 160]), { image }, weights)
+    expect(output!.data).toEqual(expected.output!.data)
+  })
+
+  it('keeps published dilations, unless told to clip them', async () => {
+    const file = await checkpoint('dilated.safetensors', weightsOf(3))
+    const image = noise([1, 3, 64, 64], 1)
+    const results = []
+    for (const dilations of ['published', 'clipped'] as const) {
+      await importCheckpoint(file, { net: 'lednet', outputs: 3, out: at(dilations), dilations })
+      await exportFolder(at(dilations), at(`${dilations}.onnx`))
+      const { readFile } = await import('node:fs/promises')
+      const session = await createSession(await readFile(at(`${dilations}.onnx`)), { device: 'cpu' })
+      results.push((await session.run({ image })).output!)
+      await session.close()
+    }
+    const expected = await evaluate(networkGraph(lednet(3), [1, 3, 64, 64]), { image }, weightsOf(3))
+    expect(results[0]!.data).toEqual(expected.output!.data)
+    expect(results[1]!.data).not.toEqual(expected.output!.data)
+  })
+
+  it('says how many outputs a checkpoint has, where others were asked for', async () => {
+    const file = await checkpoint('outputs.safetensors', weightsOf(7))
+    const failed = importCheckpoint(file, { net: 'lednet', out: at('none') })
+    await expect(failed).rejects.toThrow(InputError)
+    await expect(failed).rejects.toThrow('add --outputs 7')
+    await expect(readdir(at('none'))).rejects.toThrow('ENOENT')
+  })
+
+  it('takes a part of the weights only where it is told to', async () => {
+    const isEncoder = (name: string) => name.startsWith('layers.') || name.startsWith('initial_block.')
+    const weights = weightsOf(10)
+    const file = await checkpoint('encoder.safetensors', weights, (name) =>
+      isEncoder(name) ? name : undefined,
+    )
+    const options = { net: 'lednet', out: at('partial') }
+    await expect(importCheckpoint(file, options)).rejects.toThrow('add --partial')
+    const made = await importCheckpoint(file, { ...options, partial: true })
+    const decoder = [...weights.keys()].filter((name) => !isEncoder(name))
+    expect(made.fresh).toEqual(decoder)
+    const { tensors } = await readSafetensors(join(at('partial'), 'weights.safetensors'))
+    for (const [name, { data }] of tensors) {
+      expect(data.every(Number.isFinite)).toBe(true)
+      if (isEncoder(name)) expect(data).toEqual(weights.get(name)!.data)
+    }
+  })
+
+  it('refuses a checkpoint of something else, and numbers that are not finite', async () => {
+    const other = await checkpoint('other.safetensors', new Map([['a.weight', floats([1], [1])]]))
+    await expect(importCheckpoint(other, { net: 'lednet', out: at('other') })).rejects.toThrow(
+      'no tensor of the file is a parameter of lednet',
+    )
+    const broken = weightsOf(10)
+    broken.get('initial_block.bn.bias')!.data[0] = Number.NaN
+    const file = await checkpoint('nan.safetensors', broken)
+    await expect(importCheckpoint(file, { net: 'lednet', out: at('nan') })).rejects.toThrow(FormatError)
+    await expect(readdir(at('nan'))).rejects.toThrow('ENOENT')
+  })
+
+  it('is told from a motion model by who opens it', async () => {
+    const file = await checkpoint('kind.safetensors', weightsOf(10))
+    await importCheckpoint(file, { net: 'lednet', out: at('kind') })
+    await expect(loadRun(at('kind'))).rejects.toThrow('the plain network lednet')
+    await expect(exportFolder(at('kind'), at('kind.onnx'), { part: 'generator' })).rejects.toThrow('no parts')
+  })
+})
+
+describe('a First Order Motion Model', () => {
+  const small = { ...publishedConfig, size: 64, keypoints: 4 }
+  const config = {
+    ...small,
+    detector: { ...small.detector, hourglass: { blockExpansion: 4, maxFeatures: 12, blocks: 2 } },
+    denseMotion: { ...small.denseMotion, blockExpansion: 4, maxFeatures: 12, blocks: 2, scaleFactor: 0.5 },
+    generator: { ...small.generator, blockExpansion: 4, maxFeatures: 8, bottleneckBlocks: 1 },
+  }
+  const parameters = [...parametersOf(detectorGraph(config)), ...parametersOf(generatorGraph(config))]
+  const weights = initialise(parameters, new Random(2))
+
+  it('shows its configuration in its weights', async () => {
+    const file = await checkpoint('fomm.safetensors', weights)
+    const made = await importCheckpoint(file, { net: 'hourglass', out: at('fomm'), size: 64 })
+    expect(made).toMatchObject({ kind: 'motion model', outputs: 4, taken: weights.size, ignored: [] })
+    const run = await loadRun(at('fomm'))
+    expect(run.config).toEqual(config)
+    expect(new Map(run.weights)).toEqual(weights)
+    expect(await exportFolder(at('fomm'), at('g.onnx'), { part: 'generator' })).toMatchObject({
+      outputs: { prediction: [1, 3, 64, 64] },
+    })
+  })
+
+  it('may be a detector alone, which exports at any size', async () => {
+    const rename = (name: string) =>
+      name.startsWith('kp_detector.') ? name.replace('kp_detector.', 'module.') : undefined
+    const file = await checkpoint('detector.safetensors', weights, rename)
+    const made = await importCheckpoint(file, { net: 'hourglass', out: at('detector') })
+    expect(made).toMatchObject({ kind: 'motion model', outputs: 4, from: 'module' })
+    const written = await exportFolder(at('detector'), at('d.onnx'), { input: [2, 3, 128, 192] })
+    expect(written.outputs).toEqual({ value: [2, 4, 2], jacobian: [2, 4, 2, 2] })
+    await expect(exportFolder(at('detector'), at('x.onnx'), { part: 'generator' })).rejects.toThrow(
+      'is missing',
+    )
+  })
+
+  it('is refused where a part of it is missing', async () => {
+    const file = await checkpoint('cut.safetensors', weights, (name) =>
+      name === 'kp_detector.predictor.decoder.up_blocks.1.norm.bias' ? undefined : name,
+    )
+    const failed = importCheckpoint(file, { net: 'hourglass', out: at('cut') })
+    await expect(failed).rejects.toThrow('kp_detector.predictor.decoder.up_blocks.1.norm.bias')
+  })
+})
