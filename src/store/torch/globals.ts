@@ -1,0 +1,153 @@
+/**
+ * The only names of Python's that a checkpoint may mention, and what each is built into here: data, always.
+ * A name that is not in this table is refused where it is mentioned. The list follows what PyTorch itself
+ * allows for `weights_only=True`, with numpy's scalars and arrays and argparse's settings, which training
+ * scripts leave beside the weights.
+ */
+
+import { StorageSlice } from './storage.ts'
+import { storageTypes, tensorTypes } from './tensor-types.ts'
+import { TensorView } from './tensor-view.ts'
+import {
+  type Construct,
+  type ConstructContext,
+  Dict,
+  Global,
+  List,
+  type Meaning,
+  Opaque,
+  Tuple,
+  type Value,
+} from './values.ts'
+
+/** Looks up a name as a pickle gives it. */
+export function findGlobal(module: string, name: string): Global | undefined {
+  // No name in the table has a space of its own, so that no other split gives the same key.
+  return table.get(`${module} ${name}`)
+}
+
+/** Something that is called with anything, and of which nothing is kept. */
+const opaque = (what: string): Meaning => {
+  const value = new Opaque(what)
+  return { construct: () => value }
+}
+
+function orderedDict(args: readonly Value[], context: ConstructContext): Value {
+  const [from] = args
+  const dict = new Dict()
+  if (args.length > 1) context.refuse('at most one argument')
+  if (from === undefined) return dict
+  if (from instanceof Dict) {
+    context.work(from.pairs.length)
+    dict.pairs = from.pairs.slice()
+    return dict
+  }
+  // Python 2 gives the entries as a list of lists.
+  if (!(from instanceof List)) context.refuse('a dictionary or a list of pairs')
+  context.work(2 * from.items.length)
+  for (const pair of from.items) {
+    const items = pair instanceof List || pair instanceof Tuple ? pair.items : []
+    if (items.length !== 2) context.refuse('pairs of a key and a value')
+    dict.pairs.push(...items)
+  }
+  return dict
+}
+
+/** Its argument is what makes missing entries, which nobody asks for here. */
+function defaultDict(args: readonly Value[], context: ConstructContext): Value {
+  return orderedDict(args.slice(1), context)
+}
+
+/** (storage, offset, shape, strides, ...), with the element type at `typeAt` where there is one. */
+function rebuildTensor(least: number, most: number, typeAt?: number): Construct {
+  return (args: readonly Value[], context: ConstructContext) => {
+    const [storage, offset, shape, strides] = args
+    const isCounted = args.length >= least && args.length <= most
+    if (
+      !isCounted ||
+      !(storage instanceof StorageSlice) ||
+      !(shape instanceof Tuple) ||
+      !(strides instanceof Tuple)
+    ) {
+      context.refuse('a storage, an offset, a shape and strides')
+    }
+    context.work(shape.items.length + strides.items.length)
+    const type = typeAt === undefined ? null : args[typeAt]
+    const dtype = type instanceof Global ? type.meaning.dtype : type
+    if (dtype !== null && typeof dtype !== 'string') context.refuse('an element type')
+    return TensorView.of(storage, dtype, offset, shape.items, strides.items)
+  }
+}
+
+/** A parameter is its tensor; whether it is trained, hooks and further attributes are left out. */
+function parameter([data]: readonly Value[], context: ConstructContext): Value {
+  if (!(data instanceof TensorView)) context.refuse('a tensor')
+  return data
+}
+
+/** (function, class, its arguments, attributes): a tensor with attributes of its own, which are left out. */
+function fromType([rebuild, type, args]: readonly Value[], context: ConstructContext): Value {
+  const isRebuild = rebuild instanceof Global && rebuilders.has(rebuild.name)
+  if (!isRebuild || !(type instanceof Global) || !(args instanceof Tuple)) {
+    context.refuse('a function that rebuilds a tensor, a class, and arguments')
+  }
+  return rebuild.meaning.construct!(args.items, context)
+}
+
+/** torch.Size, which is a tuple. */
+function size([items]: readonly Value[], context: ConstructContext): Value {
+  if (!(items instanceof Tuple)) context.refuse('a tuple')
+  return items
+}
+
+const rebuilders: ReadonlyMap<string, Meaning> = new Map([
+  ['torch._utils _rebuild_tensor', { construct: rebuildTensor(4, 4) }],
+  ['torch._utils _rebuild_tensor_v2', { construct: rebuildTensor(6, 7) }],
+  ['torch._utils _rebuild_tensor_v3', { construct: rebuildTensor(7, 8, 6) }],
+  ['torch._utils _rebuild_parameter', { construct: parameter }],
+  ['torch._utils _rebuild_parameter_with_state', { construct: parameter }],
+])
+
+function* meanings(): Generator<readonly [string, Meaning]> {
+  yield* rebuilders
+  yield ['torch._tensor _rebuild_from_type_v2', { construct: fromType }]
+  yield ['torch.nn.parameter Parameter', { construct: parameter }]
+  yield ['torch Tensor', {}]
+  yield ['torch Size', { construct: size }]
+  yield ['torch device', opaque('a device')]
+  for (const dtype of tensorTypes.keys()) yield [`torch ${dtype}`, { dtype }]
+  for (const [name, storageOf] of storageTypes) {
+    yield [`torch ${name}`, { storageOf }]
+    yield [`torch.cuda ${name}`, { storageOf }]
+  }
+  yield ['torch.storage UntypedStorage', { storageOf: null }]
+  yield ['torch UntypedStorage', { storageOf: null }]
+
+  yield ['collections OrderedDict', { construct: orderedDict }]
+  yield ['collections Counter', { construct: orderedDict }]
+  yield ['collections defaultdict', { construct: defaultDict }]
+  yield ['argparse Namespace', opaque('settings')]
+  yield ['_codecs encode', opaque('bytes')]
+  // The first is their name in protocol 2, after Python 2.
+  for (const module of ['__builtin__', 'builtins']) {
+    for (const name of ['set', 'frozenset', 'bytes', 'bytearray', 'complex']) {
+      yield [`${module} ${name}`, opaque(`a ${name}`)]
+    }
+    // What makes the missing entries of a defaultdict.
+    for (const name of ['dict', 'list', 'tuple', 'int', 'float', 'str', 'bool'])
+      yield [`${module} ${name}`, {}]
+  }
+
+  yield ['numpy dtype', opaque("numpy's element type")]
+  yield ['numpy ndarray', {}]
+  // The second is its name since numpy 2.
+  for (const module of ['numpy.core', 'numpy._core']) {
+    yield [`${module}.multiarray scalar`, opaque('a numpy number')]
+    yield [`${module}.multiarray _reconstruct`, opaque('a numpy array')]
+    yield [`${module}.numeric _frombuffer`, opaque('a numpy array')]
+  }
+}
+
+const table: ReadonlyMap<string, Global> = new Map(
+  [...meanings()].map(([name, meaning]) => [name, new Global(name, meaning)]),
+)

@@ -1,0 +1,73 @@
+import { FormatError } from '../../util/errors.ts'
+
+/**
+ * How much a checkpoint file may make the reader do. Each number is far above what checkpoints of tens of
+ * thousands of tensors need, and keeps the memory for a small hostile file under 50 MB.
+ */
+export const limits = {
+  /** Bytes of one pickle, which describes the tensors and holds none of their data. */
+  pickleBytes: 64 * 2 ** 20,
+  /** Bytes of a text that is kept. No name is longer; longer texts are settings, and are passed over. */
+  textBytes: 2 ** 16,
+  /** Bytes of one whole number in a pickle. */
+  integerBytes: 64,
+  /** Steps of the pickle machine over all pickles of a file, with one more for each entry it copies. */
+  operations: 4_000_000,
+  /** Lists, tuples, dictionaries and tensors in all. */
+  objects: 250_000,
+  memoEntries: 500_000,
+  stackDepth: 100_000,
+  /** Axes of one tensor. */
+  rank: 64,
+  /** Containers inside containers, on the way to a tensor. */
+  depth: 64,
+  /** Dictionaries of tensors, the characters of their paths together, and their tensors together. */
+  states: 20_000,
+  pathCharacters: 2 ** 20,
+  tensors: 250_000,
+  /**
+   * Bytes of all tensors in memory: this factor times those of the storages in the file, plus the slack. Only
+   * views that repeat elements (a stride of 0), tensors that share a storage and narrow types need a factor.
+   */
+  expansion: 8,
+  expansionSlack: 16 * 2 ** 20,
+  zipEntries: 50_000,
+  /** Bytes of a deflated entry once inflated: the factor times its deflated size, plus the slack. */
+  inflation: 100,
+  inflationSlack: 2 ** 20,
+  /** Bytes of all deflated entries once inflated: the factor times the file's size, plus the slack. */
+  totalInflation: 16,
+  totalInflationSlack: 16 * 2 ** 20,
+} as const
+
+/** What to do about a file that breaks its format. */
+export const damaged = 'download the file again, or save it again in PyTorch'
+
+/** Counts what the pickles of one file cost, against `limits`. */
+export class Budget {
+  private operations = 0
+  private objects = 0
+
+  constructor(private readonly file: string) {}
+
+  /** @throws FormatError beyond the limit on steps. */
+  work(steps = 1): void {
+    this.operations += steps
+    if (this.operations > limits.operations) this.refuse('steps', limits.operations)
+  }
+
+  /** @throws FormatError beyond the limit on objects. */
+  object(): void {
+    if (++this.objects > limits.objects) this.refuse('objects', limits.objects)
+  }
+
+  private refuse(what: string, most: number): never {
+    throw new FormatError({
+      what: `the file describes more than pantin reads`,
+      where: this.file,
+      got: `over ${most} ${what}`,
+      expected: `at most ${most}, which is enough for tens of thousands of tensors`,
+      remedy: damaged,
+    })
+  }
+}

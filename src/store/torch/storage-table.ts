@@ -1,0 +1,69 @@
+import { FormatError } from '../../util/errors.ts'
+import { damaged } from './limits.ts'
+import { Storage, StorageSlice } from './storage.ts'
+import { tensorTypes } from './tensor-types.ts'
+import { describe, Global, Tuple, type Value } from './values.ts'
+
+/** The storages that a pickle mentions, by key. */
+export class StorageTable {
+  readonly storages = new Map<string, Storage>()
+
+  constructor(private readonly file: string) {}
+
+  /**
+   * The storage of a persistent id: ('storage', class, key, location, elements) and, in the old format, also
+   * None or (view key, offset, elements) for a part of it.
+   *
+   * @throws FormatError for anything else.
+   */
+  find(id: Value): StorageSlice {
+    if (!(id instanceof Tuple)) this.refuse('a reference that is no storage', describe(id))
+    const [kind, storageClass, key, , elements, part = null] = id.items
+    if (kind === 'module') {
+      throw new FormatError({
+        what: 'the file holds a whole network with its code, not only its weights',
+        where: this.file,
+        expected: 'a dictionary of tensors',
+        remedy: 'in PyTorch, save network.state_dict() in place of the network',
+      })
+    }
+    const dtype = storageClass instanceof Global ? storageClass.meaning.storageOf : undefined
+    if (kind !== 'storage' || dtype === undefined || id.items.length > 6 || typeof key !== 'string') {
+      this.refuse('a reference that is no storage', id.items.slice(0, 6).map(describe).join(', '))
+    }
+    const type = dtype ?? 'uint8'
+    const { bytes } = tensorTypes.get(type)!
+    const byteLength = this.count(elements, bytes)
+    const storage = this.storages.get(key) ?? new Storage(this.file, key, bytes, byteLength)
+    if (storage.byteLength !== byteLength) {
+      this.refuse('one storage with two sizes', `${storage.byteLength} and ${byteLength} bytes`)
+    }
+    this.storages.set(key, storage)
+    if (part === null) return new StorageSlice(storage, type, 0, byteLength)
+
+    const [, offset, size] = part instanceof Tuple && part.items.length === 3 ? part.items : []
+    const start = this.count(offset, bytes)
+    const length = this.count(size, bytes)
+    if (start + length > byteLength) {
+      this.refuse(
+        'a part of a storage reaches beyond it',
+        `${length} bytes from byte ${start} of ${byteLength}`,
+      )
+    }
+    return new StorageSlice(storage, type, start, length)
+  }
+
+  /** The bytes of this many elements. */
+  private count(elements: Value | undefined, bytes: number): number {
+    const length = typeof elements === 'number' ? elements * bytes : -1
+    if (!Number.isSafeInteger(length) || length < 0) {
+      this.refuse('a storage of a size that cannot be', `${describe(elements)} elements`)
+    }
+    return length
+  }
+
+  private refuse(what: string, got: string): never {
+    const expected = "('storage', its class, a key, a device, its number of elements)"
+    throw new FormatError({ what, where: this.file, got, expected, remedy: damaged })
+  }
+}
