@@ -42,6 +42,8 @@ export const trainingConfigSchema = z.object({
   augment: z
     .object({ flip: z.boolean(), colour: z.number().min(0).max(1) })
     .default({ flip: false, colour: 0 }),
+  /** Folder of a model or network, as given, whose weights training begins with, where they fit. */
+  init: z.string().optional(),
   /** ONNX file of a network whose outputs are compared, scale by scale: a perceptual loss. */
   perceptual: z.string().optional(),
   /** Steps between lines of metrics.jsonl. */

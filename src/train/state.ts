@@ -9,9 +9,17 @@ import type { TrainingState } from './step-session.ts'
 /** Prefixes of the optimiser's tensors in a checkpoint; weights and buffers stand under their own names. */
 const prefixes = { firstMoment: 'adam.first.', secondMoment: 'adam.second.' } as const
 
-/** Fresh weights, and moments of zero. */
-export function initialState({ weights, buffers }: FlatLayouts, random: Random): TrainingState {
-  const fresh = initialise([...weights.entries, ...buffers.entries], random)
+/**
+ * Fresh weights, and moments of zero.
+ *
+ * @param given weights to begin with in place of fresh ones, of the model's names and shapes
+ */
+export function initialState(
+  { weights, buffers }: FlatLayouts,
+  random: Random,
+  given: ReadonlyMap<string, Tensor> = new Map(),
+): TrainingState {
+  const fresh = new Map([...initialise([...weights.entries, ...buffers.entries], random), ...given])
   return {
     weights: pack(fresh, weights),
     buffers: pack(fresh, buffers),

@@ -1,4 +1,6 @@
 import { readFile } from 'node:fs/promises'
+import { startingWeights } from '../convert/starting-weights.ts'
+import type { Tensor } from '../graph/tensor.ts'
 import type { Clip } from '../media/clip.ts'
 import { openClip } from '../media/source.ts'
 import { fileError } from '../store/file-errors.ts'
@@ -45,6 +47,7 @@ export async function train(clips: string | readonly string[], options: TrainOpt
   let cache: FrameCache | undefined
   try {
     assertUsable(opened, { size: config.model.size, holdout: config.training.holdout })
+    if (!options.resume) await readStart(config)
     // Read here too, so that a file that cannot be used is refused before the run folder is made.
     await readPerceptual(config.training)
     run = await makeRun(config, options)
@@ -86,7 +89,8 @@ async function trainOn(
     ...(perceptual && { perceptual }),
   })
   const random = new Random(training.seed)
-  let state: TrainingState = initialState(step, random.fork())
+  const forWeights = random.fork()
+  let state: TrainingState
   let position: Position = { step: 0, elapsedBefore: 0, window: emptyWindow() }
   if (await run.hasCheckpoint()) {
     const checkpoint = await run.loadCheckpoint()
@@ -94,6 +98,8 @@ async function trainOn(
     random.state = checkpoint.randomState
     const window = JSON.parse(checkpoint.extra.get('window') ?? 'null') as Window | null
     position = { step: checkpoint.step, elapsedBefore: checkpoint.elapsed, window: window ?? emptyWindow() }
+  } else {
+    state = initialState(step, forWeights, await readStart(run.config))
   }
   await run.truncateMetrics(position.step)
 
@@ -142,6 +148,11 @@ async function trainOn(
     await reconstructor.close()
     await session.close()
   }
+}
+
+/** Weights that a run begins with in place of fresh ones. @throws InputError, FormatError where they cannot be. */
+async function readStart({ model, training }: RunConfig): Promise<ReadonlyMap<string, Tensor> | undefined> {
+  return training.init === undefined ? undefined : startingWeights(training.init, model)
 }
 
 /** The perceptual network that a run names. @throws InputError, FormatError for a file that cannot be used. */

@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { readSafetensors } from '../../src/store/safetensors.ts'
 import { type TrainOptions, train } from '../../src/train/train.ts'
 import { InputError, TrainingError } from '../../src/util/errors.ts'
 import { tinyModel } from './tiny.ts'
@@ -131,4 +132,23 @@ test.each<[string, Partial<TrainOptions>, RegExp]>([
 test('a clip that is too short, and frames that are too small, are refused', async () => {
   await expect(train('puppet:3,frames=2,size=48', options('short'))).rejects.toThrow(/too few frames/)
   await expect(train('puppet:3,frames=24,size=24', options('small'))).rejects.toThrow(/smaller than/)
+})
+
+test('a run begins with the weights of another where they fit', async () => {
+  const begun = join(folder, 'whole')
+  // A step so small that nothing moves beyond rounding: what is left is where training began.
+  await train(clip, options('begun', { init: begun, steps: 1, learningRate: 1e-12, seed: 99 }))
+  const [before, after] = await Promise.all(
+    ['whole', 'begun'].map((out) => readSafetensors(join(folder, out, 'weights.safetensors'))),
+  )
+  const names = [...before!.tensors.keys()].filter((name) => !name.includes('running_'))
+  expect(names.length).toBeGreaterThan(50)
+  for (const name of names) {
+    const [was, is] = [before!.tensors.get(name)!.data, after!.tensors.get(name)!.data]
+    is.forEach((value, i) => {
+      expect(Number(value)).toBeCloseTo(Number(was[i]), 6)
+    })
+  }
+  await expect(train(clip, options('nowhere', { init: join(folder, 'none') }))).rejects.toThrow(InputError)
+  await expect(readdir(join(folder, 'nowhere'))).rejects.toThrow('ENOENT')
 })

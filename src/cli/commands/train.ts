@@ -31,6 +31,7 @@ interface TrainFlags {
   readonly device?: DeviceName
   readonly holdout?: number
   readonly fit?: FitName
+  readonly init?: string
   readonly perceptual?: string
   readonly resume?: true
   readonly force?: true
@@ -86,6 +87,7 @@ export const addTrain: AddCommand = (program, call) => {
         'letterbox',
       ]),
     )
+    .option('--init <folder>', "begin with this model's or network's weights, where they fit")
     .option('--perceptual <file.onnx>', 'compare pictures by the features of this network too')
     .option('--resume', 'continue the run in --out from its last checkpoint')
     .addOption(new Option('--force', 'replace the run in --out').conflicts('resume'))
@@ -97,9 +99,9 @@ async function runTrain({ reporter, signal }: Context, videos: string[], flags: 
   await reporter.prepare()
   // Only what was given: a resumed run keeps the rest as it was begun.
   const { out, net, size, keypoints, head, skip, dilations } = flags
-  const { steps, minutes, batch, seed, device, holdout, fit, perceptual } = flags
+  const { steps, minutes, batch, seed, device, holdout, fit, init, perceptual } = flags
   const model = { net, size, keypoints, head, skip, dilations }
-  const given = { ...model, steps, minutes, batch, seed, device, holdout, fit, perceptual }
+  const given = { ...model, steps, minutes, batch, seed, device, holdout, fit, init, perceptual }
   const run = await train(videos, {
     ...defined(given),
     out,
