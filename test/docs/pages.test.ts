@@ -1,0 +1,47 @@
+import { readdirSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { blockIndex, blockPage } from '../../scripts/docs/block-page.ts'
+import { networkIndex, networkPage } from '../../scripts/docs/network-page.ts'
+import { blocks } from '../../src/layers/blocks.ts'
+import { netNames } from '../../src/zoo/registry.ts'
+
+/** The pages of docs/ are what the code says now. `npm run docs` writes them. */
+
+const docs = fileURLToPath(new URL('../../docs/', import.meta.url))
+
+describe('networks', () => {
+  it.each(netNames)('%s', async (name) => {
+    await expect(await networkPage(name)).toMatchFileSnapshot(`${docs}networks/${name}.md`)
+  })
+
+  it('are listed', async () => {
+    await expect(networkIndex()).toMatchFileSnapshot(`${docs}networks/README.md`)
+    expect(pagesIn('networks')).toEqual([...netNames].sort())
+  })
+})
+
+describe('blocks', () => {
+  it.each(blocks.map((block) => ({ name: block.name, block })))('$name', async ({ name, block }) => {
+    await expect(blockPage(block)).toMatchFileSnapshot(`${docs}blocks/${name}.md`)
+  })
+
+  it('are listed', async () => {
+    await expect(blockIndex()).toMatchFileSnapshot(`${docs}blocks/README.md`)
+    expect(pagesIn('blocks')).toEqual(blocks.map(({ name }) => name).sort())
+  })
+
+  it('name networks that there are', () => {
+    const strangers = blocks.flatMap(({ usedBy }) =>
+      usedBy.filter((net) => !(netNames as string[]).includes(net)),
+    )
+    expect(strangers).toEqual([])
+  })
+})
+
+/** No page is left of what was taken away. */
+const pagesIn = (folder: string) =>
+  readdirSync(docs + folder)
+    .filter((file) => file !== 'README.md')
+    .map((file) => file.replace(/\.md$/, ''))
+    .sort()
