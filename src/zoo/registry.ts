@@ -1,10 +1,38 @@
 import { InputError, nearest } from '../util/errors.ts'
+import { edanet, edanetErfdec } from './edanet.ts'
+import { enet, enetOriginal } from './enet.ts'
+import { erfnet } from './erfnet.ts'
+import { esnet } from './esnet.ts'
+import { fcn } from './fcn.ts'
 import { hourglass } from './hourglass.ts'
-import { lednet } from './lednet.ts'
+import { laednetL, laednetM, laednetS } from './laednet.ts'
+import { lednet, lednetFigure, lednetOfficial } from './lednet.ts'
+import { lrdnet } from './lrdnet.ts'
 import type { Net } from './net.ts'
+import { resnet18, resnet50 } from './resnet.ts'
 
 /** Every network, by name. A network is added by its own file and a line here. */
-export const zoo = { hourglass, lednet } as const satisfies { readonly [name: string]: Net }
+export const zoo = {
+  hourglass,
+  lednet,
+  'lednet-official': lednetOfficial,
+  'lednet-figure': lednetFigure,
+  esnet,
+  edanet,
+  'edanet-erfdec': edanetErfdec,
+  enet,
+  'enet-original': enetOriginal,
+  erfnet,
+  fcn,
+  resnet18,
+  resnet50,
+  lrdnet,
+  'laednet-s': laednetS,
+  'laednet-m': laednetM,
+  'laednet-l': laednetL,
+} as const satisfies {
+  readonly [name: string]: Net
+}
 
 export type NetName = keyof typeof zoo
 

@@ -1,0 +1,91 @@
+import type { Value } from '../graph/graph.ts'
+import { add } from '../graph/ops/arithmetic.ts'
+import { relu } from '../graph/ops/unary.ts'
+import { batchNorm2d } from './batch-norm.ts'
+import type { Block } from './block.ts'
+import { depthwise, pointwise } from './depthwise.ts'
+import { relu6 } from './relu6.ts'
+import { residualGain } from './residual-gain.ts'
+import type { Scope } from './scope.ts'
+
+export interface InvertedResidualOptions {
+  /** D (default: as many as there are). */
+  readonly outputs?: number
+  /** t, how many times wider the block is inside (default 6). At 1 the first convolution is left out. */
+  readonly expansion?: number
+  /** Side of the depthwise kernel: odd (default 3). */
+  readonly kernel?: number
+  readonly stride?: number
+  /** Default: relu6. */
+  readonly activation?: 'relu6' | 'relu'
+}
+
+/**
+ * Inverted residual with a linear bottleneck (Sandler et al. 2018, MobileNetV2, section 3; EfficientNet-Lite
+ * is made of it): wide inside, where only the cheap depthwise convolution works, and narrow outside, where no
+ * nonlinearity may lose what few channels hold.
+ *
+ * ```
+ * x ── 1 x 1 to t C ─ norm ─ ReLU6 ── depthwise k x k, stride s ─ norm ─ ReLU6 ── 1 x 1 to D ─ norm ── + ──
+ * └────────────────────────────────────── if s = 1 and D = C ─────────────────────────────────────────┘
+ * ```
+ *
+ * Giving h x w. Parameters: t C² + k² t C + t C D + 4 t C + 2 D; for t = 1, which has no first convolution,
+ * k² C + C D + 2 C + 2 D. Multiply-adds: t C² H W + (k² t C + t C D) h w; for t = 1, (k² C + C D) h w.
+ *
+ * Parameters are named as in timm: `conv_pw`, `bn1`, `conv_dw`, `bn2`, `conv_pwl`, `bn3`; for t = 1
+ * `conv_dw`, `bn1`, `conv_pw`, `bn2`.
+ *
+ * @param x [N, C, H, W]
+ * @returns [N, D, h, w], with h = ceil(H / s) and w = ceil(W / s)
+ */
+export function invertedResidual(scope: Scope, x: Value, options: InvertedResidualOptions = {}): Value {
+  const channels = x.shape[1]!
+  const { outputs = channels, expansion = 6, kernel = 3, stride = 1, activation = 'relu6' } = options
+  const bent = activation === 'relu6' ? relu6 : relu
+  const adds = stride === 1 && outputs === channels
+  const norm = (name: string, value: Value, gain = 1) => batchNorm2d(scope.child(name), value, { gain })
+
+  // Without the expansion, timm's names count from the convolution that comes first then.
+  const expands = expansion !== 1
+  let y = x
+  if (expands) y = bent(norm('bn1', pointwise(scope.child('conv_pw'), x, expansion * channels)))
+  y = bent(norm(expands ? 'bn2' : 'bn1', depthwise(scope.child('conv_dw'), y, { kernel, stride })))
+  y = pointwise(scope.child(expands ? 'conv_pwl' : 'conv_pw'), y, outputs)
+  y = norm(expands ? 'bn3' : 'bn2', y, adds ? residualGain : 1)
+  return adds ? add(y, x) : y
+}
+
+export const invertedResidualBlock: Block = {
+  name: 'inverted-residual',
+  title: 'Inverted residual',
+  file: 'inverted-residual.ts',
+  usedBy: ['laednet-s', 'laednet-m', 'laednet-l'],
+  examples: [
+    {
+      label: '24 channels, expansion 6',
+      input: [1, 24, 16, 16],
+      build: (scope, x) => invertedResidual(scope, x),
+      cost: {
+        params: 6 * 24 ** 2 + 9 * 6 * 24 + 6 * 24 * 24 + 4 * 6 * 24 + 2 * 24,
+        macs: 6 * 24 ** 2 * 16 * 16 + (9 * 6 * 24 + 6 * 24 * 24) * 16 * 16,
+      },
+    },
+    {
+      label: '24 to 40 channels, kernel 5, stride 2, ReLU',
+      input: [1, 24, 16, 16],
+      build: (scope, x) =>
+        invertedResidual(scope, x, { outputs: 40, kernel: 5, stride: 2, activation: 'relu' }),
+      cost: {
+        params: 6 * 24 ** 2 + 25 * 6 * 24 + 6 * 24 * 40 + 4 * 6 * 24 + 2 * 40,
+        macs: 6 * 24 ** 2 * 16 * 16 + (25 * 6 * 24 + 6 * 24 * 40) * 8 * 8,
+      },
+    },
+    {
+      label: '32 to 16 channels, no expansion',
+      input: [1, 32, 16, 16],
+      build: (scope, x) => invertedResidual(scope, x, { outputs: 16, expansion: 1 }),
+      cost: { params: 9 * 32 + 32 * 16 + 2 * 32 + 2 * 16, macs: (9 * 32 + 32 * 16) * 16 * 16 },
+    },
+  ],
+}
