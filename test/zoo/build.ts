@@ -23,17 +23,20 @@ export function weighed(values: readonly Value[]): Value {
 /**
  * Starting weights under which everything that is wired up has a gradient: norms are shifted so that no ReLU
  * shuts a path (a dead unit is chance, a missing path is a mistake), gates stand half open, and kernels that
- * start at 0, as the jacobian head's, do not.
+ * start at 0, as the jacobian head's, do not. A trained slope has a gradient from what is negative only, so
+ * with slopes (they alone start at 0.25) every other channel is shifted down.
  */
 export function openWeights(graph: Graph): Map<string, Tensor> {
   const parameters = parametersOf(graph)
   const weights: Map<string, Tensor> = initialise(parameters, new Random(3))
+  const slopes = parameters.some(({ initial }) => initial.kind === 'fill' && initial.value === 0.25)
+  const shifts = (n: number) => Array.from({ length: n }, (_, i) => (slopes && i % 2 === 1 ? -1 : 1))
   for (const { name, shape, initial } of parameters) {
     if (name.endsWith('gate.weight'))
       weights.set(name, floats(new Array<number>(sizeOf(shape)).fill(1e-4), shape))
     if (initial.kind !== 'fill' || initial.value !== 0 || name.endsWith('running_mean')) continue
     const shift = shape.length === 1 && name.endsWith('bias')
-    weights.set(name, shift ? floats(new Array<number>(sizeOf(shape)).fill(1), shape) : noise(shape, 9))
+    weights.set(name, shift ? floats(shifts(sizeOf(shape)), shape) : noise(shape, 9))
   }
   return weights
 }

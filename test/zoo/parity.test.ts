@@ -10,7 +10,13 @@ import { fillByFormula, formulaInput, loadFixture, relativeError, stateOf } from
 
 /** Networks of the zoo against their references, under the same formulas for all parameters. */
 
-const published = [{ name: 'lednet', parameters: 915_029 }] as const
+const published = [
+  { name: 'lednet', parameters: 915_029 },
+  { name: 'enet', parameters: 357_974 },
+  { name: 'erfnet', parameters: 2_064_896 },
+  { name: 'esnet', parameters: 1_658_486 },
+  { name: 'edanet', parameters: 685_426 },
+] as const
 
 describe.each(published)('$name', ({ name, parameters }) => {
   const net = findNet(name)
