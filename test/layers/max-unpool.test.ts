@@ -32,8 +32,13 @@ async function unpool({ kernel, stride, padding, shape }: (typeof pools)[number]
   const feeds = { source: noise(shape, 1), values: noise(values.shape, 2) }
   const outputs = await evaluate(graph, feeds)
   const index = Array.from(outputs.index!.data, Number)
-  const { result, slope: found } = outputs
-  return { result, slope: found, index, given: feeds.values.data, weights: weights.data }
+  return {
+    result: outputs.result!,
+    slope: outputs.slope!,
+    index,
+    given: feeds.values.data,
+    weights: weights.data,
+  }
 }
 
 /** The window that wrote last at each pixel; -1 where none did. */
@@ -49,14 +54,14 @@ describe.each(pools)('a $kernel x $kernel pool of stride $stride over [$shape]',
   it('is undone: each pixel has the value of the last window that chose it, or 0', async () => {
     const { result, index, given } = await unpool(pool)
     const expected = lastWriters(index, pool.shape).map((window) => (window < 0 ? 0 : given[window]!))
-    expect(Array.from(result!.data)).toEqual(expected)
+    expect(Array.from(result.data)).toEqual(expected)
   })
 
   it('gives the gradient of a pixel to the value that stays there, and none to others', async () => {
     const { slope, index, weights } = await unpool(pool)
     const writers = lastWriters(index, pool.shape)
     const expected = index.map((at, window) => (writers[at] === window ? weights[at]! : 0))
-    expect(Array.from(slope!.data as Float32Array)).toEqual(expected)
+    expect(Array.from(slope.data as Float32Array)).toEqual(expected)
   })
 })
 
