@@ -2,12 +2,20 @@ import type { Value } from '../graph/graph.ts'
 import { conv } from '../graph/ops/conv.ts'
 import { floats, type Tensor } from '../graph/tensor.ts'
 import { InputError } from '../util/errors.ts'
+import type { Block } from './block.ts'
 import type { Scope } from './scope.ts'
 
 /**
  * Anti-alias interpolation (Siarohin et al. 2019, as their code has it): a Gaussian filter, of which every
  * 1 / scale-th pixel is kept. Filter and choice are one strided depthwise convolution, which gives the same
- * numbers for 1 / scale² of the work. The kernel is the buffer `weight` [C, 1, n, n].
+ * numbers for 1 / scale² of the work. The kernel is the buffer `weight` [C, 1, n, n], n = 13 at a scale of
+ * 0.25.
+ *
+ * ```
+ * x ── Gaussian n x n, depthwise, stride 1 / scale ──
+ * ```
+ *
+ * Parameters: 0 (the kernel is not trained). Multiply-adds: n² C H W scale².
  *
  * @param x [N, C, H, W]
  * @param scale of the result, in (0, 1]; at 1 nothing is done and nothing is asked of the scope
@@ -31,6 +39,21 @@ export function antiAlias(scope: Scope, x: Value, scale: number): Value {
     pads: [side, side, side, side],
     group: channels,
   })
+}
+
+export const antiAliasBlock: Block = {
+  name: 'anti-alias',
+  title: 'Anti-alias interpolation',
+  file: 'anti-alias.ts',
+  usedBy: [],
+  examples: [
+    {
+      label: '3 channels, a quarter of the size',
+      input: [1, 3, 64, 64],
+      build: (scope, x) => antiAlias(scope, x, 0.25),
+      cost: { params: 0, macs: 13 ** 2 * 3 * 64 * 64 * 0.25 ** 2 },
+    },
+  ],
 }
 
 /**

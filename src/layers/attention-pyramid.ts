@@ -2,50 +2,137 @@ import type { Value } from '../graph/graph.ts'
 import { add, mul, reduceMean } from '../graph/ops/arithmetic.ts'
 import { resize } from '../graph/ops/resize.ts'
 import { relu } from '../graph/ops/unary.ts'
-import { columnConv, rowConv } from './asymmetric.ts'
+import { asymmetricConv } from './asymmetric.ts'
 import { batchNorm2d } from './batch-norm.ts'
+import type { Block } from './block.ts'
 import { conv2d } from './conv2d.ts'
 import type { Scope } from './scope.ts'
 
 const epsilon = 1e-3
 
 /**
- * Attention pyramid network, APN: LEDNet's decoder (Wang et al. 2019, section 3.2). A pyramid one channel
- * wide weighs each pixel of the projected features, and the projected global mean is added.
+ * Which reading of the paper: one channel and kernels in two lines, one channel and `full` kernels, or as
+ * `wide` as the input.
+ */
+export type PyramidForm = 'factorised' | 'full' | 'wide'
+
+interface Level {
+  readonly length: number
+  readonly stride?: number
+  readonly outputs: number
+}
+
+/**
+ * Attention pyramid network, APN: LEDNet's decoder (Wang et al. 2019, section 3.2). A pyramid of three
+ * scales looks far around each pixel and weighs the projected features; the projected global mean is added.
+ * Every convolution is followed by norm and ReLU; "up" is bilinear with matching corners.
  *
- * The paper leaves the pyramid's width open; this is the form of the Efficient-Segmentation-Networks
- * repository: width 1, its 7x7, 5x5 and 3x3 kernels factorised.
+ * ```
+ * x ─┬─ mean over the picture ─ 1x1 to D ─────────────────────────────────────────────── + ──
+ *    ├─ 1x1 to D ──────────────────────────────────────────────────────────────────── · ─┘
+ *    └─ 7x7, stride 2 ─┬─ 7x7 ─────────────────────────────────────────────── + ─ up ─┘
+ *                      └─ 5x5, stride 2 ─┬─ 5x5 ───────────────────── + ─ up ─┘
+ *                                        └─ 3x3, stride 2 ─ 3x3 ─ up ─┘
+ * ```
+ *
+ * The paper says neither how wide the pyramid is nor that its kernels are factorised, and public code has
+ * three forms:
+ *
+ * - `factorised` (the Efficient-Segmentation-Networks repository): one channel wide, so that all D channels
+ *   share one map of weights; n x n as n x 1 and 1 x n.
+ * - `full` (LEDNet's own repository, lednet.py): one channel wide, whole kernels.
+ * - `wide` (there, lednet_1.py, as the paper's figure shows it): C channels going down; on each way out a 1x1
+ *   to D in place of the 7x7, 5x5 and second 3x3, so that each channel has weights of its own.
+ *
+ * Parameters, from C to D channels: 2 C D + 6 D + P, with P = 7 C + 77 (factorised), 49 C + 135 (full),
+ * 83 C² + 9 C + 3 C D + 9 D (wide). Multiply-adds: C D (H W + 1) + Q H W, with Q = 7 C / 2 + 451 / 64
+ * (factorised), 49 C / 4 + 501 / 32 (full), 893 C² / 64 + 21 C D / 64 (wide), for H and W multiples of 8.
  *
  * @param x [N, C, H, W]
+ * @param outputs D
  * @returns [N, outputs, H, W]
  */
-export function attentionPyramid(scope: Scope, x: Value, outputs: number): Value {
-  const [h, w] = x.shape.slice(2) as [number, number]
-  const project = (name: string, value: Value) => {
-    const sequence = scope.child(name).child('conv')
-    const projected = conv2d(sequence.child(0), value, outputs, { kernel: 1 })
-    return relu(batchNorm2d(sequence.child(1), projected, { epsilon }))
-  }
-  const upsample = (value: Value, size: readonly [number, number]) => resize(value, size, 'bilinear-corners')
+export function attentionPyramid(
+  scope: Scope,
+  x: Value,
+  outputs: number,
+  form: PyramidForm = 'factorised',
+): Value {
+  const inputs = x.shape[1]!
+  const level = form === 'factorised' ? inLines : convNormRelu
+  const width = form === 'wide' ? inputs : 1
+  const down = (name: string, value: Value, length: number) =>
+    level(scope, name, value, { length, stride: 2, outputs: width })
+  const out = (name: string, value: Value, length: number) =>
+    level(scope, name, value, form === 'wide' ? { length: 1, outputs } : { length, outputs: 1 })
+  const project = (name: string, value: Value) => convNormRelu(scope, name, value, { length: 1, outputs })
 
   const mean = project('branch1.1', reduceMean(x, [2, 3], { keep: true }))
   const middle = project('mid.0', x)
-
-  const level1 = line(scope.child('down1'), 0, x, 7, 2)
-  const level2 = line(scope.child('down2'), 0, level1, 5, 2)
-  const level3 = line(scope.child('down3'), 4, line(scope.child('down3'), 0, level2, 3, 2), 3)
-  const quarter = upsample(level3, [Math.floor((h + 3) / 4), Math.floor((w + 3) / 4)])
-  const half = upsample(add(line(scope.child('conv2'), 0, level2, 5), quarter), [
-    Math.floor((h + 1) / 2),
-    Math.floor((w + 1) / 2),
-  ])
-  const attention = upsample(add(line(scope.child('conv1'), 0, level1, 7), half), [h, w])
+  const half = down('down1', x, 7)
+  const quarter = down('down2', half, 5)
+  const eighth = down('down3.0', quarter, 3)
+  const fromEighth = upTo(quarter, out('down3.1', eighth, 3))
+  const fromQuarter = upTo(half, add(out('conv2', quarter, 5), fromEighth))
+  const attention = upTo(x, add(out('conv1', half, 7), fromQuarter))
   return add(mul(attention, middle), mean)
 }
 
-/** n x 1, 1 x n, norm and ReLU to one channel; the three stand in the checkpoint's sequence from `first`. */
-function line(scope: Scope, first: number, x: Value, length: number, stride = 1): Value {
-  const column = columnConv(scope.child(first), x, { length, stride, outputs: 1 })
-  const row = rowConv(scope.child(first + 1), column, { length, stride })
-  return relu(batchNorm2d(scope.child(first + 2), row, { epsilon }))
+function upTo({ shape }: Value, value: Value): Value {
+  return resize(value, shape.slice(2) as [number, number], 'bilinear-corners')
+}
+
+function convNormRelu(scope: Scope, name: string, x: Value, { length, stride = 1, outputs }: Level): Value {
+  const sequence = scope.child(name).child('conv')
+  const convolved = conv2d(sequence.child(0), x, outputs, { kernel: length, stride })
+  return relu(batchNorm2d(sequence.child(1), convolved, { epsilon }))
+}
+
+/** n x 1, 1 x n, norm and ReLU; the checkpoint counts the four on through all levels of one sequence. */
+function inLines(scope: Scope, name: string, x: Value, level: Level): Value {
+  const [sequence, place = '0'] = name.split('.') as [string, string?]
+  const inner = scope.child(sequence)
+  const first = 4 * Number(place)
+  const convolved = asymmetricConv(inner, x, { ...level, names: [first, first + 1] })
+  return relu(batchNorm2d(inner.child(first + 2), convolved, { epsilon }))
+}
+
+const cost = (
+  inputs: number,
+  outputs: number,
+  pixels: number,
+  pyramid: { params: number; macs: number },
+) => ({
+  params: 2 * inputs * outputs + 6 * outputs + pyramid.params,
+  macs: inputs * outputs * (pixels + 1) + pyramid.macs * pixels,
+})
+
+export const attentionPyramidBlock: Block = {
+  name: 'attention-pyramid',
+  title: 'Attention pyramid network',
+  file: 'attention-pyramid.ts',
+  usedBy: ['lednet', 'lednet-official', 'lednet-figure'],
+  examples: [
+    {
+      label: '128 to 10 channels, factorised',
+      input: [1, 128, 8, 8],
+      build: (scope, x) => attentionPyramid(scope, x, 10),
+      cost: cost(128, 10, 64, { params: 7 * 128 + 77, macs: (7 * 128) / 2 + 451 / 64 }),
+    },
+    {
+      label: '128 to 10 channels, full kernels',
+      input: [1, 128, 8, 8],
+      build: (scope, x) => attentionPyramid(scope, x, 10, 'full'),
+      cost: cost(128, 10, 64, { params: 49 * 128 + 135, macs: (49 * 128) / 4 + 501 / 32 }),
+    },
+    {
+      label: '128 to 10 channels, wide',
+      input: [1, 128, 8, 8],
+      build: (scope, x) => attentionPyramid(scope, x, 10, 'wide'),
+      cost: cost(128, 10, 64, {
+        params: 83 * 128 ** 2 + 9 * 128 + 3 * 128 * 10 + 9 * 10,
+        macs: (893 * 128 ** 2 + 21 * 128 * 10) / 64,
+      }),
+    },
+  ],
 }
