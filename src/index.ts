@@ -11,11 +11,23 @@ export type { Keypoints } from './animate/keypoints.ts'
 export { type MotionModel, openModel } from './animate/model.ts'
 export { type TrackedFrame, type TrackOptions, track } from './animate/track.ts'
 export { type WriteTrackOptions, writeTrack } from './animate/write-track.ts'
+// What networks cost; checkpoints in, ONNX out.
+export {
+  type DetectorProfile,
+  type NetProfile,
+  type Profile,
+  profile,
+  profileDetector,
+  profileNet,
+} from './compress/profile.ts'
+export { type ExportedModel, type ExportOptions, exportFolder } from './convert/export-folder.ts'
+export { type ImportOptions, type ImportResult, importCheckpoint } from './convert/import-checkpoint.ts'
 // Networks and the graphs that they are.
 export { Graph, type Value } from './graph/graph.ts'
 export * as ops from './graph/ops/index.ts'
 export type { Tensor } from './graph/tensor.ts'
-export { Scope } from './layers/scope.ts'
+export * as layers from './layers/index.ts'
+export { type Dilations, Scope } from './layers/scope.ts'
 // Frames in and out.
 export {
   type Clip,
@@ -29,6 +41,7 @@ export {
 } from './media/index.ts'
 export { type MotionConfig, publishedConfig, smallConfig } from './motion/config.ts'
 export { detectorGraph, generatorGraph } from './motion/model.ts'
+export { initialise, parametersOf } from './motion/weights.ts'
 export { toOnnx } from './onnx/export.ts'
 export { fromOnnx } from './onnx/import.ts'
 export { createSession, describeDevices } from './runtime/node.ts'
@@ -38,5 +51,7 @@ export type { RunConfig, TrainingConfig } from './train/config.ts'
 export { type TrainedRun, type TrainOptions, type TrainProgress, train } from './train/train.ts'
 // What goes wrong on purpose.
 export * from './util/errors.ts'
+export { Random } from './util/random.ts'
 export { version } from './util/version.ts'
-export { findNet, zoo } from './zoo/registry.ts'
+export type { Net } from './zoo/net.ts'
+export { findNet, netNames, zoo } from './zoo/registry.ts'

@@ -7,7 +7,7 @@ import { generated, table, whole } from './tables.ts'
 /** The page of a block: what the code says of it, and what its examples cost. */
 export function blockPage(block: Block): string {
   const source = readFileSync(new URL(`../../src/layers/${block.file}`, import.meta.url), 'utf8')
-  const parts = documentedIn(source).map(({ name, code, markdown }) =>
+  const parts = documentedIn(sectionOf(block, source)).map(({ name, code, markdown }) =>
     name === undefined ? markdown : `## \`${name}\`\n\n\`\`\`ts\n${code}\n\`\`\`\n\n${markdown}`,
   )
   const options = optionsIn(source)
@@ -29,6 +29,14 @@ export function blockPage(block: Block): string {
     ),
     'A test builds each example and counts it.',
   ].join('\n\n')}\n`
+}
+
+/** A file with several blocks has them one after another: what stands before a block's entry is its own. */
+function sectionOf({ name }: Block, source: string): string {
+  const sections = source.split(/^(?=export const \w+: Block = \{)/m)
+  if (sections.length < 3) return source
+  const at = sections.findIndex((section) => section.includes(`name: '${name}',`))
+  return sections[at - 1]!.replace(/^export const \w+: Block = \{[\s\S]*?^\}/m, '')
 }
 
 function usedBy({ usedBy }: Block): string {

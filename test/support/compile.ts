@@ -34,8 +34,8 @@ export function compile(...entries: string[]): Compiled {
     const output = join(folder, relative(root, file).replace(/\.ts$/, '.js'))
     mkdirSync(dirname(output), { recursive: true })
     writeFileSync(output, toJavaScript(source))
-    for (const { fileName } of ts.preProcessFile(source).importedFiles) {
-      if (fileName.startsWith('.')) waiting.push(resolve(dirname(file), fileName))
+    for (const name of importsOf(source)) {
+      if (name.startsWith('.')) waiting.push(resolve(dirname(file), name))
     }
   }
   return {
@@ -43,6 +43,13 @@ export function compile(...entries: string[]): Compiled {
     url: (path) => pathToFileURL(join(folder, path.replace(/\.ts$/, '.js'))).href,
     remove: () => rmSync(folder, { recursive: true, force: true }),
   }
+}
+
+/** TypeScript's own list lacks `export * as name from`. */
+function importsOf(source: string): string[] {
+  const listed = ts.preProcessFile(source).importedFiles.map(({ fileName }) => fileName)
+  const spaces = source.matchAll(/^export \* as \w+ from '([^']+)'/gm)
+  return [...listed, ...Array.from(spaces, ([, name]) => name!)]
 }
 
 function toJavaScript(source: string): string {

@@ -1,0 +1,30 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { compile } from './support/compile.ts'
+
+/** The examples run as they stand, on the sources as they are now. */
+
+test('a network of one’s own is counted, run and written', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'pantin-examples-'))
+  const compiled = compile('src/index.ts')
+  try {
+    const code = readFileSync('examples/own-network.mjs', 'utf8')
+    const script = join(folder, 'own-network.mjs')
+    writeFileSync(script, code.replace("'pantin'", JSON.stringify(compiled.url('src/index.ts'))))
+    const child = spawnSync(process.execPath, [script], { cwd: folder, encoding: 'utf8', timeout: 55_000 })
+    expect(child.stderr).toBe('')
+    const [cost, result] = child.stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as object)
+    expect(cost).toMatchObject({ params: expect.any(Number), macs: expect.any(Number) })
+    expect(result).toEqual({ maps: [1, 10, 32, 32] })
+    expect(statSync(join(folder, 'own-network.onnx')).size).toBeGreaterThan(10_000)
+  } finally {
+    compiled.remove()
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
