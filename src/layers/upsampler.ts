@@ -24,7 +24,7 @@ export const upsamplerBlock: Block = {
   name: 'upsampler',
   title: 'Upsampler',
   file: 'upsampler.ts',
-  usedBy: ['erfnet', 'esnet', 'edanet-erfdec'],
+  usedBy: ['erfnet', 'esnet'],
   examples: [
     {
       label: '128 to 64 channels',

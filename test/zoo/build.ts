@@ -26,9 +26,9 @@ export function weighed(values: readonly Value[]): Value {
  * start at 0, as the jacobian head's, do not. A trained slope has a gradient from what is negative only, so
  * with slopes (they alone start at 0.25) every other channel is shifted down.
  */
-export function openWeights(graph: Graph): Map<string, Tensor> {
+export function openWeights(graph: Graph, seed = 3): Map<string, Tensor> {
   const parameters = parametersOf(graph)
-  const weights: Map<string, Tensor> = initialise(parameters, new Random(3))
+  const weights: Map<string, Tensor> = initialise(parameters, new Random(seed))
   const slopes = parameters.some(({ initial }) => initial.kind === 'fill' && initial.value === 0.25)
   const shifts = (n: number) => Array.from({ length: n }, (_, i) => (slopes && i % 2 === 1 ? -1 : 1))
   for (const { name, shape, initial } of parameters) {
@@ -60,13 +60,21 @@ export async function examine(
   gradient(weighed(Object.values(results)), leaves).forEach((value, i) => {
     graph.output(`gradient of ${names[i]}`, reduceSum(mul(value, value)))
   })
-  const all = await evaluate(graph, { x: noise(shape, 1) }, openWeights(graph))
-  const untrained = names.filter((name) => {
-    const squared = Number(all[`gradient of ${name}`]!.data[0])
-    return !(Number.isFinite(squared) && squared > 0)
-  })
+  const feeds = { x: noise(shape, 1) }
+  const all = await evaluate(graph, feeds, openWeights(graph))
+  let untrained = names.filter((name) => !hasGradient(all, name))
+  if (untrained.length > 0) {
+    // Under another draw a unit that no pixel opened is open; a path that is missing stays so.
+    const again = await evaluate(graph, feeds, openWeights(graph, 4))
+    untrained = untrained.filter((name) => !hasGradient(again, name))
+  }
   const outputs = Object.fromEntries(Object.keys(results).map((name) => [name, all[name]!]))
   return { outputs, untrained }
+}
+
+function hasGradient(outputs: Readonly<Record<string, Tensor>>, name: string): boolean {
+  const squared = Number(outputs[`gradient of ${name}`]!.data[0])
+  return Number.isFinite(squared) && squared > 0
 }
 
 function withOutputs(graph: Graph, results: Readonly<Record<string, Value>>): Graph {
