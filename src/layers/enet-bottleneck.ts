@@ -18,8 +18,10 @@ export interface EnetBottleneckOptions extends EnetStyle {
  * convolution regular, dilated or asymmetric.
  *
  * ```
- * x ── 1x1 to C/4 ─ norm ─ act ── 3x3, dilated 3x3, or n x 1 and 1 x n ─ norm ─ act ── 1x1 to C ─ norm (─ act) ── + ─ act
- * └────────────────────────────────────────────────────────────────────────────────────────────────────────────┘
+ * x ── 1x1 to C/4 ─ norm ─ act ── middle ─ norm ─ act ── 1x1 to C ─ norm (─ act) ── + ─ act
+ * └─────────────────────────────────────────────────────────────────────────────────┘
+ *
+ * middle: 3x3, dilated 3x3, or n x 1 and 1 x n
  * ```
  *
  * `form: 'reference'` is the Efficient-Segmentation-Networks repository's: the activation in brackets is

@@ -7,18 +7,18 @@ import type { Scope } from './scope.ts'
 
 /**
  * What ENet's blocks have in common. They exist in two forms: `reference` is that of the
- * Efficient-Segmentation-Networks repository, whose checkpoints are around; `original` is that of the authors'
- * own Torch code (e-lab/ENet-training).
+ * Efficient-Segmentation-Networks repository, whose parameters' names ours are; `original` is that of the
+ * authors' own Torch code (e-lab/ENet-training).
  *
- * |                                   | reference                  | original                         |
- * | --------------------------------- | -------------------------- | -------------------------------- |
+ * |                                   | reference                  | original                           |
+ * | --------------------------------- | -------------------------- | ---------------------------------- |
  * | PReLU                             | one slope a block, shared  | a slope for each channel, unshared |
- * | activation before the sum         | yes                        | no                               |
- * | bias of the middle convolution    | no                         | yes                              |
- * | between the asymmetric kernels    | norm and activation        | nothing                          |
- * | their order                       | column, row                | row, column                      |
- * | inner width where sizes change    | a quarter of the input's   | a quarter of the output's        |
- * | epsilon of norms                  | 1e-5                       | 1e-3                             |
+ * | activation before the sum         | yes                        | no                                 |
+ * | bias of the middle convolution    | no                         | yes                                |
+ * | between the asymmetric kernels    | norm and activation        | nothing                            |
+ * | their order                       | column, row                | row, column                        |
+ * | inner width where sizes change    | a quarter of the input's   | a quarter of the output's          |
+ * | epsilon of norms                  | 1e-5                       | 1e-3                               |
  */
 export interface EnetStyle {
   readonly form: 'reference' | 'original'

@@ -32,7 +32,7 @@ export interface EnetDownOptions extends EnetStyle {
  *
  * ```
  * x ── 2x2 stride 2 to c ─ norm ─ act ── 3x3 ─ norm ─ act ── 1x1 to D ─ norm (─ act) ── + ─ act
- * └─── max pool ── zeros up to D channels ─────────────────────────────────────────────┘
+ * └─── max pool ── zeros up to D channels ──────────────────────────────────────────────┘
  *          └── indices
  * ```
  *

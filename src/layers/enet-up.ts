@@ -22,8 +22,8 @@ export interface EnetUpOptions extends EnetStyle {
  *
  * ```
  * x ── 1x1 to c ─ norm ─ act ── 3x3 transposed, stride 2 ─ norm ─ act ── 1x1 to D ─ norm (─ act) ── + ─ act
- * └─── 1x1 to D ─ norm ── max unpool ──────────────────────────────────────────────────────────────┘
- *                           └── indices
+ * └─── 1x1 to D ─ norm ── max unpool ───────────────────────────────────────────────────────────────┘
+ *                             └── indices
  * ```
  *
  * `form: 'reference'` has c = C / 4 and the activation in brackets; `form: 'original'` has c = D / 4 and a bias

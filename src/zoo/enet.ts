@@ -8,7 +8,7 @@
  * Published figures: 0.37 M parameters, 58.3% mIoU on Cityscapes' test set; as recalled, 3.83 G operations and
  * 135 frames a second on a Titan X at 640x360.
  *
- * Two variants, because the reference whose checkpoints are around is not quite the paper's network:
+ * Two variants, because the reference is not quite the paper's network:
  *
  * - `enet`. Reference: xiaoyufenfei/Efficient-Segmentation-Networks, model/ENet.py (MIT): 357,974 parameters
  *   with 10 outputs, 360,422 with 19. Of these 128 an output belong to `project_layer`, which nothing reads:
