@@ -8,7 +8,7 @@ import { floats, type Shape, sizeOf, type Tensor } from '../../src/graph/tensor.
  * The fixtures lie beside the repository, so a test that needs one is skipped where they are missing.
  */
 
-interface StoredOutput {
+export interface StoredOutput {
   readonly shape: readonly number[]
   readonly stride: number
   /** Every stride-th element of the flattened output. */

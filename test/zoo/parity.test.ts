@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { Graph } from '../../src/graph/graph.ts'
 import { input } from '../../src/graph/ops/leaf.ts'
@@ -6,7 +7,14 @@ import { Scope } from '../../src/layers/scope.ts'
 import { countParameters, parametersOf } from '../../src/motion/weights.ts'
 import { evaluate } from '../../src/runtime/evaluate.ts'
 import { findNet } from '../../src/zoo/registry.ts'
-import { fillByFormula, formulaInput, loadFixture, relativeError, stateOf } from '../support/fixture.ts'
+import {
+  fillByFormula,
+  formulaInput,
+  loadFixture,
+  relativeError,
+  type StoredOutput,
+  stateOf,
+} from '../support/fixture.ts'
 
 /** Networks of the zoo against their references, under the same formulas for all parameters. */
 
@@ -47,5 +55,27 @@ describe.each(published)('$name', ({ name, parameters }) => {
   it.skipIf(fixture === undefined)('computes what the reference computes (skipped without it)', async () => {
     const { output } = await evaluate(graph, { x: formulaInput([1, 3, 64, 64]) }, fillByFormula(infos))
     expect(relativeError(output!, fixture!.outputs.output!)).toBeLessThan(1e-4)
+  })
+})
+
+/** Stored here, at another size, batch and number of outputs: see references/README.md. */
+const file = new URL('references/outputs.json', import.meta.url)
+const references = Object.entries(JSON.parse(readFileSync(file, 'utf8')) as Record<string, Reference>)
+
+interface Reference {
+  readonly input_shape: readonly number[]
+  readonly classes: number
+  readonly output: StoredOutput
+}
+
+describe.each(references)('%s at a size of its own', (name, { input_shape: shape, classes, output }) => {
+  it('computes what the reference computes', async () => {
+    const graph = new Graph()
+    const scope = Scope.root(graph, { training: false, dilations: 'published' })
+    const x = input(graph, 'x', 'float32', shape)
+    graph.output('output', findNet(name).build(scope, x, { outputs: classes }))
+    const weights = fillByFormula(parametersOf(graph))
+    const result = await evaluate(graph, { x: formulaInput(shape) }, weights)
+    expect(relativeError(result.output!, output)).toBeLessThan(1e-5)
   })
 })
