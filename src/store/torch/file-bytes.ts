@@ -1,6 +1,7 @@
 import { readSync } from 'node:fs'
 import { type FileHandle, open, stat } from 'node:fs/promises'
 import { FormatError, InputError } from '../../util/errors.ts'
+import { damaged } from './limits.ts'
 
 /** Bytes at fixed places, read when they are asked for. */
 export interface Bytes {
@@ -72,7 +73,8 @@ export class FileBytes implements Bytes {
     }
     if (at < 0 || at + length > this.size) {
       const got = `${length} bytes from byte ${at} in a file of ${this.size}`
-      throw new FormatError({ what: 'data beyond the end of the file', where: this.path, got })
+      const what = 'data beyond the end of the file'
+      throw new FormatError({ what, where: this.path, got, remedy: damaged })
     }
   }
 

@@ -32,19 +32,22 @@ const opaque = (what: string): Meaning => {
   return { construct: () => value }
 }
 
+/** Steps for each value that is copied: a copy stays in memory, and one reference to it can be a byte long. */
+const copying = 8
+
 function orderedDict(args: readonly Value[], context: ConstructContext): Value {
   const [from] = args
   const dict = new Dict()
   if (args.length > 1) context.refuse('at most one argument')
   if (from === undefined) return dict
   if (from instanceof Dict) {
-    context.work(from.pairs.length)
+    context.work(copying * from.pairs.length)
     dict.pairs = from.pairs.slice()
     return dict
   }
   // Python 2 gives the entries as a list of lists.
   if (!(from instanceof List)) context.refuse('a dictionary or a list of pairs')
-  context.work(2 * from.items.length)
+  context.work(copying * 2 * from.items.length)
   for (const pair of from.items) {
     const items = pair instanceof List || pair instanceof Tuple ? pair.items : []
     if (items.length !== 2) context.refuse('pairs of a key and a value')

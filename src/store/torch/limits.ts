@@ -11,10 +11,10 @@ export const limits = {
   textBytes: 2 ** 16,
   /** Bytes of one whole number in a pickle. */
   integerBytes: 64,
-  /** Steps of the pickle machine over all pickles of a file, with one more for each entry it copies. */
+  /** Steps of the pickle machine over all pickles of a file. What it copies counts too. */
   operations: 4_000_000,
   /** Lists, tuples, dictionaries and tensors in all. */
-  objects: 250_000,
+  objects: 200_000,
   memoEntries: 500_000,
   stackDepth: 100_000,
   /** Axes of one tensor. */

@@ -99,15 +99,19 @@ class PickleMachine {
         return
 
       case op.SHORT_BINUNICODE:
-      case op.SHORT_BINSTRING:
-        this.text(reader.byte())
+        stack.push(reader.text(reader.byte()) ?? longText)
         return
       case op.BINUNICODE:
-      case op.BINSTRING:
-        this.text(reader.uint32())
+        stack.push(reader.text(reader.uint32()) ?? longText)
         return
       case op.BINUNICODE8:
-        this.text(reader.uint64())
+        stack.push(reader.text(reader.uint64()) ?? longText)
+        return
+      case op.SHORT_BINSTRING:
+        stack.push(reader.string(reader.byte()) ?? bytes)
+        return
+      case op.BINSTRING:
+        stack.push(reader.string(reader.uint32()) ?? bytes)
         return
       case op.SHORT_BINBYTES:
         this.bytes(reader.byte())
@@ -252,10 +256,6 @@ class PickleMachine {
     const start = this.marks.pop()
     if (start === undefined) this.refuse('the pickle has no mark where one is needed')
     return this.stack.splice(start)
-  }
-
-  private text(length: number): void {
-    this.stack.push(this.reader.text(length) ?? longText)
   }
 
   private bytes(length: number): void {

@@ -14,6 +14,7 @@ export class PickleReader {
   private view = new DataView(this.held.buffer)
   /** The place of `held` in the bytes. */
   private heldAt: number
+  private readonly start: number
   private readonly end: number
 
   /**
@@ -28,6 +29,7 @@ export class PickleReader {
     readonly where: string,
   ) {
     this.heldAt = at
+    this.start = at
     this.end = Math.min(end, at + limits.pickleBytes)
   }
 
@@ -73,6 +75,13 @@ export class PickleReader {
 
   /** UTF-8 of this many bytes; undefined if that is longer than any text that is kept. */
   text(length: number): string | undefined {
+    const text = this.string(length)
+    if (text === null) this.refuse('a text that is not valid UTF-8', `${length} bytes`)
+    return text
+  }
+
+  /** As `text`, of a string of Python 2, which may be text or any bytes: null if it is no text. */
+  string(length: number): string | undefined | null {
     if (length > limits.textBytes) {
       this.skip(length)
       return undefined
@@ -81,7 +90,7 @@ export class PickleReader {
     try {
       return decoder.decode(this.held.subarray(at, at + length))
     } catch {
-      this.refuse('a text that is not valid UTF-8', `${length} bytes`)
+      return null
     }
   }
 
@@ -105,7 +114,7 @@ export class PickleReader {
   refuse(what: string, got: string, expected?: string): never {
     throw new FormatError({
       what,
-      where: `${this.where}, byte ${this.at}`,
+      where: `${this.where}, byte ${this.at - this.start}`,
       got,
       ...(expected === undefined ? {} : { expected }),
       remedy: damaged,

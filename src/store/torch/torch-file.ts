@@ -18,7 +18,7 @@ export interface TorchFile {
    * Every dictionary of the file that has tensors, by the path of keys that leads to it, with dots between
    * them: '' is the saved object itself; others are 'state_dict', 'kp_detector', 'optimizer.state.0' ... Lists
    * and tuples count as dictionaries from 0 on. Of a dictionary, the entries that are tensors and whose key is
-   * a text or a whole number, in their order. A dictionary with several paths is listed under each; what is
+   * a text (of 64 KiB at most) or a whole number, in their order. A dictionary with several paths is listed under each; what is
    * inside it, under the first. Where two paths or names are the same text, the later ends in ' (2)'.
    */
   readonly states: ReadonlyMap<string, ReadonlyMap<string, StoredTensor>>

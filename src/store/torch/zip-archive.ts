@@ -28,6 +28,8 @@ const decoder = new TextDecoder('utf-8')
  * Check sums are not compared: torch can be told to write none, and does not compare them either.
  */
 export class ZipArchive {
+  private readonly places = new Map<ZipEntry, number>()
+
   private constructor(
     private readonly file: FileBytes,
     private readonly zip: ZipFile,
@@ -53,6 +55,8 @@ export class ZipArchive {
 
   /** The byte of the file where the data of an entry starts, which must be stored without deflation. */
   async placeOf(entry: ZipEntry): Promise<number> {
+    const known = this.places.get(entry)
+    if (known !== undefined) return known
     return typed(this.file, async () => {
       const { fileDataStart } = await this.zip.readLocalFileHeaderPromise(entry.entry, { minimal: true })
       if (fileDataStart + entry.entry.compressedSize > entry.end) {
@@ -62,6 +66,7 @@ export class ZipArchive {
           `data up to byte ${fileDataStart + entry.entry.compressedSize}`,
         )
       }
+      this.places.set(entry, fileDataStart)
       return fileDataStart
     })
   }
@@ -175,7 +180,7 @@ class ZipReader extends RandomAccessReader {
   private async fill(into: Uint8Array, at: number): Promise<void> {
     const end = at + into.length
     if (at < this.start || end > this.start + this.piece.length) {
-      const size = Math.max(into.length, Math.min(1 << 16, this.file.size - at))
+      const size = Math.max(into.length, Math.min(1 << 14, this.file.size - at))
       const piece = new Uint8Array(Math.max(0, size))
       await this.file.read(piece, at)
       this.piece = piece
