@@ -1,4 +1,5 @@
 import type { Node, Value } from '../graph/graph.ts'
+import { type Shape, sameShape } from '../graph/tensor.ts'
 
 /**
  * How far a result sees: for each value, how many pixels of the input picture reach one of its elements, and
@@ -17,6 +18,8 @@ interface Sight {
   readonly reach: Pair
   /** Whether the last two axes are still rows and columns. */
   readonly spatial: boolean
+  /** The shape that pixels had before they were put in one row, where they were. */
+  readonly flattened?: Shape | undefined
 }
 
 /**
@@ -38,7 +41,7 @@ export function receptiveField(nodes: readonly Node[], outputs: Iterable<Value>)
     }
     const seen = node.inputs.flatMap((value) => sights.get(value) ?? [])
     if (seen.length === 0) continue
-    const sight = throughNode(node, merge(seen), whole)
+    const sight = unpooled(node, sights) ?? throughNode(node, merge(seen), whole)
     for (const value of node.outputs) sights.set(value, sight)
   }
   const reaches = Array.from(outputs, (value) => sights.get(value)?.reach ?? [0, 0])
@@ -55,7 +58,27 @@ function merge(sights: readonly Sight[]): Sight {
     step: along(({ step }) => step, Math.min),
     reach: along(({ reach }) => reach, Math.max),
     spatial: sights.every(({ spatial }) => spatial),
+    flattened: sights.find(({ flattened }) => flattened !== undefined)?.flattened,
   }
+}
+
+/**
+ * Max unpooling moves values within the windows of its pool: it scatters to the pool's indices, and looks up by
+ * them what depends on no picture. Other scattering and gathering mixes all positions.
+ */
+function unpooled({ op, inputs }: Node, sights: ReadonlyMap<Value, Sight>): Sight | undefined {
+  if (op.name === 'gather' && !sights.has(inputs[0]!)) return sights.get(inputs[1]!)
+  const pool = op.name === 'scatterAdd' ? poolOf(inputs[0]!) : undefined
+  if (pool === undefined) return undefined
+  const from = pool.inputs[0]!
+  const { step } = sights.get(from)!
+  return { ...merge([sights.get(inputs[1]!)!]), step, spatial: false, flattened: from.shape }
+}
+
+/** The max pool whose indices a value is, in whatever shape. */
+function poolOf({ node, index }: Value): Node | undefined {
+  if (node.op.name === 'reshape') return poolOf(node.inputs[0]!)
+  return node.op.name === 'maxPool' && index === 1 ? node : undefined
 }
 
 const mixesAll: ReadonlySet<string> = new Set(['matmul', 'gridSample', 'gather', 'scatterAdd'])
@@ -85,7 +108,7 @@ function throughNode(node: Node, sight: Sight, whole: Pair): Sight {
     case 'slice':
       return strided(sight, attrs.steps)
     case 'reshape':
-      return { ...sight, spatial: keepsPixels(from, to) }
+      return reshaped(sight, from, to)
     case 'transpose':
       return { ...sight, spatial: keepsLastAxes(attrs.order) }
     default:
@@ -121,6 +144,15 @@ function resized({ step, reach }: Sight, factors: Pair, bilinear: boolean): Sigh
 function strided(sight: Sight, steps: unknown): Sight {
   const [y, x] = numbers(steps).slice(-2) as [number, number]
   return { ...sight, step: [sight.step[0] * y, sight.step[1] * x] }
+}
+
+/** In one row pixels are no longer rows and columns; back in their shape they are. */
+function reshaped(sight: Sight, from: Shape, to: Shape): Sight {
+  if (!sight.spatial && sight.flattened !== undefined && sameShape(sight.flattened, to)) {
+    return { ...sight, spatial: true, flattened: undefined }
+  }
+  const flattened = sight.spatial ? from : sight.flattened
+  return keepsPixels(from, to) ? sight : { ...sight, spatial: false, flattened }
 }
 
 const keepsPixels = (from: readonly number[], to: readonly number[]) =>

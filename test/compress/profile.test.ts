@@ -15,6 +15,7 @@ import {
 } from '../../src/graph/ops/index.ts'
 import { parameter } from '../../src/graph/ops/leaf.ts'
 import { liveNodes } from '../../src/graph/rewrite.ts'
+import { maxUnpool } from '../../src/layers/max-unpool.ts'
 
 const picture = (graph: Graph, size = 32) => input(graph, 'x', 'float32', [1, 3, size, size])
 const kernel = (graph: Graph, name: string, shape: readonly number[]) =>
@@ -39,6 +40,19 @@ describe('the published counts of LEDNet', () => {
     expect(params).toBe(917_387)
     expect(Math.abs(macs / 11.199e9 - 1)).toBeLessThan(0.005)
   })
+})
+
+// Measured on the reference code, with 19 outputs on 3x512x1024.
+it.each([
+  ['enet', 360_422, 4.121],
+  ['erfnet', 2_066_642, 26.604],
+  ['edanet', 689_485, 8.833],
+  ['esnet', 1_659_071, 24.054],
+  ['lednet', 917_387, 11.199],
+])('counts %s as its reference counts', (net, parameters, gigaMacs) => {
+  const { params, macs } = profileNet(net, { outputs: 19, input: [3, 512, 1024] })
+  expect(params).toBe(parameters)
+  expect(Math.abs(macs / (gigaMacs * 1e9) - 1)).toBeLessThan(0.005)
 })
 
 it('counts the published hourglass', () => {
@@ -70,6 +84,11 @@ it('counts products, results and parameters of known layers', () => {
   expect(ops).toBe(5)
 })
 
+function undone(x: Value): Value {
+  const { value, index } = maxPool(x, [2, 2])
+  return maxUnpool(value, index, x.shape)
+}
+
 describe('receptive field', () => {
   it.each<[string, number, (graph: Graph, x: Value) => Value]>([
     ['one 3x3', 3, (g, x) => conv(x, kernel(g, 'a', [3, 3, 3, 3]), undefined)],
@@ -86,6 +105,8 @@ describe('receptive field', () => {
       4,
       (_, x) => resize(maxPool(x, [2, 2]).value, [32, 32], 'bilinear'),
     ],
+    ['a pool undone by its indices', 2, (_, x) => undone(x)],
+    ['a 3x3 after that', 4, (g, x) => conv(undone(x), kernel(g, 'a', [3, 3, 3, 3]), undefined)],
     ['a global mean', 32, (_, x) => reduceMean(x, [2, 3], { keep: true })],
     ['a mean over channels', 1, (_, x) => reduceMean(x, [1], { keep: true })],
   ])('of %s', (_, expected, build) => expect(sees(build)).toBe(expected))
