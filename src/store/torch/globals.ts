@@ -75,9 +75,10 @@ function rebuildTensor(least: number, most: number, typeAt?: number): Construct 
       context.refuse('a storage, an offset, a shape and strides')
     }
     context.work(shape.items.length + strides.items.length)
-    const type = typeAt === undefined ? null : args[typeAt]
-    const dtype = type instanceof Global ? type.meaning.dtype : type
-    if (dtype !== null && typeof dtype !== 'string') context.refuse('an element type')
+    if (typeAt === undefined) return TensorView.of(storage, null, offset, shape.items, strides.items)
+    const type = args[typeAt]
+    const dtype = type instanceof Global ? type.meaning.dtype : undefined
+    if (dtype === undefined) context.refuse('an element type')
     return TensorView.of(storage, dtype, offset, shape.items, strides.items)
   }
 }

@@ -310,6 +310,17 @@ it('passes over texts that are too long for a name', async () => {
   expect([...states.get('')!.keys()]).toEqual(['w'])
 })
 
+it.each([
+  ['a text', text('float32')],
+  ['None', none],
+  ['another class', namespace],
+  ['a storage class', global('torch', 'FloatStorage')],
+])('refuses %s as an element type', async (_what, type) => {
+  const args = [w.storage('0', 4), int(0), tuple(int(1)), tuple(int(1)), none, none]
+  const rebuilt = reduce(global('torch._utils', '_rebuild_tensor_v3'), ...args, type)
+  await refused(w.zipFile(pickle(dict([text('w'), rebuilt]))), /do not fit.*an element type/s)
+})
+
 it('refuses one storage of two sizes', async () => {
   const saved = dict(
     [text('a'), w.tensor({})],

@@ -45,6 +45,11 @@ const snippets: readonly Buffer[] = [
     w.storage('0', 2n ** 53n),
     w.tensor({}),
   ],
+  ...[
+    w.global('torch._utils', '_rebuild_tensor_v3'),
+    w.global('torch', 'float64'),
+    w.global('torch', 'Size'),
+  ],
   ...[w.text('__proto__'), w.get(0), w.get(1), w.get(5), w.get(20), w.put(3), w.tuple(), w.list(), w.dict()],
   ...[0, -1, 2 ** 31 - 1, 2n ** 40n, 2n ** 53n, 2n ** 63n, -(2n ** 63n)].map(w.int),
   ...[w.bytes(255, 255, 255, 255), w.bytes(255, 255, 255, 127), w.bytes(0, 0, 0, 0), Buffer.alloc(8, 255)],
