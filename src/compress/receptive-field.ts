@@ -94,6 +94,7 @@ function throughNode(node: Node, sight: Sight, whole: Pair): Sight {
   }
   if (mixesAll.has(op.name)) return everything
   if (overAxes.has(op.name)) return mixesPixels(node, sight) ? everything : sight
+  if (op.name === 'reshape') return reshaped(sight, from, to)
   if (!sight.spatial) return sight
   switch (op.name) {
     case 'conv':
@@ -107,8 +108,6 @@ function throughNode(node: Node, sight: Sight, whole: Pair): Sight {
       return resized(sight, [from[2]! / to[2]!, from[3]! / to[3]!], attrs.mode !== 'nearest')
     case 'slice':
       return strided(sight, attrs.steps)
-    case 'reshape':
-      return reshaped(sight, from, to)
     case 'transpose':
       return { ...sight, spatial: keepsLastAxes(attrs.order) }
     default:
