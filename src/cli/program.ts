@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { version } from '../util/version.ts'
 import { addAnimate } from './commands/animate.ts'
+import { addCompare } from './commands/compare.ts'
 import { addDemo } from './commands/demo.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addEval } from './commands/eval.ts'
@@ -31,7 +32,18 @@ export function createProgram(signal: AbortSignal): Command {
       `\nA first look: pantin demo\nOn a video of yours: pantin train clip.mp4 --out runs/me`,
     )
   const call = callWith(signal)
-  const adds = [addDemo, addTrain, addEval, addAnimate, addTrack, addInfo, addImport, addExport, addDoctor]
+  const adds = [
+    addDemo,
+    addTrain,
+    addEval,
+    addAnimate,
+    addTrack,
+    addInfo,
+    addCompare,
+    addImport,
+    addExport,
+    addDoctor,
+  ]
   for (const add of adds) add(program, call)
   return program
 }

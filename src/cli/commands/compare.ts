@@ -1,0 +1,166 @@
+import { Option } from 'commander'
+import type { ComparedAs } from '../../compress/comparison.ts'
+import { InputError } from '../../util/errors.ts'
+import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
+import {
+  type DeviceName,
+  type DilationsName,
+  deviceOption,
+  dilationsOption,
+  type HeadName,
+  headOption,
+  type SkipName,
+  sizes,
+  skipOption,
+  wholeNumber,
+} from '../options.ts'
+
+interface CompareFlags {
+  readonly nets?: string
+  readonly as: ComparedAs | 'both'
+  readonly input: readonly [number, number, number]
+  readonly outputs: number
+  readonly rounds?: number
+  readonly threads?: number
+  readonly seed: number
+  readonly head?: HeadName
+  readonly skip?: SkipName
+  readonly dilations?: DilationsName
+  readonly latency: boolean
+  readonly layers?: true
+  readonly html?: string
+  readonly csv?: string
+  readonly device?: DeviceName
+  readonly force?: true
+}
+
+/** `pantin compare`. */
+export const addCompare: AddCommand = (program, call) => {
+  const command = program
+    .command('compare')
+    .summary('measure what networks cost, side by side')
+    .description(
+      'Counts what networks cost, plain and as keypoint detectors, and measures how long each takes on this machine.',
+    )
+    .option('--nets <names>', 'names of networks, joined by commas (default: all)')
+    .addOption(
+      new Option('--as <what>', 'plain networks, or the keypoint detectors that train makes of them')
+        .choices(['network', 'detector', 'both'])
+        .default('both'),
+    )
+    .addOption(
+      new Option('--input <CxHxW>', 'the picture')
+        .argParser(sizes('--input', '3x64x64'))
+        .default([3, 64, 64], '3x64x64'),
+    )
+    .option(
+      '--outputs <n>',
+      'channels of the result; keypoints, of a detector',
+      wholeNumber('--outputs', { min: 1, max: 4096 }),
+      10,
+    )
+    .addOption(headOption())
+    .addOption(skipOption())
+    .addOption(dilationsOption())
+    .option(
+      '--rounds <n>',
+      'timed runs of each (default: as many as fit in about two minutes, 3 to 50)',
+      wholeNumber('--rounds', { min: 1, max: 100_000 }),
+    )
+    .option(
+      '--threads <n>',
+      'of the CPU, within one op (default: one for each core)',
+      wholeNumber('--threads', { min: 1, max: 1024 }),
+    )
+    .option('--seed <n>', 'another seed, another order', wholeNumber('--seed'), 0)
+    .addOption(deviceOption())
+    .option('--no-latency', 'count only, run nothing')
+    .option('--layers', 'also count each layer')
+    .option('--html <file.html>', 'also write one page with plots and diagrams')
+    .option('--csv <file.csv>', 'also write the table')
+    .option('--force', 'replace existing files')
+  withCommonFlags(command).action(call(runCompare))
+}
+
+async function runCompare({ reporter, signal }: Context, flags: CompareFlags): Promise<void> {
+  const { html, csv, layers = false } = flags
+  checkFlags(flags)
+  const { assertWritableTarget, writeFileAtomic } = await import('../../store/atomic.ts')
+  for (const path of [html, csv]) {
+    if (path !== undefined) await assertWritableTarget(path, { force: flags.force ?? false })
+  }
+  const { compare } = await import('../../compress/compare.ts')
+  await reporter.prepare()
+  const found = await compare({
+    ...choices(flags),
+    signal,
+    onProgress: (event) => reporter.progress(event),
+  })
+  signal.throwIfAborted()
+  if (html !== undefined) {
+    const { comparisonPage } = await import('../compare/page.ts')
+    await writeFileAtomic(html, comparisonPage(found))
+  }
+  if (csv !== undefined) {
+    const { comparisonCsv } = await import('../compare/csv.ts')
+    await writeFileAtomic(csv, comparisonCsv(found))
+  }
+  const { comparisonJson } = await import('../compare/json.ts')
+  const { describeComparison } = await import('../compare/text.ts')
+  const files = { html: html ?? null, csv: csv ?? null }
+  reporter.result({ ...comparisonJson(found, { layers }), ...files }, () => {
+    const wrote = [html, csv].flatMap((path) => (path === undefined ? [] : `wrote ${path}`))
+    return [describeComparison(found, { layers }), wrote.join('\n')].filter(Boolean).join('\n\n')
+  })
+}
+
+/** What options mean together; each on its own was checked when it was read. */
+function checkFlags({ as, head, skip, html, csv, latency, rounds, threads, device }: CompareFlags): void {
+  if (as === 'network' && (head ?? skip) !== undefined) {
+    throw new InputError({ what: '--head and --skip are for detectors', remedy: 'leave out --as network' })
+  }
+  if (!latency && (rounds ?? threads ?? device) !== undefined) {
+    throw new InputError({
+      what: '--rounds, --threads and --device are for measuring latency',
+      remedy: 'leave out --no-latency',
+    })
+  }
+  checkEnding('--html', html, '.html')
+  checkEnding('--csv', csv, '.csv')
+}
+
+function checkEnding(option: string, path: string | undefined, ending: string): void {
+  if (path === undefined || path.toLowerCase().endsWith(ending)) return
+  throw new InputError({
+    what: `the file needs the ending ${ending}`,
+    where: option,
+    got: path,
+    remedy: `take ${path}${ending}`,
+  })
+}
+
+function choices({ nets, as, input, outputs, latency, seed, ...rest }: CompareFlags) {
+  const { rounds, threads, head, skip, dilations, device } = rest
+  return {
+    ...(nets !== undefined && { nets: netNamesOf(nets) }),
+    ...(as !== 'both' && { as: [as] }),
+    ...{ input, outputs, latency, seed },
+    ...(rounds !== undefined && { rounds }),
+    ...(threads !== undefined && { threads }),
+    ...(head && { head }),
+    ...(skip && { skip }),
+    ...(dilations && { dilations }),
+    ...(device && { device }),
+  }
+}
+
+function netNamesOf(text: string): string[] {
+  const names = text.split(',').map((name) => name.trim())
+  if (names.every((name) => name !== '')) return names
+  throw new InputError({
+    what: 'this value cannot be used',
+    where: '--nets',
+    got: text === '' ? 'nothing' : text,
+    expected: 'names of networks, joined by commas, such as lednet,hourglass',
+  })
+}

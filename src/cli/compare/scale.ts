@@ -1,0 +1,45 @@
+/** A logarithmic axis. */
+export interface Scale {
+  /** Where a value stands, in pixels. */
+  at(value: number): number
+  readonly ticks: readonly number[]
+}
+
+/** An axis shows at least this ratio, so that differences of a few percent look like that. */
+const leastRatio = 6
+/** Part of the axis that stays free on each side. */
+const margin = 0.07
+
+/**
+ * @param values above 0
+ * @param range pixels of the axis' beginning and end; the end may be smaller
+ * @param mostTicks that there is room for
+ */
+export function logScale(
+  values: readonly number[],
+  range: readonly [number, number],
+  mostTicks: number,
+): Scale {
+  const logs = values.map(Math.log10)
+  const middle = (Math.min(...logs) + Math.max(...logs)) / 2
+  const least = Math.log10(leastRatio) / 2
+  const half = Math.max(least, (Math.max(...logs) - Math.min(...logs)) / 2) / (1 - 2 * margin)
+  const [low, high] = [middle - half, middle + half]
+  const [from, to] = range
+  return {
+    at: (value) => from + ((Math.log10(value) - low) / (high - low)) * (to - from),
+    ticks: ticksBetween(10 ** low, 10 ** high, mostTicks),
+  }
+}
+
+/** 1, 2 and 5 times powers of ten; the powers alone where that would be too many. */
+function ticksBetween(low: number, high: number, most: number): number[] {
+  const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))]
+  const powers = Array.from({ length: last - first + 1 }, (_, i) => first + i)
+  const multiples = (factors: readonly number[]) =>
+    powers
+      .flatMap((power) => factors.map((factor) => Number((factor * 10 ** power).toPrecision(1))))
+      .filter((tick) => tick >= low && tick <= high)
+  const fine = multiples([1, 2, 5])
+  return fine.length <= most ? fine : multiples([1])
+}

@@ -1,0 +1,104 @@
+import { type ComparedAs, type ComparedRow, type Comparison, comparedAs } from '../../compress/comparison.ts'
+import { formatCount, formatScaled, table } from '../format.ts'
+
+/** A comparison as text: on the terminal, and in pieces on the page. */
+
+export const headings: Readonly<Record<ComparedAs, string>> = {
+  network: 'plain networks',
+  detector: 'keypoint detectors',
+}
+
+/** `1.46 ms`, three digits. */
+export const milliseconds = (value: number): string => value.toPrecision(value >= 100 ? 4 : 3)
+
+/** What was measured, and on what, in a line or two. */
+export function describeMeasurement(found: Comparison): string {
+  const { machine, device, threads, rounds, restMs, input, outputs } = found
+  const sizes = `one picture of ${input.join('x')}, ${outputs} outputs`
+  if (device === null) return `${sizes}; nothing was run`
+  const on = device === 'cpu' ? `${machine.cpu}, ${threads} thread${threads === 1 ? '' : 's'}` : device
+  return (
+    `${sizes}, on ${on}\n` +
+    `latency: ${rounds} interleaved rounds in random order, each run after ${restMs} ms of rest and an untimed run; random weights`
+  )
+}
+
+/** Said where the times of one row differ so much that other programs must have been running. */
+export function describeUnrest({ rows }: Comparison): string | undefined {
+  const spreads = rows.flatMap(({ latency }) =>
+    latency ? [(latency.quartiles[1] - latency.quartiles[0]) / latency.median] : [],
+  )
+  const typical = spreads.toSorted((a, b) => a - b)[Math.floor(spreads.length / 2)] ?? 0
+  if (typical < 0.25) return undefined
+  return `The machine was busy: for half of the rows, the middle half of the runs spans ${Math.round(100 * typical)}% of the median or more. Measure again when nothing else runs.`
+}
+
+/** Tables, the fastest first, and what was left out. */
+export function describeComparison(found: Comparison, options: { readonly layers: boolean }): string {
+  const parts = comparedAs.flatMap((as) => {
+    const rows = found.rows.filter((row) => row.as === as)
+    return rows.length === 0 ? [] : [`${headings[as]}\n${summaryTable(rows, found)}`]
+  })
+  const skipped = found.skipped.map(({ net, as, reason }) => `left out: ${net} as ${as}: ${reason}`)
+  const layers = options.layers ? found.rows.map(layerTable) : []
+  const unrest = describeUnrest(found) ?? ''
+  return [describeMeasurement(found), ...parts, unrest, skipped.join('\n'), ...layers]
+    .filter(Boolean)
+    .join('\n\n')
+}
+
+function summaryTable(rows: readonly ComparedRow[], { device, accuracy }: Comparison): string {
+  const timed = device !== null
+  const head = [
+    'network',
+    ...(timed ? ['ms', 'least', 'quartiles', 'front'] : []),
+    ...(accuracy ? [accuracy.label] : []),
+    ...['parameters', 'MACs', 'memory', 'sees', 'nodes', 'stride', 'skips'],
+  ]
+  const body = rows.map((row) => [
+    row.reconstruction ? `${row.net} *` : row.net,
+    ...(timed ? latencyCells(row) : []),
+    ...(accuracy ? [row.accuracy === null ? '' : String(row.accuracy)] : []),
+    formatScaled(row.params),
+    formatScaled(row.macs),
+    formatScaled(row.activationBytes, 'B'),
+    `${formatCount(row.receptiveField)} px`,
+    formatCount(row.ops),
+    String(row.outputStride),
+    row.skipKind,
+  ])
+  const notes = [
+    ...(timed ? ['front: of latency against parameters (size) or MACs; no other row is better in both'] : []),
+    ...(rows.some(({ reconstruction }) => reconstruction)
+      ? ['*: reconstruction, no code was published']
+      : []),
+  ]
+  return [table(body, head), ...notes].join('\n')
+}
+
+function latencyCells({ latency, pareto }: ComparedRow): string[] {
+  if (latency === null) return ['', '', '', '']
+  const { median, min, quartiles } = latency
+  return [
+    milliseconds(median),
+    milliseconds(min),
+    quartiles.map(milliseconds).join('–'),
+    pareto.map((cost) => costNames[cost]).join(', '),
+  ]
+}
+
+export const costNames = { params: 'size', macs: 'MACs' } as const
+
+export const layerHead = ['layer', 'result', 'parameters', 'multiply-adds', 'activation bytes'] as const
+
+export const layerCells = ({ layers }: ComparedRow): string[][] =>
+  layers.map(({ name, shape, params, macs, activationBytes }) => [
+    name,
+    shape.join('x'),
+    formatCount(params),
+    formatCount(macs),
+    formatCount(activationBytes),
+  ])
+
+const layerTable = (row: ComparedRow) =>
+  `${row.net} as ${row.as}, layer by layer\n${table(layerCells(row), layerHead)}`

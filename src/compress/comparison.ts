@@ -1,0 +1,70 @@
+import type { Dilations } from '../layers/scope.ts'
+import type { Head, SkipChoice } from '../motion/heads.ts'
+import type { Device } from '../runtime/session.ts'
+import type { Machine } from '../store/environment.ts'
+import type { Paper } from '../zoo/net.ts'
+import type { Diagram } from './diagram.ts'
+import type { Latency } from './latency.ts'
+import type { NetProfile } from './profile.ts'
+
+/** What a comparison of networks found out. */
+export interface Comparison {
+  readonly machine: Machine & { readonly onnxruntime: string }
+  /** What latency was measured on; null where none was. */
+  readonly device: Device | null
+  /** Threads within one op, on the CPU. */
+  readonly threads: number | null
+  /** Timed runs of each; 0 where no latency was measured. */
+  readonly rounds: number
+  /** Before each run, in milliseconds. */
+  readonly restMs: number
+  /** Of the orders, and of the weights that were timed. */
+  readonly seed: number
+  /** Channels, height and width of the one picture of a run. */
+  readonly input: readonly [number, number, number]
+  /** Channels of a network's result; keypoints of a detector. */
+  readonly outputs: number
+  readonly dilations: Dilations
+  /** How detectors are made of networks; null where there are none. */
+  readonly detector: { readonly head: Head['kind']; readonly skip: SkipChoice } | null
+  readonly accuracy: AccuracyKind | null
+  /** Networks, then detectors; each the fastest first, or those of the fewest MACs where none was timed. */
+  readonly rows: readonly ComparedRow[]
+  /** What does not take such pictures. */
+  readonly skipped: readonly Skipped[]
+}
+
+/** A network on its own, or the keypoint detector that `train` makes of it. */
+export const comparedAs = ['network', 'detector'] as const
+export type ComparedAs = (typeof comparedAs)[number]
+
+export interface ComparedRow extends NetProfile {
+  readonly as: ComparedAs
+  readonly title: string
+  readonly year: number
+  readonly paper: Paper
+  /** Of the repository that names and numbers are from; null where nothing was published. */
+  readonly licence: string | null
+  readonly latency: Latency | null
+  /** Costs against which no other row of its kind is better both in latency and in them. */
+  readonly pareto: readonly ParetoCost[]
+  /** In the comparison's measure of it; null where it is not known. */
+  readonly accuracy: number | null
+  readonly diagram: Diagram
+}
+
+export const paretoCosts = ['params', 'macs'] as const
+export type ParetoCost = (typeof paretoCosts)[number]
+
+/** A measure of how good rows are at their task. */
+export interface AccuracyKind {
+  /** For instance `PSNR in dB`. */
+  readonly label: string
+  readonly better: 'higher' | 'lower'
+}
+
+export interface Skipped {
+  readonly net: string
+  readonly as: ComparedAs
+  readonly reason: string
+}

@@ -1,0 +1,276 @@
+import type { Graph, Node, Value } from '../graph/graph.ts'
+import { simplify } from '../graph/ops/index.ts'
+import { inputInfo, parameterInfo } from '../graph/ops/leaf.ts'
+import { liveNodes } from '../graph/rewrite.ts'
+import { sizeOf } from '../graph/tensor.ts'
+import { type MapLevel, mapLevels } from './map-levels.ts'
+import { macsOf } from './node-cost.ts'
+
+/**
+ * The shape of a network, found in its graph: stages of one resolution and width, in order, and what goes
+ * from each to which later ones. Enough to draw it.
+ */
+export interface Diagram {
+  readonly stages: readonly Stage[]
+  readonly edges: readonly DiagramEdge[]
+}
+
+export interface Stage {
+  /** The picture, feature maps, or what is read from them that is no map any more. */
+  readonly kind: 'input' | 'maps' | 'readout'
+  /** Of a detector; undefined in a plain network. */
+  readonly part: DiagramPart | undefined
+  /** The modules with weights that it is made of, by name. */
+  readonly modules: readonly string[]
+  /** Channels, height and width of what it gives; of a readout, the shapes by name. */
+  readonly shape: readonly number[]
+  readonly results: Readonly<Record<string, readonly number[]>>
+  readonly params: number
+  readonly macs: number
+}
+
+export interface DiagramEdge {
+  /** Indices of stages, `from` before `to`. */
+  readonly from: number
+  readonly to: number
+  /** Channels that go over; 0 where pooling indices do. */
+  readonly channels: number
+  readonly kind: 'maps' | 'pooling indices'
+}
+
+export type DiagramPart = 'backbone' | 'head'
+
+/** The parts of a detector, by the names of their scopes. */
+const parts: Readonly<Record<string, DiagramPart>> = { predictor: 'backbone', head: 'head' }
+
+/** A stage in the making. */
+interface Draft {
+  kind: Stage['kind']
+  part: DiagramPart | undefined
+  level: number
+  shape: readonly number[]
+  modules: Set<string>
+  params: number
+  macs: number
+}
+
+/** What a module computes at one resolution. */
+interface Unit {
+  readonly module: string
+  readonly level: number
+  readonly nodes: readonly Node[]
+  /** Whether it gives the module's result. */
+  readonly last: boolean
+}
+
+/** Finds the stages of the live part of a graph with one picture as its input. */
+export function diagram(graph: Graph): Diagram {
+  const simple = simplify(graph)
+  const nodes = liveNodes(simple)
+  const levels = mapLevels(nodes)
+  const stageOf = new Map<Node, number>()
+  /** The stage of what a node's module gives. */
+  const endOf = new Map<Node, number>()
+  let module: Node[] = []
+  const drafts: Draft[] = []
+  const claim = claimer(levels)
+
+  for (const node of nodes) {
+    const info = inputInfo(node)
+    if (info === undefined) continue
+    stageOf.set(node, drafts.length)
+    drafts.push({ ...emptyDraft, kind: 'input', modules: new Set(), shape: info.shape.slice(1) })
+  }
+  for (const unit of unitsOf(nodes, levels)) {
+    const made = lastMap(unit, levels)
+    const weights = unit.nodes.flatMap(claim)
+    const params = weights.reduce((sum, node) => sum + paramsOf(node), 0)
+    const part = partOf(unit.module) ?? drafts.at(-1)?.part
+    let stage = drafts.at(-1)!
+    if (!belongs(unit, made, part, params, stage)) {
+      stage = { ...emptyDraft, part, level: unit.level, shape: made ?? [], modules: new Set() }
+      drafts.push(stage)
+    } else if (made !== undefined && (unit.last || stage.params === 0)) stage.shape = made
+    stage.params += params
+    stage.macs += [...unit.nodes, ...weights].reduce((sum, node) => sum + macsOf(node), 0)
+    if (params > 0) stage.modules.add(moduleName(unit.module))
+    for (const node of unit.nodes) stageOf.set(node, drafts.length - 1)
+    module.push(...unit.nodes)
+    if (!unit.last) continue
+    for (const node of module) endOf.set(node, drafts.length - 1)
+    module = []
+  }
+  const edges = edgesOf(nodes, stageOf, endOf)
+  const stages: Stage[] = drafts.map(({ level: _, modules, ...draft }) => ({
+    ...draft,
+    modules: [...modules],
+    results: {},
+  }))
+  return withReadout({ stages, edges }, simple, levels, stageOf)
+}
+
+const emptyDraft = { kind: 'maps', part: undefined, level: 0, params: 0, macs: 0 } as const
+
+/** Whether a unit goes on with the stage before it. */
+function belongs(
+  unit: Unit,
+  made: readonly number[] | undefined,
+  part: DiagramPart | undefined,
+  params: number,
+  stage: Draft,
+): boolean {
+  if (stage.kind === 'input') return made === undefined
+  if (stage.level !== unit.level || stage.part !== part) return false
+  // A pool or a resize on its own is where the next module begins.
+  const begins = stage.params === 0
+  const same = made === undefined || made[0] === stage.shape[0]
+  return begins || same || params === 0 || !unit.last || isNextInList([...stage.modules], unit.module)
+}
+
+/** Dense blocks widen the maps one after the other; they are one list of modules, and one stage. */
+function isNextInList(modules: readonly string[], scope: string): boolean {
+  const listOf = (name: string) => /^(.+\.)\d+$/.exec(name)?.[1]
+  const list = listOf(moduleName(scope))
+  return list !== undefined && list === listOf(modules.at(-1) ?? '')
+}
+
+/** Runs of nodes of one module, each split where the resolution changes. */
+function* unitsOf(nodes: readonly Node[], levels: ReadonlyMap<Node, MapLevel>): Generator<Unit> {
+  const computed = nodes.filter((node) => levels.has(node) && inputInfo(node) === undefined)
+  let level = 0
+  for (let start = 0; start < computed.length; ) {
+    const module = computed[start]!.scope
+    let end = start
+    while (computed[end]?.scope === module) end++
+    const units = byLevel(computed.slice(start, end), levels, level)
+    for (const [i, unit] of units.entries()) yield { ...unit, module, last: i === units.length - 1 }
+    level = units.at(-1)!.level
+    start = end
+  }
+}
+
+/**
+ * Nodes of a module in an order that stays at a resolution as long as something can be computed there: branches
+ * are built one after the other, and would otherwise lead up and down several times. What is no map belongs
+ * where it is used first.
+ */
+function byLevel(nodes: readonly Node[], levels: ReadonlyMap<Node, MapLevel>, from: number) {
+  const levelOf = (node: Node) => levels.get(node)!.level
+  const waiting = new Set(nodes)
+  const order: Node[] = []
+  const units: { level: number; nodes: Node[] }[] = []
+  const unitOf = new Map<Node, number>()
+  let level = from
+  while (waiting.size > 0) {
+    const ready = [...waiting].filter((node) => !node.inputs.some((value) => waiting.has(value.node)))
+    const here = ready.find((node) => levelOf(node) === level)
+    const next = here ?? ready.find((node) => levelOf(node) === undefined) ?? ready[0]!
+    waiting.delete(next)
+    order.push(next)
+    const at = levelOf(next)
+    if (at === undefined) continue
+    if (units.at(-1)?.level !== at) units.push({ level: at, nodes: [] })
+    unitOf.set(next, units.length - 1)
+    level = at
+  }
+  if (units.length === 0) units.push({ level, nodes: [] })
+  for (const node of order.toReversed()) {
+    const unit = unitOf.get(node) ?? units.length - 1
+    units[unit]!.nodes.unshift(node)
+    for (const { node: source } of node.inputs) {
+      if (levels.get(source)?.level === undefined) {
+        unitOf.set(source, Math.min(unit, unitOf.get(source) ?? unit))
+      }
+    }
+  }
+  return units
+}
+
+/** Channels, height and width of the last map that a unit makes. */
+function lastMap({ nodes }: Unit, levels: ReadonlyMap<Node, MapLevel>): readonly number[] | undefined {
+  const map = nodes.findLast((node) => levels.get(node)!.level !== undefined)
+  return map?.outputs[0]?.shape.slice(1)
+}
+
+/** Weights, and what is computed of weights alone, belong to the first node that reads them. */
+function claimer(levels: ReadonlyMap<Node, MapLevel>): (node: Node) => Node[] {
+  const claimed = new Set<Node>()
+  const claim = (node: Node): Node[] =>
+    node.inputs.flatMap(({ node: source }) => {
+      if (levels.has(source) || claimed.has(source)) return []
+      claimed.add(source)
+      return [source, ...claim(source)]
+    })
+  return claim
+}
+
+function paramsOf(node: Node): number {
+  const info = parameterInfo(node)
+  return info?.role === 'weight' ? sizeOf(info.shape) : 0
+}
+
+/** `layers.3` of `kp_detector/predictor/layers.3`. */
+function moduleName(scope: string): string {
+  const names = scope.split('/')
+  const part = names.findIndex((name) => parts[name] !== undefined)
+  return names.slice(part + 1).join('/') || names.at(-1) || '(top)'
+}
+
+const partOf = (scope: string): DiagramPart | undefined =>
+  scope
+    .split('/')
+    .map((name) => parts[name])
+    .find((part) => part !== undefined)
+
+/**
+ * What goes from stage to stage. Indices say where in the map before a pool its greatest numbers were, so they
+ * go from that map's stage to the one that is made with them.
+ */
+function edgesOf(
+  nodes: readonly Node[],
+  stageOf: ReadonlyMap<Node, number>,
+  endOf: ReadonlyMap<Node, number>,
+): DiagramEdge[] {
+  const edges = new Map<string, DiagramEdge>()
+  for (const node of nodes) {
+    for (const value of node.inputs) {
+      const indices = isIndices(value)
+      const from = stageOf.get(indices ? value.node.inputs[0]!.node : value.node)
+      const to = indices ? endOf.get(node) : stageOf.get(node)
+      if (from === undefined || to === undefined || from === to) continue
+      const kind = indices ? 'pooling indices' : 'maps'
+      const key = `${from} ${to} ${kind}`
+      const channels = indices ? 0 : (value.shape[1] ?? 0)
+      edges.set(key, { from, to, kind, channels: Math.max(channels, edges.get(key)?.channels ?? 0) })
+    }
+  }
+  return [...edges.values()].sort((a, b) => a.from - b.from || a.to - b.to)
+}
+
+const isIndices = ({ node, index }: Value) => node.op.name === 'maxPool' && index === 1
+
+/** Adds a last stage for outputs that are no maps: keypoints, for instance. */
+function withReadout(
+  { stages, edges }: Diagram,
+  graph: Graph,
+  levels: ReadonlyMap<Node, MapLevel>,
+  stageOf: ReadonlyMap<Node, number>,
+): Diagram {
+  const outputs = [...graph.outputs].filter(([, { node }]) => levels.get(node)?.level === undefined)
+  if (outputs.length === 0) return { stages, edges }
+  const readout: Stage = {
+    kind: 'readout',
+    part: stages.at(-1)?.part,
+    modules: [],
+    shape: [],
+    results: Object.fromEntries(outputs.map(([name, { shape }]) => [name, shape.slice(1)])),
+    params: 0,
+    macs: 0,
+  }
+  const from = [...new Set(outputs.map(([, { node }]) => stageOf.get(node)!))]
+  const to = stages.length
+  return {
+    stages: [...stages, readout],
+    edges: [...edges, ...from.map((stage) => ({ from: stage, to, channels: 0, kind: 'maps' as const }))],
+  }
+}

@@ -1,0 +1,140 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { InputError } from '../util/errors.ts'
+import { Random } from '../util/random.ts'
+
+/**
+ * How long things take, side by side in one process. A machine drifts (clock rates, other programs) and the
+ * threads of a session go on spinning after its run; so everything is timed in turn, many rounds, in an order
+ * drawn anew for each, and before each timed run the machine rests and runs the same thing once untimed.
+ */
+
+/** Something to time. */
+export interface Timed {
+  run(): Promise<unknown>
+}
+
+/** Milliseconds of one run. */
+export interface Latency {
+  readonly median: number
+  readonly min: number
+  /** A quarter of the runs took less, a quarter more than these. */
+  readonly quartiles: readonly [number, number]
+}
+
+/** Where the time comes from; tests have their own. */
+export interface Clock {
+  /** Milliseconds. */
+  now(): number
+  rest(ms: number): Promise<unknown>
+}
+
+export interface LatencyOptions {
+  /** Timed runs of each (default: as many as fit the budget, 3 to 50). */
+  readonly rounds?: number
+  /** Seconds that all of it may take (default 90). Three rounds are made even if they take longer. */
+  readonly budgetSeconds?: number
+  /** Rest before each untimed and timed run, in milliseconds (default 30). */
+  readonly restMs?: number
+  /** Of the orders (default 0). */
+  readonly seed?: number
+  readonly signal?: AbortSignal
+  /** `total` is an estimate while the budget decides. */
+  onRun?(done: number, total: number): void
+  readonly clock?: Clock
+}
+
+export interface Latencies {
+  readonly rounds: number
+  /** In the order of what was timed. */
+  readonly latencies: readonly Latency[]
+}
+
+const [leastRounds, mostRounds] = [3, 50]
+export const defaultRestMs = 30
+export const defaultBudgetSeconds = 90
+
+export const realClock: Clock = { now: () => performance.now(), rest: (ms) => sleep(ms) }
+
+/**
+ * Times everything in turn.
+ *
+ * @throws the signal's reason where it aborts, between two runs. InputError for no rounds.
+ */
+export async function timeInTurn(timed: readonly Timed[], options: LatencyOptions = {}): Promise<Latencies> {
+  const { budgetSeconds = defaultBudgetSeconds, restMs = defaultRestMs, clock = realClock, signal } = options
+  checkRounds(options.rounds)
+  const random = new Random(options.seed ?? 0)
+  const samples = timed.map((): number[] => [])
+  const began = clock.now()
+  let done = 0
+
+  const round = async (planned: number) => {
+    for (const i of shuffled(timed.length, random)) {
+      signal?.throwIfAborted()
+      await clock.rest(restMs)
+      samples[i]!.push(await timeOnce(timed[i]!, clock))
+      options.onRun?.(++done, planned * timed.length)
+    }
+  }
+
+  // The first run of a session sets up its memory; it belongs to no round.
+  for (const { run } of timed) {
+    signal?.throwIfAborted()
+    await run()
+  }
+  const fitting = (rounds: number, perRound: number) => {
+    const left = began + 1000 * budgetSeconds - clock.now()
+    return Math.min(mostRounds, Math.max(leastRounds, rounds + Math.floor(left / perRound)))
+  }
+  const firstRound = clock.now()
+  let rounds = 0
+  let planned = options.rounds ?? fitting(0, timed.length * restMs + 2 * (firstRound - began))
+  while (timed.length > 0 && rounds < planned) {
+    await round(planned)
+    rounds++
+    if (options.rounds === undefined) planned = fitting(rounds, (clock.now() - firstRound) / rounds)
+  }
+  return { rounds, latencies: samples.map(summarise) }
+}
+
+function checkRounds(rounds: number | undefined): void {
+  if (rounds === undefined || (Number.isSafeInteger(rounds) && rounds > 0)) return
+  throw new InputError({
+    what: 'this number of rounds cannot be made',
+    got: String(rounds),
+    expected: 'a whole number, 1 or more',
+  })
+}
+
+async function timeOnce({ run }: Timed, clock: Clock): Promise<number> {
+  await run()
+  const began = clock.now()
+  await run()
+  return clock.now() - began
+}
+
+/** 0 to count - 1 in random order (Fisher and Yates). */
+function shuffled(count: number, random: Random): number[] {
+  const order = Array.from({ length: count }, (_, i) => i)
+  for (let i = count - 1; i > 0; i--) {
+    const j = random.integer(i + 1)
+    ;[order[i], order[j]] = [order[j]!, order[i]!]
+  }
+  return order
+}
+
+function summarise(samples: readonly number[]): Latency {
+  const sorted = samples.toSorted((a, b) => a - b)
+  return {
+    median: quantile(sorted, 0.5),
+    min: sorted[0]!,
+    quartiles: [quantile(sorted, 0.25), quantile(sorted, 0.75)],
+  }
+}
+
+/** Linear between neighbours. */
+function quantile(sorted: readonly number[], part: number): number {
+  const at = part * (sorted.length - 1)
+  const low = Math.floor(at)
+  return sorted[low]! + (at - low) * ((sorted[low + 1] ?? sorted[low]!) - sorted[low]!)
+}

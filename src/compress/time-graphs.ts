@@ -1,0 +1,89 @@
+import { availableParallelism } from 'node:os'
+import { setImmediate as breathe } from 'node:timers/promises'
+import type { Graph } from '../graph/graph.ts'
+import { simplify } from '../graph/ops/index.ts'
+import { inputInfo } from '../graph/ops/leaf.ts'
+import { liveNodes } from '../graph/rewrite.ts'
+import { floats, sizeOf, type Tensor } from '../graph/tensor.ts'
+import { parametersOf } from '../motion/weights.ts'
+import { createSession, type SessionOptions } from '../runtime/node.ts'
+import type { Device, Session } from '../runtime/session.ts'
+import { Random } from '../util/random.ts'
+import {
+  defaultBudgetSeconds,
+  type Latencies,
+  type LatencyOptions,
+  realClock,
+  timeInTurn,
+} from './latency.ts'
+import { timingWeights } from './timing-weights.ts'
+
+/** The budget is for all of it, loading included. */
+export interface TimeGraphsOptions extends LatencyOptions {
+  readonly device?: SessionOptions['device']
+  /** Threads within one op on the CPU (default: one for each core). */
+  readonly threads?: number
+  onLoaded?(done: number, device: Device): void
+  /** For tests. */
+  readonly openSession?: (graph: Graph, options: SessionOptions) => Promise<Session>
+}
+
+export interface GraphLatencies extends Latencies {
+  /** The one that all were timed on. */
+  readonly device: Device
+  readonly threads: number | null
+}
+
+/**
+ * Times graphs in turn, as `timeInTurn`: each in a session of its own, on one device, with random weights and
+ * a random picture. All sessions are open at once, which takes the memory of all weights.
+ *
+ * @param graphs at least one; each is called once.
+ * @throws EnvironmentError where the device is not there, or the signal's reason where it aborts.
+ */
+export async function timeGraphs(
+  graphs: readonly (() => Graph)[],
+  options: TimeGraphsOptions = {},
+): Promise<GraphLatencies> {
+  const { openSession = createSession, seed = 0, signal, clock = realClock } = options
+  const { budgetSeconds = defaultBudgetSeconds } = options
+  const began = clock.now()
+  const threads = options.threads ?? availableParallelism()
+  const sessions: Session[] = []
+  try {
+    const timed: { run(): Promise<unknown> }[] = []
+    for (const make of graphs) {
+      await breathe()
+      signal?.throwIfAborted()
+      const graph = simplify(make())
+      const device = sessions[0]?.device ?? options.device ?? 'auto'
+      const weights = timingWeights(parametersOf(graph), seed)
+      const session = await openSession(graph, { device, threads, weights })
+      sessions.push(session)
+      const feeds = randomFeeds(graph, seed)
+      timed.push({ run: () => session.run(feeds) })
+      options.onLoaded?.(sessions.length, session.device)
+    }
+    const { device } = sessions[0]!
+    const spent = (clock.now() - began) / 1000
+    const measured = await timeInTurn(timed, { ...options, budgetSeconds: budgetSeconds - spent })
+    return { ...measured, device, threads: device === 'cpu' ? threads : null }
+  } finally {
+    for (const session of sessions) await session.close()
+  }
+}
+
+/** Numbers in [0, 1) for every input. */
+function randomFeeds(graph: Graph, seed: number): Record<string, Tensor> {
+  const random = new Random(seed)
+  const inputs = liveNodes(graph).flatMap((node) => inputInfo(node) ?? [])
+  return Object.fromEntries(
+    inputs.map(({ name, shape }) => [
+      name,
+      floats(
+        Array.from({ length: sizeOf(shape) }, () => random.uniform()),
+        shape,
+      ),
+    ]),
+  )
+}
