@@ -30,14 +30,14 @@ export function initialise(
 }
 
 function drawn(initial: Exclude<Initial, { kind: 'values' }>, random: Random, shape: Shape) {
-  const draw = () => {
-    if (initial.kind === 'fill') return initial.value
-    return initial.kind === 'uniform'
-      ? random.between(-initial.amount, initial.amount)
-      : initial.deviation * random.normal()
-  }
   const data = new Float32Array(sizeOf(shape))
-  for (let i = 0; i < data.length; i++) data[i] = draw()
+  if (initial.kind === 'fill') data.fill(initial.value)
+  else if (initial.kind === 'uniform') {
+    const { amount } = initial
+    for (let i = 0; i < data.length; i++) data[i] = random.between(-amount, amount)
+  } else {
+    for (let i = 0; i < data.length; i++) data[i] = initial.deviation * random.normal()
+  }
   return { dtype: 'float32', data, shape } as const
 }
 

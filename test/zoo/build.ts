@@ -3,7 +3,9 @@ import { addAll, constant, gradient, input, mul, reduceSum } from '../../src/gra
 import { floats, type Shape, sizeOf, type Tensor } from '../../src/graph/tensor.ts'
 import { Scope } from '../../src/layers/scope.ts'
 import { initialise, parametersOf } from '../../src/motion/weights.ts'
-import { evaluate } from '../../src/runtime/evaluate.ts'
+import { toOnnx } from '../../src/onnx/export.ts'
+import { createSession } from '../../src/runtime/node.ts'
+import type { Session, Tensors } from '../../src/runtime/session.ts'
 import { Random } from '../../src/util/random.ts'
 
 /** Noise: fixed, in [0, 1), and without a pattern that a stride could fall in step with. */
@@ -60,16 +62,25 @@ export async function examine(
   gradient(weighed(Object.values(results)), leaves).forEach((value, i) => {
     graph.output(`gradient of ${names[i]}`, reduceSum(mul(value, value)))
   })
-  const feeds = { x: noise(shape, 1) }
-  const all = await evaluate(graph, feeds, openWeights(graph))
+  // Weights are fed, not written into the model: of 134 million a model would keep several copies.
+  const session = await createSession(toOnnx(graph, { feedParameters: true }), { device: 'cpu' })
+  const run = (seed?: number) => session.run(fedTo(session, { x: noise(shape, 1) }, openWeights(graph, seed)))
+  const all = await run()
   let untrained = names.filter((name) => !hasGradient(all, name))
   if (untrained.length > 0) {
     // Under another draw a unit that no pixel opened is open; a path that is missing stays so.
-    const again = await evaluate(graph, feeds, openWeights(graph, 4))
+    const again = await run(4)
     untrained = untrained.filter((name) => !hasGradient(again, name))
   }
+  await session.close()
   const outputs = Object.fromEntries(Object.keys(results).map((name) => [name, all[name]!]))
   return { outputs, untrained }
+}
+
+/** Inputs and those of the weights that a session reads. */
+export function fedTo(session: Session, inputs: Tensors, weights: ReadonlyMap<string, Tensor>): Tensors {
+  const all = { ...inputs, ...Object.fromEntries(weights) }
+  return Object.fromEntries(Object.entries(all).filter(([name]) => session.inputs.has(name)))
 }
 
 function hasGradient(outputs: Readonly<Record<string, Tensor>>, name: string): boolean {
