@@ -21,10 +21,10 @@ import { type TimeGraphsOptions, timeGraphs } from './time-graphs.ts'
 export type { ComparedAs, ComparedRow, Comparison } from './comparison.ts'
 
 type DetectorChoices = Pick<SmallConfigOptions, 'head' | 'skip' | 'dilations'>
-type TimingChoices = Pick<
-  TimeGraphsOptions,
-  'rounds' | 'seed' | 'device' | 'threads' | 'signal' | 'clock' | 'openSession'
->
+type TimingChoices = Pick<TimeGraphsOptions, 'rounds' | 'seed' | 'device' | 'threads' | 'signal'>
+
+/** What tests put in the place of the machine. */
+export type CompareTools = Pick<TimeGraphsOptions, 'clock' | 'openSession'>
 
 export interface CompareOptions extends DetectorChoices, TimingChoices {
   /** Names of networks (default: all; then those that do not take such pictures are left out). */
@@ -59,9 +59,10 @@ export interface CompareProgress {
  * @throws InputError for an unknown network, a named one that does not take such pictures, or pictures that are
  * none for detectors. EnvironmentError where the device is not there. The signal's reason where it aborts.
  */
-export async function compare(options: CompareOptions = {}): Promise<Comparison> {
+export async function compare(options: CompareOptions = {}, tools: CompareTools = {}): Promise<Comparison> {
   const { as = comparedAs, input = [3, 64, 64], outputs = 10, dilations = 'clipped', seed = 0 } = options
-  const { signal, onProgress, clock = realClock, accuracy } = options
+  const { signal, onProgress, accuracy } = options
+  const { clock = realClock } = tools
   const nets = [...new Set(options.nets ?? netNames)]
   for (const net of nets) findNet(net)
   if (as.includes('detector')) checkDetectorInput(input)
@@ -80,7 +81,9 @@ export async function compare(options: CompareOptions = {}): Promise<Comparison>
     onCounted: (done) => onProgress?.({ phase: 'profile', done, total: wanted.length, unit: 'networks' }),
   })
   const timed =
-    options.latency === false ? undefined : await time(candidates, options, (clock.now() - began) / 1000)
+    options.latency === false
+      ? undefined
+      : await time(candidates, { ...options, ...tools }, (clock.now() - began) / 1000)
   const rows = candidates.map(({ facts }, i) => ({
     ...facts,
     latency: timed?.latencies[i] ?? null,
@@ -115,7 +118,7 @@ function checkDetectorInput([channels, height, width]: readonly [number, number,
 }
 
 /** @param spent seconds of the budget. */
-function time(candidates: readonly Candidate[], options: CompareOptions, spent: number) {
+function time(candidates: readonly Candidate[], options: CompareOptions & CompareTools, spent: number) {
   const { budgetSeconds = 150, onProgress } = options
   let device: Device | undefined
   return timeGraphs(

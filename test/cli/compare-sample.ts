@@ -4,6 +4,5 @@ import { fakeMachine } from '../compress/compare-fake.ts'
 
 /** A comparison of real networks whose times are made up: by the number of nodes, and the same in every run. */
 export function sampleComparison(nets?: readonly string[]): Promise<Comparison> {
-  const { clock, openSession } = fakeMachine()
-  return compare({ ...(nets && { nets }), clock, openSession, rounds: 3, threads: 2 })
+  return compare({ ...(nets && { nets }), rounds: 3, threads: 2 }, fakeMachine())
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { compare } from '../../src/compress/compare.ts'
+import { type CompareProgress, compare } from '../../src/compress/compare.ts'
 import { profileDetector, profileNet } from '../../src/compress/profile.ts'
 import { InputError } from '../../src/util/errors.ts'
 import { netNames } from '../../src/zoo/registry.ts'
@@ -34,14 +34,8 @@ describe('with latency', () => {
   it('times all in turn on one device, ranks them and closes every session', async () => {
     const machine = fakeMachine()
     const events: string[] = []
-    const found = await compare({
-      nets,
-      clock: machine.clock,
-      openSession: machine.openSession,
-      rounds: 4,
-      threads: 3,
-      onProgress: ({ phase, done, total }) => events.push(`${phase} ${done}/${total}`),
-    })
+    const onProgress = ({ phase, done, total }: CompareProgress) => events.push(`${phase} ${done}/${total}`)
+    const found = await compare({ nets, rounds: 4, threads: 3, onProgress }, machine)
     expect(found).toMatchObject({ device: 'cpu', threads: 3, rounds: 4, restMs: 30, outputs: 10 })
     expect(found.detector).toEqual({ head: 'light', skip: 'all' })
     expect(machine.closed.size).toBe(6)
@@ -65,8 +59,7 @@ describe('with latency', () => {
 
   it('keeps to the budget, and says how many rounds that were', async () => {
     const machine = fakeMachine(() => 50)
-    const options = { nets, clock: machine.clock, openSession: machine.openSession }
-    const { rounds } = await compare({ ...options, budgetSeconds: 10 })
+    const { rounds } = await compare({ nets, budgetSeconds: 10 }, machine)
     expect(rounds).toBeGreaterThan(8)
     expect(machine.clock.now()).toBeLessThanOrEqual(10_000)
   })
@@ -74,12 +67,9 @@ describe('with latency', () => {
   it('closes what it opened where it is stopped or fails', async () => {
     const machine = fakeMachine()
     const controller = new AbortController()
-    const options = { nets, clock: machine.clock, openSession: machine.openSession }
-    const stopped = compare({
-      ...options,
-      signal: controller.signal,
-      onProgress: ({ phase, done }) => phase === 'latency' && done === 5 && controller.abort(),
-    })
+    const onProgress = ({ phase, done }: CompareProgress) =>
+      phase === 'latency' && done === 5 && controller.abort()
+    const stopped = compare({ nets, signal: controller.signal, onProgress }, machine)
     await expect(stopped).rejects.toThrow(expect.objectContaining({ name: 'AbortError' }))
     expect(machine.closed.size).toBe(6)
     expect(machine.log.filter((entry) => entry === 'rest')).toHaveLength(5)
@@ -88,7 +78,7 @@ describe('with latency', () => {
       if (session === 1) throw new Error('broken')
       return 1
     })
-    await expect(compare({ ...options, ...broken })).rejects.toThrow('broken')
+    await expect(compare({ nets }, broken)).rejects.toThrow('broken')
     expect(broken.closed.size).toBe(6)
   })
 

@@ -96,7 +96,7 @@ td.best { color: var(--curtain); font-weight: 600 }
 .inside .scroll { margin: 0 0 .25rem; padding: .5rem; background: var(--card); border: 1px solid var(--rule); border-radius: 10px }
 .source, .key { font-size: .9rem; white-space: normal }
 .key { color: var(--soft); font-size: .82rem; margin: .5rem 0 1rem }
-.facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 13rem), 1fr)); gap: .6rem 1.5rem; margin: 0 0 1rem; font-size: .9rem }
+.facts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(42%, 13rem), 1fr)); gap: .6rem 1.5rem; margin: 0 0 1rem; font-size: .9rem }
 .facts dt { color: var(--soft); font-size: .8rem }
 .facts dd { margin: 0; white-space: normal }
 
