@@ -1,6 +1,7 @@
 import type { Value } from '../graph/graph.ts'
 import { convTranspose } from '../graph/ops/conv.ts'
 import { allocate, type Tensor, tensor } from '../graph/tensor.ts'
+import { InputError } from '../util/errors.ts'
 import type { Block } from './block.ts'
 import type { Scope } from './scope.ts'
 
@@ -18,8 +19,16 @@ import type { Scope } from './scope.ts'
  * @param x [N, C, H, W]
  * @param factor f: even
  * @returns [N, C, f H, f W]
+ * @throws InputError for a factor that is not even.
  */
 export function bilinearUpsampling(scope: Scope, x: Value, factor: number): Value {
+  if (!(factor > 0 && factor % 2 === 0)) {
+    throw new InputError({
+      what: 'a factor of learned upsampling is not even',
+      got: String(factor),
+      expected: '2, 4, 6 and so on, so that the kernel reaches as far on both sides',
+    })
+  }
   const values = bilinearKernel(x.shape[1]!, factor)
   const weight = scope.weight('weight', values.shape, { kind: 'values', values })
   // What the kernel reaches beyond factor pixels is half on each side.

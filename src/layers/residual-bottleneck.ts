@@ -25,10 +25,11 @@ const expansion = 4
  *
  * Parameters, at C channels: 17/16 C² + 3 C. Multiply-adds: 17/16 C² H W.
  * With a projection, from C to D channels at stride s: C D / 4 + 13/16 D² + C D + 5 D parameters and
- * (C D / 4 + (9/16 D² + D² / 4 + C D) / s²) H W multiply-adds.
+ * (C D / 4 + (13/16 D² + C D) / s²) H W multiply-adds. The last norm of the branch starts at a scale of 0.1.
  *
  * @param x [N, C, H, W], H and W multiples of the stride
  * @param options.outputs a multiple of 4
+ * @param options.stride of the 3x3 and of the shortcut (default 1)
  * @returns [N, outputs, H / stride, W / stride]
  */
 export function bottleneck(scope: Scope, x: Value, { outputs, stride = 1 }: ResidualOptions): Value {

@@ -27,7 +27,7 @@ export interface ResidualOptions {
  *
  * Parameters, at C channels: 18 C² + 4 C. Multiply-adds: 18 C² H W.
  * With a projection, from C to D channels at stride s: 9 C D + 9 D² + C D + 6 D parameters and
- * (9 C D + 9 D² + C D) H W / s² multiply-adds.
+ * (9 C D + 9 D² + C D) H W / s² multiply-adds. The last norm of the branch starts at a scale of 0.1.
  *
  * @param x [N, C, H, W], H and W multiples of the stride
  * @returns [N, outputs, H / stride, W / stride]
@@ -40,7 +40,10 @@ export function nonBottleneck(scope: Scope, x: Value, { outputs, stride = 1 }: R
   return relu(add(branch, shortcut(scope, x, { outputs, stride })))
 }
 
-/** A residual block's input as its result has to be: itself where the shape fits, else projected. */
+/**
+ * A residual block's input in the shape of its result: itself where that fits, else a 1x1 convolution and a
+ * norm, under the names `downsample.0` and `downsample.1`.
+ */
 export function shortcut(scope: Scope, x: Value, { outputs, stride = 1 }: ResidualOptions): Value {
   if (stride === 1 && x.shape[1] === outputs) return x
   const inner = scope.child('downsample')

@@ -3,20 +3,27 @@
  * kernels and refined by the scores of two finer maps (FCN-8s).
  *
  * Paper: J. Long, E. Shelhamer, T. Darrell: Fully Convolutional Networks for Semantic Segmentation, CVPR 2015,
- * arXiv:1411.4038. Published: 62.2% mean IU on PASCAL VOC 2012's test set, less than a fifth of a second a
- * picture; 134 M parameters (as recalled); 65.3% mIoU on Cityscapes' test set (as recalled). Reference for
- * names and numbers: wkentaro/pytorch-fcn, torchfcn/models/fcn8s.py, class FCN8s (MIT): 65.5% mean IU on its
- * VOC validation set; by its code 134,489,759 parameters with 21 outputs.
+ * arXiv:1411.4038.
+ *
+ * Published figures: 62.2% mean IU on PASCAL VOC 2012's test set, less than a fifth of a second a picture; as
+ * recalled, 134 M parameters, and 65.3% mIoU on Cityscapes' test set.
+ *
+ * Reference: wkentaro/pytorch-fcn, torchfcn/models/fcn8s.py, class FCN8s (MIT): 134,338,014 parameters with 10
+ * outputs, 134,489,759 with 21; it gives 65.5% mean IU for the authors' weights on its VOC validation set.
+ * Under one fill of all weights, and with its padding changed to ours, both compute the same.
  *
  * Deviations: every layer keeps the picture's borders where they are: 1 pixel of padding in the first
- * convolution, 3 in the 7x7 of fc6, and transposed convolutions that double (or multiply by 8) exactly. The
- * reference pads the picture by 100 pixels and crops its maps; at 64x64 that is 17 times the work. Both have
- * the same weights and place their results over the same pixels, but see other borders, and pool windows that
- * stand 3 pixels apart. Sizes must be multiples of 32, where the reference takes any. No dropout
- * (0.5 after fc6 and fc7 in the reference): keypoint training sees every frame once. Convolutions start as
- * PyTorch's do by default, where the reference starts from a trained VGG-16. The last upsampling is trained as
- * the others are; the paper keeps it bilinear. Checkpoints were trained on pictures in blue, green and red of
- * 0 to 255 less their means, which is the caller's to give.
+ * convolution, 3 in the 7x7 of fc6, and transposed convolutions that multiply the size by exactly 2 or 8. The
+ * reference pads the picture by 100 pixels and crops its maps; at 64x64 that is 17 times the picture. Weights
+ * and places are the same: away from the borders, a picture moved by 3 pixels, so that its pool windows stand
+ * as ours, gives the same numbers. Sizes must be multiples of 32, where the reference takes any. No dropout
+ * (2-D dropout of 0.5 after fc6 and fc7): keypoint training sees every frame once. Convolutions start as
+ * PyTorch's do by default, where the reference starts from a trained VGG-16. All three upsamplings are trained,
+ * as in the reference; the paper keeps the last one bilinear. As a backbone its scores have the head's width.
+ *
+ * Published weights expect pictures in blue, green, red, from 0 to 255 less a mean; the network leaves that to
+ * its caller. It has no norms, so that it wants a small learning rate: towards one picture, 20 steps of Adam
+ * descended at 0.0001; at 0.002, the default of `train`, the loss jumped by factors of hundreds.
  */
 import type { Value } from '../graph/graph.ts'
 import { add } from '../graph/ops/arithmetic.ts'

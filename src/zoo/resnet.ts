@@ -2,23 +2,24 @@
  * ResNet encoder-decoder: a residual network that halves the picture five times, and three transposed
  * convolutions that bring it back to a quarter. Nothing goes over from the encoder to the decoder.
  *
- * Paper of the encoder: K. He, X. Zhang, S. Ren, J. Sun: Deep Residual Learning for Image Recognition,
- * CVPR 2016, arXiv:1512.03385. Of the whole: B. Xiao, H. Wu, Y. Wei: Simple Baselines for Human Pose
- * Estimation and Tracking, ECCV 2018, arXiv:1804.06208, which finds keypoints with it. Reference for names
- * and numbers: microsoft/human-pose-estimation.pytorch, lib/models/pose_resnet.py (MIT); the encoder's names
- * are torchvision's.
+ * Paper: B. Xiao, H. Wu, Y. Wei: Simple Baselines for Human Pose Estimation and Tracking, ECCV 2018,
+ * arXiv:1804.06208, which finds keypoints with it. The encoder is from K. He, X. Zhang, S. Ren, J. Sun: Deep
+ * Residual Learning for Image Recognition, CVPR 2016, arXiv:1512.03385.
  *
- * Published for `resnet50` with 17 keypoints at 256x192: 70.4 AP on COCO val2017 with detected people, 34.0 M
- * parameters (the reference's code gives 33,999,697) and 8.9 GFLOPs as recalled from the tables of HRNet,
- * whose counter takes a transposed convolution at every pixel of its result and divides by 2^30; we count
- * 5.4 GMAC. `resnet18` is built by the reference's code too, with 15,376,721 parameters at 17 outputs; nothing
- * was published of it.
+ * Published figures, `resnet50` with 17 keypoints at 192x256: 70.4 AP on COCO val2017 with detected people; as
+ * recalled from the tables of HRNet, 34.0 M parameters and 8.9 GFLOPs. Their counter takes a transposed
+ * convolution at every pixel of its result, though three quarters of those products are with zeros, and
+ * divides by 2^30; we count 5.43 G multiply-adds. Nothing was published of `resnet18`, which the same code
+ * builds.
  *
- * Deviations: the last norm of each residual branch starts at 0.1 in place of 1; it is trained as usual, and a
- * checkpoint overrides it. Convolutions start as PyTorch's do by default, where the reference starts the
- * decoder from a normal distribution of 0.001 around an encoder that is trained already. The plain network
- * resizes its maps from a quarter to the picture's size, where the reference ends. With a skip, the encoder's
- * first stage joins the decoder's last map, which the reference has not.
+ * Reference: microsoft/human-pose-estimation.pytorch, lib/models/pose_resnet.py (MIT); the encoder's names are
+ * torchvision's. With 17 outputs 33,999,697 parameters for `resnet50` and 15,376,721 for `resnet18`.
+ *
+ * Deviations: the plain network resizes its maps from a quarter to the picture's size, where the reference
+ * ends. The last norm of each residual block starts at a scale of 0.1: deep residual networks learn sooner so.
+ * Convolutions start as PyTorch's do by default, where the reference starts the encoder trained and the
+ * decoder from a normal distribution of deviation 0.001. As a backbone it can take a skip at 1/4 from the
+ * first stage, which the paper does not have. Sizes must be multiples of 32.
  */
 import type { Value } from '../graph/graph.ts'
 import { maxPool } from '../graph/ops/pool.ts'
