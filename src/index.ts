@@ -12,6 +12,7 @@ export { type MotionModel, openModel } from './animate/model.ts'
 export { type TrackedFrame, type TrackOptions, track } from './animate/track.ts'
 export { type WriteTrackOptions, writeTrack } from './animate/write-track.ts'
 // What networks cost; checkpoints in, ONNX out.
+export { type CompareOptions, type Comparison, compare } from './compress/compare.ts'
 export {
   type DetectorProfile,
   type NetProfile,
@@ -54,4 +55,5 @@ export * from './util/errors.ts'
 export { Random } from './util/random.ts'
 export { version } from './util/version.ts'
 export type { Net } from './zoo/net.ts'
+export { networkGraph } from './zoo/network-graph.ts'
 export { findNet, netNames, zoo } from './zoo/registry.ts'

@@ -3,10 +3,10 @@ import type { Graph } from '../graph/graph.ts'
 import { smallConfig } from '../motion/config.ts'
 import { detectorGraph } from '../motion/model.ts'
 import { InputError } from '../util/errors.ts'
+import { networkGraph } from '../zoo/network-graph.ts'
 import { findNet } from '../zoo/registry.ts'
 import type { ComparedAs, ComparedRow, Skipped } from './comparison.ts'
 import { diagram } from './diagram.ts'
-import { netGraph } from './graphs.ts'
 import {
   type DetectorProfileOptions,
   type NetProfileOptions,
@@ -58,7 +58,8 @@ export async function findCandidates(
 }
 
 function network(net: string, options: Required<NetProfileOptions>): Candidate {
-  const graph = () => netGraph(net, options)
+  const { input, ...rest } = options
+  const graph = () => networkGraph(net, { ...rest, shape: [1, ...input] }).graph
   return {
     facts: { ...sources(net, 'network'), ...profileNet(net, options), diagram: diagram(graph()) },
     graph,

@@ -10,6 +10,7 @@ import { detect } from '../motion/model.ts'
 import { toOnnx } from '../onnx/export.ts'
 import { decodeBytes } from '../onnx/import/decode.ts'
 import type { Net } from '../zoo/net.ts'
+import { networkGraph } from '../zoo/network-graph.ts'
 import { findNet } from '../zoo/registry.ts'
 import { activationBytesOf, macsOf } from './node-cost.ts'
 import { receptiveField } from './receptive-field.ts'
@@ -114,10 +115,7 @@ export interface NetProfileOptions {
 export function profileNet(name: string, options: NetProfileOptions): NetProfile {
   const { outputs, input: shape, dilations = 'clipped' } = options
   const net = findNet(name)
-  const graph = new Graph()
-  const x = input(graph, 'x', 'float32', [1, ...shape])
-  const scope = Scope.root(graph, { training: false, dilations })
-  graph.output('y', net.build(scope, x, { outputs }))
+  const { graph, clipped } = networkGraph(name, { outputs, dilations, shape: [1, ...shape] })
   const unused = (net.unused?.({ outputs }) ?? []).filter(({ alias }) => !alias)
   const unusedParams = unused.reduce((sum, { shape }) => sum + sizeOf(shape), 0)
   const counted = profile(graph)
@@ -128,7 +126,7 @@ export function profileNet(name: string, options: NetProfileOptions): NetProfile
     unusedParams,
     outputStride: net.outputStride(),
     ...traits(net, dilations),
-    clipped: scope.clippings,
+    clipped,
   }
 }
 

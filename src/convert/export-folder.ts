@@ -11,9 +11,10 @@ import { toOnnx } from '../onnx/export.ts'
 import { decodeModel } from '../onnx/import/decode.ts'
 import { writeFileAtomic } from '../store/atomic.ts'
 import { InputError } from '../util/errors.ts'
+import { networkGraph } from '../zoo/network-graph.ts'
 import { folderKind } from './folder-kind.ts'
 import type { MotionPart } from './import-fomm.ts'
-import { loadNetwork, networkGraph } from './network-folder.ts'
+import { loadNetwork } from './network-folder.ts'
 
 /** Pictures, channels, height, width. */
 export type InputShape = readonly [number, number, number, number]
@@ -79,7 +80,8 @@ async function ofNetwork(folder: string, { part, input }: ExportOptions): Promis
   const { config, weights } = await loadNetwork(folder)
   const { net, outputs, dilations } = config
   const metadata = { net, part: 'network', outputs: String(outputs), dilations }
-  return { part: 'network', graph: networkGraph(config, input), weights, metadata }
+  const { graph } = networkGraph(net, { outputs, dilations, ...(input && { shape: input }) })
+  return { part: 'network', graph, weights, metadata }
 }
 
 async function ofMotionModel(

@@ -1,11 +1,11 @@
 import { formatShape, type Shape, type Tensor } from '../graph/tensor.ts'
-import { initialise, parametersOf } from '../motion/weights.ts'
+import { initialise } from '../motion/weights.ts'
 import { FormatError, InputError } from '../util/errors.ts'
 import { Random } from '../util/random.ts'
 import { findNet } from '../zoo/registry.ts'
 import type { CheckpointFile, CheckpointTensor } from './checkpoint.ts'
 import { bestMatch, type Match, type Wanted } from './match.ts'
-import { type NetworkConfig, networkGraph } from './network-folder.ts'
+import { type NetworkConfig, parametersOfNetwork } from './network-folder.ts'
 
 export interface NetworkImport {
   readonly weights: ReadonlyMap<string, Tensor>
@@ -33,7 +33,7 @@ export async function importNetwork(
   config: NetworkConfig,
   { file, partial }: { file: string; partial: boolean },
 ): Promise<NetworkImport> {
-  const infos = parametersOf(networkGraph(config))
+  const infos = parametersOfNetwork(config)
   const match = bestMatch(checkpoint.states, infos)
   if (match === undefined) throw nothingFits(checkpoint, config, infos, file)
   const fresh = [...match.missing, ...match.misshapen]

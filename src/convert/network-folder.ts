@@ -1,12 +1,11 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { checkWeights } from '../animate/load.ts'
-import { Graph } from '../graph/graph.ts'
-import { input } from '../graph/ops/leaf.ts'
-import type { Shape, Tensor } from '../graph/tensor.ts'
-import { Scope } from '../layers/scope.ts'
+import type { ParameterInfo } from '../graph/ops/leaf.ts'
+import type { Tensor } from '../graph/tensor.ts'
 import { parametersOf } from '../motion/weights.ts'
 import { openRun } from '../store/run.ts'
+import { networkGraph } from '../zoo/network-graph.ts'
 import { findNet, type NetName, netNames } from '../zoo/registry.ts'
 
 /** A plain network on disk: a run folder whose config.json names a network in place of a motion model. */
@@ -34,25 +33,13 @@ export async function loadNetwork(path: string): Promise<LoadedNetwork> {
   const run = await openRun(path, z.looseObject({ network: networkSchema }))
   const { tensors } = await run.loadWeights()
   const { network } = run.config
-  checkWeights(tensors, parametersOf(networkGraph(network)), join(run.path, 'weights.safetensors'))
+  checkWeights(tensors, parametersOfNetwork(network), join(run.path, 'weights.safetensors'))
   return { path: run.path, config: network, weights: tensors }
 }
 
-/**
- * The network in evaluation mode: input `image` [N, 3, H, W], output `output` [N, outputs, H, W].
- *
- * @param shape of the input; default: one small picture
- * @throws InputError for a size that the network does not take.
- */
-export function networkGraph({ net, outputs, dilations }: NetworkConfig, shape?: Shape): Graph {
-  const network = findNet(net)
-  const graph = new Graph()
-  const side = Math.max(64, network.multiple())
-  const image = input(graph, 'image', 'float32', shape ?? [1, 3, side, side])
-  const scope = Scope.root(graph, { training: false, dilations })
-  graph.output('output', network.build(scope, image, { outputs }))
-  return graph
-}
+/** Parameters that a network's weights are for. */
+export const parametersOfNetwork = ({ net, outputs, dilations }: NetworkConfig): ParameterInfo[] =>
+  parametersOf(networkGraph(net, { outputs, dilations }).graph)
 
 export const networkConfig = (
   net: string,

@@ -62,7 +62,7 @@ export const fommDownBlock: Block = {
   name: 'fomm-down',
   title: 'Down block',
   file: 'fomm-blocks.ts',
-  usedBy: ['hourglass'],
+  usedBy: ['hourglass', 'hourglass-small'],
   examples: [
     {
       label: '64 to 128 channels',
@@ -95,7 +95,7 @@ export const fommUpBlock: Block = {
   name: 'fomm-up',
   title: 'Up block',
   file: 'fomm-blocks.ts',
-  usedBy: ['hourglass'],
+  usedBy: ['hourglass', 'hourglass-small'],
   examples: [
     {
       label: '128 to 64 channels',

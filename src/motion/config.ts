@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Dilations } from '../layers/scope.ts'
 import { InputError } from '../util/errors.ts'
+import { publishedHourglass, smallHourglass } from '../zoo/hourglass.ts'
 import { findNet, type NetName, netNames } from '../zoo/registry.ts'
 import { type Head, type SkipChoice, skipChoices } from './heads.ts'
 
@@ -87,7 +88,7 @@ export const publishedConfig: MotionConfig = {
     scaleFactor: 0.25,
     head: { kind: 'fomm', skip: 'none' },
     dilations: 'published',
-    hourglass: { blockExpansion: 32, maxFeatures: 1024, blocks: 5 },
+    hourglass: publishedHourglass,
   },
   denseMotion: {
     blockExpansion: 64,
@@ -132,7 +133,7 @@ export function smallConfig(options: SmallConfigOptions): MotionConfig {
   const { net, size = 64, keypoints = 10, jacobian = true, dilations = 'clipped' } = options
   const light = options.head !== 'fomm'
   const { skip = light ? 'all' : 'none' } = options
-  const hourglass = { blockExpansion: 16, maxFeatures: 128, blocks: 4 }
+  const hourglass = net === 'hourglass' ? publishedHourglass : smallHourglass
   const multiple = Math.max(16, findNet(net).multiple({ hourglass }))
   if (!Number.isInteger(size) || size < multiple || size % multiple !== 0) {
     throw new InputError({

@@ -4,7 +4,7 @@ import { enet, enetOriginal } from './enet.ts'
 import { erfnet } from './erfnet.ts'
 import { esnet } from './esnet.ts'
 import { fcn } from './fcn.ts'
-import { hourglass } from './hourglass.ts'
+import { hourglass, hourglassSmall } from './hourglass.ts'
 import { laednetL, laednetM, laednetS } from './laednet.ts'
 import { lednet, lednetFigure, lednetOfficial } from './lednet.ts'
 import { lrdnet } from './lrdnet.ts'
@@ -14,6 +14,7 @@ import { resnet18, resnet50 } from './resnet.ts'
 /** Every network, by name. A network is added by its own file and a line here. */
 export const zoo = {
   hourglass,
+  'hourglass-small': hourglassSmall,
   lednet,
   'lednet-official': lednetOfficial,
   'lednet-figure': lednetFigure,

@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest'
 import { type Diagram, diagram } from '../../src/compress/diagram.ts'
-import { netGraph } from '../../src/compress/graphs.ts'
 import { profile } from '../../src/compress/profile.ts'
 import { Graph, type Value } from '../../src/graph/graph.ts'
 import { add, conv, input, maxPool, parameter, reduceMean, resize } from '../../src/graph/ops/index.ts'
 import { smallConfig } from '../../src/motion/config.ts'
 import { detectorGraph } from '../../src/motion/model.ts'
+import { networkGraph } from '../../src/zoo/network-graph.ts'
 import { netNames } from '../../src/zoo/registry.ts'
 
-const network = (net: string) => netGraph(net, { outputs: 10, input: [3, 64, 64], dilations: 'clipped' })
+const network = (net: string) => networkGraph(net, { outputs: 10 }).graph
 const detector = (net: string) => detectorGraph(smallConfig({ net }))
 
 const arcs = ({ edges }: Diagram) => edges.filter(({ from, to }) => to > from + 1)

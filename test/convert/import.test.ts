@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { loadRun } from '../../src/animate/load.ts'
 import { exportFolder } from '../../src/convert/export-folder.ts'
 import { importCheckpoint } from '../../src/convert/import-checkpoint.ts'
-import { networkConfig, networkGraph } from '../../src/convert/network-folder.ts'
+import { parametersOfNetwork } from '../../src/convert/network-folder.ts'
 import { floats, type Tensor } from '../../src/graph/tensor.ts'
 import { publishedConfig } from '../../src/motion/config.ts'
 import { detectorGraph, generatorGraph } from '../../src/motion/model.ts'
@@ -15,6 +15,7 @@ import { createSession } from '../../src/runtime/node.ts'
 import { readSafetensors, writeSafetensors } from '../../src/store/safetensors.ts'
 import { FormatError, InputError } from '../../src/util/errors.ts'
 import { Random } from '../../src/util/random.ts'
+import { networkGraph } from '../../src/zoo/network-graph.ts'
 import { noise } from '../zoo/build.ts'
 
 let folder: string
@@ -36,9 +37,10 @@ async function checkpoint(
   return at(name)
 }
 
-const lednet = (outputs: number) => networkConfig('lednet', outputs, 'published')
+const lednet = (outputs: number, shape = [1, 3, 64, 64]) =>
+  networkGraph('lednet', { outputs, shape, dilations: 'published' }).graph
 const weightsOf = (outputs: number) =>
-  initialise(parametersOf(networkGraph(lednet(outputs))), new Random(outputs))
+  initialise(parametersOfNetwork({ net: 'lednet', outputs, dilations: 'published' }), new Random(outputs))
 
 describe('a network', () => {
   it('computes after import and export what its checkpoint computes, at the size and batch asked for', async () => {
@@ -55,7 +57,7 @@ describe('a network', () => {
     const image = noise([2, 3, 96, 160], 1)
     const { output } = await session.run({ image })
     await session.close()
-    const expected = await evaluate(networkGraph(lednet(7), [2, 3, 96, 160]), { image }, weights)
+    const expected = await evaluate(lednet(7, [2, 3, 96, 160]), { image }, weights)
     expect(output!.data).toEqual(expected.output!.data)
   })
 
@@ -71,7 +73,7 @@ describe('a network', () => {
       results.push((await session.run({ image })).output!)
       await session.close()
     }
-    const expected = await evaluate(networkGraph(lednet(3), [1, 3, 64, 64]), { image }, weightsOf(3))
+    const expected = await evaluate(lednet(3), { image }, weightsOf(3))
     expect(results[0]!.data).toEqual(expected.output!.data)
     expect(results[1]!.data).not.toEqual(expected.output!.data)
   })

@@ -13,13 +13,11 @@ import { createSession } from '../../src/runtime/node.ts'
 import type { Tensors } from '../../src/runtime/session.ts'
 import { InputError } from '../../src/util/errors.ts'
 import { Random } from '../../src/util/random.ts'
-import type { HourglassSize, Net } from '../../src/zoo/net.ts'
+import type { Net } from '../../src/zoo/net.ts'
 import { findNet, netNames } from '../../src/zoo/registry.ts'
 import { examine, fedTo, noise, notFinite } from './build.ts'
 
 /** What every network of the registry must do, alone and as a detector's backbone. */
-
-const hourglass: HourglassSize = { blockExpansion: 4, maxFeatures: 16, blocks: 3 }
 
 const sizes = [
   { height: 64, width: 64 },
@@ -36,7 +34,6 @@ const detectorOf = (net: string, head: Head, jacobian = true): DetectorOptions =
   scaleFactor: 1,
   head,
   dilations: 'clipped',
-  hourglass,
 })
 const heads: readonly Head[] = [
   { kind: 'light', channels: 8, stride: 2, skip: 'all' },
@@ -51,8 +48,8 @@ describe.each(netNames)('%s', (name) => {
 
   it.each(sizes)('maps a picture of $width x $height to as large an output', async ({ height, width }) => {
     const shape = [2, 3, height, width]
-    const build = (scope: Scope, x: Value) => ({ output: net.build(scope, x, { outputs: 5, hourglass }) })
-    const multiple = net.multiple({ hourglass })
+    const build = (scope: Scope, x: Value) => ({ output: net.build(scope, x, { outputs: 5 }) })
+    const multiple = net.multiple()
     if (height % multiple !== 0 || width % multiple !== 0) {
       return expectRefusal(net, shape, multiple)
     }
@@ -93,7 +90,7 @@ describe.each(netNames)('%s', (name) => {
   it('computes the very same after a trip through ONNX', async () => {
     const graph = new Graph()
     const x = input(graph, 'x', 'float32', [1, 3, 64, 64])
-    graph.output('y', net.build(Scope.root(graph, { training: false }), x, { outputs: 5, hourglass }))
+    graph.output('y', net.build(Scope.root(graph, { training: false }), x, { outputs: 5 }))
     const weights = initialise(parametersOf(graph), new Random(1))
     const feeds = { x: noise([1, 3, 64, 64], 2) }
     const before = await evaluate(graph, feeds, weights)
@@ -104,7 +101,7 @@ describe.each(netNames)('%s', (name) => {
   })
 
   it('refuses a size that is no multiple of its stride, and says what would do', () => {
-    const multiple = net.multiple({ hourglass })
+    const multiple = net.multiple()
     expectRefusal(net, [1, 3, 8 * multiple, 8 * multiple + 1], multiple)
     expect(() => buildPlain(net, [1, 3, 8 * multiple, 8 * multiple + 1])).toThrow(
       `resize to ${8 * multiple}x${8 * multiple}`,
@@ -115,7 +112,7 @@ describe.each(netNames)('%s', (name) => {
 function buildPlain(net: Net, shape: Shape): void {
   const graph = new Graph()
   const x = input(graph, 'x', 'float32', shape)
-  net.build(Scope.root(graph, { training: false }), x, { outputs: 5, hourglass })
+  net.build(Scope.root(graph, { training: false }), x, { outputs: 5 })
 }
 
 function expectRefusal(net: Net, shape: Shape, multiple: number): void {
@@ -135,7 +132,7 @@ async function descend(net: Net, shape: Shape): Promise<number[]> {
   const scope = Scope.root(graph, { training: true })
   const picture = noise(shape, 1)
   const x = input(graph, 'x', 'float32', shape)
-  const y = net.build(scope, x, { outputs: 3, hourglass })
+  const y = net.build(scope, x, { outputs: 3 })
   const loss = reduceMean(square(sub(y, constant(graph, picture))))
   graph.output('loss', loss)
   const parameters = parametersOf(graph)

@@ -5,7 +5,9 @@ import { input } from '../../src/graph/ops/leaf.ts'
 import { sizeOf } from '../../src/graph/tensor.ts'
 import { Scope } from '../../src/layers/scope.ts'
 import { countParameters, parametersOf } from '../../src/motion/weights.ts'
+import { toOnnx } from '../../src/onnx/export.ts'
 import { evaluate } from '../../src/runtime/evaluate.ts'
+import { createSession } from '../../src/runtime/node.ts'
 import { findNet } from '../../src/zoo/registry.ts'
 import {
   fillByFormula,
@@ -15,6 +17,7 @@ import {
   type StoredOutput,
   stateOf,
 } from '../support/fixture.ts'
+import { fedTo } from './build.ts'
 
 /** Networks of the zoo against their references, under the same formulas for all parameters. */
 
@@ -74,8 +77,10 @@ describe.each(references)('%s at a size of its own', (name, { input_shape: shape
     const scope = Scope.root(graph, { training: false, dilations: 'published' })
     const x = input(graph, 'x', 'float32', shape)
     graph.output('output', findNet(name).build(scope, x, { outputs: classes }))
+    const session = await createSession(toOnnx(graph, { feedParameters: true }), { device: 'cpu' })
     const weights = fillByFormula(parametersOf(graph))
-    const result = await evaluate(graph, { x: formulaInput(shape) }, weights)
+    const result = await session.run(fedTo(session, { x: formulaInput(shape) }, weights))
+    await session.close()
     expect(relativeError(result.output!, output)).toBeLessThan(1e-5)
   })
 })
