@@ -63,7 +63,11 @@ export async function examine(
     graph.output(`gradient of ${names[i]}`, reduceSum(mul(value, value)))
   })
   // Weights are fed, not written into the model: of 134 million a model would keep several copies.
-  const session = await createSession(toOnnx(graph, { feedParameters: true }), { device: 'cpu' })
+  // Run once or twice, so that optimising would take longer than it saves.
+  const session = await createSession(toOnnx(graph, { feedParameters: true }), {
+    device: 'cpu',
+    optimise: 'none',
+  })
   const run = (seed?: number) => session.run(fedTo(session, { x: noise(shape, 1) }, openWeights(graph, seed)))
   const all = await run()
   let untrained = names.filter((name) => !hasGradient(all, name))
