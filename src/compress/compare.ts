@@ -13,7 +13,7 @@ import {
   comparedAs,
   paretoCosts,
 } from './comparison.ts'
-import { defaultRestMs, type Latency, realClock } from './latency.ts'
+import { defaultRestMs, defaultWarmMs, type Latency, realClock } from './latency.ts'
 import { paretoFront } from './pareto.ts'
 import type { DetectorProfileOptions } from './profile.ts'
 import { type TimeGraphsOptions, timeGraphs } from './time-graphs.ts'
@@ -95,6 +95,7 @@ export async function compare(options: CompareOptions = {}, tools: CompareTools 
     threads: timed?.threads ?? null,
     rounds: timed?.rounds ?? 0,
     restMs: defaultRestMs,
+    warmMs: defaultWarmMs,
     seed,
     input,
     outputs,

@@ -16,8 +16,9 @@ export interface Comparison {
   readonly threads: number | null
   /** Timed runs of each; 0 where no latency was measured. */
   readonly rounds: number
-  /** Before each run, in milliseconds. */
+  /** Rest before each timed run, and untimed runs after it, in milliseconds. */
   readonly restMs: number
+  readonly warmMs: number
   /** Of the orders, and of the weights that were timed. */
   readonly seed: number
   /** Channels, height and width of the one picture of a run. */

@@ -5,7 +5,9 @@ import { Random } from '../util/random.ts'
 /**
  * How long things take, side by side in one process. A machine drifts (clock rates, other programs) and the
  * threads of a session go on spinning after its run; so everything is timed in turn, many rounds, in an order
- * drawn anew for each, and before each timed run the machine rests and runs the same thing once untimed.
+ * drawn anew for each. Before each timed run the machine rests, then runs the same thing untimed for a while:
+ * threads that were woken by a first run may share a core until the system's next tick (4 ms on Linux), which
+ * tripled the time of every other run of 2 ms.
  */
 
 /** Something to time. */
@@ -33,8 +35,10 @@ export interface LatencyOptions {
   readonly rounds?: number
   /** Seconds that all of it may take (default 90). Three rounds are made even if they take longer. */
   readonly budgetSeconds?: number
-  /** Rest before each untimed and timed run, in milliseconds (default 30). */
+  /** Rest before the untimed runs, in milliseconds (default 30). */
   readonly restMs?: number
+  /** How long it runs untimed before the timed run, in milliseconds, once at least (default 15). */
+  readonly warmMs?: number
   /** Of the orders (default 0). */
   readonly seed?: number
   readonly signal?: AbortSignal
@@ -51,6 +55,7 @@ export interface Latencies {
 
 const [leastRounds, mostRounds] = [3, 50]
 export const defaultRestMs = 30
+export const defaultWarmMs = 15
 export const defaultBudgetSeconds = 90
 
 export const realClock: Clock = { now: () => performance.now(), rest: (ms) => sleep(ms) }
@@ -62,6 +67,7 @@ export const realClock: Clock = { now: () => performance.now(), rest: (ms) => sl
  */
 export async function timeInTurn(timed: readonly Timed[], options: LatencyOptions = {}): Promise<Latencies> {
   const { budgetSeconds = defaultBudgetSeconds, restMs = defaultRestMs, clock = realClock, signal } = options
+  const { warmMs = defaultWarmMs } = options
   checkRounds(options.rounds)
   const random = new Random(options.seed ?? 0)
   const samples = timed.map((): number[] => [])
@@ -72,7 +78,7 @@ export async function timeInTurn(timed: readonly Timed[], options: LatencyOption
     for (const i of shuffled(timed.length, random)) {
       signal?.throwIfAborted()
       await clock.rest(restMs)
-      samples[i]!.push(await timeOnce(timed[i]!, clock))
+      samples[i]!.push(await timeOnce(timed[i]!, warmMs, clock))
       options.onRun?.(++done, planned * timed.length)
     }
   }
@@ -88,7 +94,7 @@ export async function timeInTurn(timed: readonly Timed[], options: LatencyOption
   }
   const firstRound = clock.now()
   let rounds = 0
-  let planned = options.rounds ?? fitting(0, timed.length * restMs + 2 * (firstRound - began))
+  let planned = options.rounds ?? fitting(0, timed.length * (restMs + warmMs) + 2 * (firstRound - began))
   while (timed.length > 0 && rounds < planned) {
     await round(planned)
     rounds++
@@ -106,8 +112,10 @@ function checkRounds(rounds: number | undefined): void {
   })
 }
 
-async function timeOnce({ run }: Timed, clock: Clock): Promise<number> {
-  await run()
+async function timeOnce({ run }: Timed, warmMs: number, clock: Clock): Promise<number> {
+  const warmFrom = clock.now()
+  do await run()
+  while (clock.now() - warmFrom < warmMs)
   const began = clock.now()
   await run()
   return clock.now() - began

@@ -28,7 +28,18 @@ it('measures, prints its contract as JSON, and writes a page and a table', async
   expect(code, stderr).toBe(0)
   const found = JSON.parse(stdout) as { rows: Row[] } & Record<string, unknown>
   expect(Object.keys(found)).toEqual([
-    ...['machine', 'device', 'threads', 'rounds', 'restMs', 'seed', 'input', 'outputs', 'dilations'],
+    ...[
+      'machine',
+      'device',
+      'threads',
+      'rounds',
+      'restMs',
+      'warmMs',
+      'seed',
+      'input',
+      'outputs',
+      'dilations',
+    ],
     ...['detector', 'accuracy', 'rows', 'skipped', 'html', 'csv'],
   ])
   expect(found).toMatchObject({

@@ -22,7 +22,7 @@ function race(costs: readonly ((now: number) => number)[], options: LatencyOptio
       now += ms
     },
   }
-  const result = timeInTurn(timed, { clock, ...options })
+  const result = timeInTurn(timed, { clock, warmMs: 0, ...options })
   return { result, log, elapsed: () => now }
 }
 
@@ -40,6 +40,13 @@ describe('timing in turn', () => {
       expect(turns.map(([, run]) => run).sort()).toEqual([0, 1, 2])
     }
     expect(new Set(rounds.map(String)).size).toBeGreaterThan(1)
+  })
+
+  it('runs untimed until it is warm', async () => {
+    const { result, log } = race([() => 4], { rounds: 1, warmMs: 10 })
+    expect((await result).latencies[0]!.median).toBe(4)
+    // The run that sets up memory; then 4, 8 and 12 ms of warming, and the timed one.
+    expect(log).toEqual([0, 'rest', 0, 0, 0, 0])
   })
 
   it('draws the same orders from the same seed, and others from another', async () => {

@@ -36,7 +36,7 @@ describe('with latency', () => {
     const events: string[] = []
     const onProgress = ({ phase, done, total }: CompareProgress) => events.push(`${phase} ${done}/${total}`)
     const found = await compare({ nets, rounds: 4, threads: 3, onProgress }, machine)
-    expect(found).toMatchObject({ device: 'cpu', threads: 3, rounds: 4, restMs: 30, outputs: 10 })
+    expect(found).toMatchObject({ device: 'cpu', threads: 3, rounds: 4, restMs: 30, warmMs: 15, outputs: 10 })
     expect(found.detector).toEqual({ head: 'light', skip: 'all' })
     expect(machine.closed.size).toBe(6)
     expect(machine.opened.map(({ device }) => device)).toEqual(['auto', 'cpu', 'cpu', 'cpu', 'cpu', 'cpu'])

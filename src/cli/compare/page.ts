@@ -126,13 +126,13 @@ function leftOut({ skipped }: Comparison): string {
   return `<p>Left out, since they do not take such pictures:</p><ul>${items.join('')}</ul>`
 }
 
-function method({ device, rounds, restMs, seed }: Comparison): string {
+function method({ device, rounds, restMs, warmMs, seed }: Comparison): string {
   const timing =
     device === null
       ? 'Nothing was run: all figures are counts.'
       : `Latency is the time of one run on one picture, batch 1, from the call to the result. All were timed in
 turn in one process, ${rounds} rounds in an order drawn anew for each (seed ${seed}), so that a drift of the machine meets all
-alike; before each timed run came ${restMs} ms of rest and an untimed run of the same model. Weights are random numbers: the
+alike; before each timed run came ${restMs} ms of rest and ${warmMs} ms of untimed runs of the same model. Weights are random numbers: the
 time does not depend on them.`
   return `<p class="method">${timing}</p>
 <p class="method">Parameters are trained numbers, as papers count them. Multiply-adds (MACs) are the products of

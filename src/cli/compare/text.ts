@@ -13,13 +13,13 @@ export const milliseconds = (value: number): string => value.toPrecision(value >
 
 /** What was measured, and on what, in a line or two. */
 export function describeMeasurement(found: Comparison): string {
-  const { machine, device, threads, rounds, restMs, input, outputs } = found
+  const { machine, device, threads, rounds, restMs, warmMs, input, outputs } = found
   const sizes = `one picture of ${input.join('x')}, ${outputs} outputs`
   if (device === null) return `${sizes}; nothing was run`
   const on = device === 'cpu' ? `${machine.cpu}, ${threads} thread${threads === 1 ? '' : 's'}` : device
   return (
     `${sizes}, on ${on}\n` +
-    `latency: ${rounds} interleaved rounds in random order, each run after ${restMs} ms of rest and an untimed run; random weights`
+    `latency: ${rounds} interleaved rounds in random order, each run after ${restMs} ms of rest and ${warmMs} ms of untimed runs; random weights`
   )
 }
 
