@@ -1,0 +1,15 @@
+import type { Node, Value } from '../../graph/graph.ts'
+
+/** What passes ask of nodes. Attributes are plain data whose form the op's own file knows. */
+
+export const numbers = (attr: unknown): readonly number[] => (Array.isArray(attr) ? attr : [])
+
+/** The node that makes a value, if it is of this op. */
+export const madeBy = (value: Value | undefined, op: string): Node | undefined =>
+  value?.node.op.name === op ? value.node : undefined
+
+/** An ordinary convolution: one group, no stride, no dilation. */
+export const isPlainConv = ({ op, attrs }: Node): boolean =>
+  op.name === 'conv' &&
+  attrs.group === 1 &&
+  [...numbers(attrs.strides), ...numbers(attrs.dilations)].every((step) => step === 1)

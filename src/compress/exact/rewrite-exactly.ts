@@ -1,0 +1,17 @@
+import { simplify } from '../../graph/ops/index.ts'
+import { filterAsProduct } from './filter-as-product.ts'
+import { foldNorms } from './fold-norms.ts'
+import { poolBeforeJacobian } from './pooled-jacobian.ts'
+import { precompute, type Weighted } from './precompute.ts'
+import { subpixelUpsampling } from './subpixel-upsampling.ts'
+
+/**
+ * A trained graph, written so that it computes the same with less: norms folded into kernels, upsampling by
+ * sub-pixels, the anti-alias filter as two products, features pooled before the jacobians' kernel, and all that
+ * weights alone decide computed once. Results agree to rounding.
+ */
+export async function rewriteExactly({ graph, weights }: Weighted): Promise<Weighted> {
+  const fewer = subpixelUpsampling(foldNorms(poolBeforeJacobian(filterAsProduct(simplify(graph), weights))))
+  const { graph: folded, weights: kept } = await precompute({ graph: fewer, weights })
+  return { graph: simplify(folded), weights: kept }
+}

@@ -1,0 +1,93 @@
+import type { Graph, Node, Value } from '../../graph/graph.ts'
+import { conv } from '../../graph/ops/conv.ts'
+import { constant } from '../../graph/ops/leaf.ts'
+import { matmul } from '../../graph/ops/linear.ts'
+import { concat, reshape } from '../../graph/ops/shape.ts'
+import { relu } from '../../graph/ops/unary.ts'
+import { rewrite } from '../../graph/rewrite.ts'
+import { floats } from '../../graph/tensor.ts'
+import { isPlainConv, madeBy } from './pattern.ts'
+
+/**
+ * A 3x3 convolution of a map that was doubled by nearest neighbour reads each small pixel up to four times.
+ * Its results at even and odd rows and columns are four 2x2 convolutions of the small map, whose kernels are
+ * sums of the 3x3's taps: 16 products a small pixel in place of 36.
+ *
+ * ```
+ * rows of the doubled map   a a b b c c       taps w0 w1 w2
+ * at the first b            a [a b b] c c     w0 a + (w1 + w2) b
+ * at the second b           a a [b b c] c     (w0 + w1) b + w2 c
+ * ```
+ *
+ * The four kernels are 16 / 9 as large, so maps of a few pixels, which only wait for weights, stay as they are.
+ */
+export function subpixelUpsampling(graph: Graph): Graph {
+  const relus = rewrite(graph, (node, inputs) => {
+    const found = node.op.name === 'relu' ? upsampledConv(inputs[0]?.node) : undefined
+    return found && [within(node, found, relu)]
+  })
+  return rewrite(relus, (node, inputs, target) => {
+    if (!isPlainConv(node)) return undefined
+    const copied = target.within(node.scope, () => target.apply(node.op, inputs, node.attrs))
+    const found = upsampledConv(copied[0]!.node)
+    return found ? [within(node, found, (value) => value)] : copied
+  })
+}
+
+/** Below this many pixels a map costs the reading of its weights. */
+const leastPixels = 16
+
+interface UpsampledConv {
+  readonly x: Value
+  readonly kernel: Value
+  readonly bias: Value | undefined
+}
+
+function upsampledConv(node: Node | undefined): UpsampledConv | undefined {
+  if (node === undefined || !isPlainConv(node)) return undefined
+  const [large, kernel, bias] = node.inputs as [Value, Value, Value | undefined]
+  const resize = madeBy(large, 'resize')
+  const x = resize?.inputs[0]
+  if (resize?.attrs.mode !== 'nearest' || x === undefined) return undefined
+  const [height, width] = x.shape.slice(2) as [number, number]
+  const doubled = large.shape[2] === 2 * height && large.shape[3] === 2 * width
+  const square = kernel.shape[2] === 3 && kernel.shape[3] === 3
+  const same = String(node.attrs.pads) === '1,1,1,1'
+  return doubled && square && same && height * width >= leastPixels ? { x, kernel, bias } : undefined
+}
+
+function within(node: Node, found: UpsampledConv, act: (value: Value) => Value): Value {
+  const { graph } = found.x
+  return graph.within(node.scope, () => interleaved(found, act))
+}
+
+function interleaved({ x, kernel, bias }: UpsampledConv, act: (value: Value) => Value): Value {
+  const [n, , height, width] = x.shape as [number, number, number, number]
+  const channels = kernel.shape[0]!
+  const part = (row: 0 | 1, column: 0 | 1) => {
+    const pads = [1 - row, 1 - column, row, column] as const
+    return reshape(act(conv(x, sharedTaps(kernel, row, column), bias, { pads })), [
+      n,
+      channels,
+      height,
+      1,
+      width,
+      1,
+    ])
+  }
+  const rows = ([0, 1] as const).map((row) => concat([part(row, 0), part(row, 1)], 5))
+  return reshape(concat(rows, 3), [n, channels, 2 * height, 2 * width])
+}
+
+/** Which of three taps fall on the first and on the second small pixel, at even and at odd places. */
+const taps = [
+  [1, 0, 0, 0, 1, 1],
+  [1, 1, 0, 0, 0, 1],
+] as const
+
+/** The 2x2 kernel of the results at these rows and columns, from the 3x3. */
+function sharedTaps(kernel: Value, row: 0 | 1, column: 0 | 1): Value {
+  const left = constant(kernel.graph, floats([...taps[row]], [1, 1, 2, 3]))
+  const across = [0, 1, 2].flatMap((tap) => [taps[column][tap]!, taps[column][tap + 3]!])
+  return matmul(matmul(left, kernel), constant(kernel.graph, floats(across, [1, 1, 3, 2])))
+}

@@ -1,0 +1,150 @@
+import { describe, expect, it } from 'vitest'
+import { precompute, type Weighted } from '../../src/compress/exact/precompute.ts'
+import { rewriteExactly } from '../../src/compress/exact/rewrite-exactly.ts'
+import { Graph, type Value } from '../../src/graph/graph.ts'
+import { conv, input, mul, parameter, relu, resize } from '../../src/graph/ops/index.ts'
+import { liveNodes } from '../../src/graph/rewrite.ts'
+import type { Shape, Tensor } from '../../src/graph/tensor.ts'
+import { antiAlias } from '../../src/layers/anti-alias.ts'
+import { Scope } from '../../src/layers/scope.ts'
+import { type MotionConfig, publishedConfig, smallConfig } from '../../src/motion/config.ts'
+import { detectorGraph, generatorGraph } from '../../src/motion/model.ts'
+import { initialise, parametersOf } from '../../src/motion/weights.ts'
+import { evaluate } from '../../src/runtime/evaluate.ts'
+import { Random } from '../../src/util/random.ts'
+import { noise, openWeights } from '../zoo/build.ts'
+
+/** A rewritten graph computes what it computed before. */
+
+const opsOf = ({ graph }: Pick<Weighted, 'graph'>) => liveNodes(graph).map((node) => node.op.name)
+
+async function compare(graph: Graph, weights: Map<string, Tensor>, feeds: Record<string, Tensor>) {
+  const before = await evaluate(graph, feeds, weights)
+  const rewritten = await rewriteExactly({ graph, weights })
+  const after = await evaluate(rewritten.graph, feeds, rewritten.weights)
+  for (const [name, { data, shape }] of Object.entries(before)) {
+    expect(after[name]!.shape).toEqual(shape)
+    expect(worst(data as Float32Array, after[name]!.data as Float32Array), name).toBeLessThan(1e-5)
+  }
+  return rewritten
+}
+
+/** Relative L2. */
+function worst(a: Float32Array, b: Float32Array): number {
+  let [error, norm] = [0, 0]
+  a.forEach((value, i) => {
+    error += (value - b[i]!) ** 2
+    norm += value ** 2
+  })
+  return Math.sqrt(error / norm)
+}
+
+const reduced: MotionConfig = {
+  ...publishedConfig,
+  size: 128,
+  detector: {
+    ...publishedConfig.detector,
+    hourglass: { blockExpansion: 8, maxFeatures: 32, blocks: 3 },
+  },
+  denseMotion: { ...publishedConfig.denseMotion, blockExpansion: 8, maxFeatures: 32, blocks: 3 },
+  generator: { ...publishedConfig.generator, blockExpansion: 8, maxFeatures: 32, bottleneckBlocks: 2 },
+}
+
+describe('the published detector', () => {
+  const graph = detectorGraph(reduced)
+
+  it('computes the same keypoints and jacobians, by other ops', async () => {
+    const rewritten = await compare(graph, openWeights(graph), { frame: noise([1, 3, 128, 128], 1) })
+    const ops = opsOf(rewritten)
+    expect(ops).not.toContain('normalise')
+    expect(ops).not.toContain('sqrt')
+    // One map is left that is doubled as it was: 4x4 to 8x8 has sixteen pixels, so none.
+    expect(ops.filter((op) => op === 'resize')).toHaveLength(0)
+    expect(parametersOf(rewritten.graph).map(({ name }) => name)).not.toContain('kp_detector.down.weight')
+    expect([...rewritten.weights.keys()].some((name) => name.includes('running'))).toBe(false)
+  })
+
+  it('keeps a filter that is no product of a column and a row', async () => {
+    const weights = openWeights(graph)
+    const name = 'kp_detector.down.weight'
+    weights.set(name, noise(weights.get(name)!.shape, 4))
+    const rewritten = await compare(graph, weights, { frame: noise([1, 3, 128, 128], 1) })
+    expect(parametersOf(rewritten.graph).map((info) => info.name)).toContain(name)
+  })
+})
+
+it.each(['lednet', 'enet', 'erfnet', 'edanet', 'lrdnet', 'laednet-s'])(
+  'a light detector on %s',
+  async (net) => {
+    const graph = detectorGraph(smallConfig({ net }))
+    const rewritten = await compare(graph, openWeights(graph), { frame: noise([1, 3, 64, 64], 1) })
+    expect(opsOf(rewritten).length).toBeLessThan(liveNodes(graph).length)
+  },
+)
+
+it('a generator', async () => {
+  const graph = generatorGraph(reduced)
+  const points = { valueSource: noise([1, 10, 2], 2), valueDriving: noise([1, 10, 2], 3) }
+  const jacobians = { jacobianSource: noise([1, 10, 2, 2], 4), jacobianDriving: noise([1, 10, 2, 2], 5) }
+  await compare(graph, openWeights(graph), { source: noise([1, 3, 128, 128], 1), ...points, ...jacobians })
+})
+
+describe('upsampling by sub-pixels', () => {
+  const kernel = (graph: Graph, shape: Shape) =>
+    parameter(graph, 'k', shape, { kind: 'uniform', amount: 1 }, 'weight')
+  const build = (size: number, change: (x: Value, graph: Graph) => Value) => {
+    const graph = new Graph()
+    graph.output('y', change(input(graph, 'x', 'float32', [2, 3, size, size + 3]), graph))
+    return {
+      graph,
+      weights: initialise(parametersOf(graph), new Random(1)),
+      feeds: { x: noise([2, 3, size, size + 3], 2) },
+    }
+  }
+  const doubled = (x: Value) => resize(x, [2 * x.shape[2]!, 2 * x.shape[3]!], 'nearest')
+
+  it.each<[string, boolean, (x: Value, graph: Graph) => Value]>([
+    ['a 3x3', true, (x, g) => conv(doubled(x), kernel(g, [5, 3, 3, 3]), undefined, { pads: [1, 1, 1, 1] })],
+    [
+      'a 3x3 and ReLU',
+      true,
+      (x, g) => relu(conv(doubled(x), kernel(g, [5, 3, 3, 3]), undefined, { pads: [1, 1, 1, 1] })),
+    ],
+    ['another padding', false, (x, g) => conv(doubled(x), kernel(g, [5, 3, 3, 3]), undefined)],
+    [
+      'a stride',
+      false,
+      (x, g) => conv(doubled(x), kernel(g, [5, 3, 3, 3]), undefined, { pads: [1, 1, 1, 1], strides: [2, 2] }),
+    ],
+    ['a 5x5', false, (x, g) => conv(doubled(x), kernel(g, [5, 3, 5, 5]), undefined, { pads: [2, 2, 2, 2] })],
+  ])('rewrites %s: %s', async (_, rewritten, change) => {
+    const { graph, weights, feeds } = build(7, change)
+    const result = await compare(graph, weights, feeds)
+    expect(opsOf(result).includes('resize')).toBe(!rewritten)
+  })
+})
+
+it('precomputes nothing that an input decides', async () => {
+  const graph = new Graph()
+  const x = input(graph, 'x', 'float32', [2])
+  const a = parameter(graph, 'a', [2], { kind: 'fill', value: 3 }, 'weight')
+  graph.output('y', mul(x, mul(a, a)))
+  graph.output('z', mul(a, 2))
+  const weights = initialise(parametersOf(graph), new Random(1))
+  const done = await precompute({ graph, weights })
+  expect(Array.from(done.weights, ([name, { data }]) => [name, [...data]])).toEqual([
+    ['folded.0', [9, 9]],
+    ['folded.1', [6, 6]],
+  ])
+  expect(opsOf(done)).toEqual(['input', 'parameter', 'mul', 'parameter'])
+})
+
+it('a filter scaled down by three', async () => {
+  const graph = new Graph()
+  const x = input(graph, 'x', 'float32', [1, 3, 33, 45])
+  graph.output('y', antiAlias(Scope.root(graph, { training: false }), x, 1 / 3))
+  const rewritten = await compare(graph, initialise(parametersOf(graph), new Random(1)), {
+    x: noise(x.shape, 1),
+  })
+  expect(opsOf(rewritten)).not.toContain('conv')
+})
