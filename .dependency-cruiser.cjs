@@ -13,6 +13,7 @@ const floors = [
   'convert',
   'train',
   'compress',
+  'bench',
   'cli',
 ]
 

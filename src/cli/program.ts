@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { version } from '../util/version.ts'
 import { addAnimate } from './commands/animate.ts'
+import { addBench } from './commands/bench.ts'
 import { addCompare } from './commands/compare.ts'
 import { addDemo } from './commands/demo.ts'
 import { addDoctor } from './commands/doctor.ts'
@@ -40,6 +41,7 @@ export function createProgram(signal: AbortSignal): Command {
     addTrack,
     addInfo,
     addCompare,
+    addBench,
     addImport,
     addExport,
     addDoctor,

@@ -1,5 +1,7 @@
 import type { Value } from '../graph/graph.ts'
+import { reduceMean } from '../graph/ops/arithmetic.ts'
 import { conv } from '../graph/ops/conv.ts'
+import { reshape } from '../graph/ops/shape.ts'
 import { floats, type Tensor } from '../graph/tensor.ts'
 import { InputError } from '../util/errors.ts'
 import type { Block } from './block.ts'
@@ -39,6 +41,28 @@ export function antiAlias(scope: Scope, x: Value, scale: number): Value {
     pads: [side, side, side, side],
     group: channels,
   })
+}
+
+/**
+ * The mean of each square of 1 / scale x 1 / scale pixels: what an area-true reduction is. A third of the time
+ * of the Gaussian, for networks that are trained with it.
+ *
+ * @param x [N, C, H, W], H and W multiples of 1 / scale
+ * @param scale of the result: 1 over a whole number
+ * @returns [N, C, H s, W s]
+ */
+export function boxFilter(x: Value, scale: number): Value {
+  const [n, c, h, w] = x.shape as [number, number, number, number]
+  const side = Math.round(1 / scale)
+  if (side === 1) return x
+  if (h % side !== 0 || w % side !== 0) {
+    throw new InputError({
+      what: 'a picture does not divide into the squares that are averaged',
+      got: `${w}x${h} (width x height)`,
+      expected: `multiples of ${side}`,
+    })
+  }
+  return reduceMean(reshape(x, [n, c, h / side, side, w / side, side]), [3, 5])
 }
 
 export const antiAliasBlock: Block = {

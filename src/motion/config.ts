@@ -51,6 +51,8 @@ export const motionConfigSchema = z.strictObject({
     /** Of the softmax over each heatmap. */
     temperature: z.number().positive(),
     scaleFactor,
+    /** What scales pictures down: FOMM's Gaussian, or the mean of squares. */
+    filter: z.enum(['gaussian', 'box']).default('gaussian'),
     head: headSchema,
     /** What becomes of dilations that are larger than the map. */
     dilations: z.enum(['clipped', 'published']).default('published'),
@@ -86,6 +88,7 @@ export const publishedConfig: MotionConfig = {
   detector: {
     temperature: 0.1,
     scaleFactor: 0.25,
+    filter: 'gaussian',
     head: { kind: 'fomm', skip: 'none' },
     dilations: 'published',
     hourglass: publishedHourglass,
@@ -154,6 +157,7 @@ export function smallConfig(options: SmallConfigOptions): MotionConfig {
       // on a talking head, 90 s of training, 0.3 to 1 alike).
       temperature: 0.5,
       scaleFactor: 1,
+      filter: 'gaussian',
       head: light ? { kind: 'light', channels: 32, stride: 2, skip } : { kind: 'fomm', skip },
       dilations,
       hourglass,

@@ -1,6 +1,6 @@
 import type { Value } from '../graph/graph.ts'
 import { resize } from '../graph/ops/resize.ts'
-import { antiAlias } from '../layers/anti-alias.ts'
+import { antiAlias, boxFilter } from '../layers/anti-alias.ts'
 import type { Dilations, Scope } from '../layers/scope.ts'
 import type { HourglassSize } from '../zoo/net.ts'
 import { findNet } from '../zoo/registry.ts'
@@ -18,6 +18,8 @@ export interface DetectorOptions {
   readonly temperature: number
   /** Size of the backbone's picture over that of the input's, 1 / a whole number; published: 0.25. */
   readonly scaleFactor: number
+  /** What scales the picture down (default: FOMM's Gaussian). */
+  readonly filter?: 'gaussian' | 'box'
   readonly head: Head
   readonly dilations: Dilations
   readonly hourglass?: HourglassSize
@@ -41,7 +43,9 @@ export interface Detection extends HeadResult {
  */
 export function detectKeypoints(scope: Scope, image: Value, options: DetectorOptions): Detection {
   const { head } = options
-  const down = antiAlias(scope.child('down'), image, options.scaleFactor)
+  const { scaleFactor, filter = 'gaussian' } = options
+  const down =
+    filter === 'box' ? boxFilter(image, scaleFactor) : antiAlias(scope.child('down'), image, scaleFactor)
   const features = scope.within('predictor', (inner) =>
     findNet(options.net).features(inner.withDilations(options.dilations), down, {
       channels: head.kind === 'light' ? head.channels : 32,

@@ -4,7 +4,7 @@ import { conv } from '../../src/graph/ops/conv.ts'
 import { input, pad } from '../../src/graph/ops/index.ts'
 import { constant } from '../../src/graph/ops/leaf.ts'
 import { floats, sizeOf } from '../../src/graph/tensor.ts'
-import { antiAlias, antiAliasKernel } from '../../src/layers/anti-alias.ts'
+import { antiAlias, antiAliasKernel, boxFilter } from '../../src/layers/anti-alias.ts'
 import { Scope } from '../../src/layers/scope.ts'
 import { initialise, parametersOf } from '../../src/motion/weights.ts'
 import { evaluate } from '../../src/runtime/evaluate.ts'
@@ -60,5 +60,23 @@ describe('antiAlias', () => {
     expect(antiAlias(scope, x, 1)).toBe(x)
     expect(scope.parameters.size).toBe(0)
     for (const scale of [0, -1, 2, Number.NaN]) expect(() => antiAlias(scope, x, scale)).toThrow(InputError)
+  })
+})
+
+describe('the box filter', () => {
+  it('gives the mean of each square', async () => {
+    const graph = new Graph()
+    graph.output('y', boxFilter(input(graph, 'x', 'float32', [1, 1, 4, 8]), 0.25))
+    const x = floats(
+      Array.from({ length: 32 }, (_, i) => i),
+      [1, 1, 4, 8],
+    )
+    // Rows begin at 0, 8, 16 and 24: a mean of 12, and 1.5 or 5.5 within a row.
+    expect([...(await evaluate(graph, { x })).y!.data]).toEqual([13.5, 17.5])
+  })
+
+  it('refuses pictures that do not divide', () => {
+    const x = input(new Graph(), 'x', 'float32', [1, 3, 64, 66])
+    expect(() => boxFilter(x, 0.25)).toThrow(InputError)
   })
 })

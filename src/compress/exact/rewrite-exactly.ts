@@ -3,6 +3,7 @@ import { filterAsProduct } from './filter-as-product.ts'
 import { foldNorms } from './fold-norms.ts'
 import { poolBeforeJacobian } from './pooled-jacobian.ts'
 import { precompute, type Weighted } from './precompute.ts'
+import { splitJoined } from './split-joined.ts'
 import { subpixelUpsampling } from './subpixel-upsampling.ts'
 
 /**
@@ -11,7 +12,8 @@ import { subpixelUpsampling } from './subpixel-upsampling.ts'
  * weights alone decide computed once. Results agree to rounding.
  */
 export async function rewriteExactly({ graph, weights }: Weighted): Promise<Weighted> {
-  const fewer = subpixelUpsampling(foldNorms(poolBeforeJacobian(filterAsProduct(simplify(graph), weights))))
+  const cheaper = poolBeforeJacobian(filterAsProduct(simplify(graph), weights))
+  const fewer = splitJoined(subpixelUpsampling(foldNorms(cheaper)))
   const { graph: folded, weights: kept } = await precompute({ graph: fewer, weights })
   return { graph: simplify(folded), weights: kept }
 }

@@ -1,0 +1,173 @@
+import { mkdir } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import type { Weighted } from '../compress/exact/precompute.ts'
+import { rewriteExactly } from '../compress/exact/rewrite-exactly.ts'
+import { defaultBudgetSeconds, type Latency, timeInTurn } from '../compress/latency.ts'
+import { profile } from '../compress/profile.ts'
+import type { Graph } from '../graph/graph.ts'
+import { floats, sizeOf, type Tensor } from '../graph/tensor.ts'
+import { type MotionConfig, publishedConfig, smallConfig } from '../motion/config.ts'
+import { detectorGraph } from '../motion/model.ts'
+import { countParameters, initialise, parametersOf } from '../motion/weights.ts'
+import { toOnnx } from '../onnx/export.ts'
+import { createSession } from '../runtime/node.ts'
+import type { Device, Session } from '../runtime/session.ts'
+import { assertWritableTarget, writeFileAtomic } from '../store/atomic.ts'
+import { describeMachine, type Machine } from '../store/environment.ts'
+import { Random } from '../util/random.ts'
+import { publishedDetector } from './published-detector.ts'
+
+/** How fast keypoints are found: the published detector, the same rewritten, and a light one. */
+
+/** Side of the frames in pixels. */
+const size = 256
+
+export const detectorForms = ['published', 'exact', 'light'] as const
+export type DetectorForm = (typeof detectorForms)[number]
+
+/** How many times faster than published each is to be. */
+const targets: Readonly<Record<DetectorForm, number>> = { published: 1, exact: 1.7, light: 10 }
+
+export interface DetectorBenchRow {
+  readonly form: DetectorForm
+  readonly params: number
+  readonly macs: number
+  /** ONNX nodes. */
+  readonly ops: number
+  readonly latency: Latency
+  /** Median of the published one over this one's. */
+  readonly ratio: number
+  readonly target: number
+  readonly reached: boolean
+  /** Of value and jacobian to the published detector's, where both compute the same. */
+  readonly largestDifference: number | null
+}
+
+export interface DetectorBench {
+  readonly machine: Machine
+  readonly device: Device
+  readonly threads: number | null
+  readonly rounds: number
+  readonly rows: readonly DetectorBenchRow[]
+}
+
+export interface DetectorBenchOptions {
+  readonly device?: Device | 'auto'
+  /** Threads within one op on the CPU (default: one for each core). */
+  readonly threads?: number
+  readonly rounds?: number
+  /** Folder to leave the three graphs in, as `published.onnx`, `exact.onnx` and `light.onnx`. */
+  readonly keep?: string
+  readonly force?: boolean
+  readonly signal?: AbortSignal
+  onRun?(done: number, total: number): void
+}
+
+/**
+ * Times the detectors in turn on one device.
+ *
+ * @throws InputError where a file of `keep` is there already, EnvironmentError where the device is not.
+ */
+export async function benchDetector(options: DetectorBenchOptions = {}): Promise<DetectorBench> {
+  const { device = 'cpu', threads = availableParallelism(), keep, force = false, signal } = options
+  const fileOf = (form: DetectorForm) => join(keep ?? '', `${form}.onnx`)
+  if (keep !== undefined)
+    for (const form of detectorForms) await assertWritableTarget(fileOf(form), { force })
+
+  const forms = await detectors()
+  const sessions: Session[] = []
+  try {
+    for (const { graph, weights } of forms)
+      sessions.push(await createSession(graph, { device, threads, weights }))
+    const feeds = { frame: testFrame() }
+    const found: Record<string, Tensor>[] = []
+    for (const session of sessions) found.push(await session.run(feeds))
+    const { rounds, latencies } = await timeInTurn(
+      sessions.map((session) => ({ run: () => session.run(feeds) })),
+      {
+        budgetSeconds: defaultBudgetSeconds,
+        ...(options.rounds !== undefined && { rounds: options.rounds }),
+        ...(signal && { signal }),
+        ...(options.onRun && { onRun: options.onRun }),
+      },
+    )
+    if (keep !== undefined) {
+      await mkdir(keep, { recursive: true })
+      for (const [i, { graph, weights }] of forms.entries()) {
+        await writeFileAtomic(fileOf(detectorForms[i]!), toOnnx(graph, { weights }))
+      }
+    }
+    const on = sessions[0]!.device
+    return {
+      machine: describeMachine(),
+      device: on,
+      threads: on === 'cpu' ? threads : null,
+      rounds,
+      rows: detectorForms.map((form, i) => {
+        const { macs, ops } = profile(forms[i]!.graph)
+        const ratio = latencies[0]!.median / latencies[i]!.median
+        const target = targets[form]
+        return {
+          form,
+          params: forms[i]!.params,
+          macs,
+          ops,
+          latency: latencies[i]!,
+          ratio,
+          target,
+          reached: ratio >= target,
+          largestDifference: form === 'light' ? null : largestDifference(found[0]!, found[i]!),
+        }
+      }),
+    }
+  } finally {
+    for (const session of sessions) await session.close()
+  }
+}
+
+/** The detectors, with random weights: time does not depend on them. */
+async function detectors(): Promise<(Weighted & { readonly params: number })[]> {
+  const published = publishedDetector(size)
+  const weights = initialise(parametersOf(published), new Random(1))
+  const exact = await rewriteExactly({ graph: detectorGraph({ ...publishedConfig, size }), weights })
+  const light = detectorGraph(lightDetector())
+  const lightWeights = initialise(parametersOf(light), new Random(2))
+  // Rewriting turns trained numbers into others; what counts is how many were trained.
+  const params = (graph: Graph) => countParameters(parametersOf(graph))
+  return [
+    { graph: published, weights, params: params(published) },
+    { ...exact, params: params(published) },
+    { ...(await rewriteExactly({ graph: light, weights: lightWeights })), params: params(light) },
+  ]
+}
+
+/** LEDNet on the means of 4x4 pixels, with heatmaps of 16x16. */
+function lightDetector(): MotionConfig {
+  const base = smallConfig({ net: 'lednet', size: 64 })
+  return {
+    ...base,
+    size,
+    detector: {
+      ...base.detector,
+      scaleFactor: 0.25,
+      filter: 'box',
+      head: { kind: 'light', channels: 32, stride: 4, skip: 'sum' },
+    },
+  }
+}
+
+function testFrame(): Tensor<'float32'> {
+  const shape = [1, 3, size, size]
+  return floats(
+    Array.from({ length: sizeOf(shape) }, (_, i) => 0.5 + 0.5 * Math.sin(0.37 * i)),
+    shape,
+  )
+}
+
+function largestDifference(a: Readonly<Record<string, Tensor>>, b: Readonly<Record<string, Tensor>>): number {
+  const differences = Object.entries(a).flatMap(([name, { data }]) =>
+    Array.from(data as Float32Array, (value, i) => Math.abs(value - Number(b[name]!.data[i]))),
+  )
+  return Math.max(...differences)
+}
