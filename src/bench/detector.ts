@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Weighted } from '../compress/exact/precompute.ts'
@@ -15,6 +14,7 @@ import { createSession } from '../runtime/node.ts'
 import type { Device, Session } from '../runtime/session.ts'
 import { assertWritableTarget, writeFileAtomic } from '../store/atomic.ts'
 import { describeMachine, type Machine } from '../store/environment.ts'
+import { makeFolder } from '../store/make-folder.ts'
 import { Random } from '../util/random.ts'
 import { publishedDetector } from './published-detector.ts'
 
@@ -72,8 +72,10 @@ export interface DetectorBenchOptions {
 export async function benchDetector(options: DetectorBenchOptions = {}): Promise<DetectorBench> {
   const { device = 'cpu', threads = availableParallelism(), keep, force = false, signal } = options
   const fileOf = (form: DetectorForm) => join(keep ?? '', `${form}.onnx`)
-  if (keep !== undefined)
+  if (keep !== undefined) {
+    await makeFolder(keep)
     for (const form of detectorForms) await assertWritableTarget(fileOf(form), { force })
+  }
 
   const forms = await detectors()
   const sessions: Session[] = []
@@ -93,7 +95,6 @@ export async function benchDetector(options: DetectorBenchOptions = {}): Promise
       },
     )
     if (keep !== undefined) {
-      await mkdir(keep, { recursive: true })
       for (const [i, { graph, weights }] of forms.entries()) {
         await writeFileAtomic(fileOf(detectorForms[i]!), toOnnx(graph, { weights }))
       }

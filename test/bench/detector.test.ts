@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { benchDetector, detectorForms } from '../../src/bench/detector.ts'
 import { publishedDetector } from '../../src/bench/published-detector.ts'
+import type { Tensor } from '../../src/graph/tensor.ts'
 import { publishedConfig } from '../../src/motion/config.ts'
 import { detectorGraph } from '../../src/motion/model.ts'
 import { countParameters, initialise, parametersOf } from '../../src/motion/weights.ts'
@@ -46,7 +47,7 @@ describe('the bench', () => {
     expect(rows[1]!.largestDifference).toBeLessThan(1e-4)
 
     const frame = noise([1, 3, 256, 256], 1)
-    const results = []
+    const results: Record<string, Tensor>[] = []
     for (const form of detectorForms) {
       const session = await createSession(readFileSync(join(keep, `${form}.onnx`)), { device: 'cpu' })
       results.push(await session.run({ frame }))
