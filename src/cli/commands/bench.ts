@@ -1,11 +1,13 @@
 import { Argument } from 'commander'
 import type { DetectorBench } from '../../bench/detector.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
+import { msCell, toCsv } from '../csv.ts'
 import { formatCount, formatScaled, table } from '../format.ts'
 import { type DeviceName, deviceOption, wholeNumber } from '../options.ts'
 
 interface BenchFlags {
   readonly keep?: string
+  readonly csv?: string
   readonly rounds?: number
   readonly threads?: number
   readonly device?: DeviceName
@@ -23,6 +25,7 @@ export const addBench: AddCommand = (program, call) => {
     )
     .addArgument(new Argument('[what]', 'what to measure').choices(['detector']).default('detector'))
     .option('--keep <folder>', 'leave the graphs there: published.onnx, exact.onnx, light.onnx')
+    .option('--csv <file>', 'also write the figures as CSV')
     .option(
       '--rounds <n>',
       'timed runs of each (default: 50)',
@@ -34,14 +37,16 @@ export const addBench: AddCommand = (program, call) => {
       wholeNumber('--threads', { min: 1, max: 1024 }),
     )
     .addOption(deviceOption().default('cpu'))
-    .option('--force', 'replace graphs in --keep')
+    .option('--force', 'replace existing files')
   withCommonFlags(command).action(call(runBench))
 }
 
 async function runBench({ reporter, signal }: Context, _what: string, flags: BenchFlags): Promise<void> {
   const { benchDetector } = await import('../../bench/detector.ts')
+  const { assertWritableTarget, writeFileAtomic } = await import('../../store/atomic.ts')
   await reporter.prepare()
-  const { keep, rounds, threads, device, force = false } = flags
+  const { keep, csv, rounds, threads, device, force = false } = flags
+  if (csv !== undefined) await assertWritableTarget(csv, { force })
   const found = await benchDetector({
     force,
     signal,
@@ -51,8 +56,23 @@ async function runBench({ reporter, signal }: Context, _what: string, flags: Ben
     ...(device && { device }),
     onRun: (done, total) => reporter.progress({ phase: 'latency', done, total, unit: 'runs' }),
   })
+  if (csv !== undefined) await writeFileAtomic(csv, toCsv(records(found)))
   reporter.result(found, () => describe(found, keep))
 }
+
+const records = ({ machine, device, threads, rounds, rows }: DetectorBench) =>
+  rows.map(({ latency, ...row }) => ({
+    ...row,
+    medianMs: msCell(latency.median),
+    minMs: msCell(latency.min),
+    lowerQuartileMs: msCell(latency.quartiles[0]),
+    upperQuartileMs: msCell(latency.quartiles[1]),
+    rounds,
+    device,
+    threads,
+    cpu: machine.cpu,
+    time: machine.time,
+  }))
 
 function describe(
   { machine, device, threads, rounds, rows }: DetectorBench,

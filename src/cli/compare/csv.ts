@@ -1,18 +1,8 @@
 import type { ComparedRow, Comparison } from '../../compress/comparison.ts'
+import { type Cell, msCell as ms, toCsv } from '../csv.ts'
 
-type Cell = string | number | boolean | null
-
-/** A comparison's rows as CSV (RFC 4180), one line each under a line of names; what is not known is empty. */
-export function comparisonCsv(found: Comparison): string {
-  const records = found.rows.map((row) => record(row, found))
-  const names = Object.keys(records[0] ?? {})
-  return [names, ...records.map((cells) => Object.values(cells))]
-    .map((cells) => `${cells.map(csvCell).join(',')}\r\n`)
-    .join('')
-}
-
-/** Milliseconds to the microsecond: finer is noise. */
-const ms = (value: number | undefined) => (value === undefined ? null : Math.round(1000 * value) / 1000)
+/** A comparison's rows as CSV, one line each. */
+export const comparisonCsv = (found: Comparison): string => toCsv(found.rows.map((row) => record(row, found)))
 
 function record(row: ComparedRow, found: Comparison): Readonly<Record<string, Cell>> {
   const { latency, clipped } = row
@@ -47,9 +37,4 @@ function record(row: ComparedRow, found: Comparison): Readonly<Record<string, Ce
     cpu: found.machine.cpu,
     paper: row.paper.url,
   }
-}
-
-function csvCell(cell: Cell): string {
-  const text = String(cell ?? '')
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }
