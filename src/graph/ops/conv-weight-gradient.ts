@@ -3,7 +3,7 @@ import type { Shape } from '../tensor.ts'
 import { reduceSum } from './arithmetic.ts'
 import { filled } from './leaf.ts'
 import { matmul, transposeLast } from './linear.ts'
-import { concat, reshape, slice, stack, transpose } from './shape.ts'
+import { reshape, slice, stack, transpose } from './shape.ts'
 
 /** How a convolution walks over its input. */
 export type ConvGeometry = {
