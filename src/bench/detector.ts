@@ -1,30 +1,15 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import type { Weighted } from '../compress/exact/precompute.ts'
-import { rewriteExactly } from '../compress/exact/rewrite-exactly.ts'
 import { defaultBudgetSeconds, type Latency, timeInTurn } from '../compress/latency.ts'
-import { profile } from '../compress/profile.ts'
-import type { Graph } from '../graph/graph.ts'
 import { floats, sizeOf, type Tensor } from '../graph/tensor.ts'
-import { type MotionConfig, publishedConfig, smallConfig } from '../motion/config.ts'
-import { detectorGraph } from '../motion/model.ts'
-import { countParameters, initialise, parametersOf } from '../motion/weights.ts'
-import { toOnnx } from '../onnx/export.ts'
 import { createSession } from '../runtime/node.ts'
 import type { Device, Session } from '../runtime/session.ts'
 import { assertWritableTarget, writeFileAtomic } from '../store/atomic.ts'
 import { describeMachine, type Machine } from '../store/environment.ts'
 import { makeFolder } from '../store/make-folder.ts'
-import { Random } from '../util/random.ts'
-import { publishedDetector } from './published-detector.ts'
+import { type DetectorForm, detectorForms, detectorFrameSize, detectorModels } from './detector-models.ts'
 
 /** How fast keypoints are found: the published detector, the same rewritten, and a light one. */
-
-/** Side of the frames in pixels. */
-const size = 256
-
-export const detectorForms = ['published', 'exact', 'light'] as const
-export type DetectorForm = (typeof detectorForms)[number]
 
 /** How many times faster than published each is to be. */
 const targets: Readonly<Record<DetectorForm, number>> = { published: 1, exact: 1.7, light: 10 }
@@ -77,11 +62,10 @@ export async function benchDetector(options: DetectorBenchOptions = {}): Promise
     for (const form of detectorForms) await assertWritableTarget(fileOf(form), { force })
   }
 
-  const forms = await detectors()
+  const models = await detectorModels()
   const sessions: Session[] = []
   try {
-    for (const { graph, weights } of forms)
-      sessions.push(await createSession(graph, { device, threads, weights }))
+    for (const { onnx } of models) sessions.push(await createSession(onnx, { device, threads }))
     const feeds = { frame: testFrame() }
     const found: Record<string, Tensor>[] = []
     for (const session of sessions) found.push(await session.run(feeds))
@@ -95,9 +79,7 @@ export async function benchDetector(options: DetectorBenchOptions = {}): Promise
       },
     )
     if (keep !== undefined) {
-      for (const [i, { graph, weights }] of forms.entries()) {
-        await writeFileAtomic(fileOf(detectorForms[i]!), toOnnx(graph, { weights }))
-      }
+      for (const { form, onnx } of models) await writeFileAtomic(fileOf(form), onnx)
     }
     const on = sessions[0]!.device
     return {
@@ -105,13 +87,12 @@ export async function benchDetector(options: DetectorBenchOptions = {}): Promise
       device: on,
       threads: on === 'cpu' ? threads : null,
       rounds,
-      rows: detectorForms.map((form, i) => {
-        const { macs, ops } = profile(forms[i]!.graph)
+      rows: models.map(({ form, params, macs, ops }, i) => {
         const ratio = latencies[0]!.median / latencies[i]!.median
         const target = targets[form]
         return {
           form,
-          params: forms[i]!.params,
+          params,
           macs,
           ops,
           latency: latencies[i]!,
@@ -127,39 +108,8 @@ export async function benchDetector(options: DetectorBenchOptions = {}): Promise
   }
 }
 
-/** The detectors, with random weights: time does not depend on them. */
-async function detectors(): Promise<(Weighted & { readonly params: number })[]> {
-  const published = publishedDetector(size)
-  const weights = initialise(parametersOf(published), new Random(1))
-  const exact = await rewriteExactly({ graph: detectorGraph({ ...publishedConfig, size }), weights })
-  const light = detectorGraph(lightDetector())
-  const lightWeights = initialise(parametersOf(light), new Random(2))
-  // Rewriting turns trained numbers into others; what counts is how many were trained.
-  const params = (graph: Graph) => countParameters(parametersOf(graph))
-  return [
-    { graph: published, weights, params: params(published) },
-    { ...exact, params: params(published) },
-    { ...(await rewriteExactly({ graph: light, weights: lightWeights })), params: params(light) },
-  ]
-}
-
-/** LEDNet on the means of 4x4 pixels, with heatmaps of 16x16. */
-function lightDetector(): MotionConfig {
-  const base = smallConfig({ net: 'lednet', size: 64 })
-  return {
-    ...base,
-    size,
-    detector: {
-      ...base.detector,
-      scaleFactor: 0.25,
-      filter: 'box',
-      head: { kind: 'light', channels: 32, stride: 4, skip: 'sum' },
-    },
-  }
-}
-
 function testFrame(): Tensor<'float32'> {
-  const shape = [1, 3, size, size]
+  const shape = [1, 3, detectorFrameSize, detectorFrameSize]
   return floats(
     Array.from({ length: sizeOf(shape) }, (_, i) => 0.5 + 0.5 * Math.sin(0.37 * i)),
     shape,
