@@ -67,6 +67,8 @@ export const motionConfigSchema = z.strictObject({
     occlusion: z.boolean(),
   }),
   generator: z.strictObject({
+    /** Whose encoder and decoder: those published, or light ones. */
+    kind: z.enum(['fomm', 'light']).default('fomm'),
     blockExpansion: count,
     maxFeatures: count,
     downBlocks: z.int().nonnegative(),
@@ -103,6 +105,7 @@ export const publishedConfig: MotionConfig = {
     occlusion: true,
   },
   generator: {
+    kind: 'fomm',
     blockExpansion: 64,
     maxFeatures: 512,
     downBlocks: 2,
@@ -125,7 +128,15 @@ export interface SmallConfigOptions {
   readonly skip?: SkipChoice
   /** Default: clipped. */
   readonly dilations?: Dilations
+  /**
+   * `light` is for motion in real time at 128x128 and 256x256: its generator does a quarter of the work, and its
+   * detector sees frames larger than 64x64 at 64x64 (default: small).
+   */
+  readonly generator?: 'small' | 'light'
 }
+
+/** Frames that are larger are shown to the light model's detector at this size. */
+const lightDetectorSide = 64
 
 /**
  * A model to train from nothing in minutes on a CPU, at 64x64.
@@ -137,7 +148,9 @@ export function smallConfig(options: SmallConfigOptions): MotionConfig {
   const light = options.head !== 'fomm'
   const { skip = light ? 'all' : 'none' } = options
   const hourglass = net === 'hourglass' ? publishedHourglass : smallHourglass
-  const multiple = Math.max(16, findNet(net).multiple({ hourglass }))
+  const isLight = options.generator === 'light'
+  const scaled = isLight && size > lightDetectorSide
+  const multiple = Math.max(scaled ? lightDetectorSide : 16, findNet(net).multiple({ hourglass }))
   if (!Number.isInteger(size) || size < multiple || size % multiple !== 0) {
     throw new InputError({
       what: 'the size of frames does not fit the model',
@@ -156,28 +169,40 @@ export function smallConfig(options: SmallConfigOptions): MotionConfig {
       // Published: 0.1. Softer heatmaps learn sooner: 0.58 of the still picture's L1 in place of 0.67 (LEDNet
       // on a talking head, 90 s of training, 0.3 to 1 alike).
       temperature: 0.5,
-      scaleFactor: 1,
-      filter: 'gaussian',
+      scaleFactor: scaled ? lightDetectorSide / size : 1,
+      filter: scaled ? 'box' : 'gaussian',
       head: light ? { kind: 'light', channels: 32, stride: 2, skip } : { kind: 'fomm', skip },
       dilations,
       hourglass,
     },
     denseMotion: {
       blockExpansion: 16,
-      maxFeatures: 128,
+      maxFeatures: isLight ? 64 : 128,
       blocks: 3,
-      scaleFactor: 0.5,
+      scaleFactor: scaled ? 0.25 : 0.5,
       kpVariance: 0.01,
       kernel: 3,
       occlusion: true,
     },
-    generator: {
-      blockExpansion: 12,
-      maxFeatures: 128,
-      downBlocks: 3,
-      bottleneckBlocks: 2,
-      kernel: 3,
-      skips: 'coarse',
-    },
+    generator: isLight
+      ? {
+          kind: 'light',
+          blockExpansion: 16,
+          maxFeatures: 64,
+          // The moved map is as large as the motion.
+          downBlocks: scaled ? 2 : 1,
+          bottleneckBlocks: 3,
+          kernel: 3,
+          skips: 'coarse',
+        }
+      : {
+          kind: 'fomm',
+          blockExpansion: 12,
+          maxFeatures: 128,
+          downBlocks: 3,
+          bottleneckBlocks: 2,
+          kernel: 3,
+          skips: 'coarse',
+        },
   }
 }

@@ -36,21 +36,29 @@ export interface DenseMotion {
 }
 
 /**
+ * The source at the size that motion is estimated on: the same for all frames that it is driven by.
+ *
+ * @param source [N, 3, H, W] in [0, 1]
+ */
+export function motionPicture(scope: Scope, source: Value, scaleFactor: number): Value {
+  return antiAlias(scope.child('down'), source, scaleFactor)
+}
+
+/**
  * Dense motion network (Siarohin et al. 2019, section 3.1, equations 5 to 8): from K local motions to one
  * for each pixel. It sees, for every motion, where its keypoint goes from and to and the source moved by it.
  *
- * @param source [N, 3, H, W] in [0, 1]
+ * @param small the source as `motionPicture` scales it, [N, 3, h, w]
  * @throws InputError where the scaled picture does not fit the hourglass.
  */
 export function denseMotion(
   scope: Scope,
-  source: Value,
+  small: Value,
   kpSource: Keypoints,
   kpDriving: Keypoints,
   options: DenseMotionOptions,
 ): DenseMotion {
   const { kpVariance, kernel, alignCorners } = options
-  const small = antiAlias(scope.child('down'), source, options.scaleFactor)
   const [n, c, h, w] = small.shape as [number, number, number, number]
   const motions = affineMotions(kpSource, kpDriving)
   const k = motions.shape[1]!

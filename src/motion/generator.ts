@@ -4,11 +4,14 @@ import { conv2d } from '../layers/conv2d.ts'
 import { downBlock, residualBlock, sameBlock, upBlock } from '../layers/fomm-blocks.ts'
 import type { Scope } from '../layers/scope.ts'
 import { checkSize } from '../zoo/net.ts'
-import { type DenseMotion, type DenseMotionOptions, denseMotion } from './dense-motion.ts'
+import { type DenseMotion, type DenseMotionOptions, denseMotion, motionPicture } from './dense-motion.ts'
 import type { Keypoints } from './keypoints.ts'
+import { lightDecoder, lightEncoder } from './light-generator.ts'
 import { deformed, occluded, overlaid } from './warp.ts'
 
 export interface GeneratorOptions {
+  /** Whose encoder and decoder: those published, or those of `light-generator.ts` (default: published). */
+  readonly kind?: 'fomm' | 'light'
   /** Channels at full resolution; each halving doubles them. */
   readonly blockExpansion: number
   readonly maxFeatures: number
@@ -21,10 +24,21 @@ export interface GeneratorOptions {
    * the occlusion map (Siarohin et al. 2021, Motion Representations for Articulated Animation, whose
    * generator does so). Off in the published First Order Motion Model. It keeps detail that would be lost in
    * the bottleneck, and a model that is new starts from the deformed source in place of grey.
-   * `coarse` leaves out the maps at full resolution, whose gradient costs as much as all the others.
+   * `coarse` leaves out the maps at full resolution, whose gradient costs as much as all the others. The light
+   * generator carries no map but the deformed source.
    */
   readonly skips: 'none' | 'coarse' | 'all'
   readonly denseMotion: DenseMotionOptions
+}
+
+/** What the source alone decides: computed once, however many frames it is driven by. */
+export interface EncodedSource {
+  /** [N, 3, H, W] in [0, 1] */
+  readonly picture: Value
+  /** The picture that motion is estimated on, [N, 3, h, w]; `picture` itself where it is not scaled. */
+  readonly small: Value
+  /** Maps that are moved, by how often they were halved: [N, C, H / 2^i, W / 2^i]. */
+  readonly maps: ReadonlyMap<number, Value>
 }
 
 export interface Generation extends DenseMotion {
@@ -35,46 +49,91 @@ export interface Generation extends DenseMotion {
 }
 
 /**
- * Occlusion-aware generator (Siarohin et al. 2019, section 3.2): encodes the source, moves its features by
- * the dense motion, fades what is occluded, and decodes. Names are those of the published checkpoints.
+ * The part of the generator that sees the source only.
  *
  * @param source [N, 3, H, W] in [0, 1], H and W multiples of 2^downBlocks
  * @throws InputError where a size does not fit.
  */
+export function encodeSource(scope: Scope, source: Value, options: GeneratorOptions): EncodedSource {
+  checkSize('the generator', source, 2 ** options.downBlocks)
+  const small = scope.within('dense_motion_network', (inner) =>
+    motionPicture(inner, source, options.denseMotion.scaleFactor),
+  )
+  const maps =
+    options.kind === 'light'
+      ? new Map([[options.downBlocks, lightEncoder(scope, source, options)]])
+      : encoder(scope, source, options)
+  return { picture: source, small, maps }
+}
+
+/**
+ * Occlusion-aware generator (Siarohin et al. 2019, section 3.2): moves the source's features by the dense
+ * motion, fades what is occluded, and decodes. Names are those of the published checkpoints.
+ */
 export function generate(
   scope: Scope,
-  source: Value,
+  source: EncodedSource,
   kpSource: Keypoints,
   kpDriving: Keypoints,
   options: GeneratorOptions,
 ): Generation {
-  const { blockExpansion, maxFeatures, downBlocks, kernel, skips } = options
-  checkSize('the generator', source, 2 ** downBlocks)
-  const { alignCorners } = options.denseMotion
-  const width = (scale: number) => Math.min(maxFeatures, blockExpansion * 2 ** scale)
   const motion = scope.within('dense_motion_network', (inner) =>
-    denseMotion(inner, source, kpSource, kpDriving, options.denseMotion),
+    denseMotion(inner, source.small, kpSource, kpDriving, options.denseMotion),
   )
-  const { deformation, occlusionMap } = motion
-  const moved = (map: Value) => deformed(map, deformation, alignCorners)
+  const { alignCorners } = options.denseMotion
+  const whole = deformed(source.picture, motion.deformation, alignCorners)
+  const deepest = deformed(source.maps.get(options.downBlocks)!, motion.deformation, alignCorners)
+  const visible = occluded(deepest, motion.occlusionMap, alignCorners)
+  const made =
+    options.kind === 'light'
+      ? lightDecoder(scope, visible, whole, options)
+      : decoder(scope, visible, source, motion, options)
+  const prediction =
+    options.skips === 'none' ? made : overlaid(whole, made, motion.occlusionMap, alignCorners)
+  return { ...motion, prediction, deformed: whole }
+}
 
-  const scales = [scope.within('first', (inner) => sameBlock(inner, source, blockExpansion, { kernel }))]
-  for (let i = 0; i < downBlocks; i++) {
-    scales.push(scope.within(`down_blocks.${i}`, (inner) => downBlock(inner, scales[i]!, width(i + 1))))
+const widthAt = ({ maxFeatures, blockExpansion }: GeneratorOptions, scale: number) =>
+  Math.min(maxFeatures, blockExpansion * 2 ** scale)
+
+/** Whether the map that was halved so often is carried over to the decoder. */
+const carried = ({ skips }: GeneratorOptions, scale: number) =>
+  skips === 'all' || (skips === 'coarse' && scale > 0)
+
+function encoder(scope: Scope, source: Value, options: GeneratorOptions): Map<number, Value> {
+  const { blockExpansion, downBlocks, kernel } = options
+  const maps = new Map<number, Value>()
+  let map = scope.within('first', (inner) => sameBlock(inner, source, blockExpansion, { kernel }))
+  for (let scale = 0; scale <= downBlocks; scale++) {
+    if (scale > 0) {
+      const finer = map
+      map = scope.within(`down_blocks.${scale - 1}`, (inner) =>
+        downBlock(inner, finer, widthAt(options, scale)),
+      )
+    }
+    if (scale === downBlocks || carried(options, scale)) maps.set(scale, map)
   }
+  return maps
+}
 
-  let y = occluded(moved(scales[downBlocks]!), occlusionMap, alignCorners)
+function decoder(
+  scope: Scope,
+  moved: Value,
+  { picture, maps }: EncodedSource,
+  { deformation, occlusionMap }: DenseMotion,
+  options: GeneratorOptions,
+): Value {
+  const { downBlocks, kernel } = options
+  const { alignCorners } = options.denseMotion
+  let y = moved
   for (let i = 0; i < options.bottleneckBlocks; i++) {
     y = scope.within(`bottleneck.r${i}`, (inner) => residualBlock(inner, y))
   }
   for (let i = 0; i < downBlocks; i++) {
     const scale = downBlocks - 1 - i
-    y = scope.within(`up_blocks.${i}`, (inner) => upBlock(inner, y, width(scale)))
-    const carried = skips === 'all' || (skips === 'coarse' && scale > 0)
-    if (carried) y = overlaid(moved(scales[scale]!), y, occlusionMap, alignCorners)
+    y = scope.within(`up_blocks.${i}`, (inner) => upBlock(inner, y, widthAt(options, scale)))
+    if (!carried(options, scale)) continue
+    y = overlaid(deformed(maps.get(scale)!, deformation, alignCorners), y, occlusionMap, alignCorners)
   }
-  const made = sigmoid(conv2d(scope.child('final'), y, source.shape[1]!, { kernel }))
-  const whole = moved(source)
-  const prediction = skips === 'none' ? made : overlaid(whole, made, occlusionMap, alignCorners)
-  return { ...motion, prediction, deformed: whole }
+  return sigmoid(conv2d(scope.child('final'), y, picture.shape[1]!, { kernel }))
 }

@@ -3,7 +3,13 @@ import { input } from '../graph/ops/leaf.ts'
 import { Scope } from '../layers/scope.ts'
 import type { MotionConfig } from './config.ts'
 import { type Detection, detectKeypoints } from './detector.ts'
-import { type Generation, generate } from './generator.ts'
+import {
+  type EncodedSource,
+  encodeSource,
+  type Generation,
+  type GeneratorOptions,
+  generate,
+} from './generator.ts'
 import type { Keypoints } from './keypoints.ts'
 
 /**
@@ -33,11 +39,32 @@ export function animateFrame(
   source: Value,
   kpSource: Keypoints,
   kpDriving: Keypoints,
-  { alignCorners, denseMotion, generator }: MotionConfig,
+  config: MotionConfig,
 ): Generation {
-  const options = { ...generator, denseMotion: { ...denseMotion, alignCorners } }
+  return drive(scope, encode(scope, source, config), kpSource, kpDriving, config)
+}
+
+/** The part of `animateFrame` that sees the source only. */
+function encode(scope: Scope, source: Value, config: MotionConfig): EncodedSource {
+  return scope.within('generator', (inner) => encodeSource(inner, source, generatorOptions(config)))
+}
+
+/** The rest of `animateFrame`. */
+function drive(
+  scope: Scope,
+  source: EncodedSource,
+  kpSource: Keypoints,
+  kpDriving: Keypoints,
+  config: MotionConfig,
+): Generation {
+  const options = generatorOptions(config)
   return scope.within('generator', (inner) => generate(inner, source, kpSource, kpDriving, options))
 }
+
+const generatorOptions = ({ alignCorners, denseMotion, generator }: MotionConfig): GeneratorOptions => ({
+  ...generator,
+  denseMotion: { ...denseMotion, alignCorners },
+})
 
 export interface GraphOptions {
   /** Pictures at a time (default 1). */
@@ -77,25 +104,57 @@ export function generatorGraph(
   config: MotionConfig,
   { batch = 1, height = config.size, width = config.size, details = false }: GraphOptions = {},
 ): Graph {
-  const { keypoints: k } = config
   const graph = new Graph()
   const source = input(graph, 'source', 'float32', [batch, 3, height, width])
-  const keypointsOf = (which: 'Source' | 'Driving'): Keypoints => ({
-    value: input(graph, `value${which}`, 'float32', [batch, k, 2]),
-    jacobian: config.jacobian ? input(graph, `jacobian${which}`, 'float32', [batch, k, 2, 2]) : undefined,
-  })
   const scope = Scope.root(graph, { training: false })
-  const { prediction, ...rest } = animateFrame(
-    scope,
-    source,
-    keypointsOf('Source'),
-    keypointsOf('Driving'),
-    config,
-  )
+  const { prediction, ...rest } = animateFrame(scope, source, ...keypointInputs(graph, batch, config), config)
   name(graph, { prediction })
   const { mask, deformation, occlusionMap, deformed, sparseDeformed } = rest
   if (details) name(graph, { mask, deformation, occlusionMap, deformed, sparseDeformed })
   return graph
+}
+
+/**
+ * `generatorGraph` in two, so that a source is encoded once and not with every frame.
+ *
+ * `source`: input `source` [1, 3, size, size] in [0, 1]; outputs what else `frame` needs of it: `small` and
+ * `map.i`. `frame`: inputs `source` (unless `skips` is none), those, and the keypoints as `generatorGraph` has
+ * them; output `prediction`.
+ */
+export function splitGenerator(config: MotionConfig): { readonly source: Graph; readonly frame: Graph } {
+  const graph = new Graph()
+  const picture = input(graph, 'source', 'float32', [1, 3, config.size, config.size])
+  const encoded = encode(Scope.root(graph, { training: false }), picture, config)
+  const scaled = encoded.small !== picture
+  name(graph, {
+    small: scaled ? encoded.small : undefined,
+    ...Object.fromEntries(Array.from(encoded.maps, ([scale, map]) => [`map.${scale}`, map])),
+  })
+
+  const frame = new Graph()
+  const again = (port: string, { shape }: Value) => input(frame, port, 'float32', shape)
+  const source = again('source', picture)
+  const given: EncodedSource = {
+    picture: source,
+    small: scaled ? again('small', encoded.small) : source,
+    maps: new Map(Array.from(encoded.maps, ([scale, map]) => [scale, again(`map.${scale}`, map)])),
+  }
+  const scope = Scope.root(frame, { training: false })
+  name(frame, { prediction: drive(scope, given, ...keypointInputs(frame, 1, config), config).prediction })
+  return { source: graph, frame }
+}
+
+/** Source's and driving's. */
+function keypointInputs(
+  graph: Graph,
+  batch: number,
+  { keypoints: k, jacobian }: MotionConfig,
+): [Keypoints, Keypoints] {
+  const keypointsOf = (which: 'Source' | 'Driving'): Keypoints => ({
+    value: input(graph, `value${which}`, 'float32', [batch, k, 2]),
+    jacobian: jacobian ? input(graph, `jacobian${which}`, 'float32', [batch, k, 2, 2]) : undefined,
+  })
+  return [keypointsOf('Source'), keypointsOf('Driving')]
 }
 
 /** Makes outputs of the values that are there. */

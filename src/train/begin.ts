@@ -24,6 +24,8 @@ export interface TrainOptions extends Partial<Omit<TrainingConfig, 'clips'>> {
   readonly skip?: SkipChoice
   /** What becomes of dilations that are larger than the map (default clipped). */
   readonly dilations?: Dilations
+  /** `light`: the model for motion in real time, see `smallConfig` (default small). */
+  readonly generator?: 'small' | 'light'
   /** The whole model, in place of the options above. */
   readonly model?: MotionConfig
   /** Continue the run in `out` from its last checkpoint, by its own configuration. */
@@ -58,7 +60,7 @@ const defaultMinutes = 8
 /** Options with their defaults. @throws InputError that names the option. */
 export function resolveConfig(clips: readonly string[], options: TrainOptions): RunConfig {
   const { out, net = 'lednet', size, keypoints = 10, resume, force, signal, onProgress, ...others } = options
-  const { model: given, head, skip, dilations, ...rest } = others
+  const { model: given, head, skip, dilations, generator, ...rest } = others
   if (!Number.isInteger(keypoints) || keypoints < 1 || keypoints > 100) {
     throw new InputError({
       what: 'keypoints must be a whole number',
@@ -79,6 +81,7 @@ export function resolveConfig(clips: readonly string[], options: TrainOptions): 
       ...(head && { head }),
       ...(skip && { skip }),
       ...(dilations && { dilations }),
+      ...(generator && { generator }),
     })
   const length = rest.steps === undefined && rest.minutes === undefined ? { minutes: defaultMinutes } : {}
   const parsed = trainingConfigSchema.safeParse({ ...rest, ...length, clips: [...clips] })
@@ -114,10 +117,11 @@ export async function makeRun(
   })
 }
 
-const partsOf = ({ detector: { head, dilations } }: MotionConfig) => ({
+const partsOf = ({ detector: { head, dilations }, generator }: MotionConfig) => ({
   head: head.kind,
   skip: head.skip,
   dilations,
+  generator: generator.kind === 'light' ? 'light' : 'small',
 })
 
 /** An option that was given and is not what the run was begun with. */
@@ -127,7 +131,7 @@ function firstConflict(begun: RunConfig, asked: RunConfig, given: Partial<TrainO
     ...(['net', 'size', 'keypoints'] as const).flatMap((name): [string, unknown, unknown][] =>
       given[name] === undefined ? [] : [[name, begun.model[name], asked.model[name]]],
     ),
-    ...(['head', 'skip', 'dilations'] as const).flatMap((name): [string, unknown, unknown][] =>
+    ...(['head', 'skip', 'dilations', 'generator'] as const).flatMap((name): [string, unknown, unknown][] =>
       given[name] === undefined ? [] : [[name, partsOf(begun.model)[name], partsOf(asked.model)[name]]],
     ),
     ...(['steps', 'minutes', 'batch', 'seed', 'holdout', 'fit'] as const).flatMap(

@@ -9,7 +9,13 @@ import {
   publishedConfig,
   smallConfig,
 } from '../../src/motion/config.ts'
-import { animateFrame, detect, detectorGraph, generatorGraph } from '../../src/motion/model.ts'
+import {
+  animateFrame,
+  detect,
+  detectorGraph,
+  generatorGraph,
+  splitGenerator,
+} from '../../src/motion/model.ts'
 import { initialise, parametersOf } from '../../src/motion/weights.ts'
 import { evaluate } from '../../src/runtime/evaluate.ts'
 import { InputError } from '../../src/util/errors.ts'
@@ -23,6 +29,15 @@ const tiny: MotionConfig = {
   detector: { ...small.detector, hourglass: { blockExpansion: 4, maxFeatures: 8, blocks: 2 } },
   denseMotion: { ...small.denseMotion, blockExpansion: 4, maxFeatures: 8, blocks: 2 },
   generator: { ...small.generator, blockExpansion: 4, maxFeatures: 8, downBlocks: 2, bottleneckBlocks: 1 },
+}
+
+/** A light model whose detector sees the frames at half their size. */
+const light = smallConfig({ net: 'lednet', size: 128, keypoints: 2, generator: 'light' })
+const tinyLight: MotionConfig = {
+  ...tiny,
+  detector: { ...tiny.detector, scaleFactor: 0.5, filter: 'box' },
+  denseMotion: { ...tiny.denseMotion, scaleFactor: 0.25 },
+  generator: { ...light.generator, blockExpansion: 4, maxFeatures: 16, bottleneckBlocks: 1 },
 }
 
 function noise(shape: readonly number[], seed: number): Tensor<'float32'> {
@@ -57,9 +72,12 @@ function still(config: MotionConfig, shift = 0) {
 const weightsOf = (graph: Graph) => initialise(parametersOf(graph), new Random(4))
 
 describe('generatorGraph', () => {
-  it('leaves the source where it is when nothing moves', async () => {
-    const graph = generatorGraph(tiny, { details: true })
-    const feeds = still(tiny)
+  it.each([
+    ['small', tiny],
+    ['light', tinyLight],
+  ])('leaves the source where it is when nothing moves: %s', async (_, config) => {
+    const graph = generatorGraph(config, { details: true })
+    const feeds = still(config)
     const { deformed } = await evaluate(graph, feeds, weightsOf(graph))
     const error = Array.from(deformed!.data, Number).map((x, i) => Math.abs(x - feeds.source.data[i]!))
     expect(Math.max(...error)).toBeLessThan(1e-4)
@@ -104,8 +122,45 @@ describe('generatorGraph', () => {
   })
 })
 
+describe('splitGenerator', () => {
+  const published = { ...tiny, generator: { ...tiny.generator, skips: 'none' as const } }
+  const whole = { ...tiny, denseMotion: { ...tiny.denseMotion, scaleFactor: 1 } }
+  it.each([
+    ['small', tiny],
+    ['light', tinyLight],
+    ['without skips', published],
+    ['motion at full size', whole],
+    ['points alone', { ...tiny, jacobian: false }],
+  ])('makes in two parts what the generator makes in one: %s', async (_, config) => {
+    const graph = generatorGraph(config)
+    const weights = weightsOf(graph)
+    const { jacobianSource, jacobianDriving, ...points } = still(config, 0.2)
+    const feeds = config.jacobian ? { ...points, jacobianSource, jacobianDriving } : points
+    const { prediction } = await evaluate(graph, feeds, weights)
+    const parts = splitGenerator(config)
+    const encoded = await evaluate(parts.source, { source: points.source }, weights)
+    const { source, ...others } = feeds
+    const picture = config.generator.skips === 'none' ? {} : { source }
+    const made = await evaluate(parts.frame, { ...others, ...picture, ...encoded }, weights)
+    const expected = Array.from(prediction!.data, Number)
+    const error = Array.from(made.prediction!.data, Number).map((x, i) => Math.abs(x - expected[i]!))
+    expect(Math.max(...error)).toBeLessThan(1e-6)
+  })
+
+  it('leaves no work on the source to the frames', () => {
+    for (const config of [tiny, tinyLight]) {
+      const { source, frame } = splitGenerator(config)
+      const perFrame = new Set(parametersOf(frame).map(({ name }) => name))
+      expect(parametersOf(source).filter(({ name }) => perFrame.has(name))).toEqual([])
+    }
+  })
+})
+
 describe('training', () => {
-  it('reaches every weight of detector and generator from the prediction', async () => {
+  it.each([
+    ['small', tiny],
+    ['light', tinyLight],
+  ])('reaches every weight of detector and generator from the prediction: %s', async (_, tiny) => {
     const graph = new Graph()
     const scope = Scope.root(graph, { training: false })
     const [source, driving] = ['source', 'driving'].map((name) =>
@@ -125,6 +180,8 @@ describe('training', () => {
       // Open every ReLU: a unit that is shut by chance is not what is tested.
       if (/norm\d?\.bias$/.test(name))
         weights.set(name, floats(new Array<number>(sizeOf(shape)).fill(1), shape))
+      // At 0, where it starts, both frames have one jacobian, and it has no influence.
+      if (name.endsWith('jacobian.weight')) weights.set(name, noise(shape, 5))
     }
     const feeds = { source: noise([1, 3, 32, 32], 1), driving: noise([1, 3, 32, 32], 2) }
     const outputs = await evaluate(graph, feeds, weights)
@@ -142,12 +199,25 @@ describe('configurations', () => {
     expect(generatorGraph(config).outputs.get('prediction')!.shape).toEqual([1, 3, 64, 64])
   })
 
+  it.each([32, 64, 128, 256])('the light model is valid and builds at %d pixels', (size) => {
+    const config = smallConfig({ net: 'lednet', size, generator: 'light' })
+    expect(motionConfigSchema.parse(JSON.parse(JSON.stringify(config)))).toEqual(config)
+    expect(generatorGraph(config).outputs.get('prediction')!.shape).toEqual([1, 3, size, size])
+    expect(detectorGraph(config, { details: true }).outputs.get('down')!.shape[3]).toBe(Math.min(size, 64))
+  })
+
+  it('reads the generator of a run that does not say its kind as the published one', () => {
+    const { kind, ...generator } = publishedConfig.generator
+    expect(motionConfigSchema.parse({ ...publishedConfig, generator }).generator.kind).toBe(kind)
+  })
+
   it('publishedConfig is valid', () => {
     expect(motionConfigSchema.parse(publishedConfig)).toEqual(publishedConfig)
   })
 
   it('names what is wrong', () => {
     expect(() => smallConfig({ net: 'lednet', size: 60 })).toThrow('a multiple of 16')
+    expect(() => smallConfig({ net: 'lednet', size: 96, generator: 'light' })).toThrow('a multiple of 64')
     expect(() => smallConfig({ net: 'ledent' })).toThrow('did you mean "lednet"?')
     expect(motionConfigSchema.safeParse({ ...publishedConfig, keypoints: 0 }).success).toBe(false)
   })

@@ -24,6 +24,7 @@ interface TrainFlags {
   readonly head?: HeadName
   readonly skip?: SkipName
   readonly dilations?: DilationsName
+  readonly generator?: 'small' | 'light'
   readonly steps?: number
   readonly minutes?: number
   readonly batch?: number
@@ -59,6 +60,12 @@ export const addTrain: AddCommand = (program, call) => {
     .addOption(headOption())
     .addOption(skipOption())
     .addOption(dilationsOption())
+    .addOption(
+      new Option(
+        '--generator <which>',
+        'what paints the frames; light: in real time at 128 and 256 pixels (default: small)',
+      ).choices(['small', 'light']),
+    )
     .addOption(
       new Option('--steps <n>', 'train for so many steps')
         .argParser(wholeNumber('--steps', { min: 1 }))
@@ -98,9 +105,9 @@ async function runTrain({ reporter, signal }: Context, videos: string[], flags: 
   const { train } = await import('../../train/train.ts')
   await reporter.prepare()
   // Only what was given: a resumed run keeps the rest as it was begun.
-  const { out, net, size, keypoints, head, skip, dilations } = flags
+  const { out, net, size, keypoints, head, skip, dilations, generator } = flags
   const { steps, minutes, batch, seed, device, holdout, fit, init, perceptual } = flags
-  const model = { net, size, keypoints, head, skip, dilations }
+  const model = { net, size, keypoints, head, skip, dilations, generator }
   const given = { ...model, steps, minutes, batch, seed, device, holdout, fit, init, perceptual }
   const run = await train(videos, {
     ...defined(given),
