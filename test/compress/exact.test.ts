@@ -89,6 +89,8 @@ it('a generator', async () => {
   await compare(graph, openWeights(graph), { source: noise([1, 3, 128, 128], 1), ...points, ...jacobians })
 })
 
+const doubled = (x: Value) => resize(x, [2 * x.shape[2]!, 2 * x.shape[3]!], 'nearest')
+
 describe('upsampling by sub-pixels', () => {
   const kernel = (graph: Graph, shape: Shape) =>
     parameter(graph, 'k', shape, { kind: 'uniform', amount: 1 }, 'weight')
@@ -101,8 +103,6 @@ describe('upsampling by sub-pixels', () => {
       feeds: { x: noise([2, 3, size, size + 3], 2) },
     }
   }
-  const doubled = (x: Value) => resize(x, [2 * x.shape[2]!, 2 * x.shape[3]!], 'nearest')
-
   it.each<[string, boolean, (x: Value, graph: Graph) => Value]>([
     ['a 3x3', true, (x, g) => conv(doubled(x), kernel(g, [5, 3, 3, 3]), undefined, { pads: [1, 1, 1, 1] })],
     [
@@ -121,6 +121,33 @@ describe('upsampling by sub-pixels', () => {
     const { graph, weights, feeds } = build(7, change)
     const result = await compare(graph, weights, feeds)
     expect(opsOf(result).includes('resize')).toBe(!rewritten)
+  })
+})
+
+describe('wide convolutions of small maps', () => {
+  const wide = (x: Value, bias: boolean) =>
+    conv(
+      x,
+      parameter(x.graph, 'k', [128, x.shape[1]!, 3, 3], { kind: 'uniform', amount: 0.1 }, 'weight'),
+      bias ? parameter(x.graph, 'b', [128], { kind: 'uniform', amount: 1 }, 'weight') : undefined,
+      { pads: [1, 1, 1, 1] },
+    )
+  it.each<[string, boolean, Shape, (x: Value) => Value]>([
+    ['of 4x4', true, [1, 256, 4, 4], (x) => wide(x, true)],
+    ['of 2x3', true, [1, 256, 2, 3], (x) => wide(x, false)],
+    ['doubled from 2x2', true, [1, 256, 2, 2], (x) => relu(wide(doubled(x), true))],
+    ['doubled from 4x3', true, [1, 256, 4, 3], (x) => wide(doubled(x), false)],
+    ['of 5x4', false, [1, 256, 5, 4], (x) => wide(x, true)],
+    ['two at a time', false, [2, 256, 4, 4], (x) => wide(x, true)],
+    ['of few channels', false, [1, 64, 4, 4], (x) => wide(x, true)],
+  ])('%s become products: %s', async (_, rewritten, shape, change) => {
+    const graph = new Graph()
+    graph.output('y', change(input(graph, 'x', 'float32', shape)))
+    const result = await compare(graph, initialise(parametersOf(graph), new Random(1)), {
+      x: noise(shape, 2),
+    })
+    expect(opsOf(result).includes('matmul')).toBe(rewritten)
+    expect(opsOf(result).includes('conv')).toBe(!rewritten)
   })
 })
 
