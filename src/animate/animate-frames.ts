@@ -1,10 +1,11 @@
-import type { Clip } from '../media/clip.ts'
+import type { Clip, FrameRange } from '../media/clip.ts'
 import type { FitMode, Fitter } from '../media/fit.ts'
 import type { Frame } from '../media/frame.ts'
 import { fitClip } from './fit.ts'
 import type { Keypoints } from './keypoints.ts'
-import type { MotionModel } from './model.ts'
+import type { EncodedPicture, MotionModel } from './model.ts'
 import { squareFrame } from './pixels.ts'
+import { type Pose, PoseTape } from './pose-tape.ts'
 import { nearestPose, type Reference } from './reference.ts'
 import { createTransfer, type TransferOptions } from './transfer.ts'
 
@@ -28,14 +29,12 @@ export interface AnimateFramesOptions extends TransferOptions {
   onProgress?(progress: AnimateProgress): void
 }
 
-/** One frame of an animation; pictures are as large as the model's. */
-export interface AnimatedFrame {
+/** One frame of an animation; the picture is as large as the model's. */
+export interface MovedFrame {
   /** Number in the driving clip. */
   readonly frame: number
   /** The source in the driving frame's pose. */
   readonly result: Frame
-  /** The driving frame as the model sees it. */
-  readonly driving: Frame
   readonly kpSource: Keypoints
   /** Of the driving frame. */
   readonly kpDriving: Keypoints
@@ -43,6 +42,11 @@ export interface AnimatedFrame {
   readonly kpTransferred: Keypoints
   /** Number of the reference frame; undefined for absolute transfer. */
   readonly referenceFrame: number | undefined
+}
+
+export interface AnimatedFrame extends MovedFrame {
+  /** The driving frame as the model sees it. */
+  readonly driving: Frame
 }
 
 /**
@@ -59,50 +63,115 @@ export async function* animateFrames(
   driving: Clip,
   options: AnimateFramesOptions = {},
 ): AsyncGenerator<AnimatedFrame, void, undefined> {
-  const { signal, absolute = false } = options
-  signal?.throwIfAborted()
+  const start = await begin(model, source, driving, options)
+  for await (const { pose, ...moved } of move(model, start, seenPoses(model, start, options), options)) {
+    yield { ...moved, driving: squareFrame(pose.pixels, pose.time, pose.duration) }
+  }
+}
+
+/**
+ * `animateFrames` without the driving frames, which are then decoded once only, even where the reference is
+ * looked for first.
+ *
+ * @throws as `animateFrames`
+ */
+export async function* moveFrames(
+  model: MotionModel,
+  source: Uint8Array,
+  driving: Clip,
+  options: AnimateFramesOptions = {},
+): AsyncGenerator<MovedFrame, void, undefined> {
+  const start = await begin(model, source, driving, options)
+  const poses = start.tape ?? seenPoses(model, start, options)
+  for await (const { pose, ...moved } of move<Pose>(model, start, poses, options)) yield moved
+}
+
+/** What is known before the first frame is made. */
+interface Start {
+  readonly driving: Clip
+  readonly fitter: Fitter
+  readonly encoded: EncodedPicture
+  readonly kpSource: Keypoints
+  readonly reference: Reference | undefined
+  /** The poses of all frames, where they were looked at for the reference. */
+  readonly tape: PoseTape | undefined
+}
+
+async function begin(
+  model: MotionModel,
+  source: Uint8Array,
+  driving: Clip,
+  options: AnimateFramesOptions,
+): Promise<Start> {
+  options.signal?.throwIfAborted()
   const fitter = await fitClip(driving, model.config.size, options.fit ?? model.fit)
   const kpSource = await model.detect(source)
-  const reference = absolute ? undefined : await findReference(model, kpSource, driving, fitter, options)
-  const transfer = createTransfer(kpSource, reference?.keypoints ?? kpSource, options)
-
-  let frame = 0
-  for await (const read of driving.frames()) {
-    signal?.throwIfAborted()
-    const pixels = fitter(read)
-    const kpDriving = await model.detect(pixels)
-    const kpTransferred = transfer(kpDriving)
-    const made = await model.generate(source, kpSource, kpTransferred)
-    yield {
-      frame,
-      result: squareFrame(made, read.time, read.duration),
-      driving: squareFrame(pixels, read.time, read.duration),
-      kpSource,
-      kpDriving,
-      kpTransferred,
-      referenceFrame: reference?.frame,
-    }
-    frame++
-    options.onProgress?.({ phase: 'animate', done: frame, total: driving.frameCount })
-  }
+  const encoded = await model.encode(source)
+  const start = { driving, fitter, encoded, kpSource, reference: undefined, tape: undefined }
+  return options.absolute ? start : { ...start, ...(await findReference(model, start, options)) }
 }
 
 async function findReference(
   model: MotionModel,
-  kpSource: Keypoints,
-  driving: Clip,
-  fitter: Fitter,
+  { kpSource, driving, fitter }: Start,
   { reference = 'best', signal, onProgress }: AnimateFramesOptions,
-): Promise<Reference | undefined> {
+): Promise<Pick<Start, 'reference' | 'tape'>> {
   const total = reference === 'first' ? 1 : driving.frameCount
+  const tape = new PoseTape(model.config.keypoints, model.config.jacobian)
   const detected = async function* () {
-    let done = 0
-    for await (const read of driving.frames({ toFrame: total })) {
-      signal?.throwIfAborted()
-      yield model.detect(fitter(read))
-      done++
-      if (reference === 'best') onProgress?.({ phase: 'align', done, total })
+    for await (const { time, duration, data } of fitted(driving, fitter, { toFrame: total }, signal)) {
+      const keypoints = await model.detect(data)
+      tape.add({ time, duration, keypoints })
+      yield keypoints
+      if (reference === 'best') onProgress?.({ phase: 'align', done: tape.length, total })
     }
   }
-  return nearestPose(kpSource, detected())
+  const found = await nearestPose(kpSource, detected())
+  return { reference: found, tape: reference === 'best' ? tape : undefined }
+}
+
+/** Every frame's pose with its pixels, RGB [size, size, 3]; what is on tape is not detected again. */
+async function* seenPoses(
+  model: MotionModel,
+  { driving, fitter, tape }: Start,
+  { signal }: AnimateFramesOptions,
+): AsyncGenerator<Pose & { readonly pixels: Uint8Array }, void, undefined> {
+  const known = tape?.[Symbol.iterator]()
+  for await (const { time, duration, data: pixels } of fitted(driving, fitter, {}, signal)) {
+    const next = known?.next()
+    const keypoints = next?.value?.keypoints ?? (await model.detect(pixels))
+    yield { time, duration, keypoints, pixels }
+  }
+}
+
+async function* fitted(
+  driving: Clip,
+  fitter: Fitter,
+  range: FrameRange,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Pick<Frame, 'time' | 'duration' | 'data'>, void, undefined> {
+  for await (const read of driving.frames(range)) {
+    signal?.throwIfAborted()
+    yield { time: read.time, duration: read.duration, data: fitter(read) }
+  }
+}
+
+async function* move<P extends Pose>(
+  model: MotionModel,
+  { driving, encoded, kpSource, reference }: Start,
+  poses: Iterable<P> | AsyncIterable<P>,
+  options: AnimateFramesOptions,
+): AsyncGenerator<MovedFrame & { readonly pose: P }, void, undefined> {
+  const transfer = createTransfer(kpSource, reference?.keypoints ?? kpSource, options)
+  let frame = 0
+  for await (const pose of poses) {
+    options.signal?.throwIfAborted()
+    const kpDriving = pose.keypoints
+    const kpTransferred = transfer(kpDriving)
+    const made = await model.generate(encoded, kpSource, kpTransferred)
+    const result = squareFrame(made, pose.time, pose.duration)
+    yield { frame, pose, result, kpSource, kpDriving, kpTransferred, referenceFrame: reference?.frame }
+    frame++
+    options.onProgress?.({ phase: 'animate', done: frame, total: driving.frameCount })
+  }
 }

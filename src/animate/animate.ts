@@ -3,7 +3,7 @@ import { openClip } from '../media/source.ts'
 import { createVideoWriter } from '../media/video-out.ts'
 import type { Device } from '../runtime/session.ts'
 import { InputError } from '../util/errors.ts'
-import { type AnimateFramesOptions, animateFrames } from './animate-frames.ts'
+import { type AnimateFramesOptions, moveFrames } from './animate-frames.ts'
 import { fitSource } from './fit.ts'
 import { type ModelOptions, type MotionModel, type RunReference, withModel } from './model.ts'
 import { resized } from './pixels.ts'
@@ -66,9 +66,9 @@ async function writeAnimation(model: MotionModel, options: AnimateOptions) {
     const writer = await createVideoWriter(out, { width: size, height: size, frameRate, overwrite })
     try {
       let referenceFrame: number | undefined
-      for await (const animated of animateFrames(model, source.pixels, clip, options)) {
-        referenceFrame = animated.referenceFrame
-        await writer.write(resized(animated.result, size))
+      for await (const moved of moveFrames(model, source.pixels, clip, options)) {
+        referenceFrame = moved.referenceFrame
+        await writer.write(resized(moved.result, size))
       }
       signal?.throwIfAborted()
       await writer.close()

@@ -121,10 +121,11 @@ async function* reconstruct(
   const first = firstDrivingFrame(clip.frameCount, from)
   const source = fitter(await frameAt(clip, 0))
   const kpSource = await model.detect(source)
+  const encoded = await model.encode(source)
   for await (const frame of clip.frames({ fromFrame: first })) {
     signal?.throwIfAborted()
     const driving = fitter(frame)
-    const result = await model.generate(source, kpSource, await model.detect(driving))
+    const result = await model.generate(encoded, kpSource, await model.detect(driving))
     yield { source, driving, result }
   }
 }

@@ -1,11 +1,12 @@
 import { join } from 'node:path'
+import type { Graph } from '../graph/graph.ts'
 import { formatShape, type Tensor } from '../graph/tensor.ts'
 import type { FitMode } from '../media/fit.ts'
 import type { MotionConfig } from '../motion/config.ts'
-import { detectorGraph, generatorGraph } from '../motion/model.ts'
+import { detectorGraph, splitGenerator } from '../motion/model.ts'
 import { parametersOf } from '../motion/weights.ts'
 import { createSession } from '../runtime/node.ts'
-import type { Device, Session } from '../runtime/session.ts'
+import type { Device, Session, Tensors } from '../runtime/session.ts'
 import { FormatError, InputError } from '../util/errors.ts'
 import type { Keypoints } from './keypoints.ts'
 import { checkWeights, loadRun } from './load.ts'
@@ -17,6 +18,22 @@ export type RunReference = string | { readonly path: string }
 export interface ModelOptions {
   /** Default `auto`: a GPU where one works, else the CPU. */
   readonly device?: Device | 'auto'
+  /**
+   * Writes each network anew before it is loaded, so that it computes the same with less, such as
+   * `rewriteExactly` (default: as it is).
+   */
+  rewrite?(network: Network): Promise<Network>
+}
+
+/** A graph and the contents of its parameters. */
+export interface Network {
+  readonly graph: Graph
+  readonly weights: ReadonlyMap<string, Tensor>
+}
+
+/** A picture with what the generator makes of it for all frames alike; see `MotionModel.encode`. */
+export interface EncodedPicture {
+  readonly tensors: Tensors
 }
 
 /** A trained motion model, ready to run on one picture at a time. */
@@ -36,14 +53,24 @@ export interface MotionModel {
    */
   detect(frame: Uint8Array): Promise<Keypoints>
   /**
-   * The source picture moved to other keypoints.
+   * Does the part of the generator's work that is the same for every frame.
    *
    * @param source RGB [size, size, 3], 0 to 255.
+   */
+  encode(source: Uint8Array): Promise<EncodedPicture>
+  /**
+   * The source picture moved to other keypoints.
+   *
+   * @param source RGB [size, size, 3], 0 to 255; or encoded, which spares its encoding for each frame.
    * @param kpSource its keypoints.
    * @param kpDriving where they are to go.
    * @returns RGB [size, size, 3], 0 to 255, the caller's to keep.
    */
-  generate(source: Uint8Array, kpSource: Keypoints, kpDriving: Keypoints): Promise<Uint8Array>
+  generate(
+    source: Uint8Array | EncodedPicture,
+    kpSource: Keypoints,
+    kpDriving: Keypoints,
+  ): Promise<Uint8Array>
   /** Frees the sessions. More than one call does nothing more. */
   close(): Promise<void>
 }
@@ -56,19 +83,30 @@ export interface MotionModel {
  */
 export async function openModel(run: RunReference, options: ModelOptions = {}): Promise<MotionModel> {
   const { path, config, fit, weights } = await loadRun(typeof run === 'string' ? run : run.path)
-  const graphs = [detectorGraph(config), generatorGraph(config)] as const
+  const { source, frame } = splitGenerator(config)
+  const graphs = [detectorGraph(config), source, frame]
   const where = join(path, 'weights.safetensors')
   for (const graph of graphs) checkWeights(weights, parametersOf(graph), where)
-  // Detector and generator run in turn: a pool that spins after its run would steal the other's cores.
-  const sessionOptions = { weights, spin: false, ...options }
-  const detector = await createSession(graphs[0], sessionOptions)
+  const sessions: Session[] = []
   try {
-    const generator = await createSession(graphs[1], sessionOptions)
-    return new SessionModel(path, config, fit, detector, generator)
+    for (const graph of graphs) sessions.push(await openSession(graph, weights, options))
   } catch (error) {
-    await detector.close()
+    await Promise.all(sessions.map((session) => session.close()))
     throw error
   }
+  const [detector, encoder, generator] = sessions as [Session, Session, Session]
+  return new SessionModel(path, config, fit, detector, encoder, generator)
+}
+
+async function openSession(
+  graph: Graph,
+  weights: ReadonlyMap<string, Tensor>,
+  { rewrite, device }: ModelOptions,
+): Promise<Session> {
+  const given: Network = { graph, weights }
+  const network = rewrite === undefined ? given : await rewrite(given)
+  // Networks run in turn: a pool that spins after its run would steal the others' cores.
+  return createSession(network.graph, { weights: network.weights, spin: false, ...(device && { device }) })
 }
 
 /**
@@ -102,6 +140,7 @@ class SessionModel implements MotionModel {
     readonly config: MotionConfig,
     readonly fit: FitMode,
     private readonly detector: Session,
+    private readonly encoder: Session,
     private readonly generator: Session,
   ) {
     this.device = detector.device
@@ -119,9 +158,21 @@ class SessionModel implements MotionModel {
     })
   }
 
-  async generate(source: Uint8Array, kpSource: Keypoints, kpDriving: Keypoints): Promise<Uint8Array> {
+  async encode(source: Uint8Array): Promise<EncodedPicture> {
+    const picture = { source: this.planes(source) }
+    const tensors = { ...picture, ...(await this.encoder.run(picture)) }
+    // Not every generator looks at the picture itself again.
+    return { tensors: pick(tensors, this.generator) }
+  }
+
+  async generate(
+    source: Uint8Array | EncodedPicture,
+    kpSource: Keypoints,
+    kpDriving: Keypoints,
+  ): Promise<Uint8Array> {
+    const { tensors } = source instanceof Uint8Array ? await this.encode(source) : source
     const { prediction } = await this.generator.run({
-      source: this.planes(source),
+      ...tensors,
       ...this.keypoints('Source', kpSource),
       ...this.keypoints('Driving', kpDriving),
     })
@@ -129,7 +180,7 @@ class SessionModel implements MotionModel {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.detector.close(), this.generator.close()])
+    await Promise.all([this.detector.close(), this.encoder.close(), this.generator.close()])
   }
 
   private planes(pixels: Uint8Array): Tensor<'float32'> {
@@ -152,6 +203,11 @@ class SessionModel implements MotionModel {
       expected: formatShape([this.config.keypoints, 2, 2]),
     })
   }
+}
+
+/** What a session takes of all this. */
+function pick(tensors: Tensors, { inputs }: Session): Tensors {
+  return Object.fromEntries(Object.entries(tensors).filter(([name]) => inputs.has(name)))
 }
 
 /** The numbers of a tensor that the model's graphs give as float32. */

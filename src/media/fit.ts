@@ -41,7 +41,9 @@ export function createFitter(
     width: Math.max(1, Math.round((size * window.width) / long)),
     height: Math.max(1, Math.round((size * window.height) / long)),
   }
-  const resample = createResampler(from, window, shown)
+  // Frames of the right size are the most frequent, and resampling them would cost as much as decoding.
+  const asTheyAre = width === size && height === size
+  const resample = asTheyAre ? (data: Uint8Array) => data.slice() : createResampler(from, window, shown)
   const fit = (frame: Frame): Uint8Array => {
     if (frame.width !== width || frame.height !== height) {
       throw new InputError({

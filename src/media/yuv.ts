@@ -123,8 +123,18 @@ export function rgbToI420(rgb: Uint8Array, width: number, height: number): Uint8
 
 type DecodeTables = ReturnType<typeof decodeTables>
 
-/** Terms of the decoding sums in 16-bit fixed point, by 8-bit sample. */
+const known = new Map<string, ReturnType<typeof makeTables>>()
+
+/** Made once for each of the few colour spaces. */
 function decodeTables(matrix: Matrix, fullRange: boolean) {
+  const key = `${matrix} ${fullRange}`
+  const tables = known.get(key) ?? makeTables(matrix, fullRange)
+  known.set(key, tables)
+  return tables
+}
+
+/** Terms of the decoding sums in 16-bit fixed point, by 8-bit sample. */
+function makeTables(matrix: Matrix, fullRange: boolean) {
   const [kr, kb] = lumaWeights[matrix]
   const kg = 1 - kr - kb
   const lumaGain = fullRange ? 1 : 255 / 219

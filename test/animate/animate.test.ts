@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { animate } from '../../src/animate/animate.ts'
-import { animateFrames } from '../../src/animate/animate-frames.ts'
+import { animateFrames, moveFrames } from '../../src/animate/animate-frames.ts'
 import { fitSource } from '../../src/animate/fit.ts'
 import { openModel } from '../../src/animate/model.ts'
 import { compareSheet } from '../../src/animate/preview.ts'
@@ -124,6 +124,13 @@ describe('animateFrames', () => {
       rows.push({ source: blankFrame(64, 64), driving: made.driving, result: made.result })
     }
     expect(rows).toHaveLength(6)
+    const best = { reference: 'best' } as const
+    const [seen, moved] = [animateFrames(model, pixels, clip, best), moveFrames(model, pixels, clip, best)]
+    for await (const { driving, ...made } of seen) {
+      expect(driving).toMatchObject({ width: 64, height: 64 })
+      expect((await moved.next()).value).toEqual(made)
+    }
+    expect((await moved.next()).done).toBe(true)
     expect(compareSheet(rows, { cell: 32, groups: 2 })).toMatchObject({ width: 208, height: 112 })
     await model.close()
   })

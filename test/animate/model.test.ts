@@ -2,6 +2,7 @@ import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { openModel } from '../../src/animate/model.ts'
+import { rewriteExactly } from '../../src/compress/exact/rewrite-exactly.ts'
 import { stillPuppet } from '../../src/media/puppet/puppet.ts'
 import { readSafetensors, writeSafetensors } from '../../src/store/safetensors.ts'
 import { FormatError, InputError } from '../../src/util/errors.ts'
@@ -31,6 +32,21 @@ describe('a model', () => {
     await model.close()
     await model.close()
     await expectFailure(() => model.detect(data), InputError, /closed/)
+  })
+
+  it('makes the same picture of an encoded source, and of rewritten networks', async () => {
+    const plain = await openModel(run, { device: 'cpu' })
+    const exact = await openModel(run, { device: 'cpu', rewrite: rewriteExactly })
+    const { data } = stillPuppet({ seed: 4, size: 64 })
+    const [from, to] = [await plain.detect(data), await plain.detect(stillPuppet({ seed: 5, size: 64 }).data)]
+    const made = await plain.generate(data, from, to)
+    expect(await plain.generate(await plain.encode(data), from, to)).toEqual(made)
+    const rewritten = await exact.generate(await exact.encode(data), from, to)
+    expect(Math.max(...rewritten.map((v, i) => Math.abs(v - made[i]!)))).toBeLessThanOrEqual(1)
+    const found = await exact.detect(data)
+    expect(Math.max(...found.value.map((v, i) => Math.abs(v - from.value[i]!)))).toBeLessThan(1e-4)
+    await plain.close()
+    await exact.close()
   })
 
   it('answers calls that overlap as it does one by one', async () => {
