@@ -84,18 +84,25 @@ export interface MotionModel {
 export async function openModel(run: RunReference, options: ModelOptions = {}): Promise<MotionModel> {
   const { path, config, fit, weights } = await loadRun(typeof run === 'string' ? run : run.path)
   const { source, frame } = splitGenerator(config)
-  const graphs = [detectorGraph(config), source, frame]
+  const detector = detectorGraph(config)
   const where = join(path, 'weights.safetensors')
-  for (const graph of graphs) checkWeights(weights, parametersOf(graph), where)
-  const sessions: Session[] = []
-  try {
-    for (const graph of graphs) sessions.push(await openSession(graph, weights, options))
-  } catch (error) {
-    await Promise.all(sessions.map((session) => session.close()))
-    throw error
+  for (const graph of [detector, source, frame]) checkWeights(weights, parametersOf(graph), where)
+  // Tracking needs no generator, whose session may take a second to make.
+  const openGenerator = async (): Promise<GeneratorSessions> => {
+    const encoder = await openSession(source, weights, options)
+    try {
+      return { encoder, generator: await openSession(frame, weights, options) }
+    } catch (error) {
+      await encoder.close()
+      throw error
+    }
   }
-  const [detector, encoder, generator] = sessions as [Session, Session, Session]
-  return new SessionModel(path, config, fit, detector, encoder, generator)
+  return new SessionModel(path, config, fit, await openSession(detector, weights, options), openGenerator)
+}
+
+interface GeneratorSessions {
+  readonly encoder: Session
+  readonly generator: Session
 }
 
 async function openSession(
@@ -134,14 +141,15 @@ export function isModel(run: RunReference | MotionModel): run is MotionModel {
 
 class SessionModel implements MotionModel {
   readonly device: Device
+  private sessions: Promise<GeneratorSessions> | undefined
+  private closed = false
 
   constructor(
     readonly path: string,
     readonly config: MotionConfig,
     readonly fit: FitMode,
     private readonly detector: Session,
-    private readonly encoder: Session,
-    private readonly generator: Session,
+    private readonly openGenerator: () => Promise<GeneratorSessions>,
   ) {
     this.device = detector.device
   }
@@ -160,9 +168,10 @@ class SessionModel implements MotionModel {
 
   async encode(source: Uint8Array): Promise<EncodedPicture> {
     const picture = { source: this.planes(source) }
-    const tensors = { ...picture, ...(await this.encoder.run(picture)) }
+    const { encoder, generator } = await this.generatorSessions()
+    const tensors = { ...picture, ...(await encoder.run(picture)) }
     // Not every generator looks at the picture itself again.
-    return { tensors: pick(tensors, this.generator) }
+    return { tensors: pick(tensors, generator) }
   }
 
   async generate(
@@ -171,7 +180,8 @@ class SessionModel implements MotionModel {
     kpDriving: Keypoints,
   ): Promise<Uint8Array> {
     const { tensors } = source instanceof Uint8Array ? await this.encode(source) : source
-    const { prediction } = await this.generator.run({
+    const { generator } = await this.generatorSessions()
+    const { prediction } = await generator.run({
       ...tensors,
       ...this.keypoints('Source', kpSource),
       ...this.keypoints('Driving', kpDriving),
@@ -180,7 +190,17 @@ class SessionModel implements MotionModel {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.detector.close(), this.encoder.close(), this.generator.close()])
+    this.closed = true
+    await this.detector.close()
+    const opened = await this.sessions?.catch(() => undefined)
+    await Promise.all([opened?.encoder.close(), opened?.generator.close()])
+  }
+
+  /** Opened at their first use. */
+  private generatorSessions(): Promise<GeneratorSessions> {
+    if (this.closed) throw new InputError({ what: 'the model is closed', remedy: 'open it again' })
+    this.sessions ??= this.openGenerator()
+    return this.sessions
   }
 
   private planes(pixels: Uint8Array): Tensor<'float32'> {

@@ -32,6 +32,7 @@ describe('a model', () => {
     await model.close()
     await model.close()
     await expectFailure(() => model.detect(data), InputError, /closed/)
+    await expectFailure(() => model.encode(data), InputError, /closed/)
   })
 
   it('makes the same picture of an encoded source, and of rewritten networks', async () => {

@@ -1,0 +1,108 @@
+import { join } from 'node:path'
+import type { Frame } from '../media/frame.ts'
+import { puppetClip } from '../media/puppet/puppet.ts'
+import { createVideoWriter } from '../media/video-out.ts'
+import { train } from '../train/train.ts'
+import type { Figure } from './figure.ts'
+
+/** Whether training on a clip of an hour takes more memory than on one of minutes. */
+
+export interface LongClipOptions {
+  /** Folder for the clip and the run; what is in it stays. */
+  readonly folder: string
+  /** Length of the clip (default 3600). */
+  readonly seconds?: number
+  /** Steps that are trained on it (default 20). */
+  readonly steps?: number
+  readonly signal?: AbortSignal
+  onProgress?(point: MemoryPoint): void
+}
+
+/** What the process held at one moment. */
+export interface MemoryPoint {
+  readonly phase: 'encode' | 'decode' | 'train'
+  /** Part of the phase that is done, 0 to 1. */
+  readonly done: number
+  /** MiB, everything that the process has in memory. */
+  readonly resident: number
+}
+
+const size = 64
+const frameRate = 25
+/** Frames that are painted; the clip repeats them. */
+const painted = 250
+/** By this part of the decoding, codecs, caches and V8's heap have the size that they keep. */
+const settled = 0.2
+/** What the heap may swing by between two collections. */
+const allowedMiB = 64
+
+/**
+ * Makes a long clip, trains on it, and looks at the memory on the way. An hour of 64x64 takes some three minutes
+ * and 400 MB of disk.
+ *
+ * @returns how much more memory there is at most after a fifth of the decoding than by then.
+ */
+export async function longClipFigure(options: LongClipOptions): Promise<Figure> {
+  const { folder, seconds = 3600, steps = 20, signal } = options
+  const clip = join(folder, `long-${seconds}.mp4`)
+  const points: MemoryPoint[] = []
+  const look = (phase: MemoryPoint['phase'], done: number) => {
+    const point = { phase, done, resident: process.memoryUsage.rss() / 2 ** 20 }
+    points.push(point)
+    options.onProgress?.(point)
+  }
+  await writeLongClip(clip, Math.round(seconds * frameRate), look, signal)
+  let next = 0
+  await train(clip, {
+    out: join(folder, `long-${seconds}`),
+    size,
+    steps,
+    batch: 4,
+    device: 'cpu',
+    force: true,
+    ...(signal && { signal }),
+    onProgress(event) {
+      const done = event.done / (event.total ?? steps)
+      if (event.phase === 'decode' && done < next) return
+      look(event.phase, done)
+      if (event.phase === 'decode') next = done >= 1 ? 0 : done + 0.02
+    },
+  })
+  const decoding = points.filter(({ phase }) => phase === 'decode')
+  const most = (list: readonly MemoryPoint[]) => Math.max(...list.map(({ resident }) => resident))
+  const early = most(decoding.filter(({ done }) => done <= settled))
+  const late = most(decoding.filter(({ done }) => done > settled))
+  return {
+    name: 'train.memory',
+    value: Math.max(0, late - early),
+    unit: 'MiB',
+    target: { atMost: allowedMiB },
+    how:
+      `resident memory after the first ${100 * settled}% of decoding ${seconds} s of ${size}x${size} over that ` +
+      `before (${early.toFixed(0)} MiB); ${most(points).toFixed(0)} MiB at most, ${steps} steps included`,
+  }
+}
+
+async function writeLongClip(
+  path: string,
+  frames: number,
+  look: (phase: 'encode', done: number) => void,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const loop: Frame[] = []
+  for await (const frame of puppetClip({ seed: 3, size, frames: painted, frameRate }).frames())
+    loop.push(frame)
+  const writer = await createVideoWriter(path, { width: size, height: size, frameRate, overwrite: true })
+  try {
+    for (let i = 0; i < frames; i++) {
+      signal?.throwIfAborted()
+      // Forth and back: a jump would be a key frame.
+      const at = i % (2 * painted)
+      await writer.write(loop[at < painted ? at : 2 * painted - 1 - at]!)
+      if (i % Math.ceil(frames / 20) === 0) look('encode', i / frames)
+    }
+    await writer.close()
+  } finally {
+    await writer.abort()
+  }
+}

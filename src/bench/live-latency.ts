@@ -1,0 +1,70 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { MotionModel } from '../animate/model.ts'
+import { createTransfer } from '../animate/transfer.ts'
+import { createFitter } from '../media/fit.ts'
+import { puppetClip, stillPuppet } from '../media/puppet/puppet.ts'
+import { rgbToI420, yuvToRgb } from '../media/yuv.ts'
+
+/** What a camera gives, in pixels. */
+const camera = 480
+/** Frames a second that it gives. */
+const rate = 25
+
+export interface LiveLatency {
+  /** Milliseconds from a camera's frame to the picture, over all frames but the first ones. */
+  readonly median: number
+  readonly p95: number
+  readonly frames: number
+}
+
+/**
+ * How long one live frame takes: from the planes that a camera gives (480x480, 4:2:0) over colours, fit, detector,
+ * transfer and generator to the RGB picture. Frames come 25 times a second, so that caches and threads rest in
+ * between as they do at work.
+ */
+export async function liveLatency(
+  model: MotionModel,
+  frames: number,
+  signal?: AbortSignal,
+): Promise<LiveLatency> {
+  const { size } = model.config
+  const fitter = createFitter({ width: camera, height: camera }, size)
+  const { data: source } = stillPuppet({ seed: 5, size })
+  const kpSource = await model.detect(source)
+  const encoded = await model.encode(source)
+  let transfer: ReturnType<typeof createTransfer> | undefined
+  const times: number[] = []
+  const warmUp = 5
+  for await (const captured of puppetClip({ seed: 3, size: camera, frames: frames + warmUp }).frames()) {
+    signal?.throwIfAborted()
+    const planes = rgbToI420(captured.data, camera, camera)
+    const start = performance.now()
+    const kpDriving = await model.detect(fitter({ ...captured, data: fromI420(planes) }))
+    transfer ??= createTransfer(kpSource, kpDriving)
+    await model.generate(encoded, kpSource, transfer(kpDriving))
+    const took = performance.now() - start
+    times.push(took)
+    await sleep(Math.max(0, 1000 / rate - took))
+  }
+  const sorted = times.slice(warmUp).sort((a, b) => a - b)
+  const at = (part: number) => sorted[Math.min(sorted.length - 1, Math.floor(part * sorted.length))]!
+  return { median: at(0.5), p95: at(0.95), frames: sorted.length }
+}
+
+function fromI420(samples: Uint8Array): Uint8Array {
+  const [luma, half] = [camera * camera, camera / 2]
+  return yuvToRgb({
+    width: camera,
+    height: camera,
+    samples,
+    bits: 8,
+    planes: [
+      { offset: 0, stride: camera, step: 1 },
+      { offset: luma, stride: half, step: 1 },
+      { offset: luma + half * half, stride: half, step: 1 },
+    ],
+    chromaShift: [1, 1],
+    matrix: 'bt709',
+    fullRange: false,
+  })
+}
