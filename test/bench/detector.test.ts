@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { benchDetector } from '../../src/bench/detector.ts'
+import { detectorFigures } from '../../src/bench/detector-figures.ts'
 import { detectorForms } from '../../src/bench/detector-models.ts'
 import { publishedDetector } from '../../src/bench/published-detector.ts'
 import type { Tensor } from '../../src/graph/tensor.ts'
@@ -64,6 +65,17 @@ describe('the bench', () => {
       expect(Number(results[1]!.jacobian!.data[i])).toBeCloseTo(Number(number), 4)
     })
     await expect(benchDetector({ rounds: 1, keep })).rejects.toThrow(InputError)
+  })
+
+  it('gives its figures for one thread and for two', async () => {
+    const figures = await detectorFigures({ rounds: 1, threads: [1, 2] })
+    expect(figures.map(({ name, target }) => [name, target])).toEqual([
+      ['detector.exact.cpu.1thread', { atLeast: 1.7 }],
+      ['detector.light.cpu.1thread', { atLeast: 10 }],
+      ['detector.exact.cpu.2threads', { atLeast: 1.7 }],
+      ['detector.light.cpu.2threads', { atLeast: 10 }],
+    ])
+    for (const { value, ratio, peer } of figures) expect(ratio).toBeCloseTo(peer!.value / value, 6)
   })
 
   it('stops when it is told to', async () => {

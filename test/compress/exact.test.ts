@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { precompute, type Weighted } from '../../src/compress/exact/precompute.ts'
 import { rewriteExactly } from '../../src/compress/exact/rewrite-exactly.ts'
 import { Graph, type Value } from '../../src/graph/graph.ts'
-import { conv, input, mul, parameter, relu, resize } from '../../src/graph/ops/index.ts'
+import { add, conv, input, mul, parameter, relu, resize } from '../../src/graph/ops/index.ts'
 import { liveNodes } from '../../src/graph/rewrite.ts'
 import type { Shape, Tensor } from '../../src/graph/tensor.ts'
 import { antiAlias } from '../../src/layers/anti-alias.ts'
@@ -149,6 +149,36 @@ describe('wide convolutions of small maps', () => {
     expect(opsOf(result).includes('matmul')).toBe(rewritten)
     expect(opsOf(result).includes('conv')).toBe(!rewritten)
   })
+})
+
+it('makes one product of convolutions, sizes and sums of small maps', async () => {
+  const graph = new Graph()
+  const x = input(graph, 'x', 'float32', [1, 2, 4, 4])
+  const weights = (name: string, shape: Shape) =>
+    parameter(graph, name, shape, { kind: 'uniform', amount: 1 }, 'weight')
+  const down = (name: string, from: Value) =>
+    conv(from, weights(name, [2, 2, 3, 3]), weights(`${name}.b`, [2]), {
+      strides: [2, 2],
+      pads: [1, 1, 1, 1],
+    })
+  const half = relu(down('a', x))
+  const quarter = resize(relu(down('b', half)), [2, 2], 'bilinear-corners')
+  const joined = resize(add(half, quarter), [4, 4], 'bilinear-corners')
+  graph.output('y', mul(x, joined))
+  const rewritten = await compare(graph, initialise(parametersOf(graph), new Random(1)), {
+    x: noise(x.shape, 1),
+  })
+  expect(opsOf(rewritten)).not.toContain('conv')
+  expect(opsOf(rewritten)).not.toContain('resize')
+  expect(opsOf(rewritten).filter((op) => op === 'matmul')).toHaveLength(3)
+})
+
+it('leaves a sum of small maps as it is', async () => {
+  const graph = new Graph()
+  const x = input(graph, 'x', 'float32', [1, 2, 4, 4])
+  graph.output('y', add(relu(x), x))
+  const rewritten = await compare(graph, new Map(), { x: noise(x.shape, 1) })
+  expect(opsOf(rewritten)).toEqual(['input', 'relu', 'add'])
 })
 
 it('precomputes nothing that an input decides', async () => {
