@@ -4,7 +4,8 @@ import { toOnnx } from '../onnx/export.ts'
 import { InputError } from '../util/errors.ts'
 import { bestDevice, requireDevice } from './devices.ts'
 import { loadError, runError } from './ort-errors.ts'
-import { fromOrt, isDType, logSeverityLevel, ort, toOrt } from './ort-node.ts'
+import { logSeverityLevel, ort, toOrt } from './ort-node.ts'
+import { fromOrt, portsOf } from './ort-ports.ts'
 import { SerialQueue } from './queue.ts'
 import { checkFeeds, checkInto, type Device, type PortType, type Session, type Tensors } from './session.ts'
 import { webGpuGaps } from './webgpu-gaps.ts'
@@ -119,19 +120,4 @@ class NodeSession implements Session {
       throw runError(error, this.device)
     }
   }
-}
-
-function portsOf(metadata: readonly ort.InferenceSession.ValueMetadata[]): Map<string, PortType> {
-  return new Map(
-    metadata.map((port) => {
-      if (!port.isTensor || !isDType(port.type)) {
-        throw new InputError({
-          what: `the model's "${port.name}" is of a type that pantin does not carry`,
-          got: port.isTensor ? port.type : 'no tensor',
-          expected: 'float32, int64, int32, uint8 or bool',
-        })
-      }
-      return [port.name, { dtype: port.type, shape: port.shape }]
-    }),
-  )
 }

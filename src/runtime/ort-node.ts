@@ -1,5 +1,5 @@
 import * as ort from 'onnxruntime-node'
-import { type DType, type Tensor, type TypedData, tensor } from '../graph/tensor.ts'
+import type { Tensor } from '../graph/tensor.ts'
 
 /** onnxruntime-node as pantin uses it: quiet, and with pantin's tensors. */
 
@@ -22,14 +22,3 @@ export { ort }
 export function toOrt({ dtype, data, shape }: Tensor): ort.Tensor {
   return new ort.Tensor(dtype, data, shape)
 }
-
-/** pantin's tensor over the same memory. */
-export function fromOrt({ dims, data }: ort.Tensor, dtype: DType): Tensor {
-  // The session's metadata says dtype, and ONNX Runtime holds the elements of each type as pantin does.
-  return tensor(dtype, dims, data as TypedData[typeof dtype])
-}
-
-const dtypes: ReadonlySet<string> = new Set<DType>(['float32', 'int64', 'int32', 'uint8', 'bool'])
-
-/** Whether pantin has tensors of this type. */
-export const isDType = (type: string): type is DType => dtypes.has(type)
