@@ -1,12 +1,25 @@
 import { defineConfig } from 'tsdown'
 
-export default defineConfig({
-  entry: ['src/index.ts', 'src/cli/main.ts'],
-  format: 'esm',
-  platform: 'node',
-  target: 'node20.19',
-  dts: true,
-  clean: true,
-  unbundle: true,
-  outExtensions: () => ({ js: '.js', dts: '.d.ts' }),
-})
+export default defineConfig([
+  {
+    entry: ['src/index.ts', 'src/cli/main.ts'],
+    format: 'esm',
+    platform: 'node',
+    target: 'node20.19',
+    dts: true,
+    clean: true,
+    unbundle: true,
+    outExtensions: () => ({ js: '.js', dts: '.d.ts' }),
+  },
+  {
+    // A worker cannot resolve package names, so this one is a single file. ONNX Runtime stays out: it is served.
+    entry: { 'bench/browser-worker': 'src/bench/browser-worker.ts' },
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2023',
+    dts: false,
+    clean: false,
+    noExternal: /./,
+    outExtensions: () => ({ js: '.js' }),
+  },
+])

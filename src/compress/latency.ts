@@ -1,6 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { InputError } from '../util/errors.ts'
 import { Random } from '../util/random.ts'
+import { type Timed, timeOnce } from './time-once.ts'
+
+export type { Timed } from './time-once.ts'
 
 /**
  * How long things take, side by side in one process. A machine drifts (clock rates, other programs) and the
@@ -10,9 +13,10 @@ import { Random } from '../util/random.ts'
  * tripled the time of every other run of 2 ms.
  */
 
-/** Something to time. */
-export interface Timed {
-  run(): Promise<unknown>
+/** Something that times itself: in another process, for instance. */
+export interface Sampler {
+  /** Milliseconds of one run, after the rest and the untimed runs that the options ask for. */
+  sample(): Promise<number>
 }
 
 /** Milliseconds of one run. */
@@ -66,36 +70,65 @@ export const realClock: Clock = { now: () => performance.now(), rest: (ms) => sl
  * @throws the signal's reason where it aborts, between two runs. InputError for no rounds.
  */
 export async function timeInTurn(timed: readonly Timed[], options: LatencyOptions = {}): Promise<Latencies> {
-  const { budgetSeconds = defaultBudgetSeconds, restMs = defaultRestMs, clock = realClock, signal } = options
-  const { warmMs = defaultWarmMs } = options
+  const { restMs = defaultRestMs, warmMs = defaultWarmMs, clock = realClock, signal } = options
   checkRounds(options.rounds)
-  const random = new Random(options.seed ?? 0)
-  const samples = timed.map((): number[] => [])
   const began = clock.now()
-  let done = 0
-
-  const round = async (planned: number) => {
-    for (const i of shuffled(timed.length, random)) {
-      signal?.throwIfAborted()
-      await clock.rest(restMs)
-      samples[i]!.push(await timeOnce(timed[i]!, warmMs, clock))
-      options.onRun?.(++done, planned * timed.length)
-    }
-  }
-
   // The first run of a session sets up its memory; it belongs to no round.
   for (const { run } of timed) {
     signal?.throwIfAborted()
     await run()
   }
+  const samplers = timed.map((one) => ({
+    sample: async () => {
+      await clock.rest(restMs)
+      return timeOnce(one, warmMs, () => clock.now())
+    },
+  }))
+  const guess = timed.length * (restMs + warmMs) + 2 * (clock.now() - began)
+  return takeInTurn(samplers, options, began, guess)
+}
+
+/**
+ * The same for what times itself. Each must have run once before.
+ *
+ * @throws as `timeInTurn`.
+ */
+export async function sampleInTurn(
+  samplers: readonly Sampler[],
+  options: LatencyOptions = {},
+): Promise<Latencies> {
+  checkRounds(options.rounds)
+  return takeInTurn(samplers, options, (options.clock ?? realClock).now(), Number.POSITIVE_INFINITY)
+}
+
+/** Rounds in random order. `guess` is how long a round may take, in milliseconds, before one was made. */
+async function takeInTurn(
+  samplers: readonly Sampler[],
+  options: LatencyOptions,
+  began: number,
+  guess: number,
+): Promise<Latencies> {
+  const { budgetSeconds = defaultBudgetSeconds, clock = realClock, signal } = options
+  const random = new Random(options.seed ?? 0)
+  const samples = samplers.map((): number[] => [])
+  let done = 0
+
+  const round = async (planned: number) => {
+    for (const i of shuffled(samplers.length, random)) {
+      signal?.throwIfAborted()
+      samples[i]!.push(await samplers[i]!.sample())
+      options.onRun?.(++done, planned * samplers.length)
+    }
+  }
+
   const fitting = (rounds: number, perRound: number) => {
     const left = began + 1000 * budgetSeconds - clock.now()
     return Math.min(mostRounds, Math.max(leastRounds, rounds + Math.floor(left / perRound)))
   }
   const firstRound = clock.now()
   let rounds = 0
-  let planned = options.rounds ?? fitting(0, timed.length * (restMs + warmMs) + 2 * (firstRound - began))
-  while (timed.length > 0 && rounds < planned) {
+  let planned = options.rounds ?? fitting(0, guess)
+  while (samplers.length > 0 && rounds < planned) {
     await round(planned)
     rounds++
     if (options.rounds === undefined) planned = fitting(rounds, (clock.now() - firstRound) / rounds)
@@ -110,15 +143,6 @@ function checkRounds(rounds: number | undefined): void {
     got: String(rounds),
     expected: 'a whole number, 1 or more',
   })
-}
-
-async function timeOnce({ run }: Timed, warmMs: number, clock: Clock): Promise<number> {
-  const warmFrom = clock.now()
-  do await run()
-  while (clock.now() - warmFrom < warmMs)
-  const began = clock.now()
-  await run()
-  return clock.now() - began
 }
 
 /** 0 to count - 1 in random order (Fisher and Yates). */

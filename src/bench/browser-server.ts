@@ -1,0 +1,165 @@
+import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createRequire } from 'node:module'
+import type { AddressInfo } from 'node:net'
+import { dirname, extname, join } from 'node:path'
+import type { Tensor } from '../graph/tensor.ts'
+import { EnvironmentError } from '../util/errors.ts'
+import type { Answer, Task, TaskResults, TensorAddresses } from './browser-protocol.ts'
+
+const types: Readonly<Record<string, string>> = {
+  '.js': 'text/javascript',
+  '.mjs': 'text/javascript',
+  '.wasm': 'application/wasm',
+}
+
+/** The page does nothing but start the worker, whose file stands beside it. */
+const page =
+  '<!doctype html><title>pantin bench</title><script type="module">new Worker("worker.js", { type: "module" })</script>'
+
+/** Cross-origin isolation is what browsers ask for before they share memory between threads. */
+const headers = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+  'Cache-Control': 'no-store',
+}
+
+/**
+ * Serves a page, its worker, onnxruntime-web and data to a browser on this machine, and hands tasks to the worker.
+ * All addresses begin with a secret, so that no other program on the machine gets an answer.
+ */
+export class BrowserServer {
+  private readonly secret = randomBytes(16).toString('hex')
+  private readonly data = new Map<string, Uint8Array>()
+  private readonly runtime = dirname(createRequire(import.meta.url).resolve('onnxruntime-web/wasm'))
+  private readonly server: Server
+  /** A worker that waits for a task. */
+  private idle: ServerResponse | undefined
+  private waiting: { readonly task: Task; settle(answer: Answer): void; fail(error: unknown): void }[] = []
+  private running: (typeof this.waiting)[number] | undefined
+  private failure: unknown
+
+  /** @param worker path of the worker's script. */
+  private constructor(private readonly worker: string) {
+    this.server = createServer((request, response) => {
+      this.answer(request, response).catch(() => response.writeHead(500).end())
+    })
+  }
+
+  static async start(worker: string): Promise<BrowserServer> {
+    const server = new BrowserServer(worker)
+    await new Promise<void>((resolve, reject) => {
+      server.server.once('error', reject)
+      server.server.listen(0, '127.0.0.1', resolve)
+    })
+    return server
+  }
+
+  /** Address of the page. */
+  get address(): string {
+    const { port } = this.server.address() as AddressInfo
+    return `http://127.0.0.1:${port}/${this.secret}/`
+  }
+
+  /** Serves bytes. @returns their address. */
+  offer(bytes: Uint8Array): string {
+    const path = `data/${this.data.size}`
+    this.data.set(path, bytes)
+    return path
+  }
+
+  /** Serves tensors. */
+  offerTensors(tensors: Readonly<Record<string, Tensor>>): TensorAddresses {
+    return Object.fromEntries(
+      Object.entries(tensors).map(
+        ([
+          name,
+          {
+            dtype,
+            shape,
+            data: { buffer, byteOffset, byteLength },
+          },
+        ]) => [name, { dtype, shape, data: this.offer(new Uint8Array(buffer, byteOffset, byteLength)) }],
+      ),
+    )
+  }
+
+  /** Has the worker do something. @throws EnvironmentError with the worker's words where it fails. */
+  async ask<T extends Task>(task: T): Promise<TaskResults[T['kind']]> {
+    const answer = await new Promise<Answer>((settle, fail) => {
+      if (this.failure !== undefined) return fail(this.failure)
+      this.waiting.push({ task, settle, fail })
+      this.handOut()
+    })
+    if ('error' in answer) {
+      throw new EnvironmentError({
+        what: `the browser failed to ${task.kind} "${task.session}"`,
+        got: answer.error,
+      })
+    }
+    // A worker answers the task that it was given, one at a time.
+    return answer.value as TaskResults[T['kind']]
+  }
+
+  /** Ends all tasks with an error: the browser is gone. */
+  fail(error: unknown): void {
+    this.failure ??= error
+    const tasks = [...(this.running === undefined ? [] : [this.running]), ...this.waiting]
+    this.running = undefined
+    this.waiting = []
+    for (const task of tasks) task.fail(this.failure)
+  }
+
+  async close(): Promise<void> {
+    this.fail(new EnvironmentError({ what: 'the browser bench is over' }))
+    this.server.closeAllConnections()
+    await new Promise((resolve) => this.server.close(resolve))
+  }
+
+  private handOut(): void {
+    if (this.idle === undefined || this.running !== undefined) return
+    this.running = this.waiting.shift()
+    if (this.running === undefined) return
+    this.idle
+      .writeHead(200, { ...headers, 'Content-Type': 'application/json' })
+      .end(JSON.stringify(this.running.task))
+    this.idle = undefined
+  }
+
+  private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { pathname } = new URL(request.url ?? '/', 'http://localhost')
+    const root = `/${this.secret}/`
+    const path = pathname.startsWith(root) ? pathname.slice(root.length) : undefined
+    if (path === 'tasks' && request.method === 'POST') return this.takeAnswer(await bodyOf(request), response)
+    const found = path === undefined ? undefined : await this.find(path)
+    if (found === undefined) response.writeHead(404, headers).end()
+    else response.writeHead(200, { ...headers, 'Content-Type': found.type }).end(found.content)
+  }
+
+  private takeAnswer(body: string, response: ServerResponse): void {
+    if (body !== '') this.running?.settle(JSON.parse(body) as Answer)
+    this.running = undefined
+    this.idle = response
+    this.handOut()
+  }
+
+  private async find(path: string): Promise<{ type: string; content: string | Uint8Array } | undefined> {
+    if (path === '') return { type: 'text/html', content: page }
+    if (path === 'worker.js') return { type: types['.js']!, content: await readFile(this.worker) }
+    const offered = this.data.get(path)
+    if (offered !== undefined) return { type: 'application/octet-stream', content: offered }
+    // A plain name only: no way out of the folder.
+    const file = /^ort\/([\w-][\w.-]*)$/.exec(path)?.[1]
+    const type = types[extname(file ?? '')]
+    if (file === undefined || type === undefined) return undefined
+    const content = await readFile(join(this.runtime, file)).catch(() => undefined)
+    return content && { type, content }
+  }
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = []
+  for await (const part of request) parts.push(part as Buffer)
+  return Buffer.concat(parts).toString('utf8')
+}
