@@ -81,7 +81,7 @@ function poolOf({ node, index }: Value): Node | undefined {
   return node.op.name === 'maxPool' && index === 1 ? node : undefined
 }
 
-const mixesAll: ReadonlySet<string> = new Set(['matmul', 'gridSample', 'gather', 'scatterAdd'])
+const mixesAll: ReadonlySet<string> = new Set(['matmul', 'gridSample', 'gather', 'scatterAdd', 'take'])
 const overAxes: ReadonlySet<string> = new Set(['reduceSum', 'reduceMean', 'softmax', 'argMax'])
 
 function throughNode(node: Node, sight: Sight, whole: Pair): Sight {

@@ -2,11 +2,13 @@ import { describe, expect, it } from 'vitest'
 import { precompute, type Weighted } from '../../src/compress/exact/precompute.ts'
 import { rewriteExactly } from '../../src/compress/exact/rewrite-exactly.ts'
 import { Graph, type Value } from '../../src/graph/graph.ts'
-import { add, conv, input, mul, parameter, relu, resize } from '../../src/graph/ops/index.ts'
+import { add, concat, conv, input, mul, parameter, relu, resize, split } from '../../src/graph/ops/index.ts'
 import { liveNodes } from '../../src/graph/rewrite.ts'
 import type { Shape, Tensor } from '../../src/graph/tensor.ts'
 import { antiAlias } from '../../src/layers/anti-alias.ts'
+import { channelShuffle } from '../../src/layers/channel-shuffle.ts'
 import { Scope } from '../../src/layers/scope.ts'
+import { ssNbt } from '../../src/layers/ss-nbt.ts'
 import { type MotionConfig, publishedConfig, smallConfig } from '../../src/motion/config.ts'
 import { detectorGraph, generatorGraph } from '../../src/motion/model.ts'
 import { initialise, parametersOf } from '../../src/motion/weights.ts'
@@ -179,6 +181,50 @@ it('leaves a sum of small maps as it is', async () => {
   graph.output('y', add(relu(x), x))
   const rewritten = await compare(graph, new Map(), { x: noise(x.shape, 1) })
   expect(opsOf(rewritten)).toEqual(['input', 'relu', 'add'])
+})
+
+describe('the halves of split-shuffle blocks', () => {
+  const blocks = (shape: Shape, dilations: readonly number[]) => {
+    const graph = new Graph()
+    const scope = Scope.root(graph, { training: false })
+    let value = input(graph, 'x', 'float32', shape)
+    dilations.forEach((dilation, i) => {
+      value = ssNbt(scope.child(i), value, { dilation })
+    })
+    graph.output('y', value)
+    return graph
+  }
+
+  // Eight blocks take each channel from one side to the other and back.
+  it.each<[string, boolean, Shape, readonly number[]]>([
+    ['eight blocks of 128 channels', true, [1, 128, 8, 8], [1, 2, 5, 3, 2, 5, 4, 1]],
+    ['two blocks of 64 channels', true, [1, 64, 16, 16], [1, 1]],
+    ['larger maps', false, [1, 32, 32, 32], [1]],
+    ['two pictures', false, [2, 32, 8, 8], [1]],
+    ['maps that are not square', false, [1, 32, 8, 16], [1]],
+    ['few channels', false, [1, 16, 8, 8], [1]],
+  ])('%s are joined: %s', async (_, joined, shape, dilations) => {
+    const graph = blocks(shape, dilations)
+    const rewritten = await compare(graph, openWeights(graph), { x: noise(shape, 1) })
+    const ops = opsOf(rewritten)
+    expect(ops.filter((op) => op === 'conv')).toHaveLength((joined ? 4 : 8) * dilations.length)
+    expect(ops.includes('split')).toBe(!joined)
+  })
+
+  it('stay apart where columns and rows are not exchanged', async () => {
+    const graph = new Graph()
+    const x = input(graph, 'x', 'float32', [1, 32, 4, 4])
+    const weights = (name: string, shape: Shape) =>
+      parameter(graph, name, shape, { kind: 'uniform', amount: 1 }, 'weight')
+    const column = (name: string, from: Value) =>
+      conv(from, weights(name, [16, 16, 3, 1]), weights(`${name}.b`, [16]), { pads: [1, 0, 1, 0] })
+    const [left, right] = split(x, 1, [16, 16]) as [Value, Value]
+    graph.output('y', channelShuffle(relu(add(x, concat([column('a', left), column('b', right)], 1))), 2))
+    const rewritten = await compare(graph, initialise(parametersOf(graph), new Random(1)), {
+      x: noise(x.shape, 1),
+    })
+    expect(opsOf(rewritten).filter((op) => op === 'conv')).toHaveLength(2)
+  })
 })
 
 it('precomputes nothing that an input decides', async () => {

@@ -309,6 +309,10 @@ export const opCases: { readonly [Name in g.OpName]: readonly OpCase[] } = {
   ],
   sqrt: unary(g.sqrt, [0.5, 3]),
   sub: binary(g.sub),
+  take: [
+    { title: 'along the middle axis', inputs: [[2, 3, 2]], build: (x) => g.take(x!, [2, 0, 2, 1], 1) },
+    { title: 'along the last axis', inputs: [[2, 3]], build: (x) => g.take(x!, [1, 1], -1) },
+  ],
   tanh: unary(g.tanh, [-2, 2]),
   transpose: [{ title: 'a rotation of axes', inputs: [[2, 3, 4]], build: (x) => g.transpose(x!, [2, 0, 1]) }],
   where: [

@@ -8,8 +8,10 @@ export const numbers = (attr: unknown): readonly number[] => (Array.isArray(attr
 export const madeBy = (value: Value | undefined, op: string): Node | undefined =>
   value?.node.op.name === op ? value.node : undefined
 
+/** A convolution of one group and no stride. */
+export const isUnstridedConv = ({ op, attrs }: Node): boolean =>
+  op.name === 'conv' && attrs.group === 1 && numbers(attrs.strides).every((step) => step === 1)
+
 /** An ordinary convolution: one group, no stride, no dilation. */
-export const isPlainConv = ({ op, attrs }: Node): boolean =>
-  op.name === 'conv' &&
-  attrs.group === 1 &&
-  [...numbers(attrs.strides), ...numbers(attrs.dilations)].every((step) => step === 1)
+export const isPlainConv = (node: Node): boolean =>
+  isUnstridedConv(node) && numbers(node.attrs.dilations).every((step) => step === 1)

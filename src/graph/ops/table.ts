@@ -10,6 +10,7 @@ import { averagePoolOp, maxPoolOp } from './pool.ts'
 import { resizeOp } from './resize.ts'
 import { gridSampleOp } from './sampling.ts'
 import { concatOp, padOp, reshapeOp, reverseOp, sliceOp, splitOp, transposeOp } from './shape.ts'
+import { takeOp } from './take.ts'
 import {
   absOp,
   expOp,
@@ -73,6 +74,7 @@ export const opTable = {
   split: splitOp,
   sqrt: sqrtOp,
   sub: subOp,
+  take: takeOp,
   tanh: tanhOp,
   transpose: transposeOp,
   where: whereOp,
