@@ -12,12 +12,16 @@ import type { Figure } from './figure.ts'
 
 /** The training step and the detectors in a browser, on WebAssembly. */
 
+export type BrowserPart = 'step' | 'detectors'
+
 export interface BrowserFiguresOptions extends BrowserOptions {
+  /** Which figures (default: all). */
+  readonly parts?: readonly BrowserPart[]
   /** Threads, in the browser and beside it (default 2). */
   readonly threads?: number
   /** Timed runs of each (default: as many as fit `budgetSeconds`, 3 to 50). */
   readonly rounds?: number
-  /** Seconds for the step, and once more for the detectors (default 60). */
+  /** Seconds that the timed runs of each part may take (default 60). */
   readonly budgetSeconds?: number
   readonly signal?: AbortSignal
   onRun?(done: number, total: number): void
@@ -48,9 +52,10 @@ const lossTolerance = 1e-3
  * @throws EnvironmentError where there is no Chromium, it fails, or it computes other losses than Node.
  */
 export async function browserFigures(options: BrowserFiguresOptions = {}): Promise<Figure[]> {
+  const { parts = ['step', 'detectors'] } = options
   return withBrowser({ gpu: 'none', ...options }, async (server) => [
-    await stepFigure(server, options),
-    ...(await detectorFigures(server, options)),
+    ...(parts.includes('step') ? [await stepFigure(server, options)] : []),
+    ...(parts.includes('detectors') ? await detectorFigures(server, options) : []),
   ])
 }
 
