@@ -11,6 +11,9 @@ import { type FrameTimes, readFrameTimes } from './video-index.ts'
 
 type Mediabunny = typeof import('mediabunny')
 
+/** Frames that are decoded for one at most, where a choice of frames is sparse; videos have two keys in 10 s. */
+const mostBetweenKeys = 125
+
 /**
  * Opens a video file (mp4, mov, webm, mkv, ts with H.264, H.265, VP8, VP9 or AV1) for streaming.
  *
@@ -69,12 +72,14 @@ class VideoClip implements Clip {
     if (this.input.disposed) throw new InputError({ what: 'the clip is closed', where: this.name })
     const reader = new SampleReader(this)
     const samples = this.samples(numbers)
+    // Frames in between are decoded too, from the last key frame on.
+    const decoded = Math.min((numbers[1] ?? numbers[0]! + 1) - numbers[0]!, mostBetweenKeys)
     let done = 0
     try {
       for (; ; done++) {
         const next = await keepAlive(samples.next())
         if (next.done || next.value === null) break
-        yield await this.toFrame(next.value, numbers[done]!, reader)
+        yield await this.toFrame(next.value, numbers[done]!, reader, decoded)
       }
     } catch (error) {
       if (error instanceof PantinError) throw error
@@ -102,7 +107,12 @@ class VideoClip implements Clip {
   }
 
   /** Closes the sample: decoded pictures are large and few, and the decoder waits for them. */
-  private async toFrame(sample: VideoSample, number: number, reader: SampleReader): Promise<Frame> {
+  private async toFrame(
+    sample: VideoSample,
+    number: number,
+    reader: SampleReader,
+    decoded: number,
+  ): Promise<Frame> {
     const { times, durations } = this.index
     try {
       const time = times[number]!
@@ -115,7 +125,7 @@ class VideoClip implements Clip {
     } finally {
       const bytes = sample.allocationSize()
       sample.close()
-      frameClosed(bytes)
+      frameClosed(bytes, decoded)
     }
   }
 
