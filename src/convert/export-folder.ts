@@ -5,6 +5,7 @@ import { simplify } from '../graph/ops/index.ts'
 import { inputInfo } from '../graph/ops/leaf.ts'
 import { liveNodes } from '../graph/rewrite.ts'
 import type { Tensor } from '../graph/tensor.ts'
+import { withByteFrames } from '../motion/byte-frames.ts'
 import { detectorGraph, generatorGraph } from '../motion/model.ts'
 import { parametersOf } from '../motion/weights.ts'
 import { toOnnx } from '../onnx/export.ts'
@@ -24,7 +25,11 @@ export interface ExportOptions {
   readonly part?: MotionPart | undefined
   /** Default: one picture of a run's size, or of 64x64. */
   readonly input?: InputShape | undefined
+  /** How pictures are handed over: float32 [N, 3, H, W] in [0, 1] (default), or uint8 [N, H, W, 3]. */
+  readonly frame?: FrameForm | undefined
 }
+
+export type FrameForm = 'float' | 'uint8'
 
 export interface ExportedModel {
   readonly part: MotionPart | 'network'
@@ -60,7 +65,7 @@ export async function exportFolder(
   const { part, graph, weights, metadata } = isNetwork
     ? await ofNetwork(folder, options)
     : await ofMotionModel(folder, options)
-  const simple = simplify(graph)
+  const simple = simplify(options.frame === 'uint8' ? withByteFrames(graph) : graph)
   const bytes = toOnnx(simple, { weights, name: `pantin-${part}`, metadata })
   await writeFileAtomic(out, bytes)
   const { graph: written, opset } = decodeModel(bytes)
@@ -86,7 +91,7 @@ async function ofNetwork(folder: string, { part, input }: ExportOptions): Promis
 
 async function ofMotionModel(
   folder: string,
-  { part = 'detector', input }: ExportOptions,
+  { part = 'detector', input, frame }: ExportOptions,
 ): Promise<Exportable> {
   const { path, config, weights } = await loadRun(folder)
   if (input !== undefined) checkChannels(input)
@@ -95,11 +100,12 @@ async function ofMotionModel(
   const graph = build(config, { batch, height, width })
   checkWeights(weights, parametersOf(graph), join(path, 'weights.safetensors'))
   const { net, keypoints } = config
+  const pixels = frame === 'uint8' ? 'RGB, 0 to 255, channels last' : 'RGB, 0 to 1'
   return {
     part,
     graph,
     weights,
-    metadata: { net, part, keypoints: String(keypoints), pixels: 'RGB, 0 to 1' },
+    metadata: { net, part, keypoints: String(keypoints), pixels },
   }
 }
 

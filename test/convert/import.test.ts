@@ -52,6 +52,8 @@ describe('a network', () => {
 
     const written = await exportFolder(at('whole'), at('whole.onnx'), { input: [2, 3, 96, 160] })
     expect(written).toMatchObject({ part: 'network', outputs: { output: [2, 7, 96, 160] } })
+    const bytes = await exportFolder(at('whole'), at('bytes.onnx'), { frame: 'uint8' })
+    expect(bytes.inputs).toEqual({ image: [1, 64, 64, 3] })
     const { readFile } = await import('node:fs/promises')
     const session = await createSession(await readFile(at('whole.onnx')), { device: 'cpu' })
     const image = noise([2, 3, 96, 160], 1)

@@ -8,6 +8,7 @@ interface ExportFlags {
   readonly out: string
   readonly input?: readonly [number, number, number, number]
   readonly precision: 'fp32' | 'fp16' | 'int8'
+  readonly frame: 'float' | 'uint8'
   readonly part?: 'detector' | 'generator'
   readonly force?: true
 }
@@ -37,6 +38,11 @@ export const addExport: AddCommand = (program, call) => {
         'generator',
       ]),
     )
+    .addOption(
+      new Option('--frame <kind>', 'pictures as float [N, 3, H, W] in [0, 1], or as uint8 [N, H, W, 3]')
+        .choices(['float', 'uint8'])
+        .default('float'),
+    )
     .option('--force', 'replace an existing file')
   withCommonFlags(command).action(call(runExport))
 }
@@ -61,7 +67,11 @@ async function runExport({ reporter }: Context, folder: string, flags: ExportFla
   const { assertWritableTarget } = await import('../../store/atomic.ts')
   await assertWritableTarget(flags.out, { force: flags.force ?? false })
   const { exportFolder } = await import('../../convert/export-folder.ts')
-  const made = await exportFolder(folder, flags.out, { part: flags.part, input: flags.input })
+  const made = await exportFolder(folder, flags.out, {
+    part: flags.part,
+    input: flags.input,
+    frame: flags.frame,
+  })
   const ports = (of: Readonly<Record<string, readonly number[]>>) =>
     Object.entries(of)
       .map(([name, shape]) => `${name} [${shape.join(', ')}]`)

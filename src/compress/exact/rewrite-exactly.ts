@@ -11,9 +11,9 @@ import { subpixelUpsampling } from './subpixel-upsampling.ts'
 
 /**
  * A trained graph, written so that it computes the same with less: norms folded into kernels, wide
- * convolutions of small maps and chains of narrow ones as products, halves of split-shuffle blocks joined, upsampling by sub-pixels, the anti-alias
- * filter as two products, features pooled before the jacobians' kernel, and all that weights alone decide
- * computed once. Results agree to rounding.
+ * convolutions of small maps and chains of narrow ones as products, both halves of split-shuffle blocks at
+ * once, upsampling by sub-pixels, the anti-alias filter as two products, features pooled before the jacobians'
+ * kernel, and all that weights alone decide computed once. Results agree to rounding.
  */
 export async function rewriteExactly({ graph, weights }: Weighted): Promise<Weighted> {
   const cheaper = poolBeforeJacobian(filterAsProduct(simplify(graph), weights))
