@@ -18,6 +18,9 @@ const types: Readonly<Record<string, string>> = {
 const page =
   '<!doctype html><title>pantin bench</title><script type="module">new Worker("worker.js", { type: "module" })</script>'
 
+/** Milliseconds that a task may take: a page that crashed says nothing. */
+const limitMs = 300_000
+
 /** Cross-origin isolation is what browsers ask for before they share memory between threads. */
 const headers = {
   'Cross-Origin-Opener-Policy': 'same-origin',
@@ -85,13 +88,17 @@ export class BrowserServer {
     )
   }
 
-  /** Has the worker do something. @throws EnvironmentError with the worker's words where it fails. */
+  /** Has the worker do something. @throws EnvironmentError with the worker's words where it fails or is silent. */
   async ask<T extends Task>(task: T): Promise<TaskResults[T['kind']]> {
+    const silence = setTimeout(() => {
+      const what = `the browser did not ${task.kind} "${task.session}" within ${limitMs / 1000} s`
+      this.fail(new EnvironmentError({ what, remedy: 'try again; what it has no memory for ends so, too' }))
+    }, limitMs)
     const answer = await new Promise<Answer>((settle, fail) => {
       if (this.failure !== undefined) return fail(this.failure)
       this.waiting.push({ task, settle, fail })
       this.handOut()
-    })
+    }).finally(() => clearTimeout(silence))
     if ('error' in answer) {
       throw new EnvironmentError({
         what: `the browser failed to ${task.kind} "${task.session}"`,
