@@ -66,8 +66,10 @@ export function sparseDeformations(source: Value, motions: Value, alignCorners: 
  */
 export function meanDeformation(mask: Value, motions: Value): Value {
   const [n, k, h, w] = mask.shape as [number, number, number, number]
-  const weights = transposeLast(reshape(mask, [n, k, h * w]))
-  const matrices = reshape(matmul(weights, reshape(motions, [n, k, 6])), [n, h * w, 3, 2])
-  const points = reshape(homogeneousGrid(mask.graph, [h, w]), [1, h * w, 3, 1])
-  return reshape(reduceSum(mul(matrices, points), [2]), [n, h, w, 2])
+  // Pixels last: sums over few numbers that lie side by side are slow.
+  const byNumber = transposeLast(reshape(motions, [n, k, 6]))
+  const matrices = reshape(matmul(byNumber, reshape(mask, [n, k, h * w])), [n, 3, 2, h * w])
+  const points = transposeLast(reshape(homogeneousGrid(mask.graph, [h, w]), [1, 1, h * w, 3]))
+  const moved = reduceSum(mul(matrices, reshape(points, [1, 3, 1, h * w])), [1])
+  return reshape(transposeLast(moved), [n, h, w, 2])
 }
