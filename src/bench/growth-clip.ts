@@ -37,7 +37,7 @@ const settled = 0.2
 const allowedMiB = 64
 
 /**
- * Makes a long clip, trains on it, and looks at the memory on the way. An hour of 64x64 takes some three minutes
+ * Makes a long clip, trains on it, and looks at the memory on the way. An hour of 64x64 takes some minutes
  * and 400 MB of disk.
  *
  * @returns how much more memory there is at most after a fifth of the decoding than by then.
