@@ -1,5 +1,6 @@
 import type { Value } from '../graph/graph.ts'
-import { conv, convTranspose } from '../graph/ops/conv.ts'
+import { convTranspose } from '../graph/ops/conv.ts'
+import { convolution } from './convolution.ts'
 import type { Scope } from './scope.ts'
 
 /** A number for both axes, or [height, width]. */
@@ -27,15 +28,32 @@ export interface Conv2dOptions {
  * @returns [N, outputs, H', W']
  */
 export function conv2d(scope: Scope, x: Value, outputs: number, options: Conv2dOptions): Value {
-  const { stride = 1, dilation = 1, groups = 1, bias = true } = options
+  const { stride = 1, dilation = 1, groups = 1 } = options
   const kernel = pair(options.kernel)
   const dilations = options.padding === undefined ? dilationsOn(scope, x, kernel, dilation) : pair(dilation)
   const [ph, pw] = pair(options.padding ?? samePadding(kernel, dilations))
-  const inputs = x.shape[1]! / groups
-  const amount = 1 / Math.sqrt(inputs * kernel[0] * kernel[1])
-  const w = scope.weight('weight', [outputs, inputs, ...kernel], { kind: 'uniform', amount })
-  const b = bias ? scope.weight('bias', [outputs], { kind: 'uniform', amount }) : undefined
-  return conv(x, w, b, { strides: pair(stride), pads: [ph, pw, ph, pw], dilations, group: groups })
+  const { weight, bias } = conv2dParameters(scope, x.shape[1]!, outputs, options)
+  return convolution(scope, x, weight, bias, {
+    strides: pair(stride),
+    pads: [ph, pw, ph, pw],
+    dilations,
+    group: groups,
+  })
+}
+
+/** The parameters of `conv2d` alone, for those who compute it in another way. */
+export function conv2dParameters(
+  scope: Scope,
+  inputs: number,
+  outputs: number,
+  { kernel, groups = 1, bias = true }: Pick<Conv2dOptions, 'kernel' | 'groups' | 'bias'>,
+): { weight: Value; bias: Value | undefined } {
+  const shape = [outputs, inputs / groups, ...pair(kernel)]
+  const amount = 1 / Math.sqrt(shape[1]! * shape[2]! * shape[3]!)
+  return {
+    weight: scope.weight('weight', shape, { kind: 'uniform', amount }),
+    bias: bias ? scope.weight('bias', [outputs], { kind: 'uniform', amount }) : undefined,
+  }
 }
 
 /** An axis along which the kernel has one tap has no dilation. */

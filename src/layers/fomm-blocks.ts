@@ -1,11 +1,11 @@
 import type { Value } from '../graph/graph.ts'
 import { add } from '../graph/ops/arithmetic.ts'
 import { averagePool } from '../graph/ops/pool.ts'
-import { resize } from '../graph/ops/resize.ts'
 import { relu } from '../graph/ops/unary.ts'
 import { batchNorm2d } from './batch-norm.ts'
 import type { Block } from './block.ts'
 import { conv2d } from './conv2d.ts'
+import { doubledConv2d } from './doubled-conv2d.ts'
 import type { Scope } from './scope.ts'
 
 /**
@@ -87,8 +87,7 @@ export const fommDownBlock: Block = {
  * @returns [N, outputs, 2 H, 2 W]
  */
 export function upBlock(scope: Scope, x: Value, outputs: number): Value {
-  const [h, w] = x.shape.slice(2) as [number, number]
-  return sameBlock(scope, resize(x, [2 * h, 2 * w], 'nearest'), outputs)
+  return relu(batchNorm2d(scope.child('norm'), doubledConv2d(scope.child('conv'), x, outputs)))
 }
 
 export const fommUpBlock: Block = {

@@ -3,6 +3,7 @@ import { resize } from '../graph/ops/resize.ts'
 import { relu } from '../graph/ops/unary.ts'
 import { batchNorm2d } from '../layers/batch-norm.ts'
 import { conv2d } from '../layers/conv2d.ts'
+import { doubledConv2d } from '../layers/doubled-conv2d.ts'
 import type { Scope } from '../layers/scope.ts'
 import { joinSkip, type Skip } from '../layers/skip.ts'
 import type { Features } from '../zoo/net.ts'
@@ -31,14 +32,18 @@ export function upsampled(scope: Scope, { deep, shallow }: Features, options: Up
   for (let i = 0; stride > options.stride; i++) {
     stride /= 2
     const inner = scope.child(i)
-    const [h, w] = value.shape.slice(2) as [number, number]
-    value = resize(value, [2 * h, 2 * w], 'nearest')
-    const side = shallow.find((map) => map.stride === stride)
-    if (side !== undefined) value = joinSkip(inner, value, side.value, skipAt(stride, options.skip))
-    const convolved = conv2d(inner.child('conv'), value, channels, { kernel: 3, bias: false })
-    value = relu(batchNorm2d(inner.child('norm'), convolved))
+    const join = skipAt(stride, options.skip)
+    const side = join === 'none' ? undefined : shallow.find((map) => map.stride === stride)
+    value = relu(batchNorm2d(inner.child('norm'), doubled(inner, value, side?.value, join, channels)))
   }
   return value
+}
+
+function doubled(scope: Scope, x: Value, side: Value | undefined, join: Skip, channels: number): Value {
+  if (side === undefined) return doubledConv2d(scope.child('conv'), x, channels, { bias: false })
+  const [h, w] = x.shape.slice(2) as [number, number]
+  const joined = joinSkip(scope, resize(x, [2 * h, 2 * w], 'nearest'), side, join)
+  return conv2d(scope.child('conv'), joined, channels, { kernel: 3, bias: false })
 }
 
 /**

@@ -280,6 +280,7 @@ export const opCases: { readonly [Name in g.OpName]: readonly OpCase[] } = {
     },
   ],
   sigmoid: unary(g.sigmoid, [-3, 3]),
+  isPositive: unary((x) => g.mul(g.isPositive(x), x), undefined, 0.05),
   sign: unary((x) => g.mul(g.sign(x), x), undefined, 0.05),
   slice: [
     {

@@ -1,110 +1,29 @@
 import type { Value } from '../graph.ts'
 import type { Shape } from '../tensor.ts'
-import { reduceSum } from './arithmetic.ts'
-import { filled } from './leaf.ts'
-import { matmul, transposeLast } from './linear.ts'
-import { reshape, slice, stack, transpose } from './shape.ts'
-
-/** How a convolution walks over its input. */
-export type ConvGeometry = {
-  readonly strides: readonly [number, number]
-  /** Zeros added at the top, left, bottom and right. */
-  readonly pads: readonly [number, number, number, number]
-  readonly dilations: readonly [number, number]
-  readonly group: number
-}
+import type { ConvGeometry } from './conv-geometry.ts'
+import { type Convolve, weightGradientByRows } from './weight-gradient-by-rows.ts'
+import { weightGradientByTaps } from './weight-gradient-by-taps.ts'
 
 /**
- * Gradient of a convolution to its weights. Each tap's is a matrix product of what it read of X with the dY of
- * the pixels that it read for: dW[tap] = dY[overlap] · X[overlap]ᵀ, summed over the batch. Both are sliced to
- * where the tap is inside of the image, so nothing is padded, and no columns of all taps are written: that
- * takes two thirds to a third of the time of columns and one product. (Written as one convolution with a kernel
- * as large as the image, ONNX Runtime reaches a sixth of the rate.) Taps that never touch the image, as
- * dilations of 8 and more on an 8x8 map have them, are zeros without any work.
+ * Gradient of a convolution to its weights, in whichever form is faster for the shape (docs/speed.md has the
+ * measurements).
  *
  * @param x [N, C, H, W]
  * @param dy [N, O, H', W']
  * @param shape of the weights, [O, C / group, kh, kw]
+ * @param convolve how a convolution is written
  */
-export function convWeightGradient(x: Value, dy: Value, shape: Shape, geometry: ConvGeometry): Value {
-  const { group } = geometry
-  const [outputs, perGroup, kh, kw] = shape as [number, number, number, number]
-  const operands = group === 1 && isSmall(dy.shape) ? inOneProduct(x, dy) : inOneProductEach(x, dy, group)
-  const none = filled(x.graph, { dtype: 'float32', shape: operands.result }, 0)
-  const taps = Array.from({ length: kh * kw }, (_, i) => {
-    const axes = [
-      overlap(0, Math.floor(i / kw), x.shape, dy.shape, geometry),
-      overlap(1, i % kw, x.shape, dy.shape, geometry),
-    ]
-    return axes.some(({ to, from }) => to <= from) ? none : operands.product(axes as [Overlap, Overlap])
-  })
-  // [taps, sums, O, C / group]
-  const all = reshape(stack(taps, 0), [kh * kw, operands.sums, outputs, perGroup])
-  return reshape(transpose(reduceSum(all, [1]), [1, 2, 0]), shape)
+export function convWeightGradient(
+  x: Value,
+  dy: Value,
+  shape: Shape,
+  geometry: ConvGeometry,
+  convolve: Convolve,
+): Value {
+  return geometry.group === 1 && isWide(shape)
+    ? weightGradientByRows(x, dy, shape, geometry, convolve)
+    : weightGradientByTaps(x, dy, shape, geometry)
 }
 
-/** Maps of few pixels: a product for each picture would be too small to be fast. */
-const isSmall = ([, , h, w]: Shape) => h! * w! <= 64
-
-/** Where a tap is inside of the image, along one axis: results `from` to `to`, of which the first reads `first`. */
-interface Overlap {
-  readonly from: number
-  readonly to: number
-  readonly first: number
-  readonly stride: number
-}
-
-function overlap(axis: 0 | 1, tap: number, image: Shape, result: Shape, geometry: ConvGeometry): Overlap {
-  const stride = geometry.strides[axis]
-  const start = tap * geometry.dilations[axis] - geometry.pads[axis]!
-  const from = Math.max(0, Math.ceil(-start / stride))
-  const to = Math.min(result[2 + axis]!, Math.floor((image[2 + axis]! - 1 - start) / stride) + 1)
-  return { from, to, first: start + from * stride, stride }
-}
-
-/** How products of one tap are made. */
-interface Operands {
-  product(axes: readonly [Overlap, Overlap]): Value
-  readonly result: Shape
-  /** How many products of a tap are still to be summed. */
-  readonly sums: number
-}
-
-/** Channels first: pictures and pixels are one axis, and one product sums over both. */
-function inOneProduct(x: Value, dy: Value): Operands {
-  const [images, gradients] = [transpose(x, [1, 0, 2, 3]), transpose(dy, [1, 0, 2, 3])]
-  const rows = (value: Value) => reshape(value, [value.shape[0]!, -1])
-  return {
-    product: (axes) => matmul(rows(results(gradients, axes)), transpose(rows(pixels(images, axes)), [1, 0])),
-    result: [dy.shape[1]!, x.shape[1]!],
-    sums: 1,
-  }
-}
-
-/** A product for each picture and group. */
-function inOneProductEach(x: Value, dy: Value, group: number): Operands {
-  const grouped = (value: Value) => {
-    const [n, c] = value.shape as [number, number]
-    return reshape(value, [n, group, c / group, -1])
-  }
-  const [n, outputs] = dy.shape as [number, number]
-  return {
-    product: (axes) => matmul(grouped(results(dy, axes)), transposeLast(grouped(pixels(x, axes)))),
-    result: [n, group, outputs / group, x.shape[1]! / group],
-    sums: n,
-  }
-}
-
-/** What of dY a tap read for. */
-function results(dy: Value, [rows, columns]: readonly [Overlap, Overlap]): Value {
-  const [a, b] = dy.shape as [number, number]
-  return slice(dy, [0, 0, rows.from, columns.from], [a, b, rows.to, columns.to])
-}
-
-/** What of X a tap read. */
-function pixels(x: Value, axes: readonly [Overlap, Overlap]): Value {
-  const [a, b] = x.shape as [number, number]
-  const ends = axes.map(({ from, to, first, stride }) => first + (to - from - 1) * stride + 1)
-  const starts = axes.map(({ first }) => first)
-  return slice(x, [0, 0, ...starts], [a, b, ...ends], [1, 1, ...axes.map(({ stride }) => stride)])
-}
+/** Enough taps and channels in a row to make the columns of a product. */
+const isWide = ([, channels, , kw]: Shape) => kw! > 3 || (kw! > 1 && kw! * channels! >= 64)

@@ -2,13 +2,15 @@ import type { TensorType, Value } from '../graph.ts'
 import { type OpDef, type Plain, refuse } from '../op.ts'
 import { sizeOf } from '../tensor.ts'
 import { reduceSum } from './arithmetic.ts'
-import { type ConvGeometry, convWeightGradient } from './conv-weight-gradient.ts'
+import type { ConvGeometry } from './conv-geometry.ts'
+import { convWeightGradient } from './conv-weight-gradient.ts'
 import { reverse, transpose } from './shape.ts'
 import { describe, expectInputs, expectRank } from './support.ts'
+import type { Convolve } from './weight-gradient-by-rows.ts'
 
 /** Convolution over [N, C, H, W] and its transpose, each the other's input gradient. */
 
-export type { ConvGeometry } from './conv-weight-gradient.ts'
+export type { ConvGeometry } from './conv-geometry.ts'
 
 /** What may be left out of a convolution's geometry. */
 export interface ConvOptions {
@@ -77,7 +79,7 @@ export const convOp: OpDef<ConvGeometry> = {
     }),
   gradient: ({ grad, inputs: [x, w, bias], attrs, wanted }) => [
     wanted[0] ? convInputGradient(grad, w!, x!.shape, attrs) : undefined,
-    wanted[1] ? convWeightGradient(x!, grad, w!.shape, attrs) : undefined,
+    wanted[1] ? convWeightGradient(x!, grad, w!.shape, attrs, convolve) : undefined,
     bias !== undefined && wanted[2] ? reduceSum(grad, [0, 2, 3]) : undefined,
   ],
   reference([x, w, bias], geometry, [type]) {
@@ -102,6 +104,8 @@ export function conv(x: Value, w: Value, bias: Value | undefined, options: ConvO
   const inputs = bias === undefined ? [x, w] : [x, w, bias]
   return x.graph.apply(convOp, inputs, geometryOf(options))[0]!
 }
+
+const convolve: Convolve = (x, w, geometry) => conv(x, w, undefined, geometry)
 
 type TransposeGeometry = ConvGeometry & { readonly outputPadding: readonly [number, number] }
 
@@ -136,7 +140,7 @@ export const convTransposeOp: OpDef<TransposeGeometry> = {
   // two images change places.
   gradient: ({ grad, inputs: [x, w, bias], attrs, wanted }) => [
     wanted[0] ? conv(grad, w!, undefined, attrs) : undefined,
-    wanted[1] ? convWeightGradient(grad, x!, w!.shape, attrs) : undefined,
+    wanted[1] ? convWeightGradient(grad, x!, w!.shape, attrs, convolve) : undefined,
     bias !== undefined && wanted[2] ? reduceSum(grad, [0, 2, 3]) : undefined,
   ],
   reference([x, w, bias], geometry, [type]) {

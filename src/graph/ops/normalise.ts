@@ -1,7 +1,8 @@
 import type { TensorType, Value } from '../graph.ts'
 import { type OpDef, type Plain, refuse } from '../op.ts'
-import { ints, scalar, sizeOf } from '../tensor.ts'
+import { floats, ints, sizeOf } from '../tensor.ts'
 import { add, div, mul, reduceSum, sub } from './arithmetic.ts'
+import { filled } from './leaf.ts'
 import { reshape } from './shape.ts'
 import { describe, expectInputs, expectRank } from './support.ts'
 import { sqrt } from './unary.ts'
@@ -98,16 +99,16 @@ export const batchNormaliseOp: OpDef<NormAttrs> = {
   emit(onnx, [x, gamma, beta], { epsilon }, node) {
     const one = (type: string, inputs: readonly string[]) => onnx.node(type, inputs)[0]!
     const axes = onnx.constant(ints(overPixels))
-    const wide = onnx.constant(ints([1, -1, 1, 1]))
+    const flat = (name: string) => one('Reshape', [name, onnx.constant(ints([-1]))])
     const mean = onnx.node('ReduceMean', [x!, axes], { keepdims: 1 })[0]!
     const centred = one('Sub', [x!, mean])
-    const variance = onnx.node('ReduceMean', [one('Mul', [centred, centred]), axes], { keepdims: 1 })[0]!
-    const deviation = one('Sqrt', [one('Add', [variance, onnx.constant(scalar(epsilon))])])
-    const scale = one('Div', [one('Reshape', [gamma!, wide]), deviation])
-    const y = one('Add', [one('Mul', [centred, scale]), one('Reshape', [beta!, wide])])
-    const flat = (name: string, output: number) =>
-      onnx.used(node.outputs[output]!) ? one('Reshape', [name, onnx.constant(ints([-1]))]) : ''
-    return [y, flat(mean, 1), flat(variance, 2), centred]
+    const square = one('Mul', [centred, centred])
+    const variance = flat(onnx.node('ReduceMean', [square, axes], { keepdims: 1 })[0]!)
+    // Of the centred values: with the mean in the shift, channels far from zero would lose digits.
+    const zeros = onnx.constant(floats(new Array<number>(node.outputs[1]!.shape[0]!).fill(0)))
+    const inputs = [centred, gamma!, beta!, zeros, variance]
+    const y = onnx.node('BatchNormalization', inputs, { epsilon: { float: epsilon } })[0]!
+    return [y, onnx.used(node.outputs[1]!) ? flat(mean) : '', variance, centred]
   },
   // With x̂ the normalised input, M the number of pixels a channel and s = gamma / deviation:
   // dx = s (dy - mean(dy) - x̂ mean(dy x̂)).
@@ -120,7 +121,9 @@ export const batchNormaliseOp: OpDef<NormAttrs> = {
     const scale = div(gamma!, deviation)
     const shift = mul(mul(scale, dBeta), 1 / count)
     const slope = mul(div(mul(scale, dGamma), deviation), 1 / count)
-    const pulled = add(mul(centred!, perChannel(slope)), perChannel(shift))
+    // The norm's own op is the fastest way to scale and shift each channel.
+    const plain = { mean: filled(x!.graph, shift, 0), variance: filled(x!.graph, shift, 1) }
+    const pulled = normalise(centred!, { gamma: slope, beta: shift, ...plain }, 0)
     return [sub(mul(grad, perChannel(scale)), pulled), dGamma, dBeta]
   },
   reference([x, gamma, beta], { epsilon }) {

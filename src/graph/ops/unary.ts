@@ -1,7 +1,7 @@
 import type { Value } from '../graph.ts'
 import type { GradientRule, OpDef } from '../op.ts'
 import { add, div, mul, neg, reduceSum, sub } from './arithmetic.ts'
-import { cast, greater, where } from './compare.ts'
+import { greater, where } from './compare.ts'
 import { expectInputs, mapPlain, type NoAttrs, normalAxis } from './support.ts'
 
 /** Functions of one value, element by element, and softmax. */
@@ -39,7 +39,7 @@ export const reluOp = unaryOp(
   'Relu',
   (x) => Math.max(x, 0),
   // A product with 0 and 1 takes three quarters of the time of a choice.
-  ({ grad, outputs: [y] }) => [mul(grad, cast(greater(y!, 0), 'float32'))],
+  ({ grad, outputs: [y] }) => [mul(grad, isPositive(y!))],
 )
 export const sigmoidOp = unaryOp(
   'sigmoid',
@@ -52,6 +52,16 @@ export const tanhOp = unaryOp('tanh', 'Tanh', Math.tanh, ({ grad, outputs: [y] }
 ])
 export const floorOp = unaryOp('floor', 'Floor', Math.floor, 'zero')
 export const signOp = unaryOp('sign', 'Sign', Math.sign, 'zero')
+
+/** A slope so steep that the smallest normal number is past its end. */
+const steepest = 3e38
+
+/** One op, where comparing and casting are two. */
+export const isPositiveOp: OpDef<NoAttrs> = {
+  ...unaryOp('isPositive', 'HardSigmoid', (x) => (x > 0 ? 1 : 0), 'zero'),
+  emit: (onnx, inputs) =>
+    onnx.node('HardSigmoid', inputs, { alpha: { float: steepest }, beta: { float: 0 } }),
+}
 
 const unary =
   (op: OpDef<NoAttrs>) =>
@@ -68,6 +78,8 @@ export const sigmoid = unary(sigmoidOp)
 export const tanh = unary(tanhOp)
 export const floor = unary(floorOp)
 export const sign = unary(signOp)
+/** 1 where x is above 0, 0 elsewhere, as float32. */
+export const isPositive = unary(isPositiveOp)
 export const square = (x: Value): Value => mul(x, x)
 
 type PowAttrs = { readonly exponent: number }

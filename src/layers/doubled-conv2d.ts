@@ -1,0 +1,69 @@
+import type { Value } from '../graph/graph.ts'
+import { constant } from '../graph/ops/leaf.ts'
+import { matmul } from '../graph/ops/linear.ts'
+import { resize } from '../graph/ops/resize.ts'
+import { concat, reshape, transpose } from '../graph/ops/shape.ts'
+import { floats } from '../graph/tensor.ts'
+import { conv2d, conv2dParameters } from './conv2d.ts'
+import { convolution } from './convolution.ts'
+import type { Scope } from './scope.ts'
+
+/**
+ * 3x3 convolution of a map that nearest neighbour doubled, with the parameters and results of `conv2d`. Each
+ * small pixel is read up to four times, so results at even and odd rows and columns are four 2x2 convolutions of
+ * the small map, whose kernels are sums of the 3x3's taps: 16 products a small pixel in place of 36, and as many
+ * in both gradients. Networks are written as published; a training step computes it this way.
+ *
+ * ```
+ * rows of the doubled map   a a b b c c       taps w0 w1 w2
+ * at the first b            a [a b b] c c     w0 a + (w1 + w2) b
+ * at the second b           a a [b b c] c     (w0 + w1) b + w2 c
+ * ```
+ *
+ * @param x [N, C, H, W]
+ * @returns [N, outputs, 2 H, 2 W]
+ */
+export function doubledConv2d(
+  scope: Scope,
+  x: Value,
+  outputs: number,
+  { bias: withBias = true }: { readonly bias?: boolean } = {},
+): Value {
+  const [n, c, h, w] = x.shape as [number, number, number, number]
+  const options = { kernel: 3, bias: withBias } as const
+  if (!scope.training) return conv2d(scope, resize(x, [2 * h, 2 * w], 'nearest'), outputs, options)
+
+  const { weight, bias } = conv2dParameters(scope, c, outputs, options)
+  const taps = reshape(weight, [outputs * c, 9])
+  const places = [0, 1].flatMap((row) => [0, 1].map((column) => [row, column] as const))
+  const parts = places.map(([row, column]) => {
+    const shared = matmul(taps, constant(x.graph, floats(sharing(row, column), [9, 4])))
+    const pads = [1 - row, 1 - column, row, column] as const
+    return convolution(scope, x, reshape(shared, [outputs, c, 2, 2]), bias, { pads })
+  })
+  // [N, row, column, O, H, W] to [N, O, H, row, W, column]
+  const apart = reshape(concat(parts, 1), [n, 2, 2, outputs, h, w])
+  return reshape(transpose(apart, [0, 3, 4, 1, 5, 2]), [n, outputs, 2 * h, 2 * w])
+}
+
+/** Whether a tap of three falls on a tap of two, at even places and at odd ones: [even or odd][of two][of three]. */
+const falls = [
+  [
+    [1, 0, 0],
+    [0, 1, 1],
+  ],
+  [
+    [1, 1, 0],
+    [0, 0, 1],
+  ],
+] as const
+
+/** [9, 4]: which taps of the 3x3 are summed to which of the 2x2, at these rows and columns. */
+function sharing(row: number, column: number): number[] {
+  const both = [0, 1]
+  return [0, 1, 2].flatMap((down) =>
+    [0, 1, 2].flatMap((across) =>
+      both.flatMap((i) => both.map((j) => falls[row]![i]![down]! * falls[column]![j]![across]!)),
+    ),
+  )
+}
