@@ -1,10 +1,12 @@
 import type { TensorType, Value } from '../graph.ts'
 import { type OpDef, type Plain, refuse } from '../op.ts'
-import { sizeOf } from '../tensor.ts'
+import { floats, sizeOf } from '../tensor.ts'
 import { reduceSum } from './arithmetic.ts'
 import type { ConvGeometry } from './conv-geometry.ts'
 import { convWeightGradient } from './conv-weight-gradient.ts'
-import { reverse, transpose } from './shape.ts'
+import { constant } from './leaf.ts'
+import { matmul } from './linear.ts'
+import { reshape, transpose } from './shape.ts'
 import { describe, expectInputs, expectRank } from './support.ts'
 import type { Convolve } from './weight-gradient-by-rows.ts'
 
@@ -189,7 +191,7 @@ function convInputGradient(grad: Value, w: Value, shape: readonly number[], geom
     reach(w.shape[2 + (side % 2)]!, dilations[(side % 2) as 0 | 1]) - 1 - pads[side]
   const margins = [margin(0), margin(1), margin(2), margin(3)] as const
   if (strides.every((stride) => stride === 1) && group === 1 && margins.every((pad) => pad >= 0)) {
-    const kernel = transpose(reverse(w, [2, 3]), [1, 0, 2, 3])
+    const kernel = transpose(turnedAround(w), [1, 0, 2, 3])
     return conv(grad, kernel, undefined, { pads: margins, dilations })
   }
   const missing = (axis: 0 | 1) => {
@@ -197,6 +199,17 @@ function convInputGradient(grad: Value, w: Value, shape: readonly number[], geom
     return shape[2 + axis]! - (full - pads[axis] - pads[axis + 2]!)
   }
   return convTranspose(grad, w, undefined, { ...geometry, outputPadding: [missing(0), missing(1)] })
+}
+
+/** Taps in reverse, as a product: ONNX Runtime slices backwards at a fifth of that rate. */
+function turnedAround(w: Value): Value {
+  const taps = w.shape[2]! * w.shape[3]!
+  if (taps === 1) return w
+  const order = Array.from({ length: taps * taps }, (_, i) =>
+    Math.floor(i / taps) + (i % taps) === taps - 1 ? 1 : 0,
+  )
+  const kernels = reshape(w, [w.shape[0]! * w.shape[1]!, taps])
+  return reshape(matmul(kernels, constant(w.graph, floats(order, [taps, taps]))), w.shape)
 }
 
 /** Visits every product of a convolution: indices into the image, the kernel and the result. */
