@@ -21,8 +21,10 @@ export function poolBeforeJacobian(graph: Graph): Graph {
 }
 
 interface WeighedConv {
-  /** [1, K, h, w] */
+  /** [1, K, h, w], in any shape */
   readonly heatmap: Value
+  /** [h, w] */
+  readonly size: readonly [number, number]
   /** [1, F, H, W] */
   readonly features: Value
   /** [4 K, F, kh, kw] */
@@ -40,25 +42,27 @@ function weighedConv(node: Node, inputs: readonly Value[]): WeighedConv | undefi
     return undefined
   const [features, kernel, bias] = conv.inputs as [Value, Value, Value]
   const [n, k, , pixels] = product!.outputs[0]!.shape
+  const [, , h, w] = conv.outputs[0]!.shape as [number, number, number, number]
   const fits =
     n === 1 &&
     String(numbers(node.attrs.axes)) === '3' &&
     product!.outputs[0]!.shape[2] === 4 &&
     kernel.shape[0] === 4 * k! &&
-    heatmap.shape.length === 4 &&
-    heatmap.shape[2]! * heatmap.shape[3]! === pixels &&
+    String(weights!.outputs[0]!.shape) === String([n, k, 1, h * w]) &&
+    pixels === h * w &&
     String(conv.attrs.pads) === '0,0,0,0'
-  return fits ? { heatmap, features, kernel, bias } : undefined
+  return fits ? { heatmap, size: [h, w], features, kernel, bias } : undefined
 }
 
 /** @returns [1, K, 4] */
-function pooled({ heatmap, features, kernel, bias }: WeighedConv): Value {
-  const [, k, h] = heatmap.shape as [number, number, number]
+function pooled({ heatmap, size: [h, w], features, kernel, bias }: WeighedConv): Value {
+  const k = kernel.shape[0]! / 4
   const [, f, , width] = features.shape as [number, number, number, number]
   const [kh, kw] = kernel.shape.slice(2) as [number, number]
   const line = h * width
 
-  const shifted = Array.from({ length: kw }, (_, dx) => pad(heatmap, [0, 0, 0, dx], [0, 0, 0, kw - 1 - dx]))
+  const maps = reshape(heatmap, [1, k, h, w])
+  const shifted = Array.from({ length: kw }, (_, dx) => pad(maps, [0, 0, 0, dx], [0, 0, 0, kw - 1 - dx]))
   const heatmaps = reshape(stack(shifted, 2), [k * kw, line])
   const rows = reshape(features, [f, -1])
   const cuts = Array.from({ length: kh }, (_, dy) => sliceAxis(rows, 1, dy * width, dy * width + line))
