@@ -3,6 +3,7 @@ import type { Tensor } from '../graph/tensor.ts'
 import { toOnnx } from '../onnx/export.ts'
 import { InputError } from '../util/errors.ts'
 import { bestDevice, requireDevice } from './devices.ts'
+import { type Optimise, optimisation } from './optimisation.ts'
 import { loadError, runError } from './ort-errors.ts'
 import { logSeverityLevel, ort, toOrt } from './ort-node.ts'
 import { fromOrt, portsOf } from './ort-ports.ts'
@@ -18,7 +19,7 @@ export interface SessionOptions {
   /** Threads within one op on the CPU (default: one for each core). */
   readonly threads?: number
   /** How much ONNX Runtime rewrites the model when it is loaded (default: all). */
-  readonly optimise?: 'none' | 'basic' | 'all'
+  readonly optimise?: Optimise
   /**
    * Whether idle threads keep spinning for a while in wait of work (default: true). It makes one session
    * faster, and several sessions that run in turn slower.
@@ -53,19 +54,18 @@ export async function createSession(
 // Concurrent calls on WebGPU sessions crash, so all sessions of the process share one queue.
 const webGpuQueue = new SerialQueue()
 
-const levels = { none: 'disabled', basic: 'basic', all: 'all' } as const
-
 function ortOptions(
   bytes: Uint8Array,
   device: Device,
   { threads, optimise = 'all', spin = true }: SessionOptions,
 ): ort.InferenceSession.SessionOptions {
+  const { graphOptimizationLevel, extra } = optimisation(optimise, device)
   return {
     executionProviders: [device === 'webgpu' ? webGpuProvider(bytes) : device],
-    graphOptimizationLevel: levels[optimise],
+    graphOptimizationLevel,
     logSeverityLevel,
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
-    extra: { session: { intra_op: { allow_spinning: spin ? '1' : '0' } } },
+    extra: { ...extra, session: { intra_op: { allow_spinning: spin ? '1' : '0' } } },
   }
 }
 

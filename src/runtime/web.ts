@@ -3,6 +3,7 @@ import { Graph } from '../graph/graph.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import { toOnnx } from '../onnx/export.ts'
 import { InputError } from '../util/errors.ts'
+import { type Optimise, optimisation } from './optimisation.ts'
 import { loadError, runError } from './ort-errors.ts'
 import { fromOrt, portsOf } from './ort-ports.ts'
 import { checkFeeds, checkInto, type PortType, type Session, type Tensors } from './session.ts'
@@ -13,7 +14,7 @@ export { loadWebRuntime, type WebDevice, type WebRuntime, type WebRuntimeOptions
 
 export interface WebSessionOptions {
   /** How much ONNX Runtime rewrites the model when it is loaded (default: all). */
-  readonly optimise?: 'none' | 'basic' | 'all'
+  readonly optimise?: Optimise
   /** Contents of the graph's parameters, where a graph is given. */
   readonly weights?: ReadonlyMap<string, Tensor>
 }
@@ -33,8 +34,6 @@ export async function createWebSession(
   return new WebSession(await loadModel(runtime, model, options), runtime)
 }
 
-const levels = { none: 'disabled', basic: 'basic', all: 'all' } as const
-
 /** ONNX Runtime's session; `onDevice` names outputs that are to stay where they are computed. */
 export async function loadModel(
   { ort, queue, device }: WebRuntime,
@@ -45,7 +44,7 @@ export async function loadModel(
   const bytes = model instanceof Graph ? toOnnx(model, weights === undefined ? {} : { weights }) : model
   const options: InferenceSession.SessionOptions = {
     executionProviders: [device === 'webgpu' ? webGpuProvider(bytes) : executionProviders[device]],
-    graphOptimizationLevel: levels[optimise],
+    ...optimisation(optimise, device),
     logSeverityLevel: 4,
     ...(device === 'webgpu' &&
       onDevice.length > 0 && {

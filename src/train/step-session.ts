@@ -36,7 +36,11 @@ export class StepSession {
     size: number,
     state: TrainingState,
   ): Promise<StepSession> {
-    const options: SessionOptions = { device: config.device, weights: step.fixed }
+    const options: SessionOptions = {
+      device: config.device,
+      weights: step.fixed,
+      optimise: 'fuse',
+    }
     const session = await createSession(step.graph, options)
     const spare = {
       weights: new Float32Array(state.weights.length),
