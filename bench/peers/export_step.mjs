@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { floats } from '../../dist/graph/tensor.js'
 import { writeSafetensors } from '../../dist/store/safetensors.js'
 import { unpack } from '../../dist/train/flat.js'
-import { beta1, readOptions, Stepper } from './our-steps.mjs'
+import { readOptions, Stepper } from './our-steps.mjs'
 
 const { net, what, out, steps } = readOptions({
   out: { type: 'string' },
@@ -18,8 +18,8 @@ const { net, what, out, steps } = readOptions({
 })
 if (out === undefined) throw new Error('say where to write: --out FOLDER')
 
-const stepper = await Stepper.create(what, net)
-const { weights, buffers, inputs, lossNames } = stepper.step
+const stepper = await Stepper.create({ what, net })
+const { weights, buffers, inputs, lossNames, training } = stepper.step
 while (stepper.taken < Number(steps)) await stepper.run()
 
 const { state, spare: next } = stepper
@@ -35,7 +35,7 @@ const before = new Map([
 // From a moment of zero, the next one is the gradient times 1 - beta1.
 const still = new Float32Array(weights.size)
 await stepper.compute({ ...state, firstMoment: still }, next)
-const gradient = next.firstMoment.map((moment) => moment / (1 - beta1))
+const gradient = next.firstMoment.map((moment) => moment / (1 - training.adam.beta1))
 const losses = await stepper.compute(state, next)
 const results = new Map([
   ...lossNames.map((name, i) => [`loss.${name}`, floats([losses[i]], [])]),

@@ -13,7 +13,7 @@ const options = readOptions({
 const { net, what } = options
 const [threads, steps, warmup] = [options.threads, options.steps, options.warmup].map(Number)
 
-const stepper = await Stepper.create(what, net, threads)
+const stepper = await Stepper.create({ what, net }, threads)
 const step = async () => {
   const began = performance.now()
   const losses = await stepper.run()

@@ -3,7 +3,7 @@ import { benchDetector, type DetectorBench, type DetectorBenchOptions } from './
 import { detectorFrameSize } from './detector-models.ts'
 import type { Figure } from './figure.ts'
 
-export interface DetectorFiguresOptions extends Pick<DetectorBenchOptions, 'rounds' | 'signal'> {
+export interface DetectorFiguresOptions extends Pick<DetectorBenchOptions, 'rounds' | 'signal' | 'onRun'> {
   /** Counts of threads to measure with (default: 1, and one for each core). */
   readonly threads?: readonly number[]
 }
@@ -13,12 +13,13 @@ export async function detectorFigures(options: DetectorFiguresOptions = {}): Pro
   const { threads: counts = [...new Set([1, availableParallelism()])], ...rest } = options
   const figures: Figure[] = []
   for (const threads of counts) {
-    figures.push(...figuresOf(await benchDetector({ ...rest, threads, device: 'cpu' }), threads))
+    figures.push(...figuresOfDetectors(await benchDetector({ ...rest, threads, device: 'cpu' }), threads))
   }
   return figures
 }
 
-function figuresOf({ rows, rounds }: DetectorBench, threads: number): Figure[] {
+/** What one bench of the detectors, on the CPU, found. */
+export function figuresOfDetectors({ rows, rounds }: DetectorBench, threads: number): Figure[] {
   const [published, ...ours] = rows
   const count = `${threads}thread${threads === 1 ? '' : 's'}`
   return ours.map(({ form, latency, ratio, target }) => ({

@@ -1,34 +1,40 @@
 import { Argument } from 'commander'
-import type { DetectorBench } from '../../bench/detector.ts'
+import { type GrowthName, growthNames } from '../../bench/growth-values.ts'
+import { InputError } from '../../util/errors.ts'
+import { type DetectorFlags, runDetector } from '../bench/detector.ts'
+import { type PartName, partNames } from '../bench/part-names.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
-import { msCell, toCsv } from '../csv.ts'
-import { formatCount, formatScaled, table } from '../format.ts'
-import { type DeviceName, deviceOption, wholeNumber } from '../options.ts'
+import { deviceOption, wholeNumber } from '../options.ts'
 
-interface BenchFlags {
-  readonly keep?: string
-  readonly csv?: string
-  readonly rounds?: number
-  readonly threads?: number
-  readonly device?: DeviceName
-  readonly force?: true
+interface BenchFlags extends DetectorFlags {
+  readonly plot?: string
+  readonly python?: string
+  readonly nets?: string
+  readonly series?: string
 }
+
+const description = `Measures the figures that pantin claims, each beside what it is held against.
+
+  step       the training step beside PyTorch's: time and memory
+  detector   the published keypoint detector, the same rewritten exactly, and a light one on LEDNet, at 256x256
+  real-time  tracking and animating file to file, latency of a camera's frame, start of training
+  browser    step and detectors on WebAssembly, in a Chromium without a window
+  growth     time against batch, size, keypoints and length of clips
+
+All of them take about seven minutes on two cores. A figure that is not reached stands there as not reached.`
 
 /** `pantin bench [what]`. */
 export const addBench: AddCommand = (program, call) => {
   const command = program
     .command('bench')
     .summary('measure the figures that pantin claims')
-    .description(
-      'Times the published keypoint detector, the same rewritten exactly, and a light one on LEDNet, in turn, ' +
-        'on frames of 256x256. Targets: 1.7 and 10 times faster than published.',
-    )
-    .addArgument(new Argument('[what]', 'what to measure').choices(['detector']).default('detector'))
-    .option('--keep <folder>', 'leave the graphs there: published.onnx, exact.onnx, light.onnx')
+    .description(description)
+    .addArgument(new Argument('[what]', 'what to measure').choices(['all', ...partNames]).default('all'))
     .option('--csv <file>', 'also write the figures as CSV')
+    .option('--plot <file.svg>', 'growth: also draw it')
     .option(
       '--rounds <n>',
-      'timed runs of each (default: 50)',
+      'timed runs of each (default: by part, 3 to 50)',
       wholeNumber('--rounds', { min: 1, max: 10_000 }),
     )
     .option(
@@ -36,73 +42,98 @@ export const addBench: AddCommand = (program, call) => {
       'threads within one op on the CPU (default: one for each core)',
       wholeNumber('--threads', { min: 1, max: 1024 }),
     )
+    .option('--python <program>', 'step: a Python with PyTorch, which is timed in turn with ours')
+    .option('--nets <names>', 'step: backbones, joined by commas (default: lednet,erfnet,esnet,hourglass)')
+    .option('--series <names>', `growth: which, joined by commas (default: ${growthNames.join(',')})`)
+    .option('--keep <folder>', 'detector: leave the graphs there: published.onnx, exact.onnx, light.onnx')
     .addOption(deviceOption().default('cpu'))
     .option('--force', 'replace existing files')
   withCommonFlags(command).action(call(runBench))
 }
 
-async function runBench({ reporter, signal }: Context, _what: string, flags: BenchFlags): Promise<void> {
-  const { benchDetector } = await import('../../bench/detector.ts')
-  const { assertWritableTarget, writeFileAtomic } = await import('../../store/atomic.ts')
-  await reporter.prepare()
-  const { keep, csv, rounds, threads, device, force = false } = flags
-  if (csv !== undefined) await assertWritableTarget(csv, { force })
-  const found = await benchDetector({
-    force,
-    signal,
-    ...(keep !== undefined && { keep }),
-    ...(rounds !== undefined && { rounds }),
-    ...(threads !== undefined && { threads }),
-    ...(device && { device }),
-    onRun: (done, total) => reporter.progress({ phase: 'latency', done, total, unit: 'runs' }),
-  })
-  if (csv !== undefined) await writeFileAtomic(csv, toCsv(records(found)))
-  reporter.result(found, () => describe(found, keep))
+type What = PartName | 'all'
+
+async function runBench(context: Context, what: What, flags: BenchFlags): Promise<void> {
+  checkFlags(what, flags)
+  const { assertWritableTarget } = await import('../../store/atomic.ts')
+  await context.reporter.prepare()
+  const { csv, plot, force = false } = flags
+  for (const path of [csv, plot]) {
+    if (path !== undefined) await assertWritableTarget(path, { force })
+  }
+  if (what === 'detector') await runDetector(context, flags)
+  else await runParts(context, what, flags)
 }
 
-const records = ({ machine, device, threads, rounds, rows }: DetectorBench) =>
-  rows.map(({ latency, ...row }) => ({
-    ...row,
-    medianMs: msCell(latency.median),
-    minMs: msCell(latency.min),
-    lowerQuartileMs: msCell(latency.quartiles[0]),
-    upperQuartileMs: msCell(latency.quartiles[1]),
-    rounds,
-    device,
-    threads,
-    cpu: machine.cpu,
-    time: machine.time,
-  }))
+/** The part that a flag is for. With `all` they are taken where they are for one part alone. */
+const partOf: readonly (readonly [keyof BenchFlags, PartName])[] = [
+  ['plot', 'growth'],
+  ['series', 'growth'],
+  ['python', 'step'],
+  ['nets', 'step'],
+]
 
-function describe(
-  { machine, device, threads, rounds, rows }: DetectorBench,
-  keep: string | undefined,
-): string {
-  const on = threads === null ? device : `${machine.cpu}, ${threads} thread${threads === 1 ? '' : 's'}`
-  const lines = rows.map(({ form, params, macs, ops, latency, ratio, target, reached }) => [
-    form,
-    latency.median.toPrecision(3),
-    latency.min.toPrecision(3),
-    ratio.toFixed(2),
-    form === 'published' ? '' : `${target} ${reached ? 'reached' : 'not reached'}`,
-    formatCount(params),
-    formatScaled(macs, 'MAC'),
-    String(ops),
-  ])
-  const exact = rows.find(({ form }) => form === 'exact')
-  return [
-    `keypoint detectors, 1x3x256x256, on ${on}, ${rounds} interleaved rounds`,
-    table(lines, [
-      'detector',
-      'ms',
-      'least',
-      'times faster',
-      'target',
-      'parameters',
-      'multiply-adds',
-      'nodes',
-    ]),
-    `exact differs from published by ${exact?.largestDifference?.toExponential(1)} at most`,
-    ...(keep === undefined ? [] : [`graphs: ${keep}`]),
-  ].join('\n')
+function checkFlags(what: What, flags: BenchFlags): void {
+  for (const [flag, part] of partOf) {
+    if (flags[flag] !== undefined && what !== 'all' && what !== part) throw misplaced(flag, part, what)
+  }
+  if (what === 'detector') return
+  if (flags.keep !== undefined) throw misplaced('keep', 'detector', what)
+  if (flags.device !== 'cpu') throw misplaced('device', 'detector', what)
+}
+
+const misplaced = (flag: string, part: PartName, what: What): InputError =>
+  new InputError({
+    what: `this option is for pantin bench ${part}`,
+    where: `--${flag}`,
+    got: `pantin bench ${what}`,
+  })
+
+async function runParts(context: Context, what: What, flags: BenchFlags): Promise<void> {
+  const { measureParts } = await import('../bench/parts.ts')
+  const { describeReport, figuresCsv, growthCsv, reportOf } = await import('../bench/report.ts')
+  const { growthPlot } = await import('../bench/growth-plot.ts')
+  const { writeFileAtomic } = await import('../../store/atomic.ts')
+  const { rounds, threads, python, csv, plot } = flags
+  const found = await measureParts(
+    what === 'all' ? partNames : [what],
+    {
+      brief: what === 'all',
+      ...(rounds !== undefined && { rounds }),
+      ...(threads !== undefined && { threads }),
+      ...(python !== undefined && { python }),
+      ...(flags.nets !== undefined && { nets: await namedNets(flags.nets) }),
+      ...(flags.series !== undefined && { series: namedSeries(flags.series) }),
+    },
+    context,
+  )
+  const report = reportOf(found)
+  if (csv !== undefined) {
+    const text = what === 'growth' ? growthCsv(report.machine, found.growth) : figuresCsv(report)
+    await writeFileAtomic(csv, text)
+  }
+  if (plot !== undefined && found.growth.length > 0) {
+    await writeFileAtomic(plot, growthPlot(found.growth, report.machine))
+  }
+  context.reporter.result(report, () => describeReport(report, found.growth))
+}
+
+/** @throws InputError for an unknown network. */
+async function namedNets(text: string): Promise<string[]> {
+  const { findNet } = await import('../../zoo/registry.ts')
+  return text.split(',').map((name) => findNet(name.trim()).name)
+}
+
+/** @throws InputError for an unknown series. */
+function namedSeries(text: string): GrowthName[] {
+  return text.split(',').map((part) => {
+    const name = growthNames.find((one) => one === part.trim())
+    if (name !== undefined) return name
+    throw new InputError({
+      what: 'there is no such series',
+      where: '--series',
+      got: part,
+      expected: growthNames.join(', '),
+    })
+  })
 }

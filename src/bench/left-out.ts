@@ -1,0 +1,5 @@
+/** Something that could not be measured here, and why. */
+export interface LeftOut {
+  readonly name: string
+  readonly why: string
+}
