@@ -25,7 +25,7 @@ export interface StepFiguresOptions {
   readonly python?: string
   /** Timed steps of each process (default 10). */
   readonly rounds?: number
-  /** Processes of each side, in turn (default: 3 with PyTorch beside it, else 1). */
+  /** Processes of each side, in turn (default: 2 with PyTorch beside it, else 1). */
   readonly turns?: number
   /** Untimed steps of each process (default: as many, at most 5). */
   readonly warmUp?: number
@@ -49,7 +49,7 @@ interface Turns {
 export async function stepFigures(options: StepFiguresOptions = {}): Promise<Figure[]> {
   const { nets = stepNets, threads = availableParallelism(), signal } = options
   const python = await usablePython(options)
-  const { rounds = 10, turns = python === undefined ? 1 : 3, warmUp = Math.min(5, rounds) } = options
+  const { rounds = 10, turns = python === undefined ? 1 : 2, warmUp = Math.min(5, rounds) } = options
   const tasks = nets.flatMap((net) =>
     (options.kinds ?? kinds).map((what): StepTask => ({ net, what, threads, warmUp, steps: rounds })),
   )

@@ -32,14 +32,14 @@ export function growthPlot(series: readonly GrowthSeries[], machine: Machine): s
     return `<g transform="translate(${x} ${y})">${panel(one)}</g>`
   })
   const about = series.map((one) => `${one.title} by ${one.x}: power ${power(one).toFixed(2)}`).join('; ')
-  const foot = `${machine.cpu}, ${machine.cores} cores, ${machine.time.slice(0, 10)}. Medians; faint: the least. Power: the exponent of growth.`
+  const foot = `${machine.cpu}, ${machine.cores} cores, ${machine.time.slice(0, 10)}. Faint: the least. Power: exponent of growth.`
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="${escaped(`How time grows: ${about}`)}">
 <style>${style}
 </style>
 <rect width="${width}" height="${height}" fill="#faf6ed"/>
 <text class="title" x="${edge}" y="30">How time grows</text>
 ${panels.join('\n')}
-<text x="${edge}" y="${height - 11}">${escaped(foot)} Dashed: in proportion (to a side, its square), through the last point.</text>
+<text x="${edge}" y="${height - 11}">${escaped(foot)} Dashed: in proportion (to a side, its square).</text>
 </svg>
 `
 }

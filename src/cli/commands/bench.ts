@@ -21,7 +21,7 @@ const description = `Measures the figures that pantin claims, each beside what i
   browser    step and detectors on WebAssembly, in a Chromium without a window
   growth     time against batch, size, keypoints and length of clips
 
-All of them take about seven minutes on two cores. A figure that is not reached stands there as not reached.`
+All of them take about seven minutes on two idle cores. A figure that is not reached stands there as not reached.`
 
 /** `pantin bench [what]`. */
 export const addBench: AddCommand = (program, call) => {
