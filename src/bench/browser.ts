@@ -123,7 +123,7 @@ async function compareLosses(server: BrowserServer, native: NativeStep): Promise
 
 async function detectorFigures(server: BrowserServer, options: BrowserFiguresOptions): Promise<Figure[]> {
   const { threads = 2 } = options
-  const models = await detectorModels()
+  const models = await detectorModels({ target: 'wasm' })
   const feeds = server.offerTensors({ frame: testFrame() })
   let browser = ''
   for (const { form, onnx } of models) {

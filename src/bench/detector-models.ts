@@ -1,5 +1,5 @@
 import type { Weighted } from '../compress/exact/precompute.ts'
-import { rewriteExactly } from '../compress/exact/rewrite-exactly.ts'
+import { type RewriteOptions, rewriteExactly } from '../compress/exact/rewrite-exactly.ts'
 import { profile } from '../compress/profile.ts'
 import { type MotionConfig, publishedConfig, smallConfig } from '../motion/config.ts'
 import { detectorGraph } from '../motion/model.ts'
@@ -31,15 +31,17 @@ export interface DetectorModel {
 /**
  * The published detector, the same rewritten, and a light one, in this order, with random weights: time does not
  * depend on them.
+ *
+ * @param options for whose kernels the last two are rewritten
  */
-export async function detectorModels(): Promise<DetectorModel[]> {
+export async function detectorModels(options: RewriteOptions = {}): Promise<DetectorModel[]> {
   const published = publishedDetector(detectorFrameSize)
   const weights = initialise(parametersOf(published), new Random(1))
   const ours = detectorGraph({ ...publishedConfig, size: detectorFrameSize })
-  const exact = await rewriteExactly({ graph: ours, weights })
+  const exact = await rewriteExactly({ graph: ours, weights }, options)
   const light = detectorGraph(lightDetector())
   const lightWeights = initialise(parametersOf(light), new Random(2))
-  const rewritten = await rewriteExactly({ graph: light, weights: lightWeights })
+  const rewritten = await rewriteExactly({ graph: light, weights: lightWeights }, options)
   // Rewriting turns trained numbers into others; what counts is how many were trained.
   const [large, small] = [published, light].map((graph) => countParameters(parametersOf(graph)))
   return [

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { precompute, type Weighted } from '../../src/compress/exact/precompute.ts'
-import { rewriteExactly } from '../../src/compress/exact/rewrite-exactly.ts'
+import { type RewriteOptions, rewriteExactly } from '../../src/compress/exact/rewrite-exactly.ts'
 import { Graph, type Value } from '../../src/graph/graph.ts'
 import { add, concat, conv, input, mul, parameter, relu, resize, split } from '../../src/graph/ops/index.ts'
 import { liveNodes } from '../../src/graph/rewrite.ts'
@@ -20,9 +20,14 @@ import { noise, openWeights } from '../zoo/build.ts'
 
 const opsOf = ({ graph }: Pick<Weighted, 'graph'>) => liveNodes(graph).map((node) => node.op.name)
 
-async function compare(graph: Graph, weights: Map<string, Tensor>, feeds: Record<string, Tensor>) {
+async function compare(
+  graph: Graph,
+  weights: Map<string, Tensor>,
+  feeds: Record<string, Tensor>,
+  options: RewriteOptions = {},
+) {
   const before = await evaluate(graph, feeds, weights)
-  const rewritten = await rewriteExactly({ graph, weights })
+  const rewritten = await rewriteExactly({ graph, weights }, options)
   const after = await evaluate(rewritten.graph, feeds, rewritten.weights)
   for (const [name, { data, shape }] of Object.entries(before)) {
     expect(after[name]!.shape).toEqual(shape)
@@ -95,36 +100,64 @@ it('a generator', async () => {
 
 const doubled = (x: Value) => resize(x, [2 * x.shape[2]!, 2 * x.shape[3]!], 'nearest')
 
-describe('upsampling by sub-pixels', () => {
-  const kernel = (graph: Graph, shape: Shape) =>
-    parameter(graph, 'k', shape, { kind: 'uniform', amount: 1 }, 'weight')
-  const build = (size: number, change: (x: Value, graph: Graph) => Value) => {
-    const graph = new Graph()
-    graph.output('y', change(input(graph, 'x', 'float32', [2, 3, size, size + 3]), graph))
-    return {
-      graph,
-      weights: initialise(parametersOf(graph), new Random(1)),
-      feeds: { x: noise([2, 3, size, size + 3], 2) },
-    }
-  }
-  it.each<[string, boolean, (x: Value, graph: Graph) => Value]>([
-    ['a 3x3', true, (x, g) => conv(doubled(x), kernel(g, [5, 3, 3, 3]), undefined, { pads: [1, 1, 1, 1] })],
+it.each([
+  ['native', 2],
+  ['wasm', 1],
+] as const)('a wide kernel on many maps joined to few, for %s', async (target, convolutions) => {
+  const graph = new Graph()
+  const [many, few] = [
+    input(graph, 'many', 'float32', [1, 32, 9, 9]),
+    input(graph, 'few', 'float32', [1, 3, 9, 9]),
+  ]
+  const kernel = parameter(graph, 'k', [10, 35, 7, 7], { kind: 'uniform', amount: 0.1 }, 'weight')
+  const bias = parameter(graph, 'b', [10], { kind: 'uniform', amount: 1 }, 'weight')
+  graph.output('y', conv(concat([many, few], 1), kernel, bias))
+  const weights = initialise(parametersOf(graph), new Random(1))
+  const feeds = { many: noise(many.shape, 2), few: noise(few.shape, 3) }
+  const rewritten = await compare(graph, weights, feeds, { target })
+  expect(opsOf(rewritten).filter((op) => op === 'conv')).toHaveLength(convolutions)
+})
+
+describe('a convolution of a doubled map', () => {
+  const kernel = (graph: Graph, [o, c, h, w]: readonly [number, number, number, number]) =>
+    parameter(graph, 'k', [o, c, h, w], { kind: 'uniform', amount: 1 / Math.sqrt(c * h * w) }, 'weight')
+  const pads = [1, 1, 1, 1] as const
+  // Few channels become sub-pixels, many a product.
+  const kinds = [
+    ['sub-pixels', 3],
+    ['a product', 128],
+  ] as const
+  type Change = (x: Value, graph: Graph, channels: number) => Value
+  const changes: [string, boolean, Change][] = [
+    ['3x3', true, (x, g, c) => conv(doubled(x), kernel(g, [5, c, 3, 3]), undefined, { pads })],
     [
-      'a 3x3 and ReLU',
+      '3x3 with bias',
       true,
-      (x, g) => relu(conv(doubled(x), kernel(g, [5, 3, 3, 3]), undefined, { pads: [1, 1, 1, 1] })),
+      (x, g, c) => {
+        const bias = parameter(g, 'b', [5], { kind: 'uniform', amount: 1 }, 'weight')
+        return conv(doubled(x), kernel(g, [5, c, 3, 3]), bias, { pads })
+      },
     ],
-    ['another padding', false, (x, g) => conv(doubled(x), kernel(g, [5, 3, 3, 3]), undefined)],
+    ['3x3 and ReLU', true, (x, g, c) => relu(conv(doubled(x), kernel(g, [5, c, 3, 3]), undefined, { pads }))],
+    ['another padding', false, (x, g, c) => conv(doubled(x), kernel(g, [5, c, 3, 3]), undefined)],
     [
       'a stride',
       false,
-      (x, g) => conv(doubled(x), kernel(g, [5, 3, 3, 3]), undefined, { pads: [1, 1, 1, 1], strides: [2, 2] }),
+      (x, g, c) => conv(doubled(x), kernel(g, [5, c, 3, 3]), undefined, { pads, strides: [2, 2] }),
     ],
-    ['a 5x5', false, (x, g) => conv(doubled(x), kernel(g, [5, 3, 5, 5]), undefined, { pads: [2, 2, 2, 2] })],
-  ])('rewrites %s: %s', async (_, rewritten, change) => {
-    const { graph, weights, feeds } = build(7, change)
-    const result = await compare(graph, weights, feeds)
+    ['5x5', false, (x, g, c) => conv(doubled(x), kernel(g, [5, c, 5, 5]), undefined, { pads: [2, 2, 2, 2] })],
+  ]
+  const cases = kinds.flatMap(([kind, channels]) =>
+    changes.map(([name, rewritten, change]) => [kind, name, rewritten, channels, change] as const),
+  )
+  it.each(cases)('as %s: %s, %s', async (kind, _, rewritten, channels, change) => {
+    const graph = new Graph()
+    graph.output('y', change(input(graph, 'x', 'float32', [2, channels, 7, 10]), graph, channels))
+    const result = await compare(graph, initialise(parametersOf(graph), new Random(1)), {
+      x: noise([2, channels, 7, 10], 2),
+    })
     expect(opsOf(result).includes('resize')).toBe(!rewritten)
+    expect(opsOf(result).includes('matmul')).toBe(rewritten && kind === 'a product')
   })
 })
 

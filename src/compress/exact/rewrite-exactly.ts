@@ -1,4 +1,5 @@
 import { simplify } from '../../graph/ops/index.ts'
+import { doubledAsProduct } from './doubled-as-product.ts'
 import { filterAsProduct } from './filter-as-product.ts'
 import { foldNorms } from './fold-norms.ts'
 import { joinHalves } from './joined-halves.ts'
@@ -9,16 +10,30 @@ import { smallMapsAsProduct } from './small-maps-as-product.ts'
 import { splitJoined } from './split-joined.ts'
 import { subpixelUpsampling } from './subpixel-upsampling.ts'
 
+export interface RewriteOptions {
+  /**
+   * Whose kernels it is written for (default `native`): ONNX Runtime's on the CPU, which compute blocks of sixteen
+   * channels at once, or those on WebAssembly, whose time is that of the products alone. Each runs on both.
+   */
+  readonly target?: RewriteTarget
+}
+
+export type RewriteTarget = 'native' | 'wasm'
+
 /**
  * A trained graph, written so that it computes the same with less: norms folded into kernels, wide
  * convolutions of small maps and chains of narrow ones as products, both halves of split-shuffle blocks at
- * once, upsampling by sub-pixels, the anti-alias filter as two products, features pooled before the jacobians'
+ * once, doubled maps multiplied while they are small, the anti-alias filter as two products, features pooled before the jacobians'
  * kernel, and all that weights alone decide computed once. Results agree to rounding.
  */
-export async function rewriteExactly({ graph, weights }: Weighted): Promise<Weighted> {
+export async function rewriteExactly(
+  { graph, weights }: Weighted,
+  { target = 'native' }: RewriteOptions = {},
+): Promise<Weighted> {
   const cheaper = poolBeforeJacobian(filterAsProduct(simplify(graph), weights))
   const folded = smallMapsAsProduct(foldNorms(cheaper))
-  const fewer = splitJoined(subpixelUpsampling(smallAffineAsProduct(joinHalves(folded))))
+  const doubled = subpixelUpsampling(doubledAsProduct(smallAffineAsProduct(joinHalves(folded))))
+  const fewer = target === 'native' ? splitJoined(doubled) : doubled
   const { graph: computed, weights: kept } = await precompute({ graph: fewer, weights })
   return { graph: simplify(computed), weights: kept }
 }

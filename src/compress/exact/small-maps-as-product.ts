@@ -5,7 +5,9 @@ import { matmul } from '../../graph/ops/linear.ts'
 import { reshape, transpose } from '../../graph/ops/shape.ts'
 import { rewrite } from '../../graph/rewrite.ts'
 import { floats, sizeOf } from '../../graph/tensor.ts'
-import { isPlainConv, madeBy, numbers } from './pattern.ts'
+import { doubled } from './doubled-conv.ts'
+import { isPlainConv, numbers } from './pattern.ts'
+import { reads } from './taps.ts'
 
 /**
  * A wide convolution of a map of a few pixels costs the reading of its weights, which a matrix product does
@@ -30,14 +32,6 @@ export function smallMapsAsProduct(graph: Graph): Graph {
 const mostPixels = 16
 /** Below, weights stay in the cache. */
 const leastWeights = 1 << 18
-
-/** What `large` repeats twice along each axis. */
-function doubled(large: Value): Value | undefined {
-  const resize = madeBy(large, 'resize')
-  const x = resize?.inputs[0]
-  if (x === undefined || resize?.attrs.mode !== 'nearest') return undefined
-  return large.shape[2] === 2 * x.shape[2]! && large.shape[3] === 2 * x.shape[3]! ? x : undefined
-}
 
 function product(
   { attrs, outputs }: Node,
@@ -66,21 +60,4 @@ function product(
   const summed = matmul(constant(x.graph, floats(sums, [rows * columns, height * width * kh * kw])), products)
   const biased = bias === undefined ? summed : add(summed, bias)
   return reshape(transpose(biased, [1, 0]), outputs[0]!.shape)
-}
-
-interface Line {
-  readonly results: number
-  readonly taps: number
-  readonly pixels: number
-  /** Zeros before the first pixel. */
-  readonly before: number
-  readonly scale: 1 | 2
-}
-
-/** Along one axis: [result, tap, pixel that it reads], where there is one. */
-function reads({ results, taps, pixels, before, scale }: Line): (readonly [number, number, number])[] {
-  return Array.from({ length: results * taps }, (_, i) => {
-    const [result, tap] = [Math.floor(i / taps), i % taps]
-    return [result, tap, Math.floor((result + tap - before) / scale)] as const
-  }).filter(([, , pixel]) => pixel >= 0 && pixel < pixels)
 }

@@ -6,7 +6,8 @@ import { concat, reshape } from '../../graph/ops/shape.ts'
 import { relu } from '../../graph/ops/unary.ts'
 import { rewrite } from '../../graph/rewrite.ts'
 import { floats } from '../../graph/tensor.ts'
-import { isPlainConv, madeBy } from './pattern.ts'
+import { type DoubledConv, doubledConv } from './doubled-conv.ts'
+import { isPlainConv } from './pattern.ts'
 
 /**
  * A 3x3 convolution of a map that was doubled by nearest neighbour reads each small pixel up to four times.
@@ -37,31 +38,17 @@ export function subpixelUpsampling(graph: Graph): Graph {
 /** Below this many pixels a map costs the reading of its weights. */
 const leastPixels = 16
 
-interface UpsampledConv {
-  readonly x: Value
-  readonly kernel: Value
-  readonly bias: Value | undefined
+function upsampledConv(node: Node | undefined): DoubledConv | undefined {
+  const found = doubledConv(node)
+  return found && found.x.shape[2]! * found.x.shape[3]! >= leastPixels ? found : undefined
 }
 
-function upsampledConv(node: Node | undefined): UpsampledConv | undefined {
-  if (node === undefined || !isPlainConv(node)) return undefined
-  const [large, kernel, bias] = node.inputs as [Value, Value, Value | undefined]
-  const resize = madeBy(large, 'resize')
-  const x = resize?.inputs[0]
-  if (resize?.attrs.mode !== 'nearest' || x === undefined) return undefined
-  const [height, width] = x.shape.slice(2) as [number, number]
-  const doubled = large.shape[2] === 2 * height && large.shape[3] === 2 * width
-  const square = kernel.shape[2] === 3 && kernel.shape[3] === 3
-  const same = String(node.attrs.pads) === '1,1,1,1'
-  return doubled && square && same && height * width >= leastPixels ? { x, kernel, bias } : undefined
-}
-
-function within(node: Node, found: UpsampledConv, act: (value: Value) => Value): Value {
+function within(node: Node, found: DoubledConv, act: (value: Value) => Value): Value {
   const { graph } = found.x
   return graph.within(node.scope, () => interleaved(found, act))
 }
 
-function interleaved({ x, kernel, bias }: UpsampledConv, act: (value: Value) => Value): Value {
+function interleaved({ x, kernel, bias }: DoubledConv, act: (value: Value) => Value): Value {
   const [n, , height, width] = x.shape as [number, number, number, number]
   const channels = kernel.shape[0]!
   const part = (row: 0 | 1, column: 0 | 1) => {
