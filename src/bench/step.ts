@@ -115,10 +115,13 @@ function figuresOf(task: StepTask, { ours, torch }: Turns, rates: MachineRates):
       unit: 'MiB',
       ...(peer && { peer: peer.memory.peer }),
       ...(peer?.memory.ratio !== undefined && { ratio: peer.memory.ratio, target }),
-      how: `the most that the process held, session and state included; ${described(task, ours.length)}`,
+      how: `the most that the process held, session and state included${imported(torch)}; ${described(task, ours.length)}`,
     },
   ]
 }
+
+const imported = ([first]: readonly TorchTiming[]) =>
+  first === undefined ? '' : `, and PyTorch's own ${first.import_rss_mib} MiB once it is imported`
 
 function described({ what, threads, steps, warmUp }: StepTask, turns: number): string {
   const of = what === 'step' ? 'whole training step' : 'training step of the detector alone'

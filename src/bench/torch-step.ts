@@ -10,6 +10,8 @@ export interface TorchTiming {
   readonly median_ms: number
   readonly min_ms: number
   readonly peak_rss_mib: number
+  /** Of the peak: what importing PyTorch takes, more where it was built for GPUs. */
+  readonly import_rss_mib: number
 }
 
 const script = new URL('../../bench/peers/training_step.py', import.meta.url)

@@ -1,8 +1,10 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, it } from 'vitest'
+import { afterAll, describe, expect, it, vi } from 'vitest'
+import { measureParts } from '../../src/cli/bench/parts.ts'
 import { describeReport, figuresCsv, judged } from '../../src/cli/bench/report.ts'
+import { Reporter } from '../../src/cli/reporter.ts'
 import { describeMachine } from '../../src/store/environment.ts'
 import { compileCli } from './run.ts'
 
@@ -85,6 +87,30 @@ describe('pantin bench', () => {
   ])('%s exits 2', async (_, words) => {
     expect((await cli.run(['bench', ...words])).code).toBe(2)
     expect(existsSync(join(folder, 'none.svg'))).toBe(false)
+  })
+})
+
+describe('parts together', () => {
+  const quiet = () =>
+    new Reporter({ json: true, quiet: true }, async () => {
+      throw new Error('nothing is shown')
+    })
+
+  it('leave out what cannot be measured here', async () => {
+    // A part that has no browser, or no packed worker, fails before it measures anything.
+    vi.stubEnv('PANTIN_CHROMIUM', join(folder, 'no-browser'))
+    const options = { brief: true, rounds: 1, series: ['detector.keypoints'] } as const
+    const context = { reporter: quiet(), signal: new AbortController().signal }
+    const { figures, leftOut, growth } = await measureParts(['browser', 'growth'], options, context)
+    vi.unstubAllEnvs()
+    expect(leftOut).toEqual([{ name: 'browser', why: expect.any(String) }])
+    expect(leftOut[0]!.why).not.toBe('')
+    expect([figures.length, growth.length]).toEqual([6, 1])
+  })
+
+  it('stop when they are told to', async () => {
+    const context = { reporter: quiet(), signal: AbortSignal.abort(new Error('enough')) }
+    await expect(measureParts(['browser', 'growth'], { brief: true }, context)).rejects.toThrow('enough')
   })
 })
 
