@@ -144,9 +144,6 @@ async function startupFigure(bench: Bench): Promise<Figure> {
     unit: 's',
     target: { atMost: 5 },
     how: `decoding ${clipText(bench, 256)} to ${size}x${size}, cache, graph, session and the first step`,
-    tried:
-      'ONNX Runtime takes 4.3 to 4.7 s to make a session of the 11,000 nodes of a step; 3.4 s with its basic ' +
-      'rewriting and 1.3 s with none, at steps 15 to 18% slower',
   }
 }
 

@@ -7,15 +7,19 @@ export interface NodeSummary {
   /** Names of its inputs and outputs; empty where one is left out. */
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
+  /** For each input that the file has the contents of, its shape. */
+  readonly stored: readonly (readonly number[] | undefined)[]
 }
 
 /** The nodes in a model's bytes, in order. @throws FormatError where the bytes hold no model. */
 export function listNodes(bytes: Uint8Array): NodeSummary[] {
-  const nodes = decodeBytes(bytes).graph?.node ?? []
-  return nodes.map(({ name, opType, input, output }) => ({
+  const { node = [], initializer = [] } = decodeBytes(bytes).graph ?? {}
+  const shapes = new Map(initializer.map(({ name, dims }) => [name, dims.map(Number)]))
+  return node.map(({ name, opType, input, output }) => ({
     name,
     type: opType,
     inputs: input,
     outputs: output,
+    stored: input.map((from) => shapes.get(from)),
   }))
 }

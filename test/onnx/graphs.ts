@@ -44,6 +44,15 @@ export const graphs: Readonly<Record<string, () => Graph>> = {
     graph.output('leaky', leakyRelu(sub(x, 0.5), 0.1))
   }),
 
+  /** Numbers of channels that ONNX Runtime's WebGPU provider computes wrongly, and some that it does not. */
+  threes: build((graph) => {
+    for (const channels of [3, 6, 9, 12, 18]) {
+      const x = input(graph, `x${channels}`, 'float32', [1, channels, 5, 5])
+      const w = parameter(graph, `w${channels}`, [8, channels, 3, 3], { kind: 'fill', value: 0.1 }, 'weight')
+      graph.output(`of ${channels}`, conv(x, w, undefined, { pads: [1, 1, 1, 1] }))
+    }
+  }),
+
   arithmetic: build((graph) => {
     const x = input(graph, 'x', 'float32', [2, 3, 4])
     const y = input(graph, 'y', 'float32', [3, 1])

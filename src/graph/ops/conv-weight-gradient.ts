@@ -1,7 +1,7 @@
 import type { Value } from '../graph.ts'
 import type { Shape } from '../tensor.ts'
 import type { ConvGeometry } from './conv-geometry.ts'
-import { type Convolve, weightGradientByRows } from './weight-gradient-by-rows.ts'
+import { type Convolve, rowsAreSafe, weightGradientByRows } from './weight-gradient-by-rows.ts'
 import { weightGradientByTaps } from './weight-gradient-by-taps.ts'
 
 /**
@@ -20,7 +20,7 @@ export function convWeightGradient(
   geometry: ConvGeometry,
   convolve: Convolve,
 ): Value {
-  return geometry.group === 1 && isWide(shape)
+  return geometry.group === 1 && isWide(shape) && rowsAreSafe(x, dy, shape, geometry)
     ? weightGradientByRows(x, dy, shape, geometry, convolve)
     : weightGradientByTaps(x, dy, shape, geometry)
 }

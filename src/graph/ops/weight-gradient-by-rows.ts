@@ -58,6 +58,17 @@ export function weightGradientByRows(
   return transpose(concat(rows, 0), [1, 3, 0, 2])
 }
 
+/**
+ * Whether every row's convolution is one that ONNX Runtime 1.30's WebGPU provider computes rightly: where the
+ * channels, here pictures times rows, are a multiple of 3, above 3, and none of 4, its results are wrong.
+ */
+export function rowsAreSafe(x: Value, dy: Value, shape: Shape, geometry: ConvGeometry): boolean {
+  return Array.from({ length: shape[2]! }, (_, row) => {
+    const { from, to } = overlap(0, row, x.shape, dy.shape, geometry)
+    return x.shape[0]! * Math.max(0, to - from)
+  }).every((channels) => channels % 3 !== 0 || channels % 4 === 0)
+}
+
 /** Columns from the picture's left border to the last one that any tap reads. */
 const neededWidth = (kw: number, columns: number, { strides, pads, dilations }: ConvGeometry) =>
   (kw - 1) * dilations[1] + (columns - 1) * strides[1] + 1 - pads[1]
