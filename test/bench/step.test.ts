@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { recordedTorch } from '../../src/bench/recorded-torch.ts'
 import { stepFloor } from '../../src/bench/step-floor.ts'
 import { makeStep } from '../../src/bench/step-graphs.ts'
 
@@ -21,4 +23,21 @@ it('steps have the batch and the size that are asked for', () => {
   expect([inputs.frames!.shape, model.size, training.batch]).toEqual([[4, 32, 32, 3], 32, 2])
   const alone = makeStep({ what: 'detector', net: 'lednet', batch: 3 })
   expect(alone.inputs.value!.shape).toEqual([3, 10, 2])
+})
+
+it('what is recorded of PyTorch stands in the results', () => {
+  const file = readFileSync(new URL('../../bench/results/step.csv', import.meta.url), 'utf8')
+  // Names and numbers come before the first text with a comma.
+  const rows = file
+    .split('\r\n')
+    .map((line) => /^([^,]+),[^,]*,[^,]*,"PyTorch ([^ ]+),[^"]*",([^,]+),/.exec(line))
+  const found = new Map(rows.flatMap((row) => (row === null ? [] : [[row[1], row[3]] as const])))
+  const recorded = Object.entries(recordedTorch.steps).flatMap(([net, { step, detector }]) => [
+    [`step.${net}.time`, String(step.time)],
+    [`step.${net}.memory`, String(step.memory)],
+    [`step.${net}.detector.time`, String(detector.time)],
+    [`step.${net}.detector.memory`, String(detector.memory)],
+  ])
+  expect([...found]).toEqual(recorded)
+  expect(new Set(rows.flatMap((row) => row?.[2] ?? []))).toEqual(new Set([recordedTorch.version]))
 })
