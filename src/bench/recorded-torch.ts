@@ -22,8 +22,20 @@ export const recordedTorch: {
   date: '2026-11-23',
   steps: {
     lednet: {
-      step: { time: 249.69, memory: 1010 },
-      detector: { time: 92.82, memory: 814 },
+      step: { time: 241.82, memory: 1034 },
+      detector: { time: 94.54, memory: 815 },
+    },
+    erfnet: {
+      step: { time: 291.65, memory: 1013 },
+      detector: { time: 98.35, memory: 824 },
+    },
+    esnet: {
+      step: { time: 261.21, memory: 1039 },
+      detector: { time: 96.26, memory: 815 },
+    },
+    hourglass: {
+      step: { time: 963.68, memory: 1446 },
+      detector: { time: 349.95, memory: 1134 },
     },
   },
 }
