@@ -14,6 +14,8 @@ export interface PartOptions {
   readonly python?: string
   /** Backbones of the training step. */
   readonly nets?: readonly string[]
+  /** Length of the long clip of `real-time`; without it there is none. */
+  readonly minutes?: number
   /** Series of `growth`. */
   readonly series?: readonly GrowthName[]
   /** Measure less of each: for all parts together. */
@@ -80,17 +82,18 @@ const measures: Readonly<Record<PartName, Measure>> = {
       })),
     )
   },
-  async 'real-time'({ figures }, { brief, rounds }, { reporter, signal }) {
+  async 'real-time'({ figures }, { brief, rounds, minutes = 0 }, { reporter, signal }) {
     const { realTimeFigures } = await import('../../bench/real-time.ts')
     let done = 0
-    const progress = () =>
-      reporter.progress({ phase: 'real-time', done: done++, total: realTimeCount, unit: 'figures' })
+    const total = realTimeCount + (minutes > 0 ? 1 : 0)
+    const progress = () => reporter.progress({ phase: 'real-time', done: done++, total, unit: 'figures' })
     progress()
     figures.push(
       ...(await realTimeFigures({
         signal,
         ...(rounds !== undefined && { rounds }),
         ...(brief && { seconds: 8 }),
+        longClipSeconds: 60 * minutes,
         onFigure: progress,
       })),
     )

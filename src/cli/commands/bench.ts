@@ -11,6 +11,7 @@ interface BenchFlags extends DetectorFlags {
   readonly python?: string
   readonly nets?: string
   readonly series?: string
+  readonly minutes?: number
 }
 
 const description = `Measures the figures that pantin claims, each beside what it is held against.
@@ -45,6 +46,11 @@ export const addBench: AddCommand = (program, call) => {
     .option('--python <program>', 'step: a Python with PyTorch, which is timed in turn with ours')
     .option('--nets <names>', 'step: backbones, joined by commas (default: lednet,erfnet,esnet,hourglass)')
     .option('--series <names>', `growth: which, joined by commas (default: ${growthNames.join(',')})`)
+    .option(
+      '--minutes <n>',
+      'real-time: also train on a clip of so many minutes, and watch the memory (60 take about ten)',
+      wholeNumber('--minutes', { min: 1, max: 600 }),
+    )
     .option('--keep <folder>', 'detector: leave the graphs there: published.onnx, exact.onnx, light.onnx')
     .addOption(deviceOption().default('cpu'))
     .option('--force', 'replace existing files')
@@ -71,6 +77,7 @@ const partOf: readonly (readonly [keyof BenchFlags, PartName])[] = [
   ['series', 'growth'],
   ['python', 'step'],
   ['nets', 'step'],
+  ['minutes', 'real-time'],
 ]
 
 function checkFlags(what: What, flags: BenchFlags): void {
@@ -102,6 +109,7 @@ async function runParts(context: Context, what: What, flags: BenchFlags): Promis
       ...(rounds !== undefined && { rounds }),
       ...(threads !== undefined && { threads }),
       ...(python !== undefined && { python }),
+      ...(flags.minutes !== undefined && { minutes: flags.minutes }),
       ...(flags.nets !== undefined && { nets: await namedNets(flags.nets) }),
       ...(flags.series !== undefined && { series: namedSeries(flags.series) }),
     },
