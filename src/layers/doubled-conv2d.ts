@@ -34,12 +34,10 @@ export function doubledConv2d(
   if (!scope.training) return conv2d(scope, resize(x, [2 * h, 2 * w], 'nearest'), outputs, options)
 
   const { weight, bias } = conv2dParameters(scope, c, outputs, options)
-  const taps = reshape(weight, [outputs * c, 9])
-  const places = [0, 1].flatMap((row) => [0, 1].map((column) => [row, column] as const))
+  const places = bits.flatMap((row) => bits.map((column) => [row, column] as const))
   const parts = places.map(([row, column]) => {
-    const shared = matmul(taps, constant(x.graph, floats(sharing(row, column), [9, 4])))
     const pads = [1 - row, 1 - column, row, column] as const
-    return convolution(scope, x, reshape(shared, [outputs, c, 2, 2]), bias, { pads })
+    return convolution(scope, x, sharedTaps(weight, row, column), bias, { pads })
   })
   // Rows of even and of odd results stand one after the other: even columns, then odd ones, to be put in turn.
   const rows = reshape(concat(parts, 3), [n * outputs * 2 * h, 2 * w])
@@ -56,6 +54,8 @@ function inTurn(width: number): Tensor<'float32'> {
   return floats(matrix, [2 * width, 2 * width])
 }
 
+const bits = [0, 1] as const
+
 /** Whether a tap of three falls on a tap of two, at even places and at odd ones: [even or odd][of two][of three]. */
 const falls = [
   [
@@ -68,12 +68,23 @@ const falls = [
   ],
 ] as const
 
+/**
+ * The 2x2 kernel of the results at even or odd rows and columns.
+ *
+ * @param weight [O, C, 3, 3]
+ * @returns [O, C, 2, 2]
+ */
+export function sharedTaps(weight: Value, row: 0 | 1, column: 0 | 1): Value {
+  const [outputs, c] = weight.shape as [number, number]
+  const sums = constant(weight.graph, floats(sharing(row, column), [9, 4]))
+  return reshape(matmul(reshape(weight, [outputs * c, 9]), sums), [outputs, c, 2, 2])
+}
+
 /** [9, 4]: which taps of the 3x3 are summed to which of the 2x2, at these rows and columns. */
-function sharing(row: number, column: number): number[] {
-  const both = [0, 1]
+function sharing(row: 0 | 1, column: 0 | 1): number[] {
   return [0, 1, 2].flatMap((down) =>
     [0, 1, 2].flatMap((across) =>
-      both.flatMap((i) => both.map((j) => falls[row]![i]![down]! * falls[column]![j]![across]!)),
+      bits.flatMap((i) => bits.map((j) => falls[row][i][down]! * falls[column][j][across]!)),
     ),
   )
 }

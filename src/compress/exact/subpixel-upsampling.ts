@@ -1,11 +1,9 @@
 import type { Graph, Node, Value } from '../../graph/graph.ts'
 import { conv } from '../../graph/ops/conv.ts'
-import { constant } from '../../graph/ops/leaf.ts'
-import { matmul } from '../../graph/ops/linear.ts'
 import { concat, reshape } from '../../graph/ops/shape.ts'
 import { relu } from '../../graph/ops/unary.ts'
 import { rewrite } from '../../graph/rewrite.ts'
-import { floats } from '../../graph/tensor.ts'
+import { sharedTaps } from '../../layers/doubled-conv2d.ts'
 import { type DoubledConv, doubledConv } from './doubled-conv.ts'
 import { isPlainConv } from './pattern.ts'
 
@@ -64,17 +62,4 @@ function interleaved({ x, kernel, bias }: DoubledConv, act: (value: Value) => Va
   }
   const rows = ([0, 1] as const).map((row) => concat([part(row, 0), part(row, 1)], 5))
   return reshape(concat(rows, 3), [n, channels, 2 * height, 2 * width])
-}
-
-/** Which of three taps fall on the first and on the second small pixel, at even and at odd places. */
-const taps = [
-  [1, 0, 0, 0, 1, 1],
-  [1, 1, 0, 0, 0, 1],
-] as const
-
-/** The 2x2 kernel of the results at these rows and columns, from the 3x3. */
-function sharedTaps(kernel: Value, row: 0 | 1, column: 0 | 1): Value {
-  const left = constant(kernel.graph, floats([...taps[row]], [1, 1, 2, 3]))
-  const across = [0, 1, 2].flatMap((tap) => [taps[column][tap]!, taps[column][tap + 3]!])
-  return matmul(matmul(left, kernel), constant(kernel.graph, floats(across, [1, 1, 3, 2])))
 }
