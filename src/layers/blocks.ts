@@ -16,8 +16,11 @@ import { fommDownBlock, fommResidualBlock, fommSameBlock, fommUpBlock } from './
 import { inceptionBlock } from './inception.ts'
 import { invertedResidualBlock } from './inverted-residual.ts'
 import { lrseBlock } from './lrse.ts'
+import { mobileOneBlock } from './mobile-one.ts'
 import { nonBottleneck1dBlock } from './non-bottleneck-1d.ts'
+import { partialConvBlock } from './partial-conv.ts'
 import { pfcuBlock } from './pfcu.ts'
+import { repVggBlock } from './rep-vgg.ts'
 import { nonBottleneckBlock } from './residual.ts'
 import { residualAsymmetricBlock } from './residual-asymmetric.ts'
 import { bottleneckBlock } from './residual-bottleneck.ts'
@@ -42,6 +45,9 @@ export const blocks: readonly Block[] = [
   inceptionBlock,
   invertedResidualBlock,
   lrseBlock,
+  mobileOneBlock,
+  partialConvBlock,
+  repVggBlock,
   residualAsymmetricBlock,
   shuffleUnitV1Block,
   shuffleUnitV2Block,

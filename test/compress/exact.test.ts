@@ -7,6 +7,10 @@ import { liveNodes } from '../../src/graph/rewrite.ts'
 import type { Shape, Tensor } from '../../src/graph/tensor.ts'
 import { antiAlias } from '../../src/layers/anti-alias.ts'
 import { channelShuffle } from '../../src/layers/channel-shuffle.ts'
+import { conv2d } from '../../src/layers/conv2d.ts'
+import { depthwise } from '../../src/layers/depthwise.ts'
+import { mobileOne } from '../../src/layers/mobile-one.ts'
+import { repVgg } from '../../src/layers/rep-vgg.ts'
 import { Scope } from '../../src/layers/scope.ts'
 import { ssNbt } from '../../src/layers/ss-nbt.ts'
 import { type MotionConfig, publishedConfig, smallConfig } from '../../src/motion/config.ts'
@@ -259,6 +263,100 @@ describe('the halves of split-shuffle blocks', () => {
       x: noise(x.shape, 1),
     })
     expect(opsOf(rewritten).filter((op) => op === 'conv')).toHaveLength(2)
+  })
+})
+
+describe('parallel branches', () => {
+  const build = (shape: Shape, block: (scope: Scope, x: Value) => Value) => {
+    const graph = new Graph()
+    graph.output('y', block(Scope.root(graph, { training: false }), input(graph, 'x', 'float32', shape)))
+    return graph
+  }
+
+  it.each<[string, number, (scope: Scope, x: Value) => Value]>([
+    ['a RepVGG block', 1, (scope, x) => repVgg(scope, x)],
+    ['one of stride 2', 1, (scope, x) => repVgg(scope, x, { outputs: 24, stride: 2 })],
+    ['one that is dilated', 1, (scope, x) => repVgg(scope, x, { dilation: 3 })],
+    ['both halves of a MobileOne block', 2, (scope, x) => mobileOne(scope, x, { dilation: 2 })],
+    ['a convolution and its input', 1, (scope, x) => add(x, conv2d(scope, x, 16, { kernel: 5 }))],
+    [
+      'groups and their input',
+      1,
+      (scope, x) => add(conv2d(scope, x, 16, { kernel: 3, groups: 4, bias: false }), x),
+    ],
+    [
+      'a column and a square',
+      1,
+      (scope, x) =>
+        add(
+          conv2d(scope.child('a'), x, 16, { kernel: [3, 1] }),
+          conv2d(scope.child('b'), x, 16, { kernel: 3 }),
+        ),
+    ],
+  ])('of %s are %d convolutions', async (_, count, block) => {
+    const graph = build([2, 16, 11, 14], block)
+    const rewritten = await compare(graph, openWeights(graph), { x: noise([2, 16, 11, 14], 1) })
+    const ops = opsOf(rewritten)
+    expect(ops.filter((op) => op === 'conv')).toHaveLength(count)
+    expect(ops.filter((op) => op === 'add' || op === 'normalise')).toEqual([])
+  })
+
+  const parts = (scope: Scope, x: Value) =>
+    [conv2d(scope.child('a'), x, 16, { kernel: 3 }), conv2d(scope.child('b'), x, 16, { kernel: 1 })] as const
+  it.each<[string, (scope: Scope, x: Value) => Value]>([
+    [
+      'of another stride',
+      (scope, x) =>
+        add(
+          conv2d(scope.child('a'), x, 16, { kernel: 3 }),
+          conv2d(scope.child('b'), x, 16, { kernel: 2, stride: 2, padding: [5, 6] }),
+        ),
+    ],
+    [
+      'of taps that fall between',
+      (scope, x) =>
+        add(
+          conv2d(scope.child('a'), x, 16, { kernel: 3, dilation: 2 }),
+          conv2d(scope.child('b'), x, 16, { kernel: 3 }),
+        ),
+    ],
+    [
+      'of another map',
+      (scope, x) => {
+        const [a] = parts(scope, x)
+        return add(a, conv2d(scope.child('b'), relu(x), 16, { kernel: 1 }))
+      },
+    ],
+    [
+      'that something else reads',
+      (scope, x) => {
+        const [a, b] = parts(scope, x)
+        return concat([add(a, b), relu(a), relu(b)], 1)
+      },
+    ],
+    [
+      'of other groups',
+      (scope, x) =>
+        add(conv2d(scope.child('a'), x, 16, { kernel: 3 }), depthwise(scope.child('b'), x, { kernel: 1 })),
+    ],
+  ])('%s stay apart', async (_, block) => {
+    const graph = build([1, 16, 10, 12], block)
+    const rewritten = await compare(graph, openWeights(graph), { x: noise([1, 16, 10, 12], 1) })
+    const ops = opsOf(rewritten)
+    expect(ops.filter((op) => op === 'conv')).toHaveLength(2)
+    expect(ops).toContain('add')
+  })
+
+  it('differ where a weight of one does', async () => {
+    const graph = build([1, 16, 8, 8], (scope, x) => repVgg(scope, x))
+    const weights = openWeights(graph)
+    const feeds = { x: noise([1, 16, 8, 8], 1) }
+    const before = await evaluate(graph, feeds, weights)
+    const name = 'rbr_1x1.conv.weight'
+    weights.set(name, noise(weights.get(name)!.shape, 7))
+    const { graph: joined, weights: kept } = await rewriteExactly({ graph, weights })
+    const after = await evaluate(joined, feeds, kept)
+    expect(worst(before.y!.data as Float32Array, after.y!.data as Float32Array)).toBeGreaterThan(1e-2)
   })
 })
 

@@ -1,8 +1,6 @@
 import type { Graph, Value } from '../../graph/graph.ts'
-import { add, div, mul, sub } from '../../graph/ops/arithmetic.ts'
-import { reshape } from '../../graph/ops/shape.ts'
-import { sqrt } from '../../graph/ops/unary.ts'
 import { rewrite } from '../../graph/rewrite.ts'
+import { foldedInto, normAffine } from './norm-affine.ts'
 import { madeBy } from './pattern.ts'
 
 /**
@@ -13,13 +11,10 @@ export function foldNorms(graph: Graph): Graph {
   return rewrite(graph, (node, inputs, target) => {
     const conv = node.op.name === 'normalise' ? madeBy(inputs[0], 'conv') : undefined
     if (conv === undefined) return undefined
-    const [, gamma, beta, mean, variance] = inputs as [Value, Value, Value, Value, Value]
     return target.within(node.scope, () => {
-      const scale = div(gamma, sqrt(add(variance, Number(node.attrs.epsilon))))
       const [x, kernel, bias] = conv.inputs as [Value, Value, Value | undefined]
-      const folded = mul(kernel, reshape(scale, [-1, 1, 1, 1]))
-      const shift = bias === undefined ? sub(beta, mul(mean, scale)) : add(mul(sub(bias, mean), scale), beta)
-      return target.apply(conv.op, [x, folded, shift], conv.attrs)
+      const folded = foldedInto(normAffine(inputs, node.attrs), kernel, bias)
+      return target.apply(conv.op, [x, folded.kernel, folded.bias], conv.attrs)
     })
   })
 }

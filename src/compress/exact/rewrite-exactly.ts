@@ -3,6 +3,7 @@ import { doubledAsProduct } from './doubled-as-product.ts'
 import { filterAsProduct } from './filter-as-product.ts'
 import { foldNorms } from './fold-norms.ts'
 import { joinHalves } from './joined-halves.ts'
+import { joinParallelConvs } from './parallel-convs.ts'
 import { poolBeforeJacobian } from './pooled-jacobian.ts'
 import { precompute, type Weighted } from './precompute.ts'
 import { smallAffineAsProduct } from './small-affine.ts'
@@ -21,17 +22,18 @@ export interface RewriteOptions {
 export type RewriteTarget = 'native' | 'wasm'
 
 /**
- * A trained graph, written so that it computes the same with less: norms folded into kernels, wide
- * convolutions of small maps and chains of narrow ones as products, both halves of split-shuffle blocks at
- * once, doubled maps multiplied while they are small, the anti-alias filter as two products, features pooled before the jacobians'
- * kernel, and all that weights alone decide computed once. Results agree to rounding.
+ * A trained graph, written so that it computes the same with less: norms folded into kernels, parallel branches
+ * summed as kernels, wide convolutions of small maps and chains of narrow ones as products, both halves of
+ * split-shuffle blocks at once, doubled maps multiplied while they are small, the anti-alias filter as two
+ * products, features pooled before the jacobians' kernel, and all that weights alone decide computed once.
+ * Results agree to rounding.
  */
 export async function rewriteExactly(
   { graph, weights }: Weighted,
   { target = 'native' }: RewriteOptions = {},
 ): Promise<Weighted> {
   const cheaper = poolBeforeJacobian(filterAsProduct(simplify(graph), weights))
-  const folded = smallMapsAsProduct(foldNorms(cheaper))
+  const folded = smallMapsAsProduct(foldNorms(joinParallelConvs(cheaper)))
   const doubled = subpixelUpsampling(doubledAsProduct(smallAffineAsProduct(joinHalves(folded))))
   const fewer = target === 'native' ? splitJoined(doubled) : doubled
   const { graph: computed, weights: kept } = await precompute({ graph: fewer, weights })

@@ -1,0 +1,125 @@
+import type { Graph, Node, Value } from '../../graph/graph.ts'
+import { add } from '../../graph/ops/arithmetic.ts'
+import { constant } from '../../graph/ops/leaf.ts'
+import { pad } from '../../graph/ops/shape.ts'
+import { liveNodes, rewrite } from '../../graph/rewrite.ts'
+import { floats } from '../../graph/tensor.ts'
+import { foldedInto, normAffine } from './norm-affine.ts'
+import { madeBy, numbers } from './pattern.ts'
+
+/**
+ * The sum of parallel branches that read one map is one convolution, where the taps of each fall on taps of the
+ * largest kernel (Ding et al. 2021, RepVGG, section 3.3). A branch is a convolution, a norm, a convolution and its
+ * norm, or the map itself. Sums of more than two are joined two at a time.
+ *
+ * A branch that something else reads too would still have to be computed, so it stays.
+ */
+export function joinParallelConvs(graph: Graph): Graph {
+  const isReadOnce = readOnce(graph)
+  return rewrite(graph, (node, inputs, target) => {
+    if (node.op.name !== 'add') return undefined
+    return target.within(node.scope, () => {
+      const [a, b] = node.inputs.map((original, i) => branchOf(original, inputs[i]!, isReadOnce))
+      const found = a && b && (joined(a, b) ?? joined(b, a))
+      return found && [found]
+    })
+  })
+}
+
+function readOnce(graph: Graph): (value: Value) => boolean {
+  const readers = new Map<Value, number>()
+  const values = [...liveNodes(graph).flatMap((node) => node.inputs), ...graph.outputs.values()]
+  for (const value of values) readers.set(value, (readers.get(value) ?? 0) + 1)
+  return (value) => readers.get(value) === 1
+}
+
+/** A convolution, or a map as it is, of which each channel may be scaled and shifted. */
+interface Branch {
+  readonly x: Value
+  /** [N, C, H, W] */
+  readonly shape: readonly number[]
+  readonly conv?: Node
+  /** The norm that comes last. */
+  readonly norm?: Node
+}
+
+/** @param copy what has become of the original value in the graph that is being written */
+function branchOf(original: Value, copy: Value, isReadOnce: (value: Value) => boolean): Branch {
+  const { shape } = copy
+  const itself = { x: copy, shape }
+  if (!isReadOnce(original)) return itself
+  const conv = madeBy(copy, 'conv')
+  if (conv !== undefined) return { x: conv.inputs[0]!, shape, conv }
+  const norm = madeBy(copy, 'normalise')
+  if (norm === undefined) return itself
+  const before = isReadOnce(original.node.inputs[0]!) ? madeBy(norm.inputs[0], 'conv') : undefined
+  return before === undefined
+    ? { x: norm.inputs[0]!, shape, norm }
+    : { x: before.inputs[0]!, shape, conv: before, norm }
+}
+
+/** @returns undefined where the branches do not read one map, or the second reaches beyond the first's taps. */
+function joined(large: Branch, small: Branch): Value | undefined {
+  const { conv } = large
+  if (conv === undefined || large.x !== small.x || String(large.shape) !== String(small.shape))
+    return undefined
+  const at = small.conv === undefined ? middleTap(conv) : firstTap(conv, small.conv)
+  if (at === undefined) return undefined
+  const most = weightsOf(large)
+  const few = weightsOf(small, conv)
+  const [, , kh, kw] = most.kernel.shape as [number, number, number, number]
+  const [, , h, w] = few.kernel.shape as [number, number, number, number]
+  const placed = pad(few.kernel, [0, 0, ...at], [0, 0, kh - h - at[0], kw - w - at[1]])
+  const bias = most.bias && few.bias ? add(most.bias, few.bias) : (most.bias ?? few.bias)
+  const kernel = add(most.kernel, placed)
+  return large.x.graph.apply(conv.op, [large.x, kernel, ...(bias ? [bias] : [])], conv.attrs)[0]!
+}
+
+type Tap = readonly [row: number, column: number]
+
+/** The tap that reads the pixel itself, where there is one. */
+function middleTap({ attrs, inputs }: Node): Tap | undefined {
+  if (numbers(attrs.strides).some((step) => step !== 1)) return undefined
+  return tapAt(numbers(attrs.pads), numbers(attrs.dilations), [1, 1], inputs[1]!.shape)
+}
+
+/** The tap of the large kernel on which the small one's first falls, where all of them fall on taps. */
+function firstTap(large: Node, small: Node): Tap | undefined {
+  const alike = ['strides', 'group'].every((key) => String(large.attrs[key]) === String(small.attrs[key]))
+  const few = small.inputs[1]!.shape.slice(2)
+  const [rates, ownRates] = [numbers(large.attrs.dilations), numbers(small.attrs.dilations)]
+  const inStep = few.every((taps, axis) => taps === 1 || rates[axis] === ownRates[axis])
+  const [pads, ownPads] = [numbers(large.attrs.pads), numbers(small.attrs.pads)]
+  const before = pads.map((pixels, side) => pixels - ownPads[side]!)
+  return alike && inStep ? tapAt(before, rates, few, large.inputs[1]!.shape) : undefined
+}
+
+/** @param before pixels from the large kernel's first tap to the small one's */
+function tapAt(
+  before: readonly number[],
+  rates: readonly number[],
+  few: readonly number[],
+  kernel: readonly number[],
+): Tap | undefined {
+  const tap = [before[0]! / rates[0]!, before[1]! / rates[1]!] as const
+  const isInside = tap.every(
+    (at, axis) => Number.isInteger(at) && at >= 0 && at + few[axis]! <= kernel[axis + 2]!,
+  )
+  return isInside ? tap : undefined
+}
+
+/** @param like whose groups the kernel has that leaves a map as it is */
+function weightsOf({ x, conv, norm }: Branch, like = conv): { kernel: Value; bias: Value | undefined } {
+  const [, kernel, bias] = conv?.inputs ?? [x, identity(x, Number(like?.attrs.group))]
+  if (norm === undefined) return { kernel: kernel!, bias }
+  return foldedInto(normAffine(norm.inputs, norm.attrs), kernel!, bias)
+}
+
+/** [C, C / groups, 1, 1] */
+function identity(x: Value, groups: number): Value {
+  const channels = x.shape[1]!
+  const each = channels / groups
+  const data = new Float32Array(channels * each)
+  for (let c = 0; c < channels; c++) data[c * each + (c % each)] = 1
+  return constant(x.graph, floats(data, [channels, each, 1, 1]))
+}
