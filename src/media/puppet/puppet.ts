@@ -32,6 +32,11 @@ export interface PuppetFrame extends Frame {
   readonly visible: Uint8Array
 }
 
+/** Whether this is the frame of a puppet. */
+export function hasJoints(frame: Frame): frame is PuppetFrame {
+  return 'joints' in frame
+}
+
 /** From back to front. */
 const order: readonly PartName[] = [
   'lowerLeg0',
