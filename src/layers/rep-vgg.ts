@@ -47,7 +47,7 @@ export const repVggBlock: Block = {
   name: 'rep-vgg',
   title: 'RepVGG block',
   file: 'rep-vgg.ts',
-  usedBy: [],
+  usedBy: ['ficelle'],
   examples: [
     {
       label: '64 channels',

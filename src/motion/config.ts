@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import type { Dilations } from '../layers/scope.ts'
 import { InputError } from '../util/errors.ts'
+import { type Design, designSchema, parseDesign } from '../zoo/design.ts'
+import { ficelleDesign } from '../zoo/ficelle.ts'
 import { publishedHourglass, smallHourglass } from '../zoo/hourglass.ts'
 import { findNet, type NetName, netNames } from '../zoo/registry.ts'
 import { type Head, type SkipChoice, skipChoices } from './heads.ts'
@@ -36,7 +38,7 @@ export const headSchema = z.discriminatedUnion('kind', [
   }),
 ])
 
-export const motionConfigSchema = z.strictObject({
+const motionConfigObject = z.strictObject({
   /** The detector's backbone: a name of the zoo. */
   net: z.enum(netNames),
   /** Side of the square frames that the model is made for, in pixels. */
@@ -58,6 +60,8 @@ export const motionConfigSchema = z.strictObject({
     dilations: z.enum(['clipped', 'published']).default('published'),
     /** Widths of the hourglass, where that is the backbone. */
     hourglass: z.strictObject(hourglassSize),
+    /** What ficelle is made of, where that is the backbone. */
+    design: designSchema.optional(),
   }),
   denseMotion: z.strictObject({
     ...hourglassSize,
@@ -77,6 +81,11 @@ export const motionConfigSchema = z.strictObject({
     skips: z.enum(['none', 'coarse', 'all']),
   }),
 })
+
+export const motionConfigSchema = motionConfigObject.refine(
+  ({ net, detector }) => net === 'ficelle' || detector.design === undefined,
+  { path: ['detector', 'design'], error: 'only ficelle has a design' },
+)
 
 export type MotionConfig = z.infer<typeof motionConfigSchema>
 
@@ -128,6 +137,8 @@ export interface SmallConfigOptions {
   readonly skip?: SkipChoice
   /** Default: clipped. */
   readonly dilations?: Dilations
+  /** What ficelle is made of, where that is the network (default: its own). */
+  readonly design?: Design
   /**
    * `light` is for motion in real time at 128x128 and 256x256: its generator does a quarter of the work, and its
    * detector sees frames larger than 64x64 at 64x64 (default: small).
@@ -141,16 +152,17 @@ const lightDetectorSide = 64
 /**
  * A model to train from nothing in minutes on a CPU, at 64x64.
  *
- * @throws InputError for an unknown network or a size that does not fit.
+ * @throws InputError for an unknown network, or a size or design that does not fit.
  */
 export function smallConfig(options: SmallConfigOptions): MotionConfig {
   const { net, size = 64, keypoints = 10, jacobian = true, dilations = 'clipped' } = options
   const light = options.head !== 'fomm'
   const { skip = light ? 'all' : 'none' } = options
   const hourglass = net === 'hourglass' ? publishedHourglass : smallHourglass
+  const design = designOf(options)
   const isLight = options.generator === 'light'
   const scaled = isLight && size > lightDetectorSide
-  const multiple = Math.max(scaled ? lightDetectorSide : 16, findNet(net).multiple({ hourglass }))
+  const multiple = Math.max(scaled ? lightDetectorSide : 16, findNet(net).multiple({ hourglass, design }))
   if (!Number.isInteger(size) || size < multiple || size % multiple !== 0) {
     throw new InputError({
       what: 'the size of frames does not fit the model',
@@ -174,6 +186,7 @@ export function smallConfig(options: SmallConfigOptions): MotionConfig {
       head: light ? { kind: 'light', channels: 32, stride: 2, skip } : { kind: 'fomm', skip },
       dilations,
       hourglass,
+      ...(design && { design }),
     },
     denseMotion: {
       blockExpansion: 16,
@@ -205,4 +218,15 @@ export function smallConfig(options: SmallConfigOptions): MotionConfig {
           skips: 'coarse',
         },
   }
+}
+
+/** Written down even where it is the network's own, which may change. */
+function designOf({ net, design }: SmallConfigOptions): Design | undefined {
+  if (net === 'ficelle') return design === undefined ? ficelleDesign : parseDesign(design)
+  if (design === undefined) return undefined
+  throw new InputError({
+    what: 'the network has no design of its own to choose',
+    got: net,
+    expected: 'ficelle',
+  })
 }

@@ -2,13 +2,13 @@ import type { Value } from '../graph/graph.ts'
 import { resize } from '../graph/ops/resize.ts'
 import { antiAlias, boxFilter } from '../layers/anti-alias.ts'
 import type { Dilations, Scope } from '../layers/scope.ts'
-import type { HourglassSize } from '../zoo/net.ts'
+import type { NetShape } from '../zoo/net.ts'
 import { findNet } from '../zoo/registry.ts'
 import { fommHead, type Head, type HeadResult, lightHead } from './heads.ts'
 import { type Keypoints, softArgmax } from './keypoints.ts'
 import { atQuarter, upsampled } from './upsampling.ts'
 
-export interface DetectorOptions {
+export interface DetectorOptions extends NetShape {
   /** A name of the zoo. */
   readonly net: string
   /** K, the number of keypoints. */
@@ -22,7 +22,6 @@ export interface DetectorOptions {
   readonly filter?: 'gaussian' | 'box'
   readonly head: Head
   readonly dilations: Dilations
-  readonly hourglass?: HourglassSize
 }
 
 export interface Detection extends HeadResult {
@@ -50,7 +49,8 @@ export function detectKeypoints(scope: Scope, image: Value, options: DetectorOpt
     findNet(options.net).features(inner.withDilations(options.dilations), down, {
       channels: head.kind === 'light' ? head.channels : 32,
       skip: head.skip === 'all' ? 'sum' : head.skip,
-      ...(options.hourglass && { hourglass: options.hourglass }),
+      hourglass: options.hourglass,
+      design: options.design,
     }),
   )
   const { predictor, result } = scope.graph.within('head', () => {

@@ -3,6 +3,7 @@ import type { Shape } from '../graph/tensor.ts'
 import type { Scope } from '../layers/scope.ts'
 import type { Skip } from '../layers/skip.ts'
 import { InputError } from '../util/errors.ts'
+import type { Design } from './design.ts'
 
 /** What every network of the zoo says of itself and can build. */
 
@@ -22,13 +23,19 @@ export interface HourglassSize {
   readonly blocks: number
 }
 
-export interface BuildOptions {
-  /** Channels of the result: classes, or maps. */
-  readonly outputs: number
-  readonly hourglass?: HourglassSize
+/** What decides the shape of networks that have no fixed one. */
+export interface NetShape {
+  readonly hourglass?: HourglassSize | undefined
+  /** Of `ficelle` (default: its own). */
+  readonly design?: Design | undefined
 }
 
-export interface FeatureOptions {
+export interface BuildOptions extends NetShape {
+  /** Channels of the result: classes, or maps. */
+  readonly outputs: number
+}
+
+export interface FeatureOptions extends NetShape {
   /** Channels that the decoder is to give; a network whose decoder has a width of its own keeps that. */
   readonly channels: number
   /**
@@ -37,7 +44,6 @@ export interface FeatureOptions {
    * 1/4 has no use for it.
    */
   readonly skip: Skip
-  readonly hourglass?: HourglassSize
 }
 
 /** Feature maps [N, C, H / stride, W / stride]. */
@@ -74,9 +80,9 @@ export interface Net {
   /** What goes from the encoder over to the decoder. */
   readonly skips: 'none' | 'pooling indices' | 'maps'
   /** Stride of the coarsest map. */
-  readonly outputStride: (options?: { readonly hourglass?: HourglassSize }) => number
+  readonly outputStride: (options?: NetShape) => number
   /** Height and width of an input must be multiples of this. */
-  readonly multiple: (options?: { readonly hourglass?: HourglassSize }) => number
+  readonly multiple: (options?: NetShape) => number
   /** What published checkpoints hold besides the parameters that `build` asks for. */
   readonly unused?: (options: BuildOptions) => readonly UnusedParameter[]
   /**

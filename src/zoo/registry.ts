@@ -4,6 +4,7 @@ import { enet, enetOriginal } from './enet.ts'
 import { erfnet } from './erfnet.ts'
 import { esnet } from './esnet.ts'
 import { fcn } from './fcn.ts'
+import { ficelle } from './ficelle.ts'
 import { hourglass, hourglassSmall } from './hourglass.ts'
 import { laednetL, laednetM, laednetS } from './laednet.ts'
 import { lednet, lednetFigure, lednetOfficial } from './lednet.ts'
@@ -31,6 +32,7 @@ export const zoo = {
   'laednet-s': laednetS,
   'laednet-m': laednetM,
   'laednet-l': laednetL,
+  ficelle,
 } as const satisfies {
   readonly [name: string]: Net
 }

@@ -86,7 +86,7 @@ describe('the published detector', () => {
   })
 })
 
-it.each(['lednet', 'enet', 'erfnet', 'edanet', 'lrdnet', 'laednet-s'])(
+it.each(['lednet', 'enet', 'erfnet', 'edanet', 'lrdnet', 'laednet-s', 'ficelle'])(
   'a light detector on %s',
   async (net) => {
     const graph = detectorGraph(smallConfig({ net }))
