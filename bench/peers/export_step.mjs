@@ -19,7 +19,7 @@ const { net, what, out, steps } = readOptions({
 if (out === undefined) throw new Error('say where to write: --out FOLDER')
 
 const stepper = await Stepper.create({ what, net })
-const { weights, buffers, inputs, lossNames, training } = stepper.step
+const { weights, buffers, inputs, reports, training } = stepper.step
 while (stepper.taken < Number(steps)) await stepper.run()
 
 const { state, spare: next } = stepper
@@ -38,7 +38,7 @@ await stepper.compute({ ...state, firstMoment: still }, next)
 const gradient = next.firstMoment.map((moment) => moment / (1 - training.adam.beta1))
 const losses = await stepper.compute(state, next)
 const results = new Map([
-  ...lossNames.map((name, i) => [`loss.${name}`, floats([losses[i]], [])]),
+  ...reports.map((name, i) => [`loss.${name}`, floats([losses[i]], [])]),
   ...named('gradient.', gradient, weights),
   ...named('next.', next.weights, weights),
   ...named('next.', next.buffers, buffers),

@@ -43,6 +43,8 @@ export interface MotionModel {
   readonly config: MotionConfig
   /** How the clips that it was trained on were made square. */
   readonly fit: FitMode
+  /** Whether it can move pictures: a detector that was distilled from another detector cannot. */
+  readonly hasGenerator: boolean
   /** The device that is really used. */
   readonly device: Device
   /**
@@ -86,9 +88,12 @@ export async function openModel(run: RunReference, options: ModelOptions = {}): 
   const { source, frame } = splitGenerator(config)
   const detector = detectorGraph(config)
   const where = join(path, 'weights.safetensors')
-  for (const graph of [detector, source, frame]) checkWeights(weights, parametersOf(graph), where)
+  const hasGenerator = Array.from(weights.keys()).some((name) => name.startsWith('generator.'))
+  const needed = hasGenerator ? [detector, source, frame] : [detector]
+  for (const graph of needed) checkWeights(weights, parametersOf(graph), where)
   // Tracking needs no generator, whose session may take a second to make.
   const openGenerator = async (): Promise<GeneratorSessions> => {
+    if (!hasGenerator) throw noGenerator(path)
     const encoder = await openSession(source, weights, options)
     try {
       return { encoder, generator: await openSession(frame, weights, options) }
@@ -97,7 +102,8 @@ export async function openModel(run: RunReference, options: ModelOptions = {}): 
       throw error
     }
   }
-  return new SessionModel(path, config, fit, await openSession(detector, weights, options), openGenerator)
+  const session = await openSession(detector, weights, options)
+  return new SessionModel({ path, config, fit, hasGenerator }, session, openGenerator)
 }
 
 interface GeneratorSessions {
@@ -144,13 +150,20 @@ class SessionModel implements MotionModel {
   private sessions: Promise<GeneratorSessions> | undefined
   private closed = false
 
+  readonly path: string
+  readonly config: MotionConfig
+  readonly fit: FitMode
+  readonly hasGenerator: boolean
+
   constructor(
-    readonly path: string,
-    readonly config: MotionConfig,
-    readonly fit: FitMode,
+    { path, config, fit, hasGenerator }: Pick<MotionModel, 'path' | 'config' | 'fit' | 'hasGenerator'>,
     private readonly detector: Session,
     private readonly openGenerator: () => Promise<GeneratorSessions>,
   ) {
+    this.path = path
+    this.config = config
+    this.fit = fit
+    this.hasGenerator = hasGenerator
     this.device = detector.device
   }
 
@@ -233,4 +246,13 @@ function pick(tensors: Tensors, { inputs }: Session): Tensors {
 /** The numbers of a tensor that the model's graphs give as float32. */
 function numbers({ data }: Tensor): Float32Array {
   return data as Float32Array
+}
+
+function noGenerator(path: string): InputError {
+  return new InputError({
+    what: 'the run holds a detector alone, and no generator to move pictures with',
+    where: path,
+    expected: 'a run of train, or one that was distilled from such a run',
+    remedy: 'train a model that begins with it: pantin train VIDEO --init RUN --out OTHER',
+  })
 }

@@ -6,7 +6,8 @@ import type { Session, Tensors } from '../runtime/session.ts'
 import { adamInputs, adamScalars } from '../train/adam.ts'
 import { trainingConfigSchema } from '../train/config.ts'
 import { initialState } from '../train/state.ts'
-import { buildTrainingStep, type StateName, stateOutputs } from '../train/step.ts'
+import { buildTrainingStep } from '../train/step.ts'
+import { type StateName, stateOutputs } from '../train/step-state.ts'
 import { drawTransform } from '../train/transform.ts'
 import { Random } from '../util/random.ts'
 
@@ -19,6 +20,8 @@ export interface StepModel {
   readonly state: Readonly<Record<StateName, Tensor>>
   readonly batch: number
   readonly size: number
+  /** What its output `losses` holds. */
+  readonly reports: readonly string[]
 }
 
 /**
@@ -45,6 +48,7 @@ export function lednetStep(): StepModel {
   const vector = (name: StateName) => tensor('float32', [state[name].length], state[name])
   return {
     onnx: toOnnx(step.graph, { weights: step.fixed }),
+    reports: step.reports,
     feeds: {
       frames: tensor('uint8', [2 * batch, model.size, model.size, 3], frames),
       theta: floats(theta, [batch, 2, 3]),

@@ -1,7 +1,6 @@
 import { type Latency, type Sampler, sampleInTurn } from '../compress/latency.ts'
 import { timeOnce } from '../compress/time-once.ts'
 import { floats } from '../graph/tensor.ts'
-import { lossNames } from '../train/step.ts'
 import { EnvironmentError } from '../util/errors.ts'
 import { Random } from '../util/random.ts'
 import type { BrowserServer } from './browser-server.ts'
@@ -73,7 +72,7 @@ async function stepFigure(server: BrowserServer, options: BrowserFiguresOptions)
       feeds: server.offerTensors({ ...model.feeds, ...model.state }),
       carried: carriedState,
     })
-    const difference = await compareLosses(server, native)
+    const difference = await compareLosses(server, native, model.reports)
     const { rounds, latencies } = await sampleInTurn(
       [sampleHere(native), sampleThere(server, 'step')],
       latencyOptions(options),
@@ -103,12 +102,16 @@ async function stepFigure(server: BrowserServer, options: BrowserFiguresOptions)
 }
 
 /** Takes a few steps on both sides. @returns how far apart losses were. @throws EnvironmentError where too far. */
-async function compareLosses(server: BrowserServer, native: NativeStep): Promise<number> {
+async function compareLosses(
+  server: BrowserServer,
+  native: NativeStep,
+  reports: readonly string[],
+): Promise<number> {
   let difference = 0
   for (let i = 0; i < stepWarmUp; i++) {
     const { outputs } = await server.ask({ kind: 'run', session: 'step' })
     const [there, here] = [outputs.losses!, await native.run()]
-    for (const [term, name] of lossNames.entries()) {
+    for (const [term, name] of reports.entries()) {
       if (name === 'gradientNorm') continue
       difference = Math.max(difference, relativeDifference(here[term]!, there[term]!))
     }

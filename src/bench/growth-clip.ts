@@ -62,6 +62,7 @@ export async function longClipFigure(options: LongClipOptions): Promise<Figure> 
     force: true,
     ...(signal && { signal }),
     onProgress(event) {
+      if (event.phase === 'label') return
       const done = event.done / (event.total ?? steps)
       if (event.phase === 'decode' && done < next) return
       look(event.phase, done)

@@ -4,6 +4,7 @@ import { addAnimate } from './commands/animate.ts'
 import { addBench } from './commands/bench.ts'
 import { addCompare } from './commands/compare.ts'
 import { addDemo } from './commands/demo.ts'
+import { addDistil } from './commands/distil.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addEval } from './commands/eval.ts'
 import { addExport } from './commands/export.ts'
@@ -36,6 +37,7 @@ export function createProgram(signal: AbortSignal): Command {
   const adds = [
     addDemo,
     addTrain,
+    addDistil,
     addEval,
     addAnimate,
     addTrack,

@@ -29,6 +29,18 @@ export async function openClip(spec: string): Promise<Clip> {
   return openVideo(spec)
 }
 
+/** Opens all of them, or none. @throws InputError as `openClip`. */
+export async function openClips(specs: readonly string[]): Promise<Clip[]> {
+  const opened: Clip[] = []
+  try {
+    for (const spec of specs) opened.push(await openClip(spec))
+    return opened
+  } catch (error) {
+    await Promise.all(opened.map((clip) => clip.close()))
+    throw error
+  }
+}
+
 /**
  * The picture to animate: a picture file, the first frame of a video, or of a `puppet:` clip.
  *

@@ -70,8 +70,8 @@ function mirror(frame: Uint8Array, size: number): void {
 /** Weights of red, green and blue in the grey that saturation is measured from (ITU-R BT.601). */
 const luma = [0.299, 0.587, 0.114]
 
-/** A colour change [3, 4]: saturation around grey, then contrast around the middle, then brightness. */
-function drawColour(random: Random, amount: number): number[] {
+/** A colour change [3, 4], a matrix and an offset for values in [0, 1]: saturation around grey, then contrast around the middle, then brightness. */
+export function drawColour(random: Random, amount: number): number[] {
   if (amount === 0) return [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]
   const saturation = 1 + random.between(-amount, amount)
   const contrast = 1 + random.between(-amount, amount)

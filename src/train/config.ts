@@ -8,7 +8,8 @@ import { transformDefaults } from './transform.ts'
 const positive = z.number().positive()
 const share = z.number().min(0).lt(1)
 
-export const trainingConfigSchema = z.object({
+/** What every way of training is told. */
+const settings = {
   /** Videos, or puppet specs, as given. */
   clips: z.array(z.string()).min(1),
   fit: z.enum(['crop', 'letterbox']).default('crop'),
@@ -22,6 +23,27 @@ export const trainingConfigSchema = z.object({
   minutes: positive.optional(),
   learningRate: positive.default(2e-3),
   adam: z.object({ beta1: share, beta2: share, epsilon: positive }).default({ ...adamDefaults }),
+  /** Random warps: of equivariance, and of frames that a teacher looks at. */
+  transform: z
+    .object({
+      sigmaAffine: z.number().nonnegative(),
+      sigmaTps: z.number().nonnegative(),
+      points: z.int().min(2),
+    })
+    .default({ ...transformDefaults }),
+  /** Folder of a model or network, as given, whose weights training begins with, where they fit. */
+  init: z.string().optional(),
+  /** Steps between lines of metrics.jsonl. */
+  logEvery: z.int().positive().default(10),
+  /** Seconds between checkpoints and between previews. */
+  checkpointSeconds: positive.default(20),
+  previewSeconds: positive.default(60),
+}
+export const settingsSchema = z.object(settings)
+export type Settings = z.infer<typeof settingsSchema>
+
+export const trainingConfigSchema = z.object({
+  ...settings,
   losses: z
     .object({
       reconstruction: z.number().nonnegative(),
@@ -32,29 +54,19 @@ export const trainingConfigSchema = z.object({
     .default({ reconstruction: 10, perceptual: 10, equivarianceValue: 1, equivarianceJacobian: 1 }),
   /** Scales of the reconstruction pyramid, each half of the one before. */
   scales: z.int().min(1).max(6).default(4),
-  transform: z
-    .object({
-      sigmaAffine: z.number().nonnegative(),
-      sigmaTps: z.number().nonnegative(),
-      points: z.int().min(2),
-    })
-    .default({ ...transformDefaults }),
   augment: z
     .object({ flip: z.boolean(), colour: z.number().min(0).max(1) })
     .default({ flip: false, colour: 0 }),
-  /** Folder of a model or network, as given, whose weights training begins with, where they fit. */
-  init: z.string().optional(),
   /** ONNX file of a network whose outputs are compared, scale by scale: a perceptual loss. */
   perceptual: z.string().optional(),
-  /** Steps between lines of metrics.jsonl. */
-  logEvery: z.int().positive().default(10),
-  /** Seconds between checkpoints and between previews. */
-  checkpointSeconds: positive.default(20),
-  previewSeconds: positive.default(60),
 })
 
 export type TrainingConfig = z.infer<typeof trainingConfigSchema>
 
 /** config.json of a run that `train` made. */
-export const runConfigSchema = z.object({ model: motionConfigSchema, training: trainingConfigSchema })
+export const runConfigSchema = z.object({
+  model: motionConfigSchema,
+  training: trainingConfigSchema,
+  distillation: z.undefined('it was distilled: continue it with distil').optional(),
+})
 export type RunConfig = z.infer<typeof runConfigSchema>

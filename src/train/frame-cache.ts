@@ -1,13 +1,9 @@
-import { randomBytes } from 'node:crypto'
-import { closeSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import type { Clip } from '../media/clip.ts'
 import { createFitter, type FitMode } from '../media/fit.ts'
 import { assertAtLeast } from '../media/frame.ts'
 import { subjectCrop } from '../media/subject.ts'
-import { fileError } from '../store/file-errors.ts'
 import { InputError } from '../util/errors.ts'
+import { RecordFile } from './record-file.ts'
 
 /** Which frames of the cache belong to one clip. */
 export interface CachedClip {
@@ -20,73 +16,41 @@ export interface CachedClip {
   readonly count: number
 }
 
-/**
- * Decoded frames at the network's size, on disk: a clip is never whole in memory, however long it is. The
- * file has no name from the moment it is open, so that it goes with the process, whatever ends it.
- */
+/** Decoded frames at the network's size, on disk: a clip is never whole in memory, however long it is. */
 export class FrameCache {
   readonly clips: CachedClip[] = []
-  private readonly file: number
-  private readonly path: string
-  private unlinked = false
-  private total = 0
+  private readonly file: RecordFile
 
   /** @param size pixels a side of every frame. */
   constructor(readonly size: number) {
-    this.path = join(tmpdir(), `pantin-frames-${randomBytes(8).toString('hex')}`)
-    try {
-      this.file = openSync(this.path, 'wx+', 0o600)
-    } catch (error) {
-      throw fileError(error, this.path, 'written')
-    }
-    try {
-      unlinkSync(this.path)
-      this.unlinked = true
-    } catch {
-      // Windows does not remove open files: close() does it there.
-    }
+    this.file = RecordFile.temporary(size * size * 3)
   }
 
   /** Bytes of one frame: RGB, 8 bits. */
   get frameBytes(): number {
-    return this.size * this.size * 3
+    return this.file.length
   }
 
   /** Number of frames of all clips. */
   get count(): number {
-    return this.total
+    return this.file.count
   }
 
   /** Adds a clip's frames. Each must be RGB [size, size, 3]. */
   async add(name: string, frames: AsyncIterable<Uint8Array>, training: (count: number) => number) {
-    const first = this.total
-    for await (const frame of frames) {
-      try {
-        writeSync(this.file, frame, 0, this.frameBytes, this.total * this.frameBytes)
-      } catch (error) {
-        throw fileError(error, this.path, 'written', this.frameBytes)
-      }
-      this.total++
-    }
-    const count = this.total - first
+    const first = this.count
+    for await (const frame of frames) this.file.append(frame)
+    const count = this.count - first
     this.clips.push({ name, first, count, training: training(count) })
   }
 
   /** Copies frame `index` into `target` at byte `offset`. */
   read(index: number, target: Uint8Array, offset = 0): void {
-    if (index < 0 || index >= this.total) {
-      throw new InputError({
-        what: 'there is no such frame in the cache',
-        got: String(index),
-        expected: `0 to ${this.total - 1}`,
-      })
-    }
-    readSync(this.file, target, offset, this.frameBytes, index * this.frameBytes)
+    this.file.read(index, target, offset)
   }
 
   close(): void {
-    closeSync(this.file)
-    if (!this.unlinked) unlinkSync(this.path)
+    this.file.close()
   }
 }
 

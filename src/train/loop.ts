@@ -1,17 +1,11 @@
 import type { MetricsRecord, Run } from '../store/run.ts'
 import { TrainingError } from '../util/errors.ts'
 import type { Random } from '../util/random.ts'
-import { drawBatch } from './batches.ts'
-import type { RunConfig } from './config.ts'
-import type { FlatLayouts } from './flat.ts'
-import type { FrameCache } from './frame-cache.ts'
-import { writePreview } from './previews.ts'
-import type { Reconstructor } from './reconstruction.ts'
+import type { Settings } from './config.ts'
 import { learningRate } from './schedule.ts'
 import { namedState, namedWeights } from './state.ts'
-import { lossNames, type ReportName } from './step.ts'
 import type { Report, StepSession } from './step-session.ts'
-import { drawTransform } from './transform.ts'
+import type { Task } from './task.ts'
 
 /** Where a run stands; what a checkpoint restores, besides the state vectors. */
 export interface Position {
@@ -26,20 +20,19 @@ export interface Position {
 /** Running sums of what steps report. */
 export interface Window {
   count: number
-  readonly sums: Record<ReportName, number>
+  readonly sums: Record<string, number>
 }
 
-export const emptyWindow = (): Window => ({
+export const emptyWindow = (reports: readonly string[]): Window => ({
   count: 0,
-  sums: Object.fromEntries(lossNames.map((name) => [name, 0])) as Record<ReportName, number>,
+  sums: Object.fromEntries(reports.map((name) => [name, 0])),
 })
 
 export interface LoopParts {
-  readonly run: Run<RunConfig>
-  readonly cache: FrameCache
+  readonly run: Run
+  readonly task: Task
+  readonly settings: Settings
   readonly session: StepSession
-  readonly reconstructor: Reconstructor
-  readonly layouts: FlatLayouts
   readonly random: Random
   readonly position: Position
   /** When this sitting began, as performance.now() tells it. */
@@ -67,21 +60,19 @@ export interface StepEvent {
  * @throws TrainingError where a loss or gradient is not finite: the state before that step is saved.
  */
 export async function trainLoop(parts: LoopParts): Promise<boolean> {
-  const { run, session, position, random, cache, signal } = parts
-  const { training } = run.config
+  const { run, task, settings, session, position, random, signal } = parts
   const elapsed = () => position.elapsedBefore + (performance.now() - parts.startedAt) / 1000
   const progress = () =>
-    training.steps !== undefined ? position.step / training.steps : elapsed() / (60 * training.minutes!)
+    settings.steps !== undefined ? position.step / settings.steps : elapsed() / (60 * settings.minutes!)
   let [savedAt, previewedAt] = [elapsed(), elapsed()]
 
   while (progress() < 1) {
     if (signal?.aborted) break
     const randomState = random.state
-    const batch = drawBatch(random, cache, training.batch, training.augment)
-    const transform = drawTransform(random, training.batch, training.transform)
+    const batch = task.draw(random)
     const number = position.step + 1
-    const rate = learningRate(training.learningRate, progress(), number)
-    const { report, taken } = await session.run(number, rate, { ...batch, ...transform })
+    const rate = learningRate(settings.learningRate, progress(), number)
+    const { report, taken } = await session.run(number, rate, batch)
     if (!taken) {
       random.state = randomState
       await save(parts, elapsed())
@@ -91,16 +82,16 @@ export async function trainLoop(parts: LoopParts): Promise<boolean> {
     record(parts, report, rate, elapsed())
     parts.onStep({
       step: number,
-      steps: training.steps,
+      steps: settings.steps,
       elapsed: elapsed(),
       progress: Math.min(1, progress()),
-      loss: report.loss,
+      loss: report.loss!,
     })
-    if (elapsed() - savedAt >= training.checkpointSeconds) {
+    if (elapsed() - savedAt >= settings.checkpointSeconds) {
       await save(parts, elapsed())
       savedAt = elapsed()
     }
-    if (elapsed() - previewedAt >= training.previewSeconds) {
+    if (elapsed() - previewedAt >= settings.previewSeconds) {
       await preview(parts, elapsed())
       previewedAt = elapsed()
     }
@@ -112,19 +103,26 @@ export async function trainLoop(parts: LoopParts): Promise<boolean> {
 }
 
 /** Adds a step's report, and writes a line of metrics when the window is full. */
-function record({ run, position }: LoopParts, report: Report, rate: number, elapsed: number): void {
+function record(
+  { run, task, settings, position }: LoopParts,
+  report: Report,
+  rate: number,
+  elapsed: number,
+): void {
   const { window, step } = position
+  const { reports } = task.step
   window.count++
-  for (const name of lossNames) window.sums[name] += report[name]
-  if (step % run.config.training.logEvery !== 0) return
-  const means = Object.fromEntries(lossNames.map((name) => [name, window.sums[name] / window.count]))
+  for (const name of reports) window.sums[name]! += report[name]!
+  if (step % settings.logEvery !== 0) return
+  const means = Object.fromEntries(reports.map((name) => [name, window.sums[name]! / window.count]))
   const line: MetricsRecord = { step, elapsed: round(elapsed), learningRate: rate, ...means }
   run.appendMetrics(line)
-  position.window = emptyWindow()
+  position.window = emptyWindow(reports)
 }
 
 /** Checkpoint first: the weights file can be made again from it, not the other way round. */
-async function save({ run, session, layouts, random, position }: LoopParts, elapsed: number): Promise<void> {
+async function save({ run, task, session, random, position }: LoopParts, elapsed: number): Promise<void> {
+  const layouts = task.step
   await run.saveCheckpoint({
     step: position.step,
     elapsed,
@@ -132,20 +130,20 @@ async function save({ run, session, layouts, random, position }: LoopParts, elap
     tensors: namedState(session.state, layouts),
     extra: new Map([['window', JSON.stringify(position.window)]]),
   })
-  await run.saveWeights(namedWeights(session.state, layouts), new Map([['step', String(position.step)]]))
+  const trained = namedWeights(session.state, layouts)
+  await run.saveWeights(task.weights?.(trained) ?? trained, new Map([['step', String(position.step)]]))
 }
 
 async function preview(parts: LoopParts, elapsed: number): Promise<void> {
-  const { run, reconstructor, cache, session, position } = parts
-  const path = run.previewPath(position.step)
-  const { l1, still } = await writePreview(path, reconstructor, cache, session.state)
-  run.appendMetrics({ step: position.step, elapsed: round(elapsed), preview: { l1, still } })
+  const { run, task, session, position } = parts
+  const measures = await task.preview(run.previewPath(position.step), session.state)
+  run.appendMetrics({ step: position.step, elapsed: round(elapsed), preview: measures })
 }
 
 const round = (seconds: number) => Math.round(seconds * 1000) / 1000
 
 function notFinite(path: string, step: number, report: Report): TrainingError {
-  const bad = lossNames.filter((name) => !Number.isFinite(report[name]))
+  const bad = Object.keys(report).filter((name) => !Number.isFinite(report[name]))
   return new TrainingError({
     what: `training stopped at step ${step}: a number is not finite`,
     where: path,

@@ -28,7 +28,11 @@ export class Reconstructor {
     private readonly size: number,
   ) {}
 
-  static async create(model: MotionConfig, layouts: FlatLayouts, device: Device): Promise<Reconstructor> {
+  static async create(
+    model: MotionConfig,
+    layouts: FlatLayouts,
+    device: Device | 'auto',
+  ): Promise<Reconstructor> {
     const session = await createSession(reconstructionGraph(model, layouts), { device })
     return new Reconstructor(session, model.size)
   }

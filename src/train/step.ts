@@ -7,32 +7,27 @@ import {
   clip,
   concat,
   constant,
-  gradient,
   gridSample,
   input,
   matmul,
   mul,
   reduceMean,
-  reduceSum,
   reshape,
-  simplify,
   sliceAxis,
-  sqrt,
-  square,
   sub,
   transpose,
 } from '../graph/ops/index.ts'
-import { floats, type Tensor } from '../graph/tensor.ts'
+import { floats } from '../graph/tensor.ts'
 import { coordinateGrid } from '../layers/coordinate-grid.ts'
 import { Scope } from '../layers/scope.ts'
 import type { MotionConfig } from '../motion/config.ts'
 import type { Keypoints } from '../motion/keypoints.ts'
 import { inverse2x2, product2x2 } from '../motion/matrix2x2.ts'
 import { animateFrame, detect } from '../motion/model.ts'
-import { type AdamOptions, adam } from './adam.ts'
-import { copyWithFlat, type FlatLayout, flatLayout, flatten } from './flat.ts'
+import type { AdamOptions } from './adam.ts'
 import { pyramidLoss } from './losses.ts'
 import type { PerceptualLoss } from './perceptual.ts'
+import { type TrainingStep, withState } from './step-state.ts'
 import { type Transform, type TransformOptions, warp, warpJacobian } from './transform.ts'
 
 export interface LossWeights {
@@ -53,44 +48,13 @@ export interface StepOptions {
   readonly perceptual?: PerceptualLoss
 }
 
-/** What a step reports, in the order of its output `losses`. */
-export const lossNames = [
-  'loss',
-  'reconstruction',
-  'perceptual',
-  'equivarianceValue',
-  'equivarianceJacobian',
-  'gradientNorm',
-] as const
-export type ReportName = (typeof lossNames)[number]
-
-/** A training step as one graph, and where each weight and buffer stands in its flat vectors. */
-export interface TrainingStep {
-  /**
-   * Inputs: `frames` uint8 [2 batch, size, size, 3], `theta`, `spline`, (`colour`), `weights`, `buffers`,
-   * `firstMoment`, `secondMoment`, and Adam's scalars. Outputs: `losses`, as `lossNames` lists them, and the four vectors under the
-   * names of `stateOutputs`.
-   */
-  readonly graph: Graph
-  readonly weights: FlatLayout
-  readonly buffers: FlatLayout
-  /** Contents of the parameters that are not trained: those of a perceptual network. */
-  readonly fixed: ReadonlyMap<string, Tensor>
-}
-
-/** Names of the state vectors: as inputs, and as outputs. */
-export const stateOutputs = {
-  weights: 'weights.next',
-  buffers: 'buffers.next',
-  firstMoment: 'firstMoment.next',
-  secondMoment: 'secondMoment.next',
-} as const
-export type StateName = keyof typeof stateOutputs
-
 /**
  * One step of unsupervised training (Siarohin et al. 2019, section 3.3): keypoints of source and driving
  * frame, reconstruction of the driving frame from the source, equivariance of the keypoints under a random
  * warp of the driving frame, gradients, running statistics and Adam.
+ *
+ * @returns a step with the inputs `frames` uint8 [2 batch, size, size, 3], `theta`, `spline` and, where batches
+ * bring colour changes, `colour`; it reports the loss and its terms
  */
 export function buildTrainingStep(model: MotionConfig, options: StepOptions): TrainingStep {
   const { batch, weights: factors } = options
@@ -123,45 +87,7 @@ export function buildTrainingStep(model: MotionConfig, options: StepOptions): Tr
     ),
   }
   const loss = addAll(Object.values(terms))
-  const step = withState(scope, { loss, ...terms }, options.adam)
-  return { ...step, fixed: options.perceptual?.weights ?? new Map() }
-}
-
-/** Adds gradients and the optimiser, and reads all parameters from flat vectors. */
-function withState(
-  scope: Scope,
-  terms: Readonly<Record<Exclude<ReportName, 'gradientNorm'>, Value>>,
-  options: AdamOptions,
-): Omit<TrainingStep, 'fixed'> {
-  const parameters = [...scope.parameters.values()]
-  const weights = flatLayout(parameters, 'weight')
-  const buffers = flatLayout(parameters, 'buffer')
-  const leaves = weights.entries.map(({ name }) => scope.parameters.get(name)!)
-  const grads = gradient(terms.loss, leaves)
-  const grad = flatten(new Map(weights.entries.map(({ name }, i) => [name, grads[i]!])), weights)
-  const nextBuffers = flatten(new Map([...scope.parameters, ...scope.updates]), buffers)
-
-  const gradientNorm = sqrt(reduceSum(square(grad)))
-  const reports = { ...terms, gradientNorm }
-  const losses = concat(
-    lossNames.map((name) => reshape(reports[name], [1])),
-    0,
-  )
-  const flat = copyWithFlat([losses, grad, nextBuffers], { weights, buffers })
-  const { graph } = flat
-  const moment = (name: StateName) => input(graph, name, 'float32', [weights.size])
-  const state = {
-    weights: flat.weights,
-    firstMoment: moment('firstMoment'),
-    secondMoment: moment('secondMoment'),
-  }
-  const next = adam(state, flat.copy(grad), options)
-  graph.output('losses', flat.copy(losses))
-  graph.output(stateOutputs.weights, next.weights)
-  graph.output(stateOutputs.buffers, flat.copy(nextBuffers))
-  graph.output(stateOutputs.firstMoment, next.firstMoment)
-  graph.output(stateOutputs.secondMoment, next.secondMoment)
-  return { graph: simplify(graph), weights, buffers }
+  return withState(scope, { loss, ...terms }, options.adam, options.perceptual?.weights)
 }
 
 /** Frames as fed, as images [N, 3, H, W] in [0, 1], with the batch's colour changes. */

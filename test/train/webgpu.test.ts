@@ -13,6 +13,7 @@ import { softwareVulkan, withoutVulkan } from '../support/software-vulkan.ts'
 const script = (url: (path: string) => string) => `
 import { adamDefaults } from ${JSON.stringify(url('src/train/adam.ts'))}
 import { trainingConfigSchema } from ${JSON.stringify(url('src/train/config.ts'))}
+import { tensor } from ${JSON.stringify(url('src/graph/tensor.ts'))}
 import { initialState } from ${JSON.stringify(url('src/train/state.ts'))}
 import { buildTrainingStep } from ${JSON.stringify(url('src/train/step.ts'))}
 import { StepSession } from ${JSON.stringify(url('src/train/step-session.ts'))}
@@ -32,7 +33,7 @@ for (const net of ['hourglass', 'lednet']) {
     const step = buildTrainingStep(model, {
       batch: 2, scales: 3, weights: config.losses, transform: config.transform, adam: adamDefaults, colour: false,
     })
-    const session = await StepSession.create(step, config, model.size, initialState(step, random))
+    const session = await StepSession.create(step, config, initialState(step, random))
     device = session.device
     const frames = new Uint8Array(4 * model.size * model.size * 3)
     let at = 0
@@ -40,10 +41,11 @@ for (const net of ['hourglass', 'lednet']) {
       frames.set(frame.data, at)
       at += frame.data.length
     }
+    const { theta, spline } = drawTransform(random, 2, config.transform)
     const feeds = {
-      frames,
-      colour: new Float32Array(24),
-      ...drawTransform(random, 2, config.transform),
+      frames: tensor('uint8', [4, model.size, model.size, 3], frames),
+      theta: tensor('float32', [2, 2, 3], theta),
+      spline: tensor('float32', [2, config.transform.points ** 2, 1], spline),
     }
     const { taken } = await session.run(1, 1e-3, feeds)
     if (!taken) throw new Error('the step was not finite on ' + name)

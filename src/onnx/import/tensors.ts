@@ -29,15 +29,7 @@ export function readTensor(proto: TensorProto): Tensor {
       remedy: 'convert the model to 32-bit floats',
     })
   }
-  if (proto.dataLocation === DataLocation.EXTERNAL || proto.externalData.length > 0) {
-    throw new FormatError({
-      what: 'a tensor lies in another file',
-      where,
-      got: proto.externalData.find(({ key }) => key === 'location')?.value ?? 'external data',
-      expected: 'a model in one file',
-      remedy: 'save it with onnx.save_model(model, path, save_as_external_data=False)',
-    })
-  }
+  assertStoredHere(proto, where)
   const shape = readShape(proto.dims, where)
   const values = [proto.floatData, proto.int32Data, proto.int64Data].find((list) => list.length > 0)
   return values === undefined
@@ -89,5 +81,17 @@ function wrongSize(where: string, got: string, expected: string): FormatError {
     got,
     expected,
     remedy: 'fetch or export the file again',
+  })
+}
+
+/** Refuses a tensor of another file, whose name may be any path of the machine. @throws FormatError */
+export function assertStoredHere({ dataLocation, externalData }: TensorProto, where: string): void {
+  if (dataLocation !== DataLocation.EXTERNAL && externalData.length === 0) return
+  throw new FormatError({
+    what: 'a tensor lies in another file',
+    where,
+    got: externalData.find(({ key }) => key === 'location')?.value ?? 'external data',
+    expected: 'a model in one file',
+    remedy: 'save it with onnx.save_model(model, path, save_as_external_data=False)',
   })
 }

@@ -1,0 +1,110 @@
+import { readFile, stat } from 'node:fs/promises'
+import { tensor } from '../graph/tensor.ts'
+import { assertSelfContained } from '../onnx/self-contained.ts'
+import { createSession } from '../runtime/node.ts'
+import { describePort, type PortType, type Session } from '../runtime/session.ts'
+import { fileError } from '../store/file-errors.ts'
+import { FormatError } from '../util/errors.ts'
+import type { KeypointDetector, OpenDetectorOptions } from './keypoint-detector.ts'
+import { toPlanes } from './pixels.ts'
+import { type OutputNames, SessionDetector } from './session-detector.ts'
+
+/**
+ * A detector in an ONNX file, of whatever maker.
+ *
+ * Its one input is a square picture: float32 [N, 3, S, S] in [0, 1], or uint8 [N, S, S, 3]. Its outputs, by name
+ * or else by shape: `value` [N, K, 2] in [-1, 1]; `jacobian` [N, K, 2, 2]; `heatmap` [N, K, h, w], each of sum 1;
+ * `features` [N, F, h, w].
+ *
+ * @throws InputError where there is no such file, FormatError where it holds something else.
+ */
+export async function openOnnxDetector(
+  path: string,
+  { device = 'auto', details = false }: OpenDetectorOptions,
+): Promise<KeypointDetector> {
+  const bytes = await readModel(path)
+  const session = await createSession(bytes, { device })
+  try {
+    const { name, layout, size } = inputOf(session, path)
+    const { heatmap, features, ...names } = outputsOf(session, path)
+    return new SessionDetector(session, {
+      ...{ path, size },
+      names: details ? { ...names, heatmap, features } : names,
+      feed: (picture) => ({
+        [name]:
+          layout === 'planes'
+            ? toPlanes(picture, size)
+            : tensor('uint8', [1, size, size, 3], picture.slice()),
+      }),
+    })
+  } catch (error) {
+    await session.close()
+    throw error
+  }
+}
+
+/** No detector for phones comes near this. */
+const mostBytes = 1 << 30
+
+async function readModel(path: string): Promise<Uint8Array> {
+  try {
+    const { size } = await stat(path)
+    if (size > mostBytes) {
+      throw new FormatError({
+        what: 'too large',
+        where: path,
+        got: `${size} bytes`,
+        expected: `under ${mostBytes}`,
+      })
+    }
+    const bytes = await readFile(path)
+    assertSelfContained(bytes)
+    return bytes
+  } catch (error) {
+    throw fileError(error, path, 'read')
+  }
+}
+
+/** The picture that a model takes. */
+function inputOf({ inputs }: Session, where: string) {
+  const [entry, ...others] = inputs
+  const port = entry?.[1]
+  const layout = port && layoutOf(port)
+  const [height, width] = (layout === 'planes' ? port?.shape.slice(2) : port?.shape.slice(1)) ?? []
+  if (entry !== undefined && others.length === 0 && layout !== undefined && height === width) {
+    if (typeof height === 'number') return { name: entry[0], layout, size: height }
+  }
+  throw new FormatError({
+    what: 'the model does not take one square picture',
+    where,
+    got: Array.from(inputs, ([name, type]) => `${name} ${describePort(type)}`).join(', ') || 'no input',
+    expected: 'one input float32 [N, 3, S, S] or uint8 [N, S, S, 3], with S a number',
+    remedy: 'export it with a fixed size',
+  })
+}
+
+function layoutOf({ dtype, shape }: PortType): 'planes' | 'pixels' | undefined {
+  const one = shape.length === 4 && (typeof shape[0] === 'string' || shape[0] === 1)
+  if (one && dtype === 'float32' && shape[1] === 3) return 'planes'
+  return one && dtype === 'uint8' && shape[3] === 3 ? 'pixels' : undefined
+}
+
+function outputsOf({ outputs }: Session, where: string): OutputNames {
+  const named = (...names: string[]) => names.find((name) => outputs.has(name))
+  const shaped = (fits: (shape: PortType['shape']) => boolean) => {
+    const found = Array.from(outputs).filter(([, { dtype, shape }]) => dtype === 'float32' && fits(shape))
+    return found.length === 1 ? found[0]![0] : undefined
+  }
+  const value = named('value') ?? shaped((shape) => shape.length === 3 && shape[2] === 2)
+  const jacobian =
+    named('jacobian') ?? shaped((shape) => shape.length === 4 && shape[2] === 2 && shape[3] === 2)
+  if (value !== undefined) {
+    return { value, jacobian, heatmap: named('heatmap'), features: named('features', 'predictor') }
+  }
+  throw new FormatError({
+    what: 'the model gives no keypoints',
+    where,
+    got: Array.from(outputs, ([name, type]) => `${name} ${describePort(type)}`).join(', '),
+    expected: 'an output `value` float32 [N, K, 2], in [-1, 1]',
+  })
+}

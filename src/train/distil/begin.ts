@@ -1,0 +1,102 @@
+import type { KeypointDetector } from '../../animate/keypoint-detector.ts'
+import { type MotionConfig, smallConfig } from '../../motion/config.ts'
+import type { Run } from '../../store/run.ts'
+import { InputError } from '../../util/errors.ts'
+import { type Settings, settingsSchema } from '../config.ts'
+import {
+  checkedOptions,
+  type DetectorChoices,
+  detectorFacts,
+  makeRun,
+  type RunOptions,
+  runLength,
+} from '../run-options.ts'
+import {
+  type DistilConfig,
+  type DistilLosses,
+  type Distillation,
+  distilConfigSchema,
+  distilLossDefaults,
+  distillationSchema,
+} from './config.ts'
+
+/** What a student is asked for, and the run folder that comes of it. */
+
+export interface DistilOptions
+  extends RunOptions,
+    DetectorChoices,
+    Partial<Omit<Settings, 'clips'>>,
+    Partial<Omit<Distillation, 'teacher' | 'losses'>> {
+  /** A run folder, or an ONNX file with an output `value` [N, K, 2] in [-1, 1]. */
+  readonly teacher: string
+  /** Weights of losses; those that are not given have their defaults. */
+  readonly losses?: Partial<DistilLosses>
+  /** The student's whole model, in place of `net` and the like; of the teacher's size and keypoints. */
+  readonly model?: MotionConfig
+  /** Folder that keeps what teachers said, for other students of the same clips (default: none is kept). */
+  readonly cache?: string
+}
+
+/**
+ * Options with their defaults.
+ *
+ * @param motion the teacher's model, where it is a run
+ * @throws InputError that names the option.
+ */
+export function resolveDistil(
+  clips: readonly string[],
+  teacher: KeypointDetector,
+  motion: MotionConfig | undefined,
+  options: DistilOptions,
+): DistilConfig {
+  const { out, resume, force, signal, onProgress, teacher: path, losses, model: given, ...rest } = options
+  const { cache, net, head, skip, dilations, soften, variants, colour, ...settings } = rest
+  const model = given ?? studentConfig(teacher, motion, options)
+  if (model.size !== teacher.size || model.keypoints !== teacher.keypoints) {
+    throw new InputError({
+      what: 'student and teacher do not see the same',
+      got: `${model.keypoints} keypoints in pictures of ${model.size} pixels`,
+      expected: `${teacher.keypoints} in pictures of ${teacher.size}, as the teacher`,
+    })
+  }
+  return {
+    model,
+    training: checkedOptions(settingsSchema, { ...settings, ...runLength(settings), clips: [...clips] }),
+    distillation: checkedOptions(distillationSchema, {
+      teacher: path,
+      losses: { ...distilLossDefaults, ...losses },
+      ...{ soften, variants, colour },
+    }),
+  }
+}
+
+/** A light detector for what the teacher sees, with the teacher's motion and generator behind it. */
+function studentConfig(
+  { size, keypoints, jacobian }: KeypointDetector,
+  motion: MotionConfig | undefined,
+  { net = 'lednet', head, skip, dilations }: DetectorChoices,
+): MotionConfig {
+  const own = smallConfig({
+    ...{ net, size, keypoints, jacobian, generator: 'light' },
+    ...(head && { head }),
+    ...(skip && { skip }),
+    ...(dilations && { dilations }),
+  })
+  if (motion === undefined) return own
+  const { alignCorners, denseMotion, generator } = motion
+  return { ...own, alignCorners, denseMotion, generator }
+}
+
+/** Makes the run folder, or opens it to go on. @throws InputError where the folder or an option does not fit. */
+export function beginDistil(config: DistilConfig, options: DistilOptions): Promise<Run<DistilConfig>> {
+  return makeRun({ config, options, schema: distilConfigSchema, facts, always: ['clips', 'teacher'] })
+}
+
+function facts({ model, training, distillation }: DistilConfig) {
+  const { clips, steps, minutes, batch, seed, holdout, fit } = training
+  return {
+    ...{ clips, steps, minutes, batch, seed, holdout, fit },
+    ...distillation,
+    ...detectorFacts(model),
+  }
+}

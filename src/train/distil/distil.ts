@@ -1,0 +1,88 @@
+import { loadRun } from '../../animate/load.ts'
+import { openDetector } from '../../animate/open-detector.ts'
+import { startingWeights } from '../../convert/starting-weights.ts'
+import type { Tensor } from '../../graph/tensor.ts'
+import type { Clip } from '../../media/clip.ts'
+import { openClips } from '../../media/source.ts'
+import { detectorGraph } from '../../motion/model.ts'
+import type { Run } from '../../store/run.ts'
+import { assertUsable } from '../frame-cache.ts'
+import { sit, type TrainedRun } from '../sitting.ts'
+import { beginDistil, type DistilOptions, resolveDistil } from './begin.ts'
+import type { DistilConfig } from './config.ts'
+import { labelLayout, type StudentGrids } from './labels.ts'
+import type { Pool } from './pool.ts'
+import { labelledPool } from './pool-store.ts'
+import { distilTask } from './task.ts'
+
+export type { DistilOptions } from './begin.ts'
+
+/**
+ * Trains a light detector to find what a teacher finds, and writes a run folder. The teacher looks at each
+ * picture once. With a run as teacher, the student's run has the teacher's generator, so that it animates; with
+ * an ONNX file it tracks.
+ *
+ * @param clips paths of videos, or puppet specs (`puppet:7`); no labels are needed
+ * @throws InputError for options, a teacher or clips that cannot be used, before anything is written;
+ * TrainingError where numbers stop being finite; EnvironmentError where the device or the disk fails.
+ */
+export async function distil(clips: string | readonly string[], options: DistilOptions): Promise<TrainedRun> {
+  const startedAt = performance.now()
+  const specs = typeof clips === 'string' ? [clips] : clips
+  const teacher = await openDetector(options.teacher, {
+    details: true,
+    ...(options.device && { device: options.device }),
+  })
+  let opened: Clip[] = []
+  let run: Run<DistilConfig> | undefined
+  let pool: Pool | undefined
+  try {
+    const generator = await generatorOf(options.teacher)
+    const config = resolveDistil(specs, teacher, generator?.config, options)
+    const layout = labelLayout(teacher, config.distillation.losses, gridsOf(config))
+    opened = await openClips(specs)
+    assertUsable(opened, { size: config.model.size, holdout: config.training.holdout })
+    const start = config.training.init && (await startingWeights(config.training.init, config.model))
+    run = await beginDistil(config, options)
+    pool = await labelledPool(opened, {
+      ...{ config: run.config, teacher, layout, grids: gridsOf(run.config) },
+      ...(options.cache !== undefined && { keepIn: options.cache }),
+      ...(options.signal && { signal: options.signal }),
+      onProgress: (phase, done, total) => options.onProgress?.({ phase, done, total }),
+    })
+    const { training } = run.config
+    const task = await distilTask(run.config, pool, generator?.weights ?? new Map(), training.device)
+    try {
+      return await sit(run, {
+        ...{ task, startedAt, settings: training, start: start || undefined },
+        ...(options.signal && { signal: options.signal }),
+        ...(options.onProgress && { onProgress: options.onProgress }),
+      })
+    } finally {
+      await task.close()
+    }
+  } catch (error) {
+    // Stopped before training: nothing is lost, and the run can be resumed from its beginning.
+    if (run === undefined || pool !== undefined || !options.signal?.aborted) throw error
+    return { path: run.path, steps: 0, seconds: 0, loss: Number.NaN, device: 'none yet', interrupted: true }
+  } finally {
+    pool?.close()
+    run?.close()
+    await Promise.all([teacher.close(), ...opened.map((clip) => clip.close())])
+  }
+}
+
+/** A teacher's model besides its detector, where it is a run that has one. */
+async function generatorOf(teacher: string) {
+  if (teacher.toLowerCase().endsWith('.onnx')) return undefined
+  const { config, weights } = await loadRun(teacher)
+  const kept = Array.from(weights).filter(([name]) => name.startsWith('generator.'))
+  return { config, weights: new Map<string, Tensor>(kept) }
+}
+
+/** Grids of the student's maps. */
+function gridsOf({ model }: DistilConfig): StudentGrids {
+  const { outputs } = detectorGraph(model, { details: true })
+  const grid = (name: string) => outputs.get(name)!.shape.slice(2) as [number, number]
+  return { heatmap: grid('heatmap'), features: grid('predictor') }
+}

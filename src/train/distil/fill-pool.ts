@@ -1,0 +1,66 @@
+import type { KeypointDetector } from '../../animate/keypoint-detector.ts'
+import { Random } from '../../util/random.ts'
+import type { FrameCache } from '../frame-cache.ts'
+import { RecordFile } from '../record-file.ts'
+import type { DistilConfig } from './config.ts'
+import { type LabelLayout, labeller, type StudentGrids } from './labels.ts'
+import { Pool } from './pool.ts'
+import { drawVariant } from './variants.ts'
+
+export interface FillOptions {
+  readonly config: DistilConfig
+  readonly teacher: KeypointDetector
+  readonly cache: FrameCache
+  readonly layout: LabelLayout
+  readonly grids: StudentGrids
+  /** Where the records go (default: a file that goes with the process). */
+  readonly file?: RecordFile
+  readonly signal?: AbortSignal
+  onLabel?(done: number, total: number): void
+}
+
+/** Bytes of a picture with its label. */
+export const recordLength = (size: number, { length }: LabelLayout): number => size * size * 3 + 4 * length
+
+/** Has the teacher label all frames of a cache, and variants of those that may be trained on. */
+export async function fillPool(options: FillOptions): Promise<Pool> {
+  const { config, teacher, cache, layout, grids, signal } = options
+  const { training, distillation } = config
+  const { size, clips } = cache
+  const file = options.file ?? RecordFile.temporary(recordLength(size, layout))
+  const toLabel = labeller(teacher, layout, grids, distillation.soften)
+  const trained = clips.flatMap(({ first, training: count }) =>
+    Array.from({ length: count }, (_, i) => first + i),
+  )
+  const total = cache.count + distillation.variants * trained.length
+  let done = 0
+  const add = async (frame: Uint8Array) => {
+    signal?.throwIfAborted()
+    const record = new Uint8Array(file.length)
+    const label = toLabel(await teacher.detect(frame))
+    record.set(frame)
+    record.set(new Uint8Array(label.buffer), frame.length)
+    file.append(record)
+    options.onLabel?.(++done, total)
+  }
+  try {
+    const frame = new Uint8Array(cache.frameBytes)
+    for (let i = 0; i < cache.count; i++) {
+      cache.read(i, frame)
+      await add(frame)
+    }
+    // Of its own, so that a run that is resumed has the same pictures.
+    const random = new Random(training.seed).fork()
+    const { colour } = distillation
+    for (let variant = 0; variant < distillation.variants; variant++) {
+      for (const index of trained) {
+        cache.read(index, frame)
+        await add(drawVariant(random, frame, size, { colour, transform: training.transform }))
+      }
+    }
+    return new Pool(file, size, layout, clips)
+  } catch (error) {
+    file.close()
+    throw error
+  }
+}

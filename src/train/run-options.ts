@@ -1,0 +1,122 @@
+import type { z } from 'zod'
+import type { Dilations } from '../layers/scope.ts'
+import type { MotionConfig } from '../motion/config.ts'
+import type { Head, SkipChoice } from '../motion/heads.ts'
+import { describeDevices } from '../runtime/node.ts'
+import { createRun, openRun, type Run } from '../store/run.ts'
+import { InputError } from '../util/errors.ts'
+import { version } from '../util/version.ts'
+
+/** What every way of training is asked for, and the run folder that comes of it. */
+
+export interface RunOptions {
+  /** The run folder to make, or to continue with `resume`. */
+  readonly out: string
+  /** Continue the run in `out` from its last checkpoint, by its own configuration. */
+  readonly resume?: boolean
+  /** Replace a run that is in `out`. */
+  readonly force?: boolean
+  /** Ends training early: the state is saved, and `interrupted` says so. */
+  readonly signal?: AbortSignal
+  onProgress?(event: TrainProgress): void
+}
+
+/** How the detector is made. */
+export interface DetectorChoices {
+  /** Backbone of the detector, a name of the zoo (default lednet). */
+  readonly net?: string
+  /** The detector's head (default light). */
+  readonly head?: Head['kind']
+  /** How maps of the encoder join on the way to the head (default: all for the light head, none for FOMM's). */
+  readonly skip?: SkipChoice
+  /** What becomes of dilations that are larger than the map (default clipped). */
+  readonly dilations?: Dilations
+}
+
+/** What `onProgress` is told: frames decoded, then labelled by a teacher if there is one, then steps. */
+export type TrainProgress =
+  | { readonly phase: 'decode' | 'label'; readonly done: number; readonly total: number }
+  | {
+      readonly phase: 'train'
+      readonly done: number
+      /** Undefined where minutes decide. */
+      readonly total: number | undefined
+      /** Part of the run that is done, 0 to 1. */
+      readonly progress: number
+      /** Steps a second, over this sitting. */
+      readonly rate: number
+      readonly etaSeconds: number
+      readonly loss: number
+      readonly device: string
+    }
+
+/** How long a run takes where nothing is said. */
+const defaultMinutes = 8
+
+/** The length of a run. @throws InputError where it is given twice. */
+export function runLength({ steps, minutes }: { steps?: number | undefined; minutes?: number | undefined }) {
+  if (steps !== undefined && minutes !== undefined) {
+    throw new InputError({ what: 'a run ends after steps or after minutes, not both', remedy: 'give one' })
+  }
+  return steps === undefined ? { minutes: minutes ?? defaultMinutes } : { steps }
+}
+
+/** Options as a schema has them, with its defaults. @throws InputError that names the option. */
+export function checkedOptions<T>(schema: z.ZodType<T>, given: object): T {
+  const result = schema.safeParse(given)
+  if (result.success) return result.data
+  const [issue] = result.error.issues
+  throw new InputError({
+    what: `the option ${issue!.path.join('.') || 'list'} is not usable`,
+    expected: issue!.message,
+  })
+}
+
+/** What makes a detector, as options name it. */
+export const detectorFacts = ({ net, detector: { head, dilations } }: MotionConfig) => ({
+  net,
+  head: head.kind,
+  skip: head.skip,
+  dilations,
+})
+
+/** A run that is to be made or continued. */
+export interface RunRequest<T extends object> {
+  readonly config: T
+  readonly schema: z.ZodType<T>
+  readonly options: RunOptions & object
+  /** What options say, by their names: a run is resumed only as it was begun. */
+  facts(config: T): Readonly<Record<string, unknown>>
+  /** Names of facts that were given, if not as options. */
+  readonly always: readonly string[]
+}
+
+/** Makes the run folder, or opens it to go on. @throws InputError where the folder or an option does not fit. */
+export async function makeRun<T extends object>({
+  config,
+  schema,
+  options,
+  facts,
+  always,
+}: RunRequest<T>): Promise<Run<T>> {
+  const { out, resume, force = false } = options
+  if (!resume) {
+    const devices = await describeDevices()
+    return createRun(out, { config, version, force, environment: { devices } })
+  }
+  const run = await openRun(out, schema, { write: true })
+  const [begun, asked] = [facts(run.config), facts(config)].map((all) => new Map(Object.entries(all)))
+  const given = new Set([...always, ...Object.keys(options)])
+  for (const [name, now] of asked!) {
+    const [got, expected] = [now, begun!.get(name)].map((fact) => JSON.stringify(fact))
+    if (!given.has(name) || got === expected) continue
+    run.close()
+    throw new InputError({
+      what: `the run was begun with another ${name}`,
+      where: run.path,
+      ...{ got: got ?? 'nothing', expected: expected ?? 'nothing' },
+      remedy: 'resume it as it was begun, or train another run',
+    })
+  }
+  return run
+}
