@@ -6,10 +6,21 @@
 // The main job: train on a clip, animate a picture, track keypoints, measure.
 export { type AnimateOptions, type AnimateResult, animate } from './animate/animate.ts'
 export { animateFrames } from './animate/animate-frames.ts'
-export { type EvaluateOptions, type Evaluation, evaluate } from './animate/evaluate.ts'
+export type { Equivariance } from './animate/equivariance.ts'
+export {
+  type DetectorEvaluation,
+  type EvaluateOptions,
+  type Evaluation,
+  evaluate,
+} from './animate/evaluate.ts'
+export type { Jitter } from './animate/jitter.ts'
 export type { Keypoints } from './animate/keypoints.ts'
+export type { LandmarkErrors } from './animate/landmarks.ts'
 export { type MotionModel, openModel } from './animate/model.ts'
+export type { Akd } from './animate/reconstruction.ts'
+export type { TeacherDistance } from './animate/teacher-distance.ts'
 export { type TrackedFrame, type TrackOptions, track } from './animate/track.ts'
+export type { TransferError } from './animate/transfer-error.ts'
 export { type WriteTrackOptions, writeTrack } from './animate/write-track.ts'
 // What networks cost; checkpoints in, ONNX out.
 export { type CompareOptions, type Comparison, compare } from './compress/compare.ts'
@@ -49,6 +60,7 @@ export { createSession, describeDevices } from './runtime/node.ts'
 export type { Session } from './runtime/session.ts'
 export { readSafetensors, writeSafetensors } from './store/safetensors.ts'
 export type { RunConfig, TrainingConfig } from './train/config.ts'
+export { type DistilOptions, distil } from './train/distil/distil.ts'
 export { type TrainedRun, type TrainOptions, type TrainProgress, train } from './train/train.ts'
 // What goes wrong on purpose.
 export * from './util/errors.ts'

@@ -1,6 +1,8 @@
+import { Random } from '../util/random.ts'
 import { inverse, matrixAt, product } from './keypoints.ts'
+import { Mean } from './mean.ts'
 import type { MotionModel } from './model.ts'
-import { type Warp, warpPixels } from './warp.ts'
+import { drawWarp, type Warp, warpPixels } from './warp.ts'
 
 /** How far keypoints are from moving along with the picture; 0 is best. */
 export interface Equivariance {
@@ -37,5 +39,36 @@ export async function measureEquivariance(
   return {
     value: value / (2 * count),
     jacobian: straight.jacobian === undefined ? undefined : jacobian / (4 * count),
+  }
+}
+
+/** Seed of the warps that frames are measured under. */
+const seed = 0
+
+/** Measures every n-th of the frames that come, under random warps that are the same in every evaluation. */
+export class EquivarianceMeter {
+  private readonly random = new Random(seed)
+  private readonly value = new Mean()
+  private readonly jacobian = new Mean()
+  private seen = 0
+
+  constructor(
+    private readonly model: Pick<MotionModel, 'config' | 'detect'>,
+    private readonly every: number,
+  ) {}
+
+  /** @param frame RGB [size, size, 3] */
+  async add(frame: Uint8Array): Promise<void> {
+    if (this.seen++ % this.every !== 0) return
+    const { value, jacobian } = await measureEquivariance(this.model, frame, drawWarp(this.random))
+    this.value.add(value)
+    if (jacobian !== undefined) this.jacobian.add(jacobian)
+  }
+
+  result(): Equivariance {
+    return {
+      value: this.value.value,
+      jacobian: this.jacobian.count === 0 ? undefined : this.jacobian.value,
+    }
   }
 }

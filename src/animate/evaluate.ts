@@ -1,16 +1,21 @@
 import { type Clip, frameAt } from '../media/clip.ts'
-import type { FitMode, Fitter } from '../media/fit.ts'
-import { assertAtLeast } from '../media/frame.ts'
+import type { FitMode } from '../media/fit.ts'
+import { assertAtLeast, type Frame } from '../media/frame.ts'
 import { openClip } from '../media/source.ts'
 import { InputError } from '../util/errors.ts'
-import { Random } from '../util/random.ts'
-import { type Equivariance, measureEquivariance } from './equivariance.ts'
-import { fitClip } from './fit.ts'
-import { type Likeness, likeness } from './metrics.ts'
+import type { DetectorEvaluation, Evaluation } from './evaluation.ts'
+import { fitSource } from './fit.ts'
+import type { KeypointDetector } from './keypoint-detector.ts'
+import { Meters } from './meters.ts'
 import { type ModelOptions, type MotionModel, type RunReference, withModel } from './model.ts'
-import { drawWarp } from './warp.ts'
+import { openDetector } from './open-detector.ts'
+import { assertComparable, seeClip } from './seen-frame.ts'
+import type { TransferOptions } from './transfer.ts'
+import { TransferMeter } from './transfer-error.ts'
 
-export interface EvaluateOptions extends ModelOptions {
+export type { DetectorEvaluation, Evaluation } from './evaluation.ts'
+
+export interface EvaluateOptions extends ModelOptions, TransferOptions {
   /**
    * Where in each clip the driving frames begin, as a fraction: 0 (default) to under 1. After training with
    * a holdout of h, 1 - h begins at the first frame that was held out.
@@ -18,55 +23,65 @@ export interface EvaluateOptions extends ModelOptions {
   readonly from?: number
   /** How clips become square; default: as the model's training clips did. */
   readonly fit?: FitMode
+  /** What to hold the detector against: a run, an ONNX file (see `openDetector`), or one that is open (and stays so). */
+  readonly teacher?: string | KeypointDetector
+  /**
+   * A picture that each driving frame moves, as `animate` does: see
+   * `TransferError`. The transfer's options are for it alone.
+   */
+  readonly source?: string | Frame
   readonly signal?: AbortSignal
-  /** After each frame. */
+  /** After each driving frame. */
   onProgress?(done: number, total: number): void
 }
 
-/** Means over all driving frames of all clips. */
-export interface Evaluation extends Likeness {
-  /** Driving frames that were reconstructed. */
-  readonly frames: number
-  /** The same measures for the source picture as it is: what any animation has to beat. */
-  readonly still: Likeness
-  /** Under random warps of some of the frames, always the same ones. */
-  readonly equivariance: Equivariance
-}
-
-/** Frames, spread over the clips, that equivariance is measured on, and the seed of their warps. */
-const equivarianceFrames = 20
-const equivarianceSeed = 0
-
 /**
- * Reconstruction, the measure of the First Order Motion Model and of its pose-evaluation code: the first
- * frame of a clip is driven by its other frames with absolute keypoints, and compared with them.
+ * Measures a model on clips, in one pass: how well the first frame of each, driven by the others, becomes them
+ * (see `ReconstructionMeter`), and what its keypoints are worth by themselves.
  *
  * @param run a run folder, what `train` returned, or a model that is open (and stays so).
  * @param clips paths of videos, `puppet:SEED`, or clips that are open (and stay so); at least one.
- * @throws InputError for a run or clip that cannot serve. The signal's reason, if it is aborted.
+ * @throws InputError for a run, clip, teacher or source that cannot serve. The signal's reason, if it is aborted.
  */
 export async function evaluate(
   run: RunReference | MotionModel,
   clips: readonly (string | Clip)[],
   options: EvaluateOptions = {},
-): Promise<Evaluation> {
+): Promise<Evaluation | DetectorEvaluation> {
   const { from = 0 } = options
   if (!(from >= 0 && from < 1)) throw badFraction(from)
   if (clips.length === 0) throw new InputError({ what: 'there is no clip to evaluate on' })
-  return withModel(run, options, async (model) => {
-    const own: Clip[] = []
-    try {
-      const opened: Clip[] = []
-      for (const clip of clips) {
-        if (typeof clip !== 'string') opened.push(clip)
-        else opened.push(own[own.push(await openClip(clip)) - 1]!)
+  return withModel(run, options, (model) =>
+    withTeacher(options, async (teacher) => {
+      if (teacher !== undefined) assertComparable(model, teacher)
+      const own: Clip[] = []
+      try {
+        const opened: Clip[] = []
+        for (const clip of clips) {
+          if (typeof clip !== 'string') opened.push(clip)
+          else opened.push(own[own.push(await openClip(clip)) - 1]!)
+        }
+        const size = Math.max(model.config.size, teacher?.size ?? 0)
+        for (const clip of opened) assertUsable(clip, size, from)
+        return await measure(model, teacher, opened, { ...options, from })
+      } finally {
+        for (const clip of own) await clip.close()
       }
-      for (const clip of opened) assertUsable(clip, model.config.size, from)
-      return await measure(model, opened, { ...options, from })
-    } finally {
-      for (const clip of own) await clip.close()
-    }
-  })
+    }),
+  )
+}
+
+async function withTeacher<T>(
+  { teacher, device }: EvaluateOptions,
+  use: (teacher: KeypointDetector | undefined) => Promise<T>,
+): Promise<T> {
+  if (typeof teacher !== 'string') return use(teacher)
+  const opened = await openDetector(teacher, device === undefined ? {} : { device })
+  try {
+    return await use(opened)
+  } finally {
+    await opened.close()
+  }
 }
 
 /** Number of the first driving frame; the same rounding as training's, which ends right before it. */
@@ -76,76 +91,48 @@ export function firstDrivingFrame(frameCount: number, from: number): number {
 
 async function measure(
   model: MotionModel,
+  teacher: KeypointDetector | undefined,
   clips: readonly Clip[],
   options: EvaluateOptions & { readonly from: number },
-): Promise<Evaluation> {
+): Promise<Evaluation | DetectorEvaluation> {
+  const { from, signal, onProgress, fit = model.fit } = options
   const total = clips.reduce((sum, { frameCount }) => {
-    return sum + frameCount - firstDrivingFrame(frameCount, options.from)
+    return sum + frameCount - firstDrivingFrame(frameCount, from)
   }, 0)
-  const every = Math.max(1, Math.floor(total / equivarianceFrames))
-  const random = new Random(equivarianceSeed)
-  const warped: Equivariance[] = []
-  let sums = { made: zero, still: zero }
+  const meters = new Meters(model, teacher, total, await openTransfer(model, options))
   let done = 0
   for (const clip of clips) {
-    const fitter = await fitClip(clip, model.config.size, options.fit ?? model.fit)
-    for await (const { source, driving, result } of reconstruct(model, clip, fitter, options)) {
-      sums = {
-        made: added(sums.made, likeness(driving, result)),
-        still: added(sums.still, likeness(driving, source)),
+    signal?.throwIfAborted()
+    const look = await seeClip(model, teacher, clip, fit)
+    const start = await look(await frameAt(clip, 0))
+    await meters.begin(start)
+    const first = firstDrivingFrame(clip.frameCount, from)
+    // Puppets are read from their start: landmarks are fitted on what comes before.
+    let number = start.joints === undefined ? first : 0
+    const fitted = Math.max(first, Math.floor(clip.frameCount / 2))
+    for await (const frame of clip.frames({ fromFrame: number })) {
+      signal?.throwIfAborted()
+      const driving = number >= first
+      const seen = await look(frame, driving ? 'both' : 'model')
+      meters.addJoints(seen, number < fitted)
+      if (driving) {
+        await meters.add(seen)
+        onProgress?.(++done, total)
       }
-      if (done % every === 0) warped.push(await measureEquivariance(model, driving, drawWarp(random)))
-      done++
-      options.onProgress?.(done, total)
+      number++
     }
   }
-  return {
-    frames: done,
-    ...scaled(sums.made, 1 / done),
-    still: scaled(sums.still, 1 / done),
-    equivariance: {
-      value: mean(warped.map(({ value }) => value)),
-      jacobian: model.config.jacobian ? mean(warped.map(({ jacobian }) => jacobian ?? 0)) : undefined,
-    },
-  }
+  return meters.result()
 }
 
-/** The clip's frames from `from` on as the model makes them of its first. All RGB [size, size, 3]. */
-async function* reconstruct(
+async function openTransfer(
   model: MotionModel,
-  clip: Clip,
-  fitter: Fitter,
-  { from, signal }: { readonly from: number; readonly signal?: AbortSignal },
-) {
-  signal?.throwIfAborted()
-  const first = firstDrivingFrame(clip.frameCount, from)
-  const source = fitter(await frameAt(clip, 0))
-  const kpSource = await model.detect(source)
-  const encoded = await model.encode(source)
-  for await (const frame of clip.frames({ fromFrame: first })) {
-    signal?.throwIfAborted()
-    const driving = fitter(frame)
-    const result = await model.generate(encoded, kpSource, await model.detect(driving))
-    yield { source, driving, result }
-  }
+  { source, fit = model.fit, ...options }: EvaluateOptions,
+): Promise<TransferMeter | undefined> {
+  if (source === undefined) return undefined
+  const { pixels } = await fitSource(source, model.config.size, fit)
+  return TransferMeter.open(model, pixels, options)
 }
-
-const zero: Likeness = { l1: 0, psnr: 0, ssim: 0 }
-
-const added = (a: Likeness, b: Likeness): Likeness => ({
-  l1: a.l1 + b.l1,
-  psnr: a.psnr + b.psnr,
-  ssim: a.ssim + b.ssim,
-})
-
-const scaled = ({ l1, psnr, ssim }: Likeness, by: number): Likeness => ({
-  l1: l1 * by,
-  psnr: psnr * by,
-  ssim: ssim * by,
-})
-
-const mean = (numbers: readonly number[]): number =>
-  numbers.reduce((sum, number) => sum + number, 0) / numbers.length
 
 function assertUsable(clip: Clip, size: number, from: number): void {
   assertAtLeast(clip, size, clip.name)

@@ -14,7 +14,10 @@ export interface RegressionErrors {
 export interface LandmarkErrors extends RegressionErrors {
   /** The same errors of the mean over the frames of the fit, whatever the picture shows: what has to be beaten. */
   readonly mean: RegressionErrors
-  /** Frames that the linear maps were fitted on. Fewer than 2 K do not determine them. */
+  /**
+   * Frames that the linear maps were fitted on. Fewer than 2 K, or 2 J backward, do not determine them, nor do many
+   * frames of one movement: errors above those of the mean are a sign of it.
+   */
   readonly fitted: number
   /** Frames that errors were measured on. */
   readonly frames: number

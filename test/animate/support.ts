@@ -15,12 +15,19 @@ export function scratch(): (name: string) => string {
   return (name) => join(folder, name)
 }
 
-/** A run whose model was never trained: random weights, and jacobians that are near the identity. */
-export async function randomRun(path: string, { size = 64, fit = 'crop' } = {}): Promise<string> {
+/**
+ * A run whose model was never trained: random weights, and jacobians that are near the identity. Without its
+ * generator, the detector is the same.
+ */
+export async function randomRun(
+  path: string,
+  { size = 64, fit = 'crop', generator = true } = {},
+): Promise<string> {
   const model = smallConfig({ net: 'lednet', size, keypoints: 5 })
   const config = { model, training: { fit, clips: ['puppet:1'], holdout: 0.2 } }
   const run = await createRun(path, { config, version: '0.1.0' })
-  const parameters = [detectorGraph(model), generatorGraph(model)].flatMap(parametersOf)
+  const graphs = generator ? [detectorGraph(model), generatorGraph(model)] : [detectorGraph(model)]
+  const parameters = graphs.flatMap(parametersOf)
   await run.saveWeights(initialise(parameters, new Random(7)))
   run.close()
   return path

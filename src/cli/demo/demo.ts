@@ -121,12 +121,16 @@ const options = (signal: AbortSignal, reporter: Reporter) => ({
     reporter.progress({ phase: 'eval', done, total, unit: 'frames' }),
 })
 
-const measure = (
+async function measure(
   model: MotionModel,
   clips: readonly string[],
   from: number,
   rest: ReturnType<typeof options>,
-): Promise<Evaluation> => evaluate(model, clips, { from, ...rest })
+): Promise<Evaluation> {
+  const found = await evaluate(model, clips, { from, ...rest })
+  if (found.still !== undefined) return found
+  throw new Error('the demo trained a model without a generator')
+}
 
 function modelFacts({ config }: MotionModel) {
   const graphs = [detectorGraph(config), generatorGraph(config)]
