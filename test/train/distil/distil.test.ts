@@ -1,0 +1,166 @@
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openModel } from '../../../src/animate/model.ts'
+import { openDetector } from '../../../src/animate/open-detector.ts'
+import { exportFolder } from '../../../src/convert/export-folder.ts'
+import { smallConfig } from '../../../src/motion/config.ts'
+import { readSafetensors } from '../../../src/store/safetensors.ts'
+import { type DistilOptions, distil } from '../../../src/train/distil/distil.ts'
+import { train } from '../../../src/train/train.ts'
+import { FormatError, InputError } from '../../../src/util/errors.ts'
+import { tinyModel } from '../tiny.ts'
+
+let folder: string
+let teacher: string
+const clip = 'puppet:3,frames=24,size=48'
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'pantin-distil-'))
+  teacher = join(folder, 'teacher')
+  await train(clip, { out: teacher, model: tinyModel(), steps: 6, batch: 2, device: 'cpu' })
+}, 60_000)
+afterAll(() => rm(folder, { recursive: true, force: true }))
+
+/** A student of another make than its teacher. */
+const student = () => {
+  const base = tinyModel()
+  const detector = smallConfig({ net: 'hourglass-small', size: 32, keypoints: 3, skip: 'none' }).detector
+  return { ...base, detector: { ...detector, hourglass: { blockExpansion: 4, maxFeatures: 16, blocks: 2 } } }
+}
+const options = (out: string, more: Partial<DistilOptions> = {}): DistilOptions => ({
+  ...{ out: join(folder, out), teacher, model: student() },
+  ...{ batch: 4, steps: 12, logEvery: 5, seed: 7, device: 'cpu', variants: 1 },
+  ...more,
+})
+const weightsOf = (out: string) => readFile(join(folder, out, 'weights.safetensors'))
+const metricsOf = async (out: string) =>
+  (await readFile(join(folder, out, 'metrics.jsonl'), 'utf8'))
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown> & { preview?: { distance: number } })
+
+test('a student comes nearer to its teacher, and has its generator', { timeout: 60_000 }, async () => {
+  const phases = new Set<string>()
+  const run = await distil(
+    clip,
+    options('near', { steps: 150, onProgress: ({ phase }) => phases.add(phase) }),
+  )
+  expect(run).toMatchObject({ steps: 150, interrupted: false, device: 'cpu' })
+  expect([...phases]).toEqual(['decode', 'label', 'train'])
+  const records = await metricsOf('near')
+  const distances = records.flatMap(({ distance }) => (typeof distance === 'number' ? [distance] : []))
+  expect(distances.at(-1)).toBeLessThan(0.5 * distances[0]!)
+  expect(records.at(-1)!.preview).toMatchObject({
+    distance: expect.any(Number),
+    jacobian: expect.any(Number),
+  })
+  expect(await readdir(join(run.path, 'previews'))).toEqual(['step-00000150.png'])
+
+  const [own, taught] = await Promise.all(
+    [run.path, teacher].map(
+      async (path) => (await readSafetensors(join(path, 'weights.safetensors'))).tensors,
+    ),
+  )
+  const names = Array.from(taught!.keys()).filter((name) => name.startsWith('generator.'))
+  expect(names.length).toBeGreaterThan(10)
+  for (const name of names) expect(own!.get(name)?.data).toEqual(taught!.get(name)!.data)
+  const model = await openModel(run.path, { device: 'cpu' })
+  expect(model.hasGenerator).toBe(true)
+  await model.close()
+})
+
+test('a run that was interrupted and resumed ends as one that was not', { timeout: 60_000 }, async () => {
+  await distil(clip, options('whole'))
+  const abort = new AbortController()
+  const onProgress: DistilOptions['onProgress'] = (event) => {
+    if (event.phase === 'train' && event.done === 5) abort.abort()
+  }
+  const stopped = await distil(clip, options('halves', { signal: abort.signal, onProgress }))
+  expect(stopped).toMatchObject({ steps: 5, interrupted: true })
+  await distil(clip, options('halves', { resume: true }))
+  expect((await weightsOf('halves')).equals(await weightsOf('whole'))).toBe(true)
+  await expect(distil(clip, options('halves', { resume: true, variants: 2 }))).rejects.toThrow(
+    /another variants/,
+  )
+  await expect(train(clip, { out: join(folder, 'halves'), model: student(), resume: true })).rejects.toThrow(
+    FormatError,
+  )
+})
+
+test('every loss can be asked for, and what only training needs is not kept', {
+  timeout: 60_000,
+}, async () => {
+  const losses = { value: 1, distance: 1, jacobian: 1, heatmap: 1, divergence: 1, attention: 1, features: 1 }
+  await distil(clip, options('all', { losses, soften: 2, steps: 5 }))
+  const [record] = await metricsOf('all')
+  expect(record).toMatchObject(
+    Object.fromEntries(Object.keys(losses).map((name) => [name, expect.any(Number)])),
+  )
+  const { tensors } = await readSafetensors(join(folder, 'all', 'weights.safetensors'))
+  expect(Array.from(tensors.keys()).filter((name) => name.startsWith('distil.'))).toEqual([])
+})
+
+test('what a teacher said is kept, told apart by what decides it, and made again where it is torn', async () => {
+  const cache = join(folder, 'cache')
+  const labelled = async (out: string, more: Partial<DistilOptions> = {}) => {
+    let frames = 0
+    const onProgress: DistilOptions['onProgress'] = ({ phase, done }) => {
+      if (phase === 'label') frames = done
+    }
+    await distil(clip, options(out, { cache, steps: 2, onProgress, ...more }))
+    return frames
+  }
+  // 24 frames, of which 19 are trained on, and a variant of each.
+  expect(await labelled('first')).toBe(43)
+  expect(await labelled('second', { learningRate: 1e-3 })).toBe(0)
+  expect((await weightsOf('first')).equals(await weightsOf('second'))).toBe(false)
+  expect(await labelled('third', { variants: 0 })).toBe(24)
+  const [pool] = (await readdir(cache)).filter((name) => name.endsWith('.pool'))
+  const { size } = await stat(join(cache, pool!))
+  await writeFile(join(cache, pool!), new Uint8Array(size - 1))
+  expect((await labelled('fourth')) + (await labelled('fifth', { variants: 0 }))).toBeGreaterThan(20)
+}, 60_000)
+
+test('an ONNX file teaches as the run that it was exported from', { timeout: 60_000 }, async () => {
+  const file = join(folder, 'teacher.onnx')
+  await exportFolder(teacher, file)
+  const frame = Uint8Array.from({ length: 32 * 32 * 3 }, (_, i) => (i * 7919) % 256)
+  const [run, onnx] = [await openDetector(teacher), await openDetector(file)]
+  const two = new Uint8Array([...frame, ...frame.toReversed()])
+  const [expected, found] = [await run.detect(two), await onnx.detect(two)]
+  expect(found.value).toHaveLength(12)
+  for (const part of ['value', 'jacobian'] as const) {
+    found[part]!.forEach((number, i) => {
+      expect(number).toBeCloseTo(expected[part]![i]!, 4)
+    })
+  }
+  await Promise.all([run.close(), onnx.close()])
+  await distil(clip, options('of-onnx', { teacher: file, steps: 2, losses: { divergence: 0 } }))
+  const model = await openModel(join(folder, 'of-onnx'), { device: 'cpu' })
+  expect(model.hasGenerator).toBe(false)
+  await expect(model.encode(frame)).rejects.toThrow(/a detector alone/)
+  await model.close()
+  await expect(distil(clip, options('no-maps', { teacher: file }))).rejects.toThrow(/gives no heatmaps/)
+})
+
+test('teachers, options and files that cannot serve are refused, and nothing is written', async () => {
+  const broken = join(folder, 'broken.onnx')
+  await writeFile(broken, 'not a model')
+  const refused: [Partial<DistilOptions>, RegExp][] = [
+    [{ teacher: join(folder, 'nothing') }, /not a run/],
+    [{ teacher: join(folder, 'nothing.onnx') }, /no such file|cannot be read/],
+    [{ teacher: broken }, /no ONNX model/],
+    [{ model: { ...student(), keypoints: 4 } }, /do not see the same/],
+    [{ variants: -1 }, /variants/],
+    [{ losses: { distance: -1 } }, /losses/],
+    [{ steps: 3, minutes: 1 }, /not both/],
+  ]
+  for (const [more, message] of refused) {
+    const refusal = distil(clip, options('refused', more))
+    await expect(refusal).rejects.toThrow(InputError)
+    await expect(refusal).rejects.toThrow(message)
+  }
+  expect(await readdir(folder)).not.toContain('refused')
+})
