@@ -1,3 +1,4 @@
+import { loadRun } from '../animate/load.ts'
 import { type MotionConfig, smallConfig } from '../motion/config.ts'
 import type { Run } from '../store/run.ts'
 import { InputError } from '../util/errors.ts'
@@ -22,6 +23,35 @@ export interface TrainOptions extends RunOptions, DetectorChoices, Partial<Omit<
   readonly generator?: 'small' | 'light'
   /** The whole model, in place of the options above. */
   readonly model?: MotionConfig
+  /** A run whose model and weights training begins with, in place of `model` and `init`. */
+  readonly finetune?: string
+}
+
+const modelOptions = [
+  'net',
+  'size',
+  'keypoints',
+  'head',
+  'skip',
+  'dilations',
+  'generator',
+  'model',
+  'init',
+] as const
+
+/** Puts the model of the run that is to be trained further into the options. @throws InputError */
+export async function withFinetuned({ finetune, ...options }: TrainOptions): Promise<TrainOptions> {
+  if (finetune === undefined) return options
+  const given = modelOptions.filter((name) => options[name] !== undefined)
+  if (given.length > 0) {
+    throw new InputError({
+      what: 'a run that is trained further keeps its model',
+      got: `finetune, and ${given.join(', ')}`,
+      remedy: 'leave these out, or take --init, which begins another model with what fits',
+    })
+  }
+  const { config } = await loadRun(finetune)
+  return { ...options, model: config, init: finetune }
 }
 
 /** Options with their defaults. @throws InputError that names the option. */

@@ -4,7 +4,7 @@ import type { Tensor } from '../graph/tensor.ts'
 import { openClips } from '../media/source.ts'
 import { fileError } from '../store/file-errors.ts'
 import type { Run } from '../store/run.ts'
-import { beginRun, resolveConfig, type TrainOptions } from './begin.ts'
+import { beginRun, resolveConfig, type TrainOptions, withFinetuned } from './begin.ts'
 import type { RunConfig, TrainingConfig } from './config.ts'
 import { assertUsable, cacheClips, type FrameCache } from './frame-cache.ts'
 import { type PerceptualLoss, perceptualLoss } from './perceptual.ts'
@@ -22,8 +22,9 @@ export type { TrainedRun } from './sitting.ts'
  * @throws InputError for options or clips that cannot be used, before anything is written; TrainingError
  * where numbers stop being finite; EnvironmentError where the device or the disk fails.
  */
-export async function train(clips: string | readonly string[], options: TrainOptions): Promise<TrainedRun> {
+export async function train(clips: string | readonly string[], given: TrainOptions): Promise<TrainedRun> {
   const startedAt = performance.now()
+  const options = await withFinetuned(given)
   const specs = typeof clips === 'string' ? [clips] : clips
   const config = resolveConfig(specs, options)
   const opened = await openClips(specs)

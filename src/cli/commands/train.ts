@@ -8,6 +8,7 @@ interface TrainFlags extends TrainingFlags {
   readonly keypoints?: number
   readonly generator?: 'small' | 'light'
   readonly perceptual?: string
+  readonly finetune?: string
 }
 
 /** `pantin train VIDEO... --out RUN`. */
@@ -35,6 +36,7 @@ export const addTrain: AddCommand = (program, call) => {
         'what paints the frames; light: in real time at 128 and 256 pixels (default: small)',
       ).choices(['small', 'light']),
     )
+    .option('--finetune <run>', 'train this run further, on these videos, into another folder')
     .option('--perceptual <file.onnx>', 'compare pictures by the features of this network too')
   withCommonFlags(withTrainingFlags(command, 'frame pairs')).action(call(runTrain))
 }
@@ -42,10 +44,10 @@ export const addTrain: AddCommand = (program, call) => {
 async function runTrain({ reporter, signal }: Context, videos: string[], flags: TrainFlags): Promise<void> {
   const { train } = await import('../../train/train.ts')
   await reporter.prepare()
-  const { size, keypoints, generator, perceptual } = flags
+  const { size, keypoints, generator, perceptual, finetune } = flags
   const run = await train(videos, {
     ...trainingOptions(flags),
-    ...defined({ size, keypoints, generator, perceptual }),
+    ...defined({ size, keypoints, generator, perceptual, finetune }),
     signal,
     onProgress: (event) =>
       reporter.progress({ unit: event.phase === 'train' ? 'steps' : 'frames', ...event }),

@@ -69,6 +69,19 @@ test('a student comes nearer to its teacher, and has its generator', { timeout: 
   const model = await openModel(run.path, { device: 'cpu' })
   expect(model.hasGenerator).toBe(true)
   await model.close()
+
+  const finer = await train(clip, {
+    out: join(folder, 'finer'),
+    finetune: run.path,
+    steps: 2,
+    batch: 2,
+    device: 'cpu',
+  })
+  const begun = JSON.parse(await readFile(join(finer.path, 'config.json'), 'utf8')) as { model: unknown }
+  expect(begun.model).toEqual(student())
+  await expect(train(clip, { out: join(folder, 'no'), finetune: run.path, net: 'lednet' })).rejects.toThrow(
+    /keeps its model/,
+  )
 })
 
 test('a run that was interrupted and resumed ends as one that was not', { timeout: 60_000 }, async () => {
