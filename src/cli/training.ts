@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander'
 import type { TrainedRun } from '../train/sitting.ts'
+import type { Design } from '../zoo/design.ts'
 import { formatCount, formatSeconds } from './format.ts'
 import {
   type DeviceName,
@@ -25,6 +26,7 @@ export interface TrainingFlags {
   readonly head?: HeadName
   readonly skip?: SkipName
   readonly dilations?: DilationsName
+  readonly design?: string
   readonly steps?: number
   readonly minutes?: number
   readonly batch?: number
@@ -43,6 +45,7 @@ export function withTrainingFlags(command: Command, batchOf: string): Command {
     .addOption(headOption())
     .addOption(skipOption())
     .addOption(dilationsOption())
+    .option('--design <file.json>', 'what ficelle is made of, with --net ficelle; search finds some')
     .addOption(
       new Option('--steps <n>', 'train for so many steps')
         .argParser(wholeNumber('--steps', { min: 1 }))
@@ -83,15 +86,21 @@ export function defined<T extends object>(values: T): Defined<T> {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Defined<T>
 }
 
-/** The options of the library that these flags are. */
-export function trainingOptions(flags: TrainingFlags) {
+/** The options of the library that these flags are. @throws InputError for a design that cannot be read. */
+export async function trainingOptions(flags: TrainingFlags) {
   const { net, head, skip, dilations, steps, minutes, batch, seed, device, holdout, fit, init } = flags
   return {
     ...defined({ net, head, skip, dilations, steps, minutes, batch, seed, device, holdout, fit, init }),
+    ...(flags.design !== undefined && { design: await readDesign(flags.design) }),
     out: flags.out,
     resume: flags.resume ?? false,
     force: flags.force ?? false,
   }
+}
+
+async function readDesign(path: string): Promise<Design> {
+  const { readDesignFile } = await import('../convert/design-file.ts')
+  return readDesignFile(path)
 }
 
 /** @param words the command that continues the run, without `--resume` */

@@ -34,6 +34,7 @@ const modelOptions = [
   'head',
   'skip',
   'dilations',
+  'design',
   'generator',
   'model',
   'init',
@@ -57,7 +58,7 @@ export async function withFinetuned({ finetune, ...options }: TrainOptions): Pro
 /** Options with their defaults. @throws InputError that names the option. */
 export function resolveConfig(clips: readonly string[], options: TrainOptions): RunConfig {
   const { out, net = 'lednet', size, keypoints = 10, resume, force, signal, onProgress, ...others } = options
-  const { model: given, head, skip, dilations, generator, ...rest } = others
+  const { model: given, head, skip, dilations, design, generator, ...rest } = others
   if (!Number.isInteger(keypoints) || keypoints < 1 || keypoints > 100) {
     throw new InputError({
       what: 'keypoints must be a whole number',
@@ -76,6 +77,7 @@ export function resolveConfig(clips: readonly string[], options: TrainOptions): 
       ...(head && { head }),
       ...(skip && { skip }),
       ...(dilations && { dilations }),
+      ...(design && { design }),
       ...(generator && { generator }),
     })
   return { model, training: checkedOptions(trainingConfigSchema, { ...rest, ...length, clips: [...clips] }) }

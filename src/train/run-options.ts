@@ -6,6 +6,7 @@ import { describeDevices } from '../runtime/node.ts'
 import { createRun, openRun, type Run } from '../store/run.ts'
 import { InputError } from '../util/errors.ts'
 import { version } from '../util/version.ts'
+import type { Design } from '../zoo/design.ts'
 
 /** What every way of training is asked for, and the run folder that comes of it. */
 
@@ -31,6 +32,8 @@ export interface DetectorChoices {
   readonly skip?: SkipChoice
   /** What becomes of dilations that are larger than the map (default clipped). */
   readonly dilations?: Dilations
+  /** What ficelle is made of, where that is the network (default: its own). */
+  readonly design?: Design
 }
 
 /** What `onProgress` is told: frames decoded, then labelled by a teacher if there is one, then steps. */
@@ -73,11 +76,12 @@ export function checkedOptions<T>(schema: z.ZodType<T>, given: object): T {
 }
 
 /** What makes a detector, as options name it. */
-export const detectorFacts = ({ net, detector: { head, dilations } }: MotionConfig) => ({
+export const detectorFacts = ({ net, detector: { head, dilations, design } }: MotionConfig) => ({
   net,
   head: head.kind,
   skip: head.skip,
   dilations,
+  design,
 })
 
 /** A run that is to be made or continued. */

@@ -43,7 +43,7 @@ async function runDistil({ reporter, signal }: Context, videos: string[], flags:
   const losses = flags.losses === undefined ? undefined : parseLosses(flags.losses)
   await reporter.prepare()
   const run = await distil(videos, {
-    ...trainingOptions(flags),
+    ...(await trainingOptions(flags)),
     ...defined({ losses, soften, variants, cache }),
     teacher,
     signal,

@@ -46,7 +46,7 @@ async function runTrain({ reporter, signal }: Context, videos: string[], flags: 
   await reporter.prepare()
   const { size, keypoints, generator, perceptual, finetune } = flags
   const run = await train(videos, {
-    ...trainingOptions(flags),
+    ...(await trainingOptions(flags)),
     ...defined({ size, keypoints, generator, perceptual, finetune }),
     signal,
     onProgress: (event) =>

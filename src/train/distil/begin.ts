@@ -50,7 +50,7 @@ export function resolveDistil(
   options: DistilOptions,
 ): DistilConfig {
   const { out, resume, force, signal, onProgress, teacher: path, losses, model: given, ...rest } = options
-  const { cache, net, head, skip, dilations, soften, variants, colour, ...settings } = rest
+  const { cache, net, head, skip, dilations, design, soften, variants, colour, ...settings } = rest
   const model = given ?? studentConfig(teacher, motion, options)
   if (model.size !== teacher.size || model.keypoints !== teacher.keypoints) {
     throw new InputError({
@@ -74,13 +74,14 @@ export function resolveDistil(
 function studentConfig(
   { size, keypoints, jacobian }: KeypointDetector,
   motion: MotionConfig | undefined,
-  { net = 'lednet', head, skip, dilations }: DetectorChoices,
+  { net = 'lednet', head, skip, dilations, design }: DetectorChoices,
 ): MotionConfig {
   const own = smallConfig({
     ...{ net, size, keypoints, jacobian, generator: 'light' },
     ...(head && { head }),
     ...(skip && { skip }),
     ...(dilations && { dilations }),
+    ...(design && { design }),
   })
   if (motion === undefined) return own
   const { alignCorners, denseMotion, generator } = motion
