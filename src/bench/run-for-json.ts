@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { EnvironmentError } from '../util/errors.ts'
+import { lastLine } from '../util/last-line.ts'
 
 /**
  * What a program prints, read as JSON.
@@ -47,10 +48,4 @@ function run(
       end(code === 0 ? undefined : `ended with ${by ?? code}${lastLine(stderr)}`),
     )
   })
-}
-
-/** Errors of Python and Node say what happened in their last line, or above Node's version. */
-function lastLine(text: string): string {
-  const lines = text.split('\n').filter((line) => line.trim() !== '' && !/^Node\.js v|^\s+at /.test(line))
-  return lines.length === 0 ? '' : `: ${lines.at(-1)!.trim()}`
 }

@@ -17,6 +17,8 @@ export interface ProgressEvent {
   readonly loss?: number
   /** The device that is really used. */
   readonly device?: string
+  /** Which of them is being worked on. */
+  readonly now?: string
 }
 
 /** Something that shows progress. */
@@ -97,12 +99,13 @@ export class JsonLines implements ProgressView {
 
 /** `train  312/1008 steps  8.1/s  1 min 26 s left  loss 0.812  cpu`, without the bar. */
 export function describeProgress(event: ProgressEvent): string {
-  const { done, total, unit, rate, etaSeconds, loss, device } = event
+  const { done, total, unit, rate, etaSeconds, loss, device, now } = event
   const counted = total === undefined ? formatCount(done) : `${formatCount(done)}/${formatCount(total)}`
   const parts = [`${counted} ${unit}`]
   if (rate !== undefined && rate > 0) parts.push(`${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s`)
   if (etaSeconds !== undefined) parts.push(`${formatSeconds(etaSeconds)} left`)
   if (loss !== undefined && Number.isFinite(loss)) parts.push(`loss ${loss.toFixed(4)}`)
   if (device !== undefined) parts.push(device)
+  if (now !== undefined) parts.push(now)
   return parts.join('  ')
 }

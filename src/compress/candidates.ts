@@ -77,5 +77,6 @@ function sources(name: string, as: ComparedAs) {
   return { net: name, as, title, year, paper, licence: licence ?? null }
 }
 
-const reasonOf = ({ problem: { what, got, expected } }: InputError) =>
+/** What an input lacks, in a line. */
+export const reasonOf = ({ problem: { what, got, expected } }: InputError) =>
   [what, got && `got ${got}`, expected && `expected ${expected}`].filter(Boolean).join('; ')

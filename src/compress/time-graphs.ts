@@ -9,6 +9,7 @@ import { parametersOf } from '../motion/weights.ts'
 import { createSession, type SessionOptions } from '../runtime/node.ts'
 import type { Device, Session } from '../runtime/session.ts'
 import { Random } from '../util/random.ts'
+import type { Weighted } from './exact/precompute.ts'
 import {
   defaultBudgetSeconds,
   type Latencies,
@@ -23,6 +24,8 @@ export interface TimeGraphsOptions extends LatencyOptions {
   readonly device?: SessionOptions['device']
   /** Threads within one op on the CPU (default: one for each core). */
   readonly threads?: number
+  /** Writes each graph anew before it is timed, such as `rewriteExactly` (default: as it is). */
+  rewrite?(network: Weighted): Promise<Weighted>
   onLoaded?(done: number, device: Device): void
   /** For tests. */
   readonly openSession?: (graph: Graph, options: SessionOptions) => Promise<Session>
@@ -55,9 +58,10 @@ export async function timeGraphs(
     for (const make of graphs) {
       await breathe()
       signal?.throwIfAborted()
-      const graph = simplify(make())
+      const simple = simplify(make())
       const device = sessions[0]?.device ?? options.device ?? 'auto'
-      const weights = timingWeights(parametersOf(graph), seed)
+      const given = { graph: simple, weights: timingWeights(parametersOf(simple), seed) }
+      const { graph, weights } = (await options.rewrite?.(given)) ?? given
       const session = await openSession(graph, { device, threads, weights })
       sessions.push(session)
       const feeds = randomFeeds(graph, seed)

@@ -43,6 +43,14 @@ export function acquireLock(path: string): Lock {
   return { release: () => release(path) }
 }
 
+/** Whether a running process holds the lock at `path`, or just makes it. */
+export function isLocked(path: string): boolean {
+  const text = read(path)
+  if (text === undefined) return false
+  const owner = ownerOf(text)
+  return owner === undefined ? age(path) < writingTime : held.has(path) || !isOver(owner)
+}
+
 function create(path: string, text: string): boolean {
   try {
     writeFileSync(path, text, { flag: 'wx' })

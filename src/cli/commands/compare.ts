@@ -1,6 +1,7 @@
-import { Option } from 'commander'
+import { type Command, Option } from 'commander'
 import type { ComparedAs } from '../../compress/comparison.ts'
 import { InputError } from '../../util/errors.ts'
+import { assertNoTrialFlags, type TrialFlags, withTrialFlags } from '../compare/trial-flags.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
 import {
   type DeviceName,
@@ -14,8 +15,9 @@ import {
   skipOption,
   wholeNumber,
 } from '../options.ts'
+import { defined } from '../training.ts'
 
-interface CompareFlags {
+interface CompareFlags extends TrialFlags {
   readonly nets?: string
   readonly as: ComparedAs | 'both'
   readonly input: readonly [number, number, number]
@@ -40,7 +42,7 @@ export const addCompare: AddCommand = (program, call) => {
     .command('compare')
     .summary('measure what networks cost, side by side')
     .description(
-      'Counts what networks cost, plain and as keypoint detectors, and measures how long each takes on this machine.',
+      'Counts what networks cost, plain and as keypoint detectors, and measures how long each takes on this machine. With --train, trains each as a detector too, from several seeds, and says which network is best for which budget.',
     )
     .option('--nets <names>', 'names of networks, joined by commas (default: all)')
     .addOption(
@@ -78,16 +80,23 @@ export const addCompare: AddCommand = (program, call) => {
     .option('--layers', 'also count each layer')
     .option('--html <file.html>', 'also write one page with plots and diagrams')
     .option('--csv <file.csv>', 'also write the table')
-    .option('--force', 'replace existing files')
-  withCommonFlags(command).action(call(runCompare))
+    .option('--force', 'replace existing files; with --train, the trials in --out')
+  withCommonFlags(withTrialFlags(command)).action(call(runCompare))
 }
 
-async function runCompare({ reporter, signal }: Context, flags: CompareFlags): Promise<void> {
-  const { html, csv, layers = false } = flags
+async function runCompare(context: Context, flags: CompareFlags, command: Command): Promise<void> {
+  const { reporter, signal } = context
+  const { html, csv, train, layers = false } = flags
   checkFlags(flags)
+  if (train === undefined) assertNoTrialFlags(flags)
+  else checkWithTrials(flags)
   const { assertWritableTarget, writeFileAtomic } = await import('../../store/atomic.ts')
-  for (const path of [html, csv]) {
-    if (path !== undefined) await assertWritableTarget(path, { force: flags.force ?? false })
+  // The same command goes on with trials, and must not trip over its own report.
+  const force = flags.force ?? train !== undefined
+  for (const path of [html, csv]) if (path !== undefined) await assertWritableTarget(path, { force })
+  if (train !== undefined) {
+    const { runTrained } = await import('../compare/trained.ts')
+    return runTrained(context, { ...flags, train, options: trialChoices(flags, command) })
   }
   const { compare } = await import('../../compress/compare.ts')
   await reporter.prepare()
@@ -127,6 +136,52 @@ function checkFlags({ as, head, skip, html, csv, latency, rounds, threads, devic
   }
   checkEnding('--html', html, '.html')
   checkEnding('--csv', csv, '.csv')
+}
+
+/** Options that mean nothing, or something else, beside --train. */
+function checkWithTrials({ as, skip, layers, input }: CompareFlags): void {
+  if (as === 'network' || layers) {
+    throw new InputError({
+      what: '--as network and --layers do not go with --train',
+      remedy: 'leave them out',
+    })
+  }
+  if (skip !== undefined) {
+    throw new InputError({
+      what: 'with --train, more than one skip can be tried',
+      where: '--skip',
+      got: skip,
+      remedy: `say --skips ${skip}`,
+    })
+  }
+  const [channels, height, width] = input
+  if (channels === 3 && height === width) return
+  throw new InputError({
+    what: 'a detector reads square RGB pictures',
+    where: '--input',
+    got: input.join('x'),
+    expected: `3x${height}x${height}`,
+  })
+}
+
+/** What trials take over; a size and a number of keypoints only where they were given, for a teacher has its own. */
+function trialChoices({ nets, input, outputs, latency, ...flags }: CompareFlags, command: Command) {
+  const { rounds, threads, head, dilations, device, force } = flags
+  const given = (name: 'input' | 'outputs') => command.getOptionValueSource(name) === 'cli'
+  return {
+    ...defined({
+      rounds,
+      threads,
+      head,
+      dilations,
+      device,
+      force,
+      nets: nets === undefined ? undefined : netNamesOf(nets),
+    }),
+    ...(given('input') && { size: input[1] }),
+    ...(given('outputs') && { keypoints: outputs }),
+    latency,
+  }
 }
 
 function checkEnding(option: string, path: string | undefined, ending: string): void {

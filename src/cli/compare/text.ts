@@ -12,7 +12,12 @@ export const headings: Readonly<Record<ComparedAs, string>> = {
 export const milliseconds = (value: number): string => value.toPrecision(value >= 100 ? 4 : 3)
 
 /** What was measured, and on what, in a line or two. */
-export function describeMeasurement(found: Comparison): string {
+export function describeMeasurement(
+  found: Pick<
+    Comparison,
+    'machine' | 'device' | 'threads' | 'rounds' | 'restMs' | 'warmMs' | 'input' | 'outputs'
+  >,
+): string {
   const { machine, device, threads, rounds, restMs, warmMs, input, outputs } = found
   const sizes = `one picture of ${input.join('x')}, ${outputs} outputs`
   if (device === null) return `${sizes}; nothing was run`

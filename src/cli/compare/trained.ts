@@ -1,0 +1,78 @@
+import { resolve } from 'node:path'
+import type { CompareTrainedOptions } from '../../compress/trials/compare-trained.ts'
+import { InputError } from '../../util/errors.ts'
+import type { Context } from '../context.ts'
+import { defined } from '../training.ts'
+import type { TrialFlags } from './trial-flags.ts'
+
+/** What `compare --train` is asked for, besides its own flags. */
+export interface TrainedRequest extends TrialFlags {
+  readonly train: readonly string[]
+  readonly options: Pick<
+    CompareTrainedOptions,
+    | 'nets'
+    | 'size'
+    | 'keypoints'
+    | 'head'
+    | 'dilations'
+    | 'device'
+    | 'rounds'
+    | 'threads'
+    | 'latency'
+    | 'force'
+  >
+  readonly html?: string
+  readonly csv?: string
+}
+
+/** `pantin compare --train`: trains, reports, and writes what is asked for. Partial results are reported too. */
+export async function runTrained({ reporter, signal }: Context, request: TrainedRequest): Promise<void> {
+  const { train: clips, options, html, csv, out, ...flags } = request
+  const { test, teacher, methods, skips, seeds, steps, minutes, batch, holdout, fit } = flags
+  if (out === undefined) throw noFolder()
+  if (html !== undefined)
+    throw new InputError({ what: 'there is no page of trained networks yet', where: '--html' })
+  const { compareTrained } = await import('../../compress/trials/compare-trained.ts')
+  const { trialKey } = await import('../../compress/trials/plan.ts')
+  await reporter.prepare()
+  const found = await compareTrained(clips, {
+    ...options,
+    ...defined({ test, teacher, methods, skips, seeds, steps, minutes, batch, holdout, fit }),
+    ...{ out, signal },
+    onTrials: ({ done, total, progress, etaSeconds, trial }) =>
+      reporter.progress({
+        ...{ phase: 'trials', done, total, progress, unit: 'trials', rate: 0 },
+        ...defined({ etaSeconds, now: trial && trialKey(trial) }),
+      }),
+    onReport: (event) => reporter.progress(event),
+  })
+  const { writeFileAtomic } = await import('../../store/atomic.ts')
+  if (csv !== undefined) {
+    const { trainedCsv } = await import('./trained-csv.ts')
+    await writeFileAtomic(csv, trainedCsv(found))
+  }
+  const { trainedJson } = await import('./json.ts')
+  const { describeTrained } = await import('./trained-text.ts')
+  const written = [csv].filter((path) => path !== undefined)
+  const value = {
+    out: resolve(out),
+    ...trainedJson(found),
+    interrupted: signal.aborted,
+    html: null,
+    csv: csv ?? null,
+  }
+  reporter.result(value, () =>
+    [describeTrained(found), written.map((path) => `wrote ${path}`).join('\n')].filter(Boolean).join('\n\n'),
+  )
+  // Some ended without a result: scripts have to know.
+  if (found.unfinished > 0 && !signal.aborted) process.exitCode = 1
+}
+
+function noFolder(): InputError {
+  return new InputError({
+    what: 'trials need a folder',
+    where: '--out',
+    got: 'nothing',
+    expected: 'a folder that keeps their results, so that a comparison can go on where it was stopped',
+  })
+}

@@ -1,0 +1,112 @@
+import { openDetector } from '../../animate/open-detector.ts'
+import { openClips } from '../../media/source.ts'
+import { assertUsable } from '../../train/frame-cache.ts'
+import { InputError } from '../../util/errors.ts'
+import { planSchema, type TrialPlan, type TrialSettings, usableNets } from './plan.ts'
+
+/** What a comparison is asked for. */
+export interface PlanOptions extends Partial<Omit<TrialSettings, 'clips' | 'test' | 'jacobian'>> {
+  readonly test?: readonly string[]
+  /** Default: both, or scratch where there is no teacher. */
+  readonly methods?: readonly TrialPlan['methods'][number][]
+  /** Default: all and none. */
+  readonly skips?: readonly TrialPlan['skips'][number][]
+  /** Names of networks (default: all; then those that do not take such pictures are left out). */
+  readonly nets?: readonly string[]
+  /** Number of seeds (default 3). */
+  readonly seeds?: number
+}
+
+/** The first seed is that of `train` and `distil`, so that a trial can be repeated with their defaults. */
+const firstSeed = 42
+const defaultSteps = 1000
+
+/**
+ * Resolves a plan, and opens all that it names once, so that what cannot be used is known before the first trial.
+ *
+ * @param clips videos or puppet specs to train on
+ * @throws InputError for clips, a teacher, networks or options that cannot be used.
+ */
+export async function makePlan(clips: readonly string[], options: PlanOptions): Promise<TrialPlan> {
+  const {
+    teacher,
+    test = [],
+    methods = teacher === undefined ? ['scratch'] : ['distilled', 'scratch'],
+  } = options
+  const { skips = ['all', 'none'] as const, seeds = 3, steps, minutes } = options
+  if (methods.includes('distilled') && teacher === undefined) {
+    throw new InputError({
+      what: 'there is no teacher to distil from',
+      where: '--methods',
+      got: methods.join(','),
+      remedy: 'name a run or an ONNX file with --teacher, or take --methods scratch',
+    })
+  }
+  const seen = await whatTeacherSees(options)
+  const settings: TrialSettings = {
+    clips: [...clips],
+    test: [...test],
+    ...(teacher !== undefined && { teacher }),
+    ...seen,
+    head: options.head ?? 'light',
+    dilations: options.dilations ?? 'clipped',
+    ...(minutes === undefined ? { steps: steps ?? defaultSteps } : { minutes }),
+    batch: options.batch ?? 8,
+    holdout: options.holdout ?? (test.length > 0 ? 0 : 0.2),
+    fit: options.fit ?? 'crop',
+    device: options.device ?? 'auto',
+  }
+  const chosen = usableNets(options.nets, settings, skips)
+  await assertClips(settings)
+  return planSchema.parse({
+    format: 1,
+    settings,
+    ...chosen,
+    methods,
+    skips,
+    seeds: Array.from({ length: seeds }, (_, i) => firstSeed + i),
+  })
+}
+
+/** Students see what their teacher sees, and those from scratch what students see. */
+async function whatTeacherSees({ teacher, size, keypoints, device }: PlanOptions) {
+  if (teacher === undefined) return { size: size ?? 64, keypoints: keypoints ?? 10, jacobian: true }
+  const detector = await openDetector(teacher, device === undefined ? {} : { device })
+  await detector.close()
+  for (const [what, got, expected] of [
+    ['size', size, detector.size],
+    ['number of keypoints', keypoints, detector.keypoints],
+  ] as const) {
+    if (got === undefined || got === expected) continue
+    throw new InputError({
+      what: `the teacher has another ${what}`,
+      where: teacher,
+      got: String(got),
+      expected: String(expected),
+      remedy: "leave it out: it is the teacher's",
+    })
+  }
+  return { size: detector.size, keypoints: detector.keypoints, jacobian: detector.jacobian }
+}
+
+async function assertClips({ clips, test, size, holdout }: TrialSettings): Promise<void> {
+  if (test.length === 0 && holdout === 0) {
+    throw new InputError({
+      what: 'there is nothing to measure on',
+      where: '--holdout',
+      got: '0',
+      remedy: 'leave out a part of the videos, or name others with --test',
+    })
+  }
+  for (const [specs, part] of [
+    [clips, holdout],
+    [test, 0],
+  ] as const) {
+    const opened = await openClips(specs)
+    try {
+      if (opened.length > 0) assertUsable(opened, { size, holdout: part })
+    } finally {
+      await Promise.all(opened.map((clip) => clip.close()))
+    }
+  }
+}

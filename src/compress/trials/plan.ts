@@ -1,0 +1,111 @@
+import { z } from 'zod'
+import { type SmallConfigOptions, smallConfig } from '../../motion/config.ts'
+import { skipChoices } from '../../motion/heads.ts'
+import { InputError } from '../../util/errors.ts'
+import { netNames } from '../../zoo/registry.ts'
+import { reasonOf } from '../candidates.ts'
+
+/**
+ * A comparison of trained detectors is a list of trials: each network, by each method, with each skip, from each
+ * seed, on the same clips with the same budget and schedule.
+ */
+
+export const methods = ['distilled', 'scratch'] as const
+/** How a detector is trained: to find what a teacher finds, or with a generator from nothing. */
+export type Method = (typeof methods)[number]
+
+/** What is the same for all trials and decides their results. */
+const settingsSchema = z.object({
+  /** Videos or puppet specs, as given. */
+  clips: z.array(z.string()).min(1),
+  /** Clips to measure on; where there are none, the held-out ends of `clips`. */
+  test: z.array(z.string()),
+  /** Run folder or ONNX file, as given. */
+  teacher: z.string().optional(),
+  size: z.int().positive(),
+  keypoints: z.int().positive().max(100),
+  jacobian: z.boolean(),
+  head: z.enum(['light', 'fomm']),
+  dilations: z.enum(['clipped', 'published']),
+  steps: z.int().positive().optional(),
+  minutes: z.number().positive().optional(),
+  batch: z.int().positive(),
+  holdout: z.number().min(0).lt(1),
+  fit: z.enum(['crop', 'letterbox']),
+  device: z.enum(['auto', 'cpu', 'webgpu', 'cuda']),
+})
+export type TrialSettings = z.infer<typeof settingsSchema>
+
+export const planSchema = z.object({
+  format: z.literal(1),
+  settings: settingsSchema,
+  nets: z.array(z.enum(netNames)).min(1),
+  methods: z.array(z.enum(methods)).min(1),
+  skips: z.array(z.enum(skipChoices)).min(1),
+  seeds: z.array(z.int().nonnegative()).min(1),
+  /** Networks that are not made for such pictures. */
+  skipped: z.array(z.object({ net: z.string(), reason: z.string() })),
+})
+/** What plan.json holds. */
+export type TrialPlan = z.infer<typeof planSchema>
+
+export const trialSchema = z.object({
+  net: z.enum(netNames),
+  method: z.enum(methods),
+  skip: z.enum(skipChoices),
+  seed: z.int().nonnegative(),
+})
+export type Trial = z.infer<typeof trialSchema>
+
+/** All trials in the order in which they run: whenever it stops, networks have been tried about equally often. */
+export function trialsOf({ nets, methods: wanted, skips, seeds }: TrialPlan): Trial[] {
+  return seeds.flatMap((seed) =>
+    wanted.flatMap((method) =>
+      skips.flatMap((skip) => nets.map((net): Trial => ({ net, method, skip, seed }))),
+    ),
+  )
+}
+
+/** Name of a trial's folder. */
+export const trialKey = ({ net, method, skip, seed }: Trial): string => `${net}-${method}-${skip}-${seed}`
+
+/** What makes a trial's detector. A larger picture is shown to it at 64x64, by both methods. */
+export function detectorChoices(
+  { size, keypoints, jacobian, head, dilations }: TrialSettings,
+  skip: Trial['skip'],
+) {
+  const generator = size > 64 ? 'light' : 'small'
+  return { size, keypoints, jacobian, head, dilations, skip, generator } satisfies Omit<
+    SmallConfigOptions,
+    'net'
+  >
+}
+
+/**
+ * Networks that can be tried with these settings.
+ *
+ * @param named networks that must be among them; all of the zoo where undefined, less those that cannot.
+ * @throws InputError for a named network that is unknown or cannot be tried.
+ */
+export function usableNets(
+  named: readonly string[] | undefined,
+  settings: TrialSettings,
+  skips: readonly Trial['skip'][],
+): Pick<TrialPlan, 'nets' | 'skipped'> {
+  const nets: TrialPlan['nets'] = []
+  const skipped: TrialPlan['skipped'] = []
+  let first: InputError | undefined
+  for (const name of new Set(named ?? netNames)) {
+    try {
+      for (const skip of skips) smallConfig({ net: name, ...detectorChoices(settings, skip) })
+      nets.push(...netNames.filter((known) => known === name))
+    } catch (error) {
+      // An unknown name ends here too.
+      if (!(error instanceof InputError) || named !== undefined) throw error
+      first ??= error
+      skipped.push({ net: name, reason: reasonOf(error) })
+    }
+  }
+  if (nets.length === 0) throw first!
+  return { nets, skipped }
+}

@@ -1,0 +1,109 @@
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isLocked } from '../../store/lock.ts'
+import { inOwnProcess } from './own-process.ts'
+import { type Trial, type TrialPlan, trialKey, trialsOf } from './plan.ts'
+import { readResult, type TrialResult } from './result.ts'
+import { dropCheckpoint, runFolder, type TrialOptions, type TrialTask } from './trial.ts'
+
+/** Where one of a plan's trials stands. */
+export interface TrialState {
+  readonly trial: Trial
+  /** Undefined where it is yet to be done. */
+  readonly result: TrialResult | undefined
+  /** Why it ended without a result, in this call: it is tried again in the next. */
+  readonly problem?: string
+}
+
+export interface TrialsProgress {
+  /** Trials that have ended, with a result or without. */
+  readonly done: number
+  readonly total: number
+  /** Part of all that is done, 0 to 1. */
+  readonly progress: number
+  /** By the mean time of trials that have a result; undefined before the first. */
+  readonly etaSeconds: number | undefined
+  /** The trial that runs. */
+  readonly trial: Trial | undefined
+}
+
+export interface RunTrialsOptions {
+  readonly signal?: AbortSignal
+  onProgress?(event: TrialsProgress): void
+  /** For tests: does one trial, as `inOwnProcess`. */
+  readonly runOne?: (task: TrialTask, options: TrialOptions) => Promise<string | undefined>
+}
+
+/** A trial's own folder. */
+export const trialFolder = (folder: string, trial: Trial): string => join(folder, 'trials', trialKey(trial))
+
+/** Where all trials of a plan stand, by what is on disk. */
+export function readTrials(folder: string, plan: TrialPlan): Promise<TrialState[]> {
+  return Promise.all(
+    trialsOf(plan).map(async (trial) => ({ trial, result: await readResult(trialFolder(folder, trial)) })),
+  )
+}
+
+/**
+ * Does the trials of a plan that have no result yet, one at a time, each in a process of its own. One that ends
+ * without a result stops no other.
+ *
+ * @param folder whose lock the caller holds
+ * @returns all trials, in the plan's order; where the signal aborted, some without a result.
+ * @throws InputError, EnvironmentError where a result cannot be read.
+ */
+export async function runTrials(
+  folder: string,
+  plan: TrialPlan,
+  { signal, onProgress, runOne = inOwnProcess }: RunTrialsOptions = {},
+): Promise<TrialState[]> {
+  const states = await readTrials(folder, plan)
+  for (const { trial, result } of states) {
+    // A kill may have come between the two.
+    if (result !== undefined) await dropCheckpoint(trialFolder(folder, trial))
+  }
+  const total = states.length
+  const ended = new Set(states.flatMap(({ result }, i) => (result === undefined ? [] : [i])))
+  const tell = (part: number, trial: Trial | undefined) => {
+    const done = ended.size
+    const left = total - done - part
+    const etaSeconds = remaining(states, left)
+    onProgress?.({ done, total, progress: (done + part) / total, etaSeconds, trial })
+  }
+  for (const [i, { trial, result }] of states.entries()) {
+    if (result !== undefined) continue
+    if (signal?.aborted) break
+    tell(0, trial)
+    const own = trialFolder(folder, trial)
+    await orphanGone(own, signal)
+    const problem = await runOne(
+      { trial, settings: plan.settings, folder: own, cache: join(folder, 'teacher') },
+      { ...(signal && { signal }), onProgress: (part) => tell(part, trial) },
+    )
+    const found = await readResult(own)
+    if (found !== undefined) states[i] = { trial, result: found }
+    else if (signal?.aborted) break
+    else states[i] = { trial, result: undefined, problem: problem ?? 'it ended without a result' }
+    ended.add(i)
+  }
+  tell(0, undefined)
+  return states
+}
+
+/** Milliseconds. It ends as soon as it is done with what it computes. */
+const orphanTime = 60_000
+
+/** Waits for a trial's process whose parent was killed: it is about to notice. */
+async function orphanGone(folder: string, signal: AbortSignal | undefined): Promise<void> {
+  const began = performance.now()
+  while (isLocked(join(runFolder(folder), 'lock')) && !signal?.aborted) {
+    if (performance.now() - began > orphanTime) return
+    await sleep(100)
+  }
+}
+
+function remaining(states: readonly TrialState[], left: number): number | undefined {
+  const times = states.flatMap(({ result }) => (result?.status === 'done' ? [result.wallSeconds] : []))
+  if (times.length === 0) return undefined
+  return (left * times.reduce((sum, time) => sum + time, 0)) / times.length
+}

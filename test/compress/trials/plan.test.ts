@@ -1,0 +1,103 @@
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { makePlan } from '../../../src/compress/trials/make-plan.ts'
+import { type TrialPlan, trialKey, trialsOf } from '../../../src/compress/trials/plan.ts'
+import { beginPlan } from '../../../src/compress/trials/plan-file.ts'
+import { netNames } from '../../../src/zoo/registry.ts'
+
+const clip = 'puppet:1,frames=10,size=32'
+const tiny = { nets: ['enet', 'lednet'], size: 32, seeds: 2 }
+
+describe('a plan', () => {
+  it('tries every network once before any a second time', async () => {
+    const trials = trialsOf(await makePlan([clip], tiny))
+    expect(trials).toHaveLength(8)
+    expect(trials.map(trialKey).slice(0, 5)).toEqual([
+      'enet-scratch-all-42',
+      'lednet-scratch-all-42',
+      'enet-scratch-none-42',
+      'lednet-scratch-none-42',
+      'enet-scratch-all-43',
+    ])
+    expect(new Set(trials.map(trialKey)).size).toBe(8)
+  })
+
+  it('has every network of the zoo, or says why not', async () => {
+    const { nets, skipped } = await makePlan([clip], { size: 32 })
+    expect([...nets, ...skipped.map(({ net }) => net)].toSorted()).toEqual(netNames.toSorted())
+    const whole = await makePlan(['puppet:1,frames=10,size=64'], {})
+    expect(whole.nets).toEqual(netNames)
+    expect(whole.settings).toMatchObject({ steps: 1000, batch: 8, holdout: 0.2, size: 64, keypoints: 10 })
+    expect(whole.seeds).toEqual([42, 43, 44])
+    const small = await makePlan(['puppet:1,frames=10,size=48'], { size: 48 })
+    expect(small.skipped).toContainEqual({
+      net: 'hourglass',
+      reason: expect.stringContaining('multiple of 32'),
+    })
+    expect(small.nets).not.toContain('hourglass')
+  })
+
+  it('holds nothing out of training where other clips are measured on', async () => {
+    const { settings } = await makePlan([clip], { ...tiny, test: ['puppet:2,frames=10,size=32'] })
+    expect(settings.holdout).toBe(0)
+  })
+
+  it.each<[string, object, string]>([
+    ['an unknown network', { nets: ['enett'] }, 'did you mean'],
+    ['a named network that does not take the size', { size: 48, nets: ['hourglass'] }, 'multiple of 32'],
+    ['distillation without a teacher', { methods: ['distilled'] }, '--teacher'],
+    ['a teacher that is none', { teacher: 'nowhere' }, 'not a run'],
+    ['nothing to measure on', { holdout: 0 }, '--test'],
+    ['too little to train on', { holdout: 0.9 }, 'too few frames'],
+    ['a test clip that is none', { test: ['nothing.mp4'] }, 'nothing.mp4'],
+  ])('refuses %s', async (_, options, words) => {
+    await expect(makePlan([clip], { ...tiny, ...options })).rejects.toThrow(words)
+  })
+})
+
+describe('its folder', () => {
+  let folder: string
+  let plan: TrialPlan
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'pantin-plan-'))
+    plan = await makePlan([clip], tiny)
+  })
+  afterEach(() => rmSync(folder, { recursive: true, force: true }))
+  const begin = async (asked: TrialPlan, options = {}) =>
+    (await beginPlan(folder, asked, options)).lock.release()
+  const written = () => statSync(join(folder, 'plan.json')).mtimeMs
+
+  it('takes up the same plan, with more or fewer trials of the same settings', async () => {
+    await begin(plan)
+    const before = written()
+    await begin(plan)
+    expect(written()).toBe(before)
+    await begin({ ...plan, seeds: [42, 43, 44], nets: ['enet'] })
+  })
+
+  it('refuses a plan with other settings, and replaces it by force', async () => {
+    await begin(plan)
+    const other = { ...plan, settings: { ...plan.settings, batch: 4 } }
+    await expect(begin(other)).rejects.toThrow(/another batch[\s\S]*got: +4[\s\S]*expected: 8[\s\S]*--force/)
+    await begin(other, { force: true })
+    await expect(begin(plan)).rejects.toThrow('another batch')
+  })
+
+  it('is one process', async () => {
+    const { lock } = await beginPlan(folder, plan)
+    await expect(begin(plan)).rejects.toThrow('in use')
+    lock.release()
+    await begin(plan)
+  })
+
+  it('is never a folder of something else, and a broken plan is said to be one', async () => {
+    writeFileSync(join(folder, 'mine.txt'), '')
+    await expect(begin(plan, { force: true })).rejects.toThrow('not a comparison')
+    rmSync(join(folder, 'mine.txt'))
+    writeFileSync(join(folder, 'plan.json'), '{"format":1}')
+    await expect(begin(plan)).rejects.toThrow('cannot be read')
+    await begin(plan, { force: true })
+  })
+})
