@@ -19,6 +19,7 @@ function record(row: TrainedRow, result: Gathered, found: TrainedComparison): Re
   return {
     net: row.net,
     skip: row.skip,
+    sameAsSkip: row.alike.join(' '),
     method: result.method,
     title: row.title,
     year: row.year,

@@ -90,7 +90,7 @@ function methodTable(found: TrainedComparison, method: Method): string {
     const result = resultOf(row, method)
     return [
       row.reconstruction ? `${row.net} *` : row.net,
-      row.skip,
+      skipText(row),
       ...(timed ? [row.latency === null ? '' : milliseconds(row.latency.median)] : []),
       ...[formatScaled(row.params), formatScaled(row.macs)],
       seedsText(result, plan.seeds.length),
@@ -102,6 +102,9 @@ function methodTable(found: TrainedComparison, method: Method): string {
   })
   return table(body, head)
 }
+
+/** `all`; `all = none` where both are the same detector. */
+export const skipText = ({ skip, alike }: TrainedRow): string => [skip, ...alike].join(' = ')
 
 /** `3`, `2 of 3`, `2 of 3, 1 failed`. */
 export function seedsText(result: Gathered | undefined, wanted: number): string {

@@ -2,7 +2,8 @@ import { openDetector } from '../../animate/open-detector.ts'
 import { openClips } from '../../media/source.ts'
 import { assertUsable } from '../../train/frame-cache.ts'
 import { InputError } from '../../util/errors.ts'
-import { planSchema, type TrialPlan, type TrialSettings, usableNets } from './plan.ts'
+import { planSchema, type TrialPlan, type TrialSettings } from './plan.ts'
+import { alikeSkips, usableNets } from './plan-nets.ts'
 
 /** What a comparison is asked for. */
 export interface PlanOptions extends Partial<Omit<TrialSettings, 'clips' | 'test' | 'jacobian'>> {
@@ -62,6 +63,7 @@ export async function makePlan(clips: readonly string[], options: PlanOptions): 
     format: 1,
     settings,
     ...chosen,
+    alike: alikeSkips(chosen.nets, settings, skips),
     methods,
     skips,
     seeds: Array.from({ length: seeds }, (_, i) => firstSeed + i),

@@ -1,9 +1,7 @@
 import { z } from 'zod'
-import { type SmallConfigOptions, smallConfig } from '../../motion/config.ts'
+import type { SmallConfigOptions } from '../../motion/config.ts'
 import { skipChoices } from '../../motion/heads.ts'
-import { InputError } from '../../util/errors.ts'
 import { netNames } from '../../zoo/registry.ts'
-import { reasonOf } from '../candidates.ts'
 
 /**
  * A comparison of trained detectors is a list of trials: each network, by each method, with each skip, from each
@@ -45,6 +43,10 @@ export const planSchema = z.object({
   seeds: z.array(z.int().nonnegative()).min(1),
   /** Networks that are not made for such pictures. */
   skipped: z.array(z.object({ net: z.string(), reason: z.string() })),
+  /** Skips that make the same detector as an earlier one, since the network has its own: they are not tried again. */
+  alike: z
+    .array(z.object({ net: z.enum(netNames), skip: z.enum(skipChoices), as: z.enum(skipChoices) }))
+    .default([]),
 })
 /** What plan.json holds. */
 export type TrialPlan = z.infer<typeof planSchema>
@@ -57,11 +59,16 @@ export const trialSchema = z.object({
 })
 export type Trial = z.infer<typeof trialSchema>
 
+/** Networks of a plan that differ by this skip from what earlier skips make of them. */
+export const netsWith = ({ nets, alike }: TrialPlan, skip: Trial['skip']): Trial['net'][] =>
+  nets.filter((net) => !alike.some((same) => same.net === net && same.skip === skip))
+
 /** All trials in the order in which they run: whenever it stops, networks have been tried about equally often. */
-export function trialsOf({ nets, methods: wanted, skips, seeds }: TrialPlan): Trial[] {
+export function trialsOf(plan: TrialPlan): Trial[] {
+  const { methods: wanted, skips, seeds } = plan
   return seeds.flatMap((seed) =>
     wanted.flatMap((method) =>
-      skips.flatMap((skip) => nets.map((net): Trial => ({ net, method, skip, seed }))),
+      skips.flatMap((skip) => netsWith(plan, skip).map((net): Trial => ({ net, method, skip, seed }))),
     ),
   )
 }
@@ -79,33 +86,4 @@ export function detectorChoices(
     SmallConfigOptions,
     'net'
   >
-}
-
-/**
- * Networks that can be tried with these settings.
- *
- * @param named networks that must be among them; all of the zoo where undefined, less those that cannot.
- * @throws InputError for a named network that is unknown or cannot be tried.
- */
-export function usableNets(
-  named: readonly string[] | undefined,
-  settings: TrialSettings,
-  skips: readonly Trial['skip'][],
-): Pick<TrialPlan, 'nets' | 'skipped'> {
-  const nets: TrialPlan['nets'] = []
-  const skipped: TrialPlan['skipped'] = []
-  let first: InputError | undefined
-  for (const name of new Set(named ?? netNames)) {
-    try {
-      for (const skip of skips) smallConfig({ net: name, ...detectorChoices(settings, skip) })
-      nets.push(...netNames.filter((known) => known === name))
-    } catch (error) {
-      // An unknown name ends here too.
-      if (!(error instanceof InputError) || named !== undefined) throw error
-      first ??= error
-      skipped.push({ net: name, reason: reasonOf(error) })
-    }
-  }
-  if (nets.length === 0) throw first!
-  return { nets, skipped }
 }

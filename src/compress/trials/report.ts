@@ -8,13 +8,15 @@ import { defaultRestMs, defaultWarmMs } from '../latency.ts'
 import { type GraphLatencies, type TimeGraphsOptions, timeGraphs } from '../time-graphs.ts'
 import { type Gathered, gather } from './gather.ts'
 import { type MeasureName, rankedBy } from './measures.ts'
-import { detectorChoices, type Method, type Trial, type TrialPlan } from './plan.ts'
+import { detectorChoices, type Method, netsWith, type Trial, type TrialPlan } from './plan.ts'
 import { type Choice, type Recommendation, recommend } from './recommend.ts'
 import type { TrialState } from './run-trials.ts'
 
 /** A network with a skip: what it costs, and what it came to by each method. */
 export interface TrainedRow extends Omit<ComparedRow, 'pareto' | 'accuracy'> {
   readonly skip: Trial['skip']
+  /** Other skips of the plan that make the same detector. */
+  readonly alike: readonly Trial['skip'][]
   /** In the order of the plan's methods. */
   readonly results: readonly Gathered[]
 }
@@ -83,7 +85,10 @@ export async function reportOn(
   const timed = options.latency === false ? undefined : await time(found, options)
   const rows = found.map(({ facts, skip }, i): TrainedRow => {
     const results = plan.methods.map((method) => gather(trials, { net: facts.net, method, skip }))
-    return { ...facts, skip, results, latency: timed?.latencies[i] ?? null }
+    const alike = plan.alike.flatMap((same) =>
+      same.net === facts.net && same.as === skip ? [same.skip] : [],
+    )
+    return { ...facts, skip, alike, results, latency: timed?.latencies[i] ?? null }
   })
   const ranked = rows.toSorted((a, b) => (a.latency?.median ?? a.macs) - (b.latency?.median ?? b.macs))
   return {
@@ -110,32 +115,31 @@ interface Found extends Candidate {
   readonly skip: Trial['skip']
 }
 
-async function candidatesOf({ settings, nets, skips }: TrialPlan, options: ReportOptions): Promise<Found[]> {
+async function candidatesOf(plan: TrialPlan, options: ReportOptions): Promise<Found[]> {
+  const { settings, skips } = plan
+  const nets = skips.map((skip) => netsWith(plan, skip))
+  const total = nets.flat().length
   const found: Found[] = []
   for (const [i, skip] of skips.entries()) {
+    const before = found.length
     const { candidates } = await findCandidates(
-      nets.map((net) => ({ net, as: 'detector' })),
+      nets[i]!.map((net) => ({ net, as: 'detector' })),
       {
         network: {
           outputs: settings.keypoints,
           input: [3, settings.size, settings.size],
-          dilations: 'clipped',
+          dilations: settings.dilations,
         },
         detector: detectorChoices(settings, skip),
         signal: options.signal,
         mayBeSkipped: false,
         onCounted: (done) =>
-          options.onProgress?.({
-            phase: 'profile',
-            done: i * nets.length + done,
-            total: skips.length * nets.length,
-            unit: 'networks',
-          }),
+          options.onProgress?.({ phase: 'profile', done: before + done, total, unit: 'networks' }),
       },
     )
-    // In the order of `nets`, for none may be skipped.
+    // In the order of the networks, for none may be skipped.
     for (const [j, candidate] of candidates.entries()) {
-      found.push({ ...candidate, facts: { ...candidate.facts, net: nets[j]! }, skip })
+      found.push({ ...candidate, facts: { ...candidate.facts, net: nets[i]![j]! }, skip })
     }
   }
   return found

@@ -39,6 +39,16 @@ describe('a plan', () => {
     expect(small.nets).not.toContain('hourglass')
   })
 
+  it('tries a skip once where a network has no use for it', async () => {
+    const plan = await makePlan([clip], { nets: ['ficelle', 'lednet'], size: 32, seeds: 1 })
+    expect(plan.alike).toEqual([{ net: 'ficelle', skip: 'none', as: 'all' }])
+    expect(trialsOf(plan).map(trialKey)).toEqual([
+      'ficelle-scratch-all-42',
+      'lednet-scratch-all-42',
+      'lednet-scratch-none-42',
+    ])
+  })
+
   it('holds nothing out of training where other clips are measured on', async () => {
     const { settings } = await makePlan([clip], { ...tiny, test: ['puppet:2,frames=10,size=32'] })
     expect(settings.holdout).toBe(0)
