@@ -15,6 +15,9 @@ const writers = {
   '.webp': (image: Sharp) => image.webp({ quality: 92 }),
 }
 
+export type PictureKind = keyof typeof writers
+const pictureKinds = Object.keys(writers) as PictureKind[]
+
 /**
  * Reads a picture (png, jpeg, webp, gif, avif, tiff, svg) as it is meant to be seen: turned by its EXIF
  * orientation, in sRGB, transparency on white.
@@ -55,17 +58,21 @@ export async function isPicture(path: string): Promise<boolean> {
  */
 export async function writePicture(path: string, frame: Frame): Promise<void> {
   const ending = /\.[^./\\]*$/.exec(path.toLowerCase())?.[0] ?? ''
-  const write = Object.entries(writers).find(([name]) => name === ending)?.[1]
-  if (write === undefined) {
+  const kind = pictureKinds.find((name) => name === ending)
+  if (kind === undefined) {
     throw new InputError({
       what: 'the file ending does not say which kind of picture to write',
       where: path,
       got: ending === '' ? 'no ending' : ending,
-      expected: Object.keys(writers).join(', '),
+      expected: pictureKinds.join(', '),
     })
   }
-  const { width, height, data } = frame
-  await writeFileAtomic(path, await write(sharp(data, { raw: { width, height, channels: 3 } })).toBuffer())
+  await writeFileAtomic(path, await encodePicture(kind, frame))
+}
+
+/** A frame as the bytes of a picture file. */
+export function encodePicture(kind: PictureKind, { width, height, data }: Frame): Promise<Uint8Array> {
+  return writers[kind](sharp(data, { raw: { width, height, channels: 3 } })).toBuffer()
 }
 
 function unreadable(path: string, error: unknown): InputError {

@@ -4,8 +4,10 @@ import { diagramSvg } from './diagram-svg.ts'
 import { escaped, plainTable } from './html.ts'
 import { layerCells, layerHead } from './text.ts'
 
+type Row = Omit<ComparedRow, 'as' | 'latency' | 'pareto' | 'accuracy'>
+
 /** All that is known of one network: source, picture, facts, layers. */
-export function rowDetails(row: ComparedRow): string {
+export function rowDetails(row: Row): string {
   return `${source(row)}
 <div class="scroll" tabindex="0" role="region" aria-label="Diagram of ${escaped(row.net)}">${diagramSvg(row.diagram, row.title)}</div>
 <p class="key">From left to right: height is resolution, width is channels, darker means more of the
@@ -18,7 +20,7 @@ ${plainTable(`Layers of ${row.title}`, layerHead, layerCells(row))}
 </details>`
 }
 
-function source({ title, paper, year, licence, reconstruction }: ComparedRow): string {
+function source({ title, paper, year, licence, reconstruction }: Row): string {
   const code = reconstruction
     ? '<strong class="tag">reconstruction</strong> No code was published: built from what the paper says, and the rest is inferred.'
     : licence === null
@@ -31,7 +33,7 @@ function source({ title, paper, year, licence, reconstruction }: ComparedRow): s
 /** Nothing but a web page may be linked to. */
 const webAddress = (url: string) => (/^https?:\/\//.test(url) ? url : '#')
 
-function facts(row: ComparedRow): [string, string][] {
+function facts(row: Row): [string, string][] {
   const unused =
     row.unusedParams === 0 ? '' : `, ${formatCount(row.unusedParams)} of them published but unused`
   return [
@@ -47,7 +49,7 @@ function facts(row: ComparedRow): [string, string][] {
 }
 
 /** For instance `clipped to the map: 9 to 4, 17 to 4`. */
-function dilations({ dilations, clipped }: ComparedRow): string {
+function dilations({ dilations, clipped }: Row): string {
   if (dilations === 'published') return 'as published'
   if (clipped.length === 0) return 'as published; none is beyond its map'
   const pairs = clipped.map(({ published, used }) => `${published} to ${used}`)

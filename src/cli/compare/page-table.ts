@@ -6,24 +6,45 @@ import { costNames, milliseconds } from './text.ts'
 
 /** The table that opens: a row for each network, and under each, hidden at first, all that is known of it. */
 
-interface Column {
+export interface Column<R> {
   readonly key: string
   readonly head: string
   /** Said under the head, in small. */
   readonly unit?: string
-  readonly text: (row: ComparedRow) => string
+  readonly text: (row: R) => string
   /** What is sorted by; texts are sorted after the numbers. */
-  readonly value: (row: ComparedRow) => number | string
+  readonly value: (row: R) => number | string
+  /** Of which rows it is; all, where undefined. */
+  readonly as?: string
 }
 
-const timing: readonly Column[] = [
-  {
-    key: 'median',
-    head: 'Latency',
-    unit: 'ms, median',
-    text: ({ latency }) => (latency ? milliseconds(latency.median) : ''),
-    value: ({ latency }) => latency?.median ?? '',
-  },
+/** What every row has. */
+export type TableRow = Omit<ComparedRow, 'as' | 'pareto' | 'accuracy'>
+
+/** A row as it stands in the table. */
+export interface Placed<R> {
+  readonly row: R
+  /** What its address ends with. */
+  readonly id: string
+  /** Which choice of the page shows it. */
+  readonly as: string
+  /** Said under its title. */
+  readonly name: string
+  readonly best: boolean
+  /** HTML that is shown when it is opened, above all that is known of the network. */
+  readonly inside?: string
+}
+
+export const latencyColumn: Column<Pick<TableRow, 'latency'>> = {
+  key: 'median',
+  head: 'Latency',
+  unit: 'ms, median',
+  text: ({ latency }) => (latency ? milliseconds(latency.median) : ''),
+  value: ({ latency }) => latency?.median ?? '',
+}
+
+const timing: readonly Column<ComparedRow>[] = [
+  latencyColumn,
   {
     key: 'min',
     head: 'Least',
@@ -47,7 +68,7 @@ const timing: readonly Column[] = [
   },
 ]
 
-const counts: readonly Column[] = [
+export const countColumns: readonly Column<TableRow>[] = [
   {
     key: 'params',
     head: 'Parameters',
@@ -84,7 +105,7 @@ const counts: readonly Column[] = [
   },
 ]
 
-const accuracyColumn = ({ label, better }: AccuracyKind): Column => ({
+const accuracyColumn = ({ label, better }: AccuracyKind): Column<ComparedRow> => ({
   key: 'accuracy',
   head: label,
   unit: `${better} is better`,
@@ -98,34 +119,51 @@ export const rowId = ({ as, net }: ComparedRow): string => `${as}-${net}`
 /** The table; the column that it is sorted by comes first. */
 export function comparisonTable({ rows, device, accuracy }: Comparison): string {
   const timed = device !== null
-  const columns = [...(timed ? timing : []), ...(accuracy ? [accuracyColumn(accuracy)] : []), ...counts]
-  const sorted = timed ? 'median' : 'macs'
+  const columns = [...(timed ? timing : []), ...(accuracy ? [accuracyColumn(accuracy)] : []), ...countColumns]
+  const placed = rows.map((row) => ({
+    ...{ row, id: rowId(row), as: row.as, name: row.net },
+    best: row.pareto.length > 0,
+  }))
+  return networkTable(placed, columns, timed ? 'median' : 'macs')
+}
+
+/** @param sorted key of the column that the rows are sorted by */
+export function networkTable<R extends TableRow>(
+  rows: readonly Placed<R>[],
+  columns: readonly Column<R>[],
+  sorted: string,
+): string {
+  const heads = [{ key: 'name', head: 'Network' }, ...columns]
   return `<div class="scroll" tabindex="0" role="region" aria-label="Table of all networks">
 <table id="networks">
 <caption class="unseen">Networks and what they cost. Each row opens.</caption>
-<thead><tr>${header({ key: 'name', head: 'Network' }, sorted)}${columns.map((column) => header(column, sorted)).join('')}</tr></thead>
+<thead><tr>${heads.map((column) => header(column, sorted)).join('')}</tr></thead>
 ${rows.map((row) => rowGroup(row, columns)).join('\n')}
 </table>
 </div>`
 }
 
-function header({ key, head, unit }: Pick<Column, 'key' | 'head' | 'unit'>, sorted: string): string {
+const only = ({ as }: { readonly as?: string }) => (as === undefined ? '' : ` data-as="${as}"`)
+
+function header(column: Pick<Column<never>, 'key' | 'head' | 'unit' | 'as'>, sorted: string): string {
+  const { key, head, unit } = column
   const sort = key === sorted ? ' aria-sort="ascending"' : ''
   const small = unit ? `<small>${escaped(unit)}</small>` : ''
-  return `<th scope="col" data-key="${key}"${sort}><button type="button"><span>${escaped(head)}</span>${small}</button></th>`
+  return `<th scope="col" data-key="${key}"${sort}${only(column)}><button type="button"><span>${escaped(head)}</span>${small}</button></th>`
 }
 
-function rowGroup(row: ComparedRow, columns: readonly Column[]): string {
-  const id = escaped(rowId(row))
+function rowGroup<R extends TableRow>(placed: Placed<R>, columns: readonly Column<R>[]): string {
+  const { row, as, name, inside = '' } = placed
+  const id = escaped(placed.id)
   const cells = columns.map((column) => {
-    const best = column.key === 'median' && row.pareto.length > 0 ? ' class="best"' : ''
-    return `<td data-value="${escaped(String(column.value(row)))}"${best}>${escaped(column.text(row))}</td>`
+    const best = column.key === 'median' && placed.best ? ' class="best"' : ''
+    return `<td data-value="${escaped(String(column.value(row)))}"${best}${only(column)}>${escaped(column.text(row))}</td>`
   })
   const tag = row.reconstruction ? '<span class="tag">reconstruction</span>' : ''
-  return `<tbody id="${id}" data-as="${row.as}">
-<tr><th scope="row" data-value="${escaped(row.net)}"><button type="button" aria-expanded="false" aria-controls="${id}-details">${escaped(row.title)}</button><span class="name">${escaped(row.net)}</span>${tag}</th>${cells.join('')}</tr>
+  return `<tbody id="${id}" data-as="${as}">
+<tr><th scope="row" data-value="${escaped(name)}"><button type="button" aria-expanded="false" aria-controls="${id}-details">${escaped(row.title)}</button><span class="name">${escaped(name)}</span>${tag}</th>${cells.join('')}</tr>
 <tr id="${id}-details" class="details" hidden><td colspan="${columns.length + 1}"><div class="inside">
-${rowDetails(row)}
+${inside}${rowDetails(row)}
 </div></td></tr>
 </tbody>`
 }

@@ -1,33 +1,19 @@
-import { createHash } from 'node:crypto'
 import { type Comparison, comparedAs } from '../../compress/comparison.ts'
 import { version } from '../../util/version.ts'
 import { escaped } from './html.ts'
+import { factList, kindChoice, machineFacts, plotLegend, standalonePage } from './page-frame.ts'
 import { plots } from './page-plots.ts'
 import { comparisonTable } from './page-table.ts'
-import { script } from './script.ts'
-import { style } from './style.ts'
 import { describeUnrest, headings } from './text.ts'
 
-/** A comparison as one page that stands alone: it loads nothing, and its policy allows it nothing else. */
+/** A comparison as one page that stands alone. */
 export function comparisonPage(found: Comparison): string {
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="${policy}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="generator" content="pantin ${escaped(version)}">
-<title>pantin: networks compared</title>
-<link rel="icon" href="data:,">
-<style>${style}</style>
-</head>
-<body>
-<main>
-<h1>Networks compared</h1>
-${lead(found)}
+  return standalonePage(
+    'Networks compared',
+    `${lead(found)}
 ${machine(found)}
 ${unrest(found)}
-${kinds(found)}
+${kindChoice(comparedAs.filter((as) => found.rows.some((row) => row.as === as)).map((as) => [as, headings[as]]))}
 <h2>${found.device === null ? 'Parameters and work' : 'Speed and size'}</h2>
 ${legend(found)}
 <div class="plots">
@@ -39,24 +25,9 @@ ${comparisonTable(found)}
 ${leftOut(found)}
 <h2>How this was measured</h2>
 ${method(found)}
-<footer>pantin ${escaped(version)}, <code>pantin compare</code>. ${escaped(found.machine.time.slice(0, 10))}.</footer>
-</main>
-<script>${script}</script>
-</body>
-</html>
-`
+<footer>pantin ${escaped(version)}, <code>pantin compare</code>. ${escaped(found.machine.time.slice(0, 10))}.</footer>`,
+  )
 }
-
-const hashOf = (text: string) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`
-
-const policy = [
-  "default-src 'none'",
-  `style-src ${hashOf(style)}`,
-  `script-src ${hashOf(script)}`,
-  'img-src data:',
-  "base-uri 'none'",
-  "form-action 'none'",
-].join('; ')
 
 function lead({ rows, input, outputs }: Comparison): string {
   const count = new Set(rows.map(({ net }) => net)).size
@@ -67,25 +38,12 @@ ${input.join(' x ')} with ${outputs} outputs.</p>`
 }
 
 function machine(found: Comparison): string {
-  const { machine, device, threads, rounds, detector } = found
-  const facts: [string, string][] = [
-    ...(device === null
-      ? []
-      : ([
-          ['processor', `${machine.cpu}, ${machine.cores} cores`],
-          ['computed on', device === 'cpu' ? `CPU, ${threads} thread${threads === 1 ? '' : 's'}` : device],
-          ['runtime', `ONNX Runtime ${machine.onnxruntime}, Node ${machine.node}`],
-          ['system', `${machine.platform} ${machine.arch}`],
-          ['timed runs of each', String(rounds)],
-        ] satisfies [string, string][])),
-    ...(detector === null
-      ? []
-      : ([['detectors', `${detector.head} head, skip ${detector.skip}`]] satisfies [string, string][])),
-    ['dilations', found.dilations === 'clipped' ? 'clipped to the map' : 'as published'],
-  ]
-  return `<dl class="machine">${facts
-    .map(([term, text]) => `<div><dt>${escaped(term)}</dt><dd>${escaped(text)}</dd></div>`)
-    .join('')}</dl>`
+  const { detector, dilations } = found
+  return factList([
+    ...machineFacts(found),
+    ...(detector === null ? [] : [['detectors', `${detector.head} head, skip ${detector.skip}`] as const]),
+    ['dilations', dilations === 'clipped' ? 'clipped to the map' : 'as published'],
+  ])
 }
 
 function unrest(found: Comparison): string {
@@ -93,31 +51,13 @@ function unrest(found: Comparison): string {
   return said === undefined ? '' : `<p class="busy" role="note">${escaped(said)}</p>`
 }
 
-/** The choice between plain networks and detectors, where there are both. */
-function kinds({ rows }: Comparison): string {
-  const there = comparedAs.filter((as) => rows.some((row) => row.as === as))
-  if (there.length < 2) return ''
-  const choices = there.map(
-    (as, i) =>
-      `<label><input type="radio" name="kind" value="${as}"${i === 0 ? ' checked' : ''}>${headings[as]}</label>`,
-  )
-  return `<div class="kinds" role="radiogroup" aria-label="What to show">${choices.join('')}</div>`
-}
-
 function legend({ rows, device }: Comparison): string {
-  const sign = (shapes: string) => `<svg class="plot" viewBox="0 0 24 14" aria-hidden="true">${shapes}</svg>`
-  const entries = [
-    [
-      `<g class="best"><path class="front" d="M0 7H24"/><circle cx="12" cy="7" r="4.5"/></g>`,
-      'no other is better in both',
-    ],
-    [`<circle cx="12" cy="7" r="4.5"/>`, 'another is better in both'],
-    ...(rows.some(({ reconstruction }) => reconstruction)
-      ? [[`<g class="hollow"><circle cx="12" cy="7" r="4.5"/></g>`, 'reconstruction: no code was published']]
-      : []),
-    ...(device === null ? [] : [[`<path class="spread" d="M12 0V14"/>`, 'middle half of the runs']]),
-  ]
-  return `<ul class="legend">${entries.map(([shapes, text]) => `<li>${sign(shapes!)}${text}</li>`).join('')}</ul>`
+  return plotLegend({
+    best: 'no other is better in both',
+    other: 'another is better in both',
+    hollow: rows.some(({ reconstruction }) => reconstruction),
+    ...(device !== null && { spread: 'middle half of the runs' }),
+  })
 }
 
 function leftOut({ skipped }: Comparison): string {

@@ -8,7 +8,7 @@ export interface PlotPoint {
   readonly name: string
   readonly x: number
   readonly y: number
-  /** A quarter and three quarters of the measurements of y. */
+  /** From where to where y was measured: quartiles, for instance. */
   readonly spread: readonly [number, number] | undefined
   /** Drawn as a ring. */
   readonly hollow: boolean
@@ -24,6 +24,8 @@ export interface PlotText {
   readonly y: string
   readonly tickX: (value: number) => string
   readonly tickY: (value: number) => string
+  /** The least ratio that the y axis shows (default 6). */
+  readonly ratioY?: number
 }
 
 const [width, height] = [440, 390]
@@ -43,6 +45,7 @@ export function paretoPlot(points: readonly PlotPoint[], text: PlotText): string
     points.flatMap((point) => [point.y, ...(point.spread ?? [])]),
     [height - bottom, top],
     8,
+    text.ratioY,
   )
   const at = (point: PlotPoint): Spot => ({ x: x.at(point.x), y: y.at(point.y) })
   const front = paretoFront(points, (point) => [point.x, point.y]).toSorted((a, b) => a.x - b.x || b.y - a.y)

@@ -5,8 +5,8 @@ export interface Scale {
   readonly ticks: readonly number[]
 }
 
-/** An axis shows at least this ratio, so that differences of a few percent look like that. */
-const leastRatio = 6
+/** An axis shows at least this ratio where nothing else is said, so that differences of a few percent look like that. */
+const defaultRatio = 6
 /** Part of the axis that stays free on each side. */
 const margin = 0.07
 
@@ -14,11 +14,13 @@ const margin = 0.07
  * @param values above 0
  * @param range pixels of the axis' beginning and end; the end may be smaller
  * @param mostTicks that there is room for
+ * @param leastRatio that the axis shows, of its end to its beginning
  */
 export function logScale(
   values: readonly number[],
   range: readonly [number, number],
   mostTicks: number,
+  leastRatio = defaultRatio,
 ): Scale {
   const logs = values.map(Math.log10)
   const middle = (Math.min(...logs) + Math.max(...logs)) / 2
@@ -41,5 +43,16 @@ function ticksBetween(low: number, high: number, most: number): number[] {
       .flatMap((power) => factors.map((factor) => Number((factor * 10 ** power).toPrecision(1))))
       .filter((tick) => tick >= low && tick <= high)
   const fine = multiples([1, 2, 5])
+  if (fine.length < 3) return evenTicks(low, high, most)
   return fine.length <= most ? fine : multiples([1])
+}
+
+/** Whole multiples of 1, 2 or 5 times a power of ten: where the axis spans less than three of those themselves. */
+function evenTicks(low: number, high: number, most: number): number[] {
+  const power = Math.floor(Math.log10(high - low)) - 1
+  const steps = [1, 2, 5, 10, 20, 50].map((factor) => Number((factor * 10 ** power).toPrecision(1)))
+  const step = steps.find((one) => (high - low) / one < most) ?? high
+  const first = Math.ceil(low / step)
+  const count = Math.floor(high / step) - first + 1
+  return Array.from({ length: Math.max(0, count) }, (_, i) => Number(((first + i) * step).toPrecision(6)))
 }

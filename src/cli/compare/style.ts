@@ -114,6 +114,14 @@ td.best { color: var(--curtain); font-weight: 600 }
 .diagram .arc + .tip { fill: var(--curtain) }
 .diagram .bracket { stroke: var(--soft); fill: none }
 
+.advice { margin: 0 0 1rem; padding-left: 1.25rem; max-width: 60rem }
+.advice li { margin: .2rem 0 }
+.strips { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)); gap: 1rem; margin: 1rem 0 }
+.strip { padding: .6rem .75rem .75rem }
+.strip small { display: inline }
+.strip img, .inside > img { display: block; width: 100%; max-width: 48rem; height: auto; border-radius: 4px }
+.inside > img { margin: 0 0 1rem }
+
 .busy { padding: .6rem .9rem; border-left: 3px solid var(--brass); background: var(--card) }
 .method { font-size: .95rem }
 footer { margin-top: 3rem; color: var(--soft); font-size: .9rem }

@@ -29,7 +29,11 @@ export function describeMeasurement(
 }
 
 /** Said where the times of one row differ so much that other programs must have been running. */
-export function describeUnrest({ rows }: Comparison): string | undefined {
+export function describeUnrest({
+  rows,
+}: {
+  readonly rows: readonly Pick<ComparedRow, 'latency'>[]
+}): string | undefined {
   const spreads = rows.flatMap(({ latency }) =>
     latency ? [(latency.quartiles[1] - latency.quartiles[0]) / latency.median] : [],
   )
@@ -96,7 +100,7 @@ export const costNames = { params: 'size', macs: 'MACs' } as const
 
 export const layerHead = ['layer', 'result', 'parameters', 'multiply-adds', 'activation bytes'] as const
 
-export const layerCells = ({ layers }: ComparedRow): string[][] =>
+export const layerCells = ({ layers }: Pick<ComparedRow, 'layers'>): string[][] =>
   layers.map(({ name, shape, params, macs, activationBytes }) => [
     name,
     shape.join('x'),

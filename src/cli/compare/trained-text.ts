@@ -25,6 +25,9 @@ export const shownMeasures = ({ rows }: TrainedComparison, method: Method): Meas
 export const resultOf = (row: TrainedRow, method: Method): Gathered | undefined =>
   row.results.find((result) => result.method === method)
 
+/** What the address of a row of the page ends with. */
+export const trainedId = ({ net, skip }: TrainedRow, method: Method): string => `${method}-${net}-${skip}`
+
 /** `0.0312 ± 0.0010`; of one seed, the number alone. */
 export function spreadText({ mean, deviation }: Spread): string {
   const digits = Math.abs(mean) >= 100 ? 0 : Math.abs(mean) >= 10 ? 1 : Math.abs(mean) >= 1 ? 2 : 4

@@ -30,8 +30,6 @@ export async function runTrained({ reporter, signal }: Context, request: Trained
   const { train: clips, options, html, csv, out, ...flags } = request
   const { test, teacher, methods, skips, seeds, steps, minutes, batch, holdout, fit } = flags
   if (out === undefined) throw noFolder()
-  if (html !== undefined)
-    throw new InputError({ what: 'there is no page of trained networks yet', where: '--html' })
   const { compareTrained } = await import('../../compress/trials/compare-trained.ts')
   const { trialKey } = await import('../../compress/trials/plan.ts')
   await reporter.prepare()
@@ -51,14 +49,23 @@ export async function runTrained({ reporter, signal }: Context, request: Trained
     const { trainedCsv } = await import('./trained-csv.ts')
     await writeFileAtomic(csv, trainedCsv(found))
   }
+  if (html !== undefined) {
+    const { drawStrips } = await import('../../compress/trials/pictures.ts')
+    const { trainedPage } = await import('./trained-page.ts')
+    const strips = await drawStrips(resolve(out), found.plan, found.trials, {
+      ...(!signal.aborted && { signal }),
+      onProgress: (done, total) => reporter.progress({ phase: 'pictures', done, total, unit: 'networks' }),
+    })
+    await writeFileAtomic(html, trainedPage(found, strips))
+  }
   const { trainedJson } = await import('./json.ts')
   const { describeTrained } = await import('./trained-text.ts')
-  const written = [csv].filter((path) => path !== undefined)
+  const written = [html, csv].filter((path) => path !== undefined)
   const value = {
     out: resolve(out),
     ...trainedJson(found),
     interrupted: signal.aborted,
-    html: null,
+    html: html ?? null,
     csv: csv ?? null,
   }
   reporter.result(value, () =>

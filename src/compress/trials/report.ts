@@ -13,7 +13,8 @@ import { type Choice, type Recommendation, recommend } from './recommend.ts'
 import type { TrialState } from './run-trials.ts'
 
 /** A network with a skip: what it costs, and what it came to by each method. */
-export interface TrainedRow extends Omit<ComparedRow, 'pareto' | 'accuracy'> {
+export interface TrainedRow extends Omit<ComparedRow, 'net' | 'pareto' | 'accuracy'> {
+  readonly net: Trial['net']
   readonly skip: Trial['skip']
   /** Other skips of the plan that make the same detector. */
   readonly alike: readonly Trial['skip'][]
@@ -49,7 +50,10 @@ export interface TrainedComparison
 }
 
 export interface ReportOptions
-  extends Pick<TimeGraphsOptions, 'rounds' | 'device' | 'threads' | 'signal' | 'clock' | 'openSession'> {
+  extends Pick<
+    TimeGraphsOptions,
+    'rounds' | 'device' | 'threads' | 'signal' | 'clock' | 'openSession' | 'rewrite'
+  > {
   /** Whether latency is measured (default: yes). */
   readonly latency?: boolean
   /** Seconds that latency is to take at most (default 150); three rounds are made in any case. */
@@ -151,8 +155,8 @@ function time(found: readonly Found[], options: ReportOptions): Promise<GraphLat
     found.map(({ graph }) => graph),
     {
       budgetSeconds: 150,
-      ...options,
       rewrite: rewriteExactly,
+      ...options,
       onLoaded: (done, on) => {
         device = on
         options.onProgress?.({ phase: 'load', done, total: found.length, unit: 'networks', device: on })
