@@ -56,6 +56,10 @@ describe('a logarithmic axis', () => {
     expect(logScale([3e5, 2e8], [0, 100], 6).ticks).toEqual([1e6, 1e7, 1e8])
     expect(logScale([2, 9], [0, 100], 6).ticks).toEqual([2, 5, 10])
   })
+  it('takes even steps where it is asked to show little', () => {
+    expect(logScale([0.6, 0.8], [0, 100], 8, 1.5).ticks).toEqual([0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85])
+    expect(logScale([0.02, 0.5], [0, 100], 8, 1.5).ticks).toEqual([0.02, 0.05, 0.1, 0.2, 0.5])
+  })
 })
 
 describe('CSV', () => {

@@ -8,6 +8,7 @@ const cli = compileCli()
 const folder = mkdtempSync(join(tmpdir(), 'pantin-cli-trials-'))
 const out = join(folder, 'trials')
 const csv = join(folder, 'trained.csv')
+const html = join(folder, 'trained.html')
 const planOf = (seeds: number) => [
   ...[
     'compare',
@@ -53,7 +54,10 @@ interface Trained {
   interrupted: boolean
 }
 
-describe('compare --train', () => {
+// Training takes its time where others compute too.
+const timeout = 180_000
+
+describe('compare --train', { timeout }, () => {
   it('loses no finished trial when its process is killed', async () => {
     const { code } = await cli.run(plan, (soFar, kill) => {
       if (soFar.includes('"done":1,')) kill('SIGKILL')
@@ -83,13 +87,13 @@ describe('compare --train', () => {
 
   it('does what is left, and reports all of it', async () => {
     const before = finished()
-    const { code, stdout, stderr } = await cli.run([...plan, '--json'])
+    const { code, stdout, stderr } = await cli.run([...plan, '--html', html, '--json'])
     expect(code, stderr).toBe(0)
     const after = finished()
     expect(after.size).toBe(4)
     for (const [key, time] of before) expect(after.get(key)).toBe(time)
     const found = JSON.parse(stdout) as Trained
-    expect(found).toMatchObject({ unfinished: 0, interrupted: false, csv, html: null, out })
+    expect(found).toMatchObject({ unfinished: 0, interrupted: false, csv, html, out })
     expect(found.trials.map(({ result }) => result?.status)).toEqual(Array(4).fill('done'))
     expect(found.rows.map(({ net }) => net).toSorted()).toEqual(['enet', 'lednet'])
     for (const { latency, results } of found.rows) {
@@ -97,6 +101,10 @@ describe('compare --train', () => {
       expect(results).toMatchObject([{ n: 2, measures: { ratio: { n: 2 }, l1: {}, psnr: {}, ssim: {} } }])
     }
     expect(found.advice.map(({ cost }) => cost)).toEqual(['latency', 'params', 'macs'])
+    const page = readFileSync(html, 'utf8')
+    expect(page).toMatch(/^<!doctype html>[\s\S]*<\/html>\n$/)
+    // Of each network one in its row and one beside the others.
+    expect(page.match(/<img src="data:image\/jpeg;base64,/g)).toHaveLength(4)
     const lines = readFileSync(csv, 'utf8').trim().split('\r\n')
     expect(lines).toHaveLength(3)
     expect(lines[0]).toContain('ratio,ratioDeviation')

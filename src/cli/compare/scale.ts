@@ -30,12 +30,12 @@ export function logScale(
   const [from, to] = range
   return {
     at: (value) => from + ((Math.log10(value) - low) / (high - low)) * (to - from),
-    ticks: ticksBetween(10 ** low, 10 ** high, mostTicks),
+    ticks: ticksBetween(10 ** low, 10 ** high, mostTicks, leastRatio < defaultRatio),
   }
 }
 
-/** 1, 2 and 5 times powers of ten; the powers alone where that would be too many. */
-function ticksBetween(low: number, high: number, most: number): number[] {
+/** 1, 2 and 5 times powers of ten; the powers alone where that would be too many. @param narrow others where those are few */
+function ticksBetween(low: number, high: number, most: number, narrow: boolean): number[] {
   const [first, last] = [Math.floor(Math.log10(low)), Math.ceil(Math.log10(high))]
   const powers = Array.from({ length: last - first + 1 }, (_, i) => first + i)
   const multiples = (factors: readonly number[]) =>
@@ -43,7 +43,7 @@ function ticksBetween(low: number, high: number, most: number): number[] {
       .flatMap((power) => factors.map((factor) => Number((factor * 10 ** power).toPrecision(1))))
       .filter((tick) => tick >= low && tick <= high)
   const fine = multiples([1, 2, 5])
-  if (fine.length < 3) return evenTicks(low, high, most)
+  if (narrow && fine.length < 3) return evenTicks(low, high, most)
   return fine.length <= most ? fine : multiples([1])
 }
 

@@ -41,6 +41,7 @@ small { display: block; font-size: .75rem; font-weight: 400; color: var(--soft) 
 
 .plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 22rem), 1fr)); gap: 1.25rem; margin: 1.25rem 0 0 }
 figure { margin: 0; padding: 1rem; background: var(--card); border: 1px solid var(--rule); border-radius: 10px; min-width: 0 }
+.plots.large { grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)) }
 .plots figure { max-width: 38rem }
 figcaption { font-weight: 600; margin: 0 0 .5rem }
 .plot { display: block; width: 100%; height: auto; font: 11.5px system-ui, sans-serif }

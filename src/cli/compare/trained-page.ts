@@ -12,7 +12,6 @@ import { trainedPlots } from './trained-plots.ts'
 import {
   adviceSentence,
   costTitles,
-  methodTitles,
   resultOf,
   seedsText,
   shownMeasures,
@@ -30,7 +29,7 @@ export function trainedPage(found: TrainedComparison, strips: Strips): string {
     `${lead(found)}
 ${factList([...planFacts(found), ...machineFacts(found)])}
 ${unrest === undefined ? '' : `<p class="busy" role="note">${escaped(unrest)}</p>`}
-${kindChoice(found.plan.methods.map((method) => [method, methodTitles[method]]))}
+${kindChoice(found.plan.methods.map((method) => [method, shortTitles[method]]))}
 <h2>Which network for which budget</h2>
 ${advice(found)}
 <h2>Accuracy and cost</h2>
@@ -40,7 +39,7 @@ ${plotLegend({
   hollow: found.rows.some(({ reconstruction }) => reconstruction),
   spread: 'one standard deviation of the seeds',
 })}
-<div class="plots">
+<div class="plots large">
 ${trainedPlots(found)}
 </div>
 <h2>Every network</h2>
@@ -54,6 +53,8 @@ ${method(found)}
 <footer>pantin ${escaped(version)}, <code>pantin compare --train</code>. ${escaped(found.machine.time.slice(0, 10))}.</footer>`,
   )
 }
+
+const shortTitles: Readonly<Record<Method, string>> = { distilled: 'distilled', scratch: 'from scratch' }
 
 function lead({ plan, trials, unfinished }: TrainedComparison): string {
   const { nets, seeds } = plan
@@ -102,9 +103,8 @@ function table(found: TrainedComparison, strips: Strips): string {
   const { plan, rows, device, advice: all } = found
   const names = [...new Set(plan.methods.flatMap((method) => shownMeasures(found, method)))]
   const placed = plan.methods.flatMap((method) => {
-    const front = new Set(
-      all.flatMap((one) => (one.method === method ? one.choices.map(({ name }) => name) : [])),
-    )
+    // The first is by latency, where that was measured.
+    const front = new Set(all.find((one) => one.method === method)?.choices.map(({ name }) => name))
     return rows.map((row) => ({
       row: { ...row, method },
       id: trainedId(row, method),
