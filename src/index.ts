@@ -32,6 +32,10 @@ export {
   profileDetector,
   profileNet,
 } from './compress/profile.ts'
+export type { SearchReport } from './compress/search/report.ts'
+export { type SearchOptions, search } from './compress/search/run-search.ts'
+export { type CompareTrainedOptions, compareTrained } from './compress/trials/compare-trained.ts'
+export type { TrainedComparison } from './compress/trials/report.ts'
 export { type ExportedModel, type ExportOptions, exportFolder } from './convert/export-folder.ts'
 export { type ImportOptions, type ImportResult, importCheckpoint } from './convert/import-checkpoint.ts'
 // Networks and the graphs that they are.
