@@ -10,6 +10,7 @@ import { addEval } from './commands/eval.ts'
 import { addExport } from './commands/export.ts'
 import { addImport } from './commands/import.ts'
 import { addInfo } from './commands/info.ts'
+import { addSearch } from './commands/search.ts'
 import { addTrack } from './commands/track.ts'
 import { addTrain } from './commands/train.ts'
 import { callWith } from './context.ts'
@@ -43,6 +44,7 @@ export function createProgram(signal: AbortSignal): Command {
     addTrack,
     addInfo,
     addCompare,
+    addSearch,
     addBench,
     addImport,
     addExport,

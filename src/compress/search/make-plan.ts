@@ -1,0 +1,78 @@
+import { availableParallelism } from 'node:os'
+import { openDetector } from '../../animate/open-detector.ts'
+import { openClips } from '../../media/source.ts'
+import { type DistilLosses, distilLossDefaults } from '../../train/distil/config.ts'
+import { labelLayout } from '../../train/distil/labels.ts'
+import { assertUsable } from '../../train/frame-cache.ts'
+import { checkedOptions } from '../../train/run-options.ts'
+import { InputError } from '../../util/errors.ts'
+import { ficelleDesign } from '../../zoo/ficelle.ts'
+import { eta } from './halving.ts'
+import { detectorOf, planSchema, type SearchPlan } from './plan.ts'
+
+/** What a search is asked for; what is not given has a default. */
+export interface PlanOptions
+  extends Partial<
+    Omit<SearchPlan, 'format' | 'clips' | 'test' | 'teacher' | 'size' | 'keypoints' | 'jacobian' | 'losses'>
+  > {
+  /** A run folder, or an ONNX file with an output `value` [N, K, 2] in [-1, 1]. */
+  readonly teacher: string
+  readonly test?: readonly string[]
+  /** Weights of losses; those that are not given have their defaults. */
+  readonly losses?: Partial<DistilLosses>
+}
+
+/**
+ * Resolves a plan, and opens all that it names once, so that what cannot be used is known before the first training.
+ *
+ * @param clips videos or puppet specs to train on
+ * @throws InputError for clips, a teacher or options that cannot be used.
+ */
+export async function makePlan(clips: readonly string[], options: PlanOptions): Promise<SearchPlan> {
+  const { test = [], teacher, candidates = 27, losses, ...rest } = options
+  const seen = await whatTeacherSees(options)
+  const plan = checkedOptions(planSchema, {
+    ...{ format: 1, clips: [...clips], test: [...test], teacher, ...seen },
+    ...{ steps: 100, rungs: 3, latency: 1, seed: 1, batch: 8, fit: 'crop', device: 'auto' },
+    ...{ candidates, mutations: Math.floor(candidates / eta) },
+    ...{ holdout: test.length > 0 ? 0 : 0.2, threads: availableParallelism(), reference: ficelleDesign },
+    ...rest,
+    losses: { ...distilLossDefaults, ...losses },
+  })
+  // A size that no detector takes ends here.
+  detectorOf(plan, plan.reference)
+  await assertClips(plan)
+  return plan
+}
+
+/** What students will see and give. @throws InputError where the teacher lacks what the losses need. */
+async function whatTeacherSees({ teacher, losses, device }: PlanOptions) {
+  const detector = await openDetector(teacher, { details: true, ...(device !== undefined && { device }) })
+  try {
+    const grids = { heatmap: [1, 1], features: [1, 1] } as const
+    labelLayout(detector, { ...distilLossDefaults, ...losses }, grids)
+    const { size, keypoints, jacobian } = detector
+    return { size, keypoints, jacobian }
+  } finally {
+    await detector.close()
+  }
+}
+
+async function assertClips({ clips, test, size, holdout }: SearchPlan): Promise<void> {
+  if (test.length === 0 && holdout === 0) {
+    throw new InputError({
+      what: 'there is nothing to measure on',
+      where: '--holdout',
+      got: '0',
+      remedy: 'leave out a part of the videos, or name others with --test',
+    })
+  }
+  for (const [specs, part] of [[clips, holdout] as const, [test, 0] as const]) {
+    const opened = await openClips(specs)
+    try {
+      if (opened.length > 0) assertUsable(opened, { size, holdout: part })
+    } finally {
+      await Promise.all(opened.map((clip) => clip.close()))
+    }
+  }
+}
