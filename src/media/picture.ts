@@ -10,9 +10,9 @@ const maxPixels = 100_000_000
 /** How pictures are written, by file ending. */
 const writers = {
   '.png': (image: Sharp) => image.png(),
-  '.jpg': (image: Sharp) => image.jpeg({ quality: 93, chromaSubsampling: '4:4:4' }),
-  '.jpeg': (image: Sharp) => image.jpeg({ quality: 93, chromaSubsampling: '4:4:4' }),
-  '.webp': (image: Sharp) => image.webp({ quality: 92 }),
+  '.jpg': (image: Sharp, quality = 93) => image.jpeg({ quality, chromaSubsampling: '4:4:4' }),
+  '.jpeg': (image: Sharp, quality = 93) => image.jpeg({ quality, chromaSubsampling: '4:4:4' }),
+  '.webp': (image: Sharp, quality = 92) => image.webp({ quality }),
 }
 
 export type PictureKind = keyof typeof writers
@@ -70,9 +70,13 @@ export async function writePicture(path: string, frame: Frame): Promise<void> {
   await writeFileAtomic(path, await encodePicture(kind, frame))
 }
 
-/** A frame as the bytes of a picture file. */
-export function encodePicture(kind: PictureKind, { width, height, data }: Frame): Promise<Uint8Array> {
-  return writers[kind](sharp(data, { raw: { width, height, channels: 3 } })).toBuffer()
+/** A frame as the bytes of a picture file. @param quality 1 to 100, of kinds that lose some (default: 92 or more) */
+export function encodePicture(
+  kind: PictureKind,
+  { width, height, data }: Frame,
+  quality?: number,
+): Promise<Uint8Array> {
+  return writers[kind](sharp(data, { raw: { width, height, channels: 3 } }), quality).toBuffer()
 }
 
 function unreadable(path: string, error: unknown): InputError {

@@ -104,7 +104,7 @@ describe('compare --train', { timeout }, () => {
     const page = readFileSync(html, 'utf8')
     expect(page).toMatch(/^<!doctype html>[\s\S]*<\/html>\n$/)
     // Of each network one in its row and one beside the others.
-    expect(page.match(/<img src="data:image\/jpeg;base64,/g)).toHaveLength(4)
+    expect(page.match(/<img src="data:image\/webp;base64,/g)).toHaveLength(4)
     const lines = readFileSync(csv, 'utf8').trim().split('\r\n')
     expect(lines).toHaveLength(3)
     expect(lines[0]).toContain('ratio,ratioDeviation')

@@ -56,7 +56,7 @@ function stateOf(trial: Trial, { nets }: TrialPlan, random: Random): TrialState 
 async function madeUpStrips(plan: TrialPlan): Promise<Strips> {
   const [width, height] = [48, 8]
   const data = new Uint8Array(3 * width * height).fill(120)
-  const picture = await encodePicture('.jpg', { width, height, data, time: 0, duration: 0 })
+  const picture = await encodePicture('.webp', { width, height, data, time: 0, duration: 0 })
   const trials = new Map(trialsOf(plan).map((trial) => [trialKey(trial), picture]))
   return { teacher: picture, trials, width, height }
 }

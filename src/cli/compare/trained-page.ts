@@ -188,7 +188,7 @@ function strip(
 }
 
 const image = (bytes: Uint8Array, { width, height }: Strips, alt: string) =>
-  `<img src="data:image/jpeg;base64,${Buffer.from(bytes).toString('base64')}" width="${width}" height="${height}" alt="${escaped(alt)}">`
+  `<img src="data:image/webp;base64,${Buffer.from(bytes).toString('base64')}" width="${width}" height="${height}" alt="${escaped(alt)}">`
 
 function method({ plan, device, rounds, restMs, warmMs }: TrainedComparison): string {
   const { seeds, settings, skips, methods } = plan

@@ -14,9 +14,9 @@ import { runFolder } from './trial.ts'
 
 /** The same frames in a row, with what each detector finds in them. */
 export interface Strips {
-  /** JPEG; undefined where there is no teacher. */
+  /** WebP; undefined where there is no teacher. */
   readonly teacher: Uint8Array | undefined
-  /** JPEG by the key of a trial: of each network, skip and method the first seed that was measured. */
+  /** WebP by the key of a trial: of each network, skip and method the first seed that was measured. */
   readonly trials: ReadonlyMap<string, Uint8Array>
   /** Of each, in pixels. */
   readonly width: number
@@ -30,6 +30,8 @@ export interface StripOptions {
 
 /** Frames of a strip, spread over the clips; pixels a side of each, and between them. */
 const [frames, side, gap] = [6, 128, 2]
+/** A page has a hundred of them. */
+const quality = 75
 
 /**
  * Draws what the detectors of a comparison find in frames that none of them was trained on.
@@ -50,7 +52,7 @@ export async function drawStrips(
     signal?.throwIfAborted()
     const detector = await openDetector(path, { device })
     try {
-      return await encodePicture('.jpg', await strip(detector, pictures))
+      return await encodePicture('.webp', await strip(detector, pictures), quality)
     } finally {
       await detector.close()
     }
