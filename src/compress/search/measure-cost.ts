@@ -1,11 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import { detectorGraph } from '../../motion/model.ts'
 import type { Design } from '../../zoo/design.ts'
+import type { Hooks } from '../child.ts'
 import { rewriteExactly } from '../exact/rewrite-exactly.ts'
 import { profile } from '../profile.ts'
 import { timeGraphs } from '../time-graphs.ts'
 import { writeCost } from './candidate.ts'
-import type { Hooks } from './child.ts'
 import { detectorOf, type SearchPlan } from './plan.ts'
 
 /**

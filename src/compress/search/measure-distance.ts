@@ -5,7 +5,7 @@ import { openDetector } from '../../animate/open-detector.ts'
 import { type TeacherDistance, TeacherMeter } from '../../animate/teacher-distance.ts'
 import type { Clip } from '../../media/clip.ts'
 import { openClips } from '../../media/source.ts'
-import type { Hooks } from './child.ts'
+import type { Hooks } from '../child.ts'
 import type { SearchPlan } from './plan.ts'
 
 /**
