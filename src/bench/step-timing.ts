@@ -1,3 +1,4 @@
+import { rest } from '../runtime/rest.ts'
 import { EnvironmentError } from '../util/errors.ts'
 import { peakMemoryMiB } from './peak-memory.ts'
 import type { StepChoice } from './step-graphs.ts'
@@ -35,6 +36,8 @@ export async function timeSteps(task: StepTask, signal?: AbortSignal): Promise<S
       signal?.throwIfAborted()
       const began = performance.now()
       const losses = await stepper.run()
+      // As training does.
+      await rest()
       if (losses.every(Number.isFinite)) return performance.now() - began
       throw new EnvironmentError({ what: 'a loss of a timed step is not finite', got: losses.join(', ') })
     }

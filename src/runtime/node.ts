@@ -9,7 +9,6 @@ import { logSeverityLevel, ort, toOrt } from './ort-node.ts'
 import { fromOrt, portsOf } from './ort-ports.ts'
 import { SerialQueue } from './queue.ts'
 import { checkFeeds, checkInto, type Device, type PortType, type Session, type Tensors } from './session.ts'
-import { placeThreads } from './thread-affinity.ts'
 import { webGpuGaps } from './webgpu-gaps.ts'
 
 export { type DeviceReport, describeDevices } from './devices.ts'
@@ -61,19 +60,12 @@ function ortOptions(
   { threads, optimise = 'all', spin = true }: SessionOptions,
 ): ort.InferenceSession.SessionOptions {
   const { graphOptimizationLevel, extra } = optimisation(optimise, device)
-  const { affinities, ...pool } = placeThreads(threads, spin)
   return {
     executionProviders: [device === 'webgpu' ? webGpuProvider(bytes) : device],
     graphOptimizationLevel,
     logSeverityLevel,
-    ...pool,
-    extra: {
-      ...extra,
-      session: {
-        intra_op: { allow_spinning: spin ? '1' : '0' },
-        ...(affinities !== undefined && { intra_op_thread_affinities: affinities }),
-      },
-    },
+    ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+    extra: { ...extra, session: { intra_op: { allow_spinning: spin ? '1' : '0' } } },
   }
 }
 

@@ -1,3 +1,4 @@
+import { rest } from '../runtime/rest.ts'
 import type { MetricsRecord, Run } from '../store/run.ts'
 import { TrainingError } from '../util/errors.ts'
 import type { Random } from '../util/random.ts'
@@ -73,6 +74,7 @@ export async function trainLoop(parts: LoopParts): Promise<boolean> {
     const number = position.step + 1
     const rate = learningRate(settings.learningRate, progress(), number)
     const { report, taken } = await session.run(number, rate, batch)
+    await rest()
     if (!taken) {
       random.state = randomState
       await save(parts, elapsed())
