@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
-import { inChild, serveParent } from '../child.ts'
-import type { TrialOptions, TrialTask } from './trial.ts'
+import { type Hooks, inChild, serveParent } from '../child.ts'
+import type { TrialTask } from './trial.ts'
 
 /** A trial in a process of its own, which this file is. */
 
@@ -11,8 +11,8 @@ const here = fileURLToPath(import.meta.url)
  *
  * @returns what was wrong, where it ended without a result of its own.
  */
-export const inOwnProcess = (task: TrialTask, options: TrialOptions): Promise<string | undefined> =>
-  inChild(here, task, options)
+export const inOwnProcess = (task: TrialTask, hooks: Hooks): Promise<string | undefined> =>
+  inChild(here, task, hooks)
 
 if (process.argv[1] === here) {
   await serveParent(async (task, hooks) => {

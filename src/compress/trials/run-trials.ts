@@ -1,10 +1,11 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isLocked } from '../../store/lock.ts'
+import type { Hooks } from '../child.ts'
 import { inOwnProcess } from './own-process.ts'
 import { type Trial, type TrialPlan, trialKey, trialsOf } from './plan.ts'
 import { readResult, type TrialResult } from './result.ts'
-import { dropCheckpoint, runFolder, type TrialOptions, type TrialTask } from './trial.ts'
+import { dropCheckpoint, runFolder, type TrialTask } from './trial.ts'
 
 /** Where one of a plan's trials stands. */
 export interface TrialState {
@@ -31,7 +32,7 @@ export interface RunTrialsOptions {
   readonly signal?: AbortSignal
   onProgress?(event: TrialsProgress): void
   /** For tests: does one trial, as `inOwnProcess`. */
-  readonly runOne?: (task: TrialTask, options: TrialOptions) => Promise<string | undefined>
+  readonly runOne?: (task: TrialTask, options: Hooks) => Promise<string | undefined>
 }
 
 /** A trial's own folder. */

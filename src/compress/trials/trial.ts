@@ -9,6 +9,7 @@ import type { TrainProgress } from '../../train/run-options.ts'
 import type { TrainedRun } from '../../train/sitting.ts'
 import { train } from '../../train/train.ts'
 import { FormatError, InputError, TrainingError } from '../../util/errors.ts'
+import type { Hooks } from '../child.ts'
 import { measuresOf } from './measures.ts'
 import { detectorChoices, type Trial, type TrialSettings } from './plan.ts'
 import { type TrialResult, writeResult } from './result.ts'
@@ -24,12 +25,6 @@ export interface TrialTask {
   readonly cache: string
 }
 
-export interface TrialOptions {
-  readonly signal?: AbortSignal
-  /** Part of the trial that is done, 0 to 1. */
-  onProgress?(part: number): void
-}
-
 /** Parts of a trial's progress: training ends at the second. */
 const [trainingFrom, trainingTo] = [0.05, 0.9]
 
@@ -43,7 +38,7 @@ export const runFolder = (folder: string): string => join(folder, 'run')
  */
 export async function runTrial(
   task: TrialTask,
-  { signal, onProgress }: TrialOptions = {},
+  { signal, onProgress }: Hooks = {},
 ): Promise<TrialResult | undefined> {
   const { trial, folder } = task
   const began = performance.now()
