@@ -42,6 +42,15 @@ export function fraction(option: string): Parser<number> {
   }
 }
 
+/** A part of a whole, or all of it: 0 to 1. */
+export function part(option: string): Parser<number> {
+  return (text) => {
+    const value = parseNumber(text)
+    if (value >= 0 && value <= 1) return value
+    throw invalid(option, text, 'a number from 0 to 1')
+  }
+}
+
 /** Sizes joined by x, such as `1x3x64x64`. */
 export function sizes(option: string, example: string): Parser<readonly number[]> {
   const axes = example.split('x').length

@@ -2,6 +2,7 @@ import { loadRun } from '../animate/load.ts'
 import { type MotionConfig, smallConfig } from '../motion/config.ts'
 import type { Run } from '../store/run.ts'
 import { InputError } from '../util/errors.ts'
+import { defaultNet } from '../zoo/registry.ts'
 import { type RunConfig, runConfigSchema, type TrainingConfig, trainingConfigSchema } from './config.ts'
 import {
   checkedOptions,
@@ -57,7 +58,17 @@ export async function withFinetuned({ finetune, ...options }: TrainOptions): Pro
 
 /** Options with their defaults. @throws InputError that names the option. */
 export function resolveConfig(clips: readonly string[], options: TrainOptions): RunConfig {
-  const { out, net = 'lednet', size, keypoints = 10, resume, force, signal, onProgress, ...others } = options
+  const {
+    out,
+    net = defaultNet,
+    size,
+    keypoints = 10,
+    resume,
+    force,
+    signal,
+    onProgress,
+    ...others
+  } = options
   const { model: given, head, skip, dilations, design, generator, ...rest } = others
   if (!Number.isInteger(keypoints) || keypoints < 1 || keypoints > 100) {
     throw new InputError({
@@ -89,10 +100,10 @@ export function beginRun(config: RunConfig, options: TrainOptions): Promise<Run<
 }
 
 function facts({ model, training }: RunConfig) {
-  const { clips, steps, minutes, batch, seed, holdout, fit } = training
+  const { clips, steps, minutes, batch, seed, holdout, fit, augment } = training
   const { size, keypoints, generator } = model
   return {
-    ...{ clips, steps, minutes, batch, seed, holdout, fit, size, keypoints },
+    ...{ clips, steps, minutes, batch, seed, holdout, fit, augment, size, keypoints },
     ...detectorFacts(model),
     generator: generator.kind === 'light' ? 'light' : 'small',
   }

@@ -24,7 +24,7 @@ export interface RunOptions {
 
 /** How the detector is made. */
 export interface DetectorChoices {
-  /** Backbone of the detector, a name of the zoo (default lednet). */
+  /** Backbone of the detector, a name of the zoo (default ficelle). */
   readonly net?: string
   /** The detector's head (default light). */
   readonly head?: Head['kind']

@@ -39,6 +39,9 @@ export const zoo = {
 
 export type NetName = keyof typeof zoo
 
+/** The network of a detector where none is named: pantin's own, of which docs/results.md says why. */
+export const defaultNet: NetName = 'ficelle'
+
 /** The names of all networks, in the registry's order. */
 export const netNames = Object.keys(zoo) as [NetName, ...NetName[]]
 

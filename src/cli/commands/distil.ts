@@ -1,5 +1,5 @@
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
-import { positiveNumber, wholeNumber } from '../options.ts'
+import { part, positiveNumber, wholeNumber } from '../options.ts'
 import { defined, reportRun, type TrainingFlags, trainingOptions, withTrainingFlags } from '../training.ts'
 
 interface DistilFlags extends TrainingFlags {
@@ -7,6 +7,8 @@ interface DistilFlags extends TrainingFlags {
   readonly losses?: string
   readonly soften?: number
   readonly variants?: number
+  readonly colour?: number
+  readonly mix?: number
   readonly cache?: string
 }
 
@@ -21,7 +23,7 @@ export const addDistil: AddCommand = (program, call) => {
     .argument('<video...>', 'videos, or puppet:SEED for made-up ones')
     .requiredOption('-t, --teacher <run>', 'run folder, or ONNX file that gives keypoints')
     .requiredOption('-o, --out <run>', 'folder to write the run to')
-    .option('--net <name>', "the student's network (default: lednet)")
+    .option('--net <name>', "the student's network (default: ficelle)")
     .option(
       '--losses <list>',
       'weights of losses, such as distance=10,jacobian=1,divergence=0 (the defaults: see the README)',
@@ -32,19 +34,25 @@ export const addDistil: AddCommand = (program, call) => {
       'warped and recoloured copies of each frame to learn from too (default: 3)',
       wholeNumber('--variants', { max: 1000 }),
     )
+    .option('--colour <part>', 'recolour copies by up to so much (default: 0.3)', part('--colour'))
+    .option(
+      '--mix <part>',
+      'blend so many of the copies with those of other frames (default: 0)',
+      part('--mix'),
+    )
     .option('--cache <folder>', "keep the teacher's results here, for other students of the same videos")
   withCommonFlags(withTrainingFlags(command, 'frames')).action(call(runDistil))
 }
 
 async function runDistil({ reporter, signal }: Context, videos: string[], flags: DistilFlags): Promise<void> {
   const { distil } = await import('../../train/distil/distil.ts')
-  const { teacher, soften, variants, cache, out } = flags
+  const { teacher, soften, variants, colour, mix, cache, out } = flags
   const { parseLosses } = await import('../losses.ts')
   const losses = flags.losses === undefined ? undefined : parseLosses(flags.losses)
   await reporter.prepare()
   const run = await distil(videos, {
     ...(await trainingOptions(flags)),
-    ...defined({ losses, soften, variants, cache }),
+    ...defined({ losses, soften, variants, colour, mix, cache }),
     teacher,
     signal,
     onProgress: (event) =>

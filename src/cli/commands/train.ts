@@ -1,12 +1,14 @@
 import { Option } from 'commander'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
-import { wholeNumber } from '../options.ts'
+import { part, wholeNumber } from '../options.ts'
 import { defined, reportRun, type TrainingFlags, trainingOptions, withTrainingFlags } from '../training.ts'
 
 interface TrainFlags extends TrainingFlags {
   readonly size?: number
   readonly keypoints?: number
   readonly generator?: 'small' | 'light'
+  readonly mirror?: true
+  readonly colour?: number
   readonly perceptual?: string
   readonly finetune?: string
 }
@@ -19,7 +21,7 @@ export const addTrain: AddCommand = (program, call) => {
     .description('Trains a motion model on videos, without labels, and writes a run folder.')
     .argument('<video...>', 'videos, or puppet:SEED for made-up ones')
     .requiredOption('-o, --out <run>', 'folder to write the run to')
-    .option('--net <name>', "the detector's network (default: lednet)")
+    .option('--net <name>', "the detector's network (default: ficelle)")
     .option(
       '--size <pixels>',
       'side of the square frames (default: 64)',
@@ -36,6 +38,12 @@ export const addTrain: AddCommand = (program, call) => {
         'what paints the frames; light: in real time at 128 and 256 pixels (default: small)',
       ).choices(['small', 'light']),
     )
+    .option('--mirror', 'show half of the pairs mirrored')
+    .option(
+      '--colour <part>',
+      'change brightness, contrast and saturation of pairs by up to so much, such as 0.3 (default: 0)',
+      part('--colour'),
+    )
     .option('--finetune <run>', 'train this run further, on these videos, into another folder')
     .option('--perceptual <file.onnx>', 'compare pictures by the features of this network too')
   withCommonFlags(withTrainingFlags(command, 'frame pairs')).action(call(runTrain))
@@ -44,10 +52,12 @@ export const addTrain: AddCommand = (program, call) => {
 async function runTrain({ reporter, signal }: Context, videos: string[], flags: TrainFlags): Promise<void> {
   const { train } = await import('../../train/train.ts')
   await reporter.prepare()
-  const { size, keypoints, generator, perceptual, finetune } = flags
+  const { size, keypoints, generator, mirror, colour, perceptual, finetune } = flags
+  const augments = mirror !== undefined || colour !== undefined
   const run = await train(videos, {
     ...(await trainingOptions(flags)),
     ...defined({ size, keypoints, generator, perceptual, finetune }),
+    ...(augments && { augment: { flip: mirror ?? false, colour: colour ?? 0 } }),
     signal,
     onProgress: (event) =>
       reporter.progress({ unit: event.phase === 'train' ? 'steps' : 'frames', ...event }),

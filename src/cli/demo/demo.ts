@@ -9,6 +9,7 @@ import { writeFileAtomic } from '../../store/atomic.ts'
 import { readMetrics } from '../../store/run.ts'
 import { type TrainedRun, train } from '../../train/train.ts'
 import { version } from '../../util/version.ts'
+import { defaultNet } from '../../zoo/registry.ts'
 import { formatCount, formatSeconds } from '../format.ts'
 import type { Reporter } from '../reporter.ts'
 import { type Cast, chooseCast, familiarFrom, strangersFrom } from './cast.ts'
@@ -41,7 +42,6 @@ export interface DemoResult {
   readonly familiar?: Evaluation
 }
 
-const net = 'lednet'
 /** What the model sees, in pixels. */
 const size = 64
 /** Many small steps learn more in a few minutes than fewer large ones. */
@@ -60,7 +60,7 @@ export async function demo(options: DemoOptions): Promise<DemoResult> {
   const cast = chooseCast(seed, size)
   const run = await train(cast.trained, {
     out: join(out, demoFiles.run),
-    net,
+    net: defaultNet,
     size,
     minutes,
     seed,
@@ -97,7 +97,7 @@ async function show(run: TrainedRun, cast: Cast, { out, seed, signal, reporter }
     const strangers = await measure(model, cast.strangers, strangersFrom, options(signal, reporter))
     const familiar = await measure(model, cast.familiar, familiarFrom, options(signal, reporter))
     const facts = {
-      net,
+      net: defaultNet,
       ...modelFacts(model),
       puppets: cast.trained.length,
       steps: run.steps,

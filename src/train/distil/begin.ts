@@ -2,6 +2,7 @@ import type { KeypointDetector } from '../../animate/keypoint-detector.ts'
 import { type MotionConfig, smallConfig } from '../../motion/config.ts'
 import type { Run } from '../../store/run.ts'
 import { InputError } from '../../util/errors.ts'
+import { defaultNet } from '../../zoo/registry.ts'
 import { type Settings, settingsSchema } from '../config.ts'
 import {
   checkedOptions,
@@ -50,7 +51,7 @@ export function resolveDistil(
   options: DistilOptions,
 ): DistilConfig {
   const { out, resume, force, signal, onProgress, teacher: path, losses, model: given, ...rest } = options
-  const { cache, net, head, skip, dilations, design, soften, variants, colour, ...settings } = rest
+  const { cache, net, head, skip, dilations, design, soften, variants, colour, mix, ...settings } = rest
   const model = given ?? studentConfig(teacher, motion, options)
   if (model.size !== teacher.size || model.keypoints !== teacher.keypoints) {
     throw new InputError({
@@ -65,7 +66,7 @@ export function resolveDistil(
     distillation: checkedOptions(distillationSchema, {
       teacher: path,
       losses: { ...distilLossDefaults, ...losses },
-      ...{ soften, variants, colour },
+      ...{ soften, variants, colour, mix },
     }),
   }
 }
@@ -74,7 +75,7 @@ export function resolveDistil(
 function studentConfig(
   { size, keypoints, jacobian }: KeypointDetector,
   motion: MotionConfig | undefined,
-  { net = 'lednet', head, skip, dilations, design }: DetectorChoices,
+  { net = defaultNet, head, skip, dilations, design }: DetectorChoices,
 ): MotionConfig {
   const own = smallConfig({
     ...{ net, size, keypoints, jacobian, generator: 'light' },

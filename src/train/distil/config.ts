@@ -48,6 +48,8 @@ export const distillationSchema = z.object({
   variants: z.int().nonnegative().max(1000).default(3),
   /** Largest change of brightness, contrast and saturation in these, each as a part of 1. */
   colour: z.number().min(0).max(1).default(0.3),
+  /** Part of these that are blended with another frame's variant. Runs of before have none. */
+  mix: z.number().min(0).max(1).default(0),
 })
 export type Distillation = z.infer<typeof distillationSchema>
 

@@ -5,7 +5,7 @@ import { RecordFile } from '../record-file.ts'
 import type { DistilConfig } from './config.ts'
 import { type LabelLayout, labeller, type StudentGrids } from './labels.ts'
 import { Pool } from './pool.ts'
-import { drawVariant } from './variants.ts'
+import { blended, drawVariant } from './variants.ts'
 
 export interface FillOptions {
   readonly config: DistilConfig
@@ -51,11 +51,17 @@ export async function fillPool(options: FillOptions): Promise<Pool> {
     }
     // Of its own, so that a run that is resumed has the same pictures.
     const random = new Random(training.seed).fork()
-    const { colour } = distillation
+    const { colour, mix } = distillation
+    const variantOf = (index: number) => {
+      cache.read(index, frame)
+      return drawVariant(random, frame, size, { colour, transform: training.transform })
+    }
     for (let variant = 0; variant < distillation.variants; variant++) {
       for (const index of trained) {
-        cache.read(index, frame)
-        await add(drawVariant(random, frame, size, { colour, transform: training.transform }))
+        const own = variantOf(index)
+        // Without blends nothing is drawn for them, so that the pictures are those of before.
+        const isMixed = mix > 0 && random.uniform() < mix
+        await add(isMixed ? blended(random, own, variantOf(random.pick(trained))) : own)
       }
     }
     return new Pool(file, size, layout, clips)

@@ -104,14 +104,14 @@ async function nameOf(
 ): Promise<string> {
   const { training, distillation } = config
   const { fit, holdout, transform, seed } = training
-  const { soften, variants, colour } = distillation
+  const { soften, variants, colour, mix } = distillation
   const facts = {
     version,
     teacher: await contentOf(teacher.path),
     clips: await Promise.all(training.clips.map((spec, i) => identityOf(spec, clips[i]!))),
     ...{ size: config.model.size, fit, holdout, layout, grids, soften, variants },
     // What only variants depend on.
-    ...(variants > 0 && { transform, seed, colour }),
+    ...(variants > 0 && { transform, seed, colour, mix }),
   }
   return createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 32)
 }

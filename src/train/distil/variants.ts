@@ -4,6 +4,8 @@ import { drawColour } from '../batches.ts'
 import type { Settings } from '../config.ts'
 import { drawTransform } from '../transform.ts'
 
+/** Pictures beyond those of the clips, which a teacher labels too: any number of them. */
+
 export interface VariantOptions {
   readonly transform: Settings['transform']
   /** Largest change of brightness, contrast and saturation, each as a part of 1. */
@@ -28,6 +30,16 @@ export function drawVariant(
   const affine = Array.from(theta, (entry, i) => (mirrored && i < 3 ? -entry : entry))
   const warped = warpPixels(pixels, size, createWarp(affine, [...spline]))
   return recoloured(warped, drawColour(random, colour))
+}
+
+/**
+ * Two pictures laid over each other, of any weights: who is neither of two people, where both are heads. That a student
+ * which is to compute the same function is best shown the teacher's answers to blends, over long schedules, is the
+ * finding of Beyer et al. 2022 ("Knowledge distillation: A good teacher is patient and consistent", section 3).
+ */
+export function blended(random: Random, one: Uint8Array, other: Uint8Array): Uint8Array {
+  const weight = random.uniform()
+  return one.map((byte, i) => Math.round(weight * byte + (1 - weight) * other[i]!))
 }
 
 /** @param change [3, 4]: matrix and offset for values in [0, 1] */
