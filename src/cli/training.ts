@@ -32,6 +32,7 @@ export interface TrainingFlags {
   readonly batch?: number
   readonly seed?: number
   readonly device?: DeviceName
+  readonly threads?: number
   readonly holdout?: number
   readonly fit?: FitName
   readonly init?: string
@@ -64,6 +65,11 @@ export function withTrainingFlags(command: Command, batchOf: string): Command {
     )
     .addOption(deviceOption())
     .option(
+      '--threads <n>',
+      'of the CPU, within one op (default: one for each core)',
+      wholeNumber('--threads', { min: 1, max: 256 }),
+    )
+    .option(
       '--holdout <part>',
       'end of each video to leave out of training (default: 0.2)',
       fraction('--holdout'),
@@ -88,9 +94,11 @@ export function defined<T extends object>(values: T): Defined<T> {
 
 /** The options of the library that these flags are. @throws InputError for a design that cannot be read. */
 export async function trainingOptions(flags: TrainingFlags) {
-  const { net, head, skip, dilations, steps, minutes, batch, seed, device, holdout, fit, init } = flags
+  const { net, head, skip, dilations, steps, minutes, batch, seed, device, threads, holdout, fit, init } =
+    flags
   return {
-    ...defined({ net, head, skip, dilations, steps, minutes, batch, seed, device, holdout, fit, init }),
+    ...defined({ net, head, skip, dilations, steps, minutes, batch, seed, device }),
+    ...defined({ threads, holdout, fit, init }),
     ...(flags.design !== undefined && { design: await readDesign(flags.design) }),
     out: flags.out,
     resume: flags.resume ?? false,

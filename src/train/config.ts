@@ -18,6 +18,8 @@ const settings = {
   batch: z.int().positive().max(256).default(8),
   seed: z.int().nonnegative().default(42),
   device: z.enum(['auto', 'cpu', 'webgpu', 'cuda']).default('auto'),
+  /** Within one op on the CPU (default: one for each core). Another number rounds otherwise. */
+  threads: z.int().positive().optional(),
   /** The run ends after this many steps, or minutes; exactly one of them is given. */
   steps: z.int().positive().optional(),
   minutes: positive.optional(),

@@ -13,6 +13,8 @@ export type Report = Readonly<Record<string, number>>
 export interface StepSettings {
   readonly device: NonNullable<SessionOptions['device']>
   readonly adam: AdamOptions
+  /** Within one op on the CPU (default: one for each core). */
+  readonly threads?: number | undefined
 }
 
 /**
@@ -30,10 +32,13 @@ export class StepSession {
 
   static async create(
     step: TrainingStep,
-    { device, adam }: StepSettings,
+    { device, adam, threads }: StepSettings,
     state: TrainingState,
   ): Promise<StepSession> {
-    const session = await createSession(step.graph, { device, weights: step.fixed, optimise: 'fuse' })
+    const session = await createSession(step.graph, {
+      ...{ device, weights: step.fixed, optimise: 'fuse' },
+      ...(threads !== undefined && { threads }),
+    })
     const spare = {
       weights: new Float32Array(state.weights.length),
       buffers: new Float32Array(state.buffers.length),

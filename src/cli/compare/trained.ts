@@ -28,14 +28,14 @@ export interface TrainedRequest extends TrialFlags {
 /** `pantin compare --train`: trains, reports, and writes what is asked for. Partial results are reported too. */
 export async function runTrained({ reporter, signal }: Context, request: TrainedRequest): Promise<void> {
   const { train: clips, options, html, csv, out, ...flags } = request
-  const { test, teacher, methods, skips, seeds, steps, minutes, batch, holdout, fit } = flags
+  const { test, teacher, methods, skips, seeds, jobs, steps, minutes, batch, holdout, fit } = flags
   if (out === undefined) throw noFolder()
   const { compareTrained } = await import('../../compress/trials/compare-trained.ts')
   const { trialKey } = await import('../../compress/trials/plan.ts')
   await reporter.prepare()
   const found = await compareTrained(clips, {
     ...options,
-    ...defined({ test, teacher, methods, skips, seeds, steps, minutes, batch, holdout, fit }),
+    ...defined({ test, teacher, methods, skips, seeds, jobs, steps, minutes, batch, holdout, fit }),
     ...{ out, signal },
     onTrials: ({ done, total, progress, etaSeconds, trial }) =>
       reporter.progress({

@@ -11,6 +11,7 @@ export interface TrialFlags {
   readonly methods?: readonly MethodName[]
   readonly skips?: readonly SkipName[]
   readonly seeds?: number
+  readonly jobs?: number
   readonly steps?: number
   readonly minutes?: number
   readonly batch?: number
@@ -43,6 +44,11 @@ export function withTrialFlags(command: Command): Command {
       ).argParser(oneOrMore('--skips', skipNames)),
     )
     .option('--seeds <n>', 'trials of each (default: 3)', wholeNumber('--seeds', { min: 1, max: 100 }))
+    .option(
+      '--jobs <n>',
+      'trials at once, each on its share of the cores (default: 1)',
+      wholeNumber('--jobs', { min: 1, max: 64 }),
+    )
     .addOption(
       new Option('--steps <n>', 'train for so many steps (default: 1000)')
         .argParser(wholeNumber('--steps', { min: 1 }))
@@ -70,6 +76,7 @@ const ownFlags = [
   'methods',
   'skips',
   'seeds',
+  'jobs',
   'steps',
   'minutes',
   'batch',

@@ -6,7 +6,7 @@ import { type RunTrialsOptions, runTrials, type TrialsProgress } from './run-tri
 export interface CompareTrainedOptions
   extends PlanOptions,
     Pick<ReportOptions, 'latency' | 'rounds' | 'threads' | 'budgetSeconds' | 'clock' | 'openSession'>,
-    Pick<RunTrialsOptions, 'runOne'> {
+    Pick<RunTrialsOptions, 'jobs' | 'runOne'> {
   /** Folder of the comparison: the same call goes on where an earlier one was stopped. */
   readonly out: string
   /** Replace another comparison that is in `out`. */
@@ -30,11 +30,12 @@ export async function compareTrained(
   clips: readonly string[],
   options: CompareTrainedOptions,
 ): Promise<TrainedComparison> {
-  const { out, force, signal, onTrials, onReport, runOne, ...rest } = options
+  const { out, force, signal, onTrials, onReport, jobs, runOne, ...rest } = options
   const plan = await makePlan(clips, rest)
   const { folder, lock } = await beginPlan(out, plan, { force: force ?? false })
   try {
     const trials = await runTrials(folder, plan, {
+      ...(jobs !== undefined && { jobs }),
       ...(signal && { signal }),
       ...(onTrials && { onProgress: onTrials }),
       ...(runOne && { runOne }),

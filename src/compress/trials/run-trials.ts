@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isLocked } from '../../store/lock.ts'
@@ -24,11 +25,16 @@ export interface TrialsProgress {
   readonly progress: number
   /** By the mean time of trials that have a result; undefined before the first. */
   readonly etaSeconds: number | undefined
-  /** The trial that runs. */
+  /** The trial that was heard of last. */
   readonly trial: Trial | undefined
 }
 
 export interface RunTrialsOptions {
+  /**
+   * Trials at once (default 1), each on its share of the cores: small ops leave a second thread little to do, so that
+   * two trials of one thread end sooner than one after the other on two.
+   */
+  readonly jobs?: number
   readonly signal?: AbortSignal
   onProgress?(event: TrialsProgress): void
   /** For tests: does one trial, as `inOwnProcess`. */
@@ -46,8 +52,8 @@ export function readTrials(folder: string, plan: TrialPlan): Promise<TrialState[
 }
 
 /**
- * Does the trials of a plan that have no result yet, one at a time, each in a process of its own. One that ends
- * without a result stops no other.
+ * Does the trials of a plan that have no result yet, each in a process of its own. One that ends without a result stops
+ * no other.
  *
  * @param folder whose lock the caller holds
  * @returns all trials, in the plan's order; where the signal aborted, some without a result.
@@ -56,7 +62,7 @@ export function readTrials(folder: string, plan: TrialPlan): Promise<TrialState[
 export async function runTrials(
   folder: string,
   plan: TrialPlan,
-  { signal, onProgress, runOne = inOwnProcess }: RunTrialsOptions = {},
+  { jobs = 1, signal, onProgress, runOne = inOwnProcess }: RunTrialsOptions = {},
 ): Promise<TrialState[]> {
   const states = await readTrials(folder, plan)
   for (const { trial, result } of states) {
@@ -65,29 +71,56 @@ export async function runTrials(
   }
   const total = states.length
   const ended = new Set(states.flatMap(({ result }, i) => (result === undefined ? [] : [i])))
-  const tell = (part: number, trial: Trial | undefined) => {
+  /** Parts of those that run, by their numbers. */
+  const parts = new Map<number, number>()
+  const tell = (trial: Trial | undefined) => {
     const done = ended.size
-    const left = total - done - part
-    const etaSeconds = remaining(states, left)
+    const part = [...parts.values()].reduce((sum, one) => sum + one, 0)
+    const etaSeconds = remaining(states, total - done - part, jobs)
     onProgress?.({ done, total, progress: (done + part) / total, etaSeconds, trial })
   }
-  for (const [i, { trial, result }] of states.entries()) {
-    if (result !== undefined) continue
-    if (signal?.aborted) break
-    tell(0, trial)
+  const threads = jobs === 1 ? undefined : Math.max(1, Math.floor(availableParallelism() / jobs))
+  const run = async (i: number): Promise<void> => {
+    const { trial } = states[i]!
+    const hear = (part: number) => {
+      parts.set(i, part)
+      tell(trial)
+    }
+    hear(0)
     const own = trialFolder(folder, trial)
     await orphanGone(own, signal)
     const problem = await runOne(
-      { trial, settings: plan.settings, folder: own, cache: join(folder, 'teacher') },
-      { ...(signal && { signal }), onProgress: (part) => tell(part, trial) },
+      {
+        ...{ trial, settings: plan.settings, folder: own, cache: join(folder, 'teacher') },
+        ...(threads !== undefined && { threads }),
+      },
+      { ...(signal && { signal }), onProgress: hear },
     )
+    parts.delete(i)
     const found = await readResult(own)
-    if (found !== undefined) states[i] = { trial, result: found }
-    else if (signal?.aborted) break
-    else states[i] = { trial, result: undefined, problem: problem ?? 'it ended without a result' }
+    if (found === undefined && signal?.aborted) return
+    states[i] =
+      found === undefined
+        ? { trial, result: undefined, problem: problem ?? 'it ended without a result' }
+        : { trial, result: found }
     ended.add(i)
   }
-  tell(0, undefined)
+  const waiting = states.flatMap(({ result }, i) => (result === undefined ? [i] : []))
+  const worker = async (): Promise<void> => {
+    for (let i = waiting.shift(); i !== undefined && !signal?.aborted; i = waiting.shift()) {
+      await run(i).catch((error: unknown) => {
+        waiting.length = 0
+        throw error
+      })
+    }
+  }
+  // The first goes alone: it has the teacher label the pictures, and the others find the labels.
+  const first = waiting.shift()
+  if (first !== undefined && !signal?.aborted) await run(first)
+  const workers = await Promise.allSettled(Array.from({ length: jobs }, worker))
+  const failed = workers.find((end) => end.status === 'rejected')
+  if (failed !== undefined) throw failed.reason
+  tell(undefined)
   return states
 }
 
@@ -103,8 +136,8 @@ async function orphanGone(folder: string, signal: AbortSignal | undefined): Prom
   }
 }
 
-function remaining(states: readonly TrialState[], left: number): number | undefined {
+function remaining(states: readonly TrialState[], left: number, jobs: number): number | undefined {
   const times = states.flatMap(({ result }) => (result?.status === 'done' ? [result.wallSeconds] : []))
   if (times.length === 0) return undefined
-  return (left * times.reduce((sum, time) => sum + time, 0)) / times.length
+  return (left * times.reduce((sum, time) => sum + time, 0)) / times.length / jobs
 }

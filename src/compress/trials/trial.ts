@@ -23,6 +23,8 @@ export interface TrialTask {
   readonly folder: string
   /** Where the teacher's results are kept for all. */
   readonly cache: string
+  /** Of training on the CPU, within one op (default: one for each core). */
+  readonly threads?: number
 }
 
 /** Parts of a trial's progress: training ends at the second. */
@@ -84,7 +86,7 @@ interface TrainingHooks {
 }
 
 async function trained(task: TrialTask, hooks: TrainingHooks): Promise<TrainedRun> {
-  const { trial, settings, folder, cache } = task
+  const { trial, settings, folder, cache, threads } = task
   const { net, method, skip, seed } = trial
   const { clips, teacher, batch, holdout, fit, device, steps, minutes, head, dilations } = settings
   const out = runFolder(folder)
@@ -92,6 +94,7 @@ async function trained(task: TrialTask, hooks: TrainingHooks): Promise<TrainedRu
     ...{ out, batch, holdout, fit, device, seed },
     ...(steps !== undefined && { steps }),
     ...(minutes !== undefined && { minutes }),
+    ...(threads !== undefined && { threads }),
     ...hooks,
     resume: await isRun(out),
   }

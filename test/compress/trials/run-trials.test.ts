@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
@@ -68,6 +68,35 @@ it('goes on after a trial that ends without a result, and tries that again the n
   ])
   await runTrials(folder, plan, { runOne: work })
   expect(ran.slice(3)).toEqual(['enet-scratch-none-42'])
+})
+
+it('runs so many at once, the first alone, each on its share of the cores', async () => {
+  const [running, most, threads] = [new Set<string>(), [] as number[], new Set<number | undefined>()]
+  const work = worker([])
+  const events: TrialsProgress[] = []
+  const states = await runTrials(
+    folder,
+    { ...plan, seeds: [42, 43, 44] },
+    {
+      jobs: 2,
+      runOne: async (task, { onProgress }) => {
+        running.add(trialKey(task.trial))
+        threads.add(task.threads)
+        onProgress?.(0.5)
+        await sleep(20)
+        most.push(running.size)
+        running.delete(trialKey(task.trial))
+        return work(task)
+      },
+      onProgress: (event) => events.push(event),
+    },
+  )
+  expect(states.every(({ result }) => result?.status === 'done')).toBe(true)
+  expect(most[0]).toBe(1)
+  expect(Math.max(...most)).toBe(2)
+  expect([...threads]).toEqual([Math.max(1, Math.floor(availableParallelism() / 2))])
+  expect(events.at(-1)).toMatchObject({ done: 6, progress: 1 })
+  expect(events.every(({ progress }) => progress <= 1)).toBe(true)
 })
 
 it('stops where it is asked to', async () => {
