@@ -33,7 +33,7 @@ export const planSchema = z.object({
   holdout: z.number().min(0).lt(1),
   fit: z.enum(['crop', 'letterbox']),
   device: z.enum(['auto', 'cpu', 'webgpu', 'cuda']),
-  /** Within one op on the CPU, where latency is measured. */
+  /** Within one op on the CPU, where latency is measured and where designs are trained. */
   threads: z.int().positive(),
   /** What latencies are held against. It is the first candidate. */
   reference: designSchema,

@@ -36,12 +36,13 @@ export async function tryRung(task: RungTask, hooks: Hooks = {}): Promise<RungRe
   const began = performance.now()
   const wallSeconds = () => (performance.now() - began) / 1000
   const out = rungRun(folder, rung)
-  const { teacher, losses, batch, holdout, fit, device, seed } = plan
+  const { teacher, losses, batch, holdout, fit, device, threads, seed } = plan
   let result: RungResult
   let isTrained = false
   try {
     const run = await distil(plan.clips, {
-      ...{ out, teacher, losses, batch, holdout, fit, device, seed, steps, cache, net: 'ficelle', design },
+      ...{ out, teacher, losses, batch, holdout, fit, device, threads, seed, steps, cache },
+      ...{ net: 'ficelle', design },
       resume: await isRun(out),
       ...(signal && { signal }),
       onProgress: (event) => event.phase === 'train' && onProgress?.(trained * event.progress),

@@ -114,9 +114,12 @@ export async function runTrials(
       })
     }
   }
-  // The first goes alone: it has the teacher label the pictures, and the others find the labels.
-  const first = waiting.shift()
-  if (first !== undefined && !signal?.aborted) await run(first)
+  const labelling = waiting.findIndex((i) => states[i]!.trial.method === 'distilled')
+  if (labelling >= 0 && jobs > 1 && !signal?.aborted) {
+    // It goes alone: it has the teacher label the pictures, and the others find the labels.
+    const [first] = waiting.splice(labelling, 1)
+    await run(first!)
+  }
   const workers = await Promise.allSettled(Array.from({ length: jobs }, worker))
   const failed = workers.find((end) => end.status === 'rejected')
   if (failed !== undefined) throw failed.reason
