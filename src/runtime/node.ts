@@ -16,7 +16,7 @@ export { type DeviceReport, describeDevices } from './devices.ts'
 export interface SessionOptions {
   /** `auto` (the default) is a GPU where one works, else the CPU. A device that is named is used, or refused. */
   readonly device?: Device | 'auto'
-  /** Threads within one op on the CPU (default: one for each core). */
+  /** Threads within one op on the CPU (default: the variable PANTIN_THREADS, else one for each core). */
   readonly threads?: number
   /** How much ONNX Runtime rewrites the model when it is loaded (default: all). */
   readonly optimise?: Optimise
@@ -57,7 +57,7 @@ const webGpuQueue = new SerialQueue()
 function ortOptions(
   bytes: Uint8Array,
   device: Device,
-  { threads, optimise = 'all', spin = true }: SessionOptions,
+  { threads = defaultThreads(), optimise = 'all', spin = true }: SessionOptions,
 ): ort.InferenceSession.SessionOptions {
   const { graphOptimizationLevel, extra } = optimisation(optimise, device)
   return {
@@ -67,6 +67,22 @@ function ortOptions(
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     extra: { ...extra, session: { intra_op: { allow_spinning: spin ? '1' : '0' } } },
   }
+}
+
+/** A process that has to share the cores is told its part by the environment, for all of its sessions. */
+export const threadsVariable = 'PANTIN_THREADS'
+
+function defaultThreads(): number | undefined {
+  const text = process.env[threadsVariable]
+  if (text === undefined || text === '') return undefined
+  const threads = Number(text)
+  if (Number.isSafeInteger(threads) && threads >= 1 && threads <= 1024) return threads
+  throw new InputError({
+    what: `${threadsVariable} cannot be used`,
+    got: text,
+    expected: 'a whole number, 1 to 1024',
+    remedy: 'correct or unset it',
+  })
 }
 
 function webGpuProvider(bytes: Uint8Array): ort.InferenceSession.WebGpuExecutionProviderOption {

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import { threadsVariable } from '../../runtime/node.ts'
 import { type Hooks, inChild, serveParent } from '../child.ts'
 import type { TrialTask } from './trial.ts'
 
@@ -16,6 +17,9 @@ export const inOwnProcess = (task: TrialTask, hooks: Hooks): Promise<string | un
 
 if (process.argv[1] === here) {
   await serveParent(async (task, hooks) => {
+    // What else opens sessions in here, such as the teacher, keeps to the trial's part of the cores too.
+    const { threads } = task as TrialTask
+    if (threads !== undefined) process.env[threadsVariable] = String(threads)
     // Only the child trains.
     const { runTrial } = await import('./trial.ts')
     return runTrial(task as TrialTask, hooks)
