@@ -19,6 +19,9 @@ export interface FillOptions {
   onLabel?(done: number, total: number): void
 }
 
+/** The same for runs of all seeds, so that a run that is resumed has the same pictures, and labels that are kept serve all. */
+const variantSeed = 1
+
 /** Bytes of a picture with its label. */
 export const recordLength = (size: number, { length }: LabelLayout): number => size * size * 3 + 4 * length
 
@@ -49,8 +52,7 @@ export async function fillPool(options: FillOptions): Promise<Pool> {
       cache.read(i, frame)
       await add(frame)
     }
-    // Of its own, so that a run that is resumed has the same pictures.
-    const random = new Random(training.seed).fork()
+    const random = new Random(variantSeed)
     const { colour, mix } = distillation
     const variantOf = (index: number) => {
       cache.read(index, frame)

@@ -103,7 +103,7 @@ async function nameOf(
   { config, teacher, layout, grids }: PoolOptions,
 ): Promise<string> {
   const { training, distillation } = config
-  const { fit, holdout, transform, seed } = training
+  const { fit, holdout, transform } = training
   const { soften, variants, colour, mix } = distillation
   const facts = {
     version,
@@ -111,7 +111,7 @@ async function nameOf(
     clips: await Promise.all(training.clips.map((spec, i) => identityOf(spec, clips[i]!))),
     ...{ size: config.model.size, fit, holdout, layout, grids, soften, variants },
     // What only variants depend on.
-    ...(variants > 0 && { transform, seed, colour, mix }),
+    ...(variants > 0 && { transform, colour, mix }),
   }
   return createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 32)
 }
