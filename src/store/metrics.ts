@@ -75,7 +75,8 @@ async function readLines(path: string): Promise<{ line: string; record: MetricsR
   return tail === undefined ? records : [...records, { line: last, record: tail }]
 }
 
-function parseRecord(line: string): MetricsRecord | undefined {
+/** The record in a line; undefined where it is none. */
+export function parseRecord(line: string): MetricsRecord | undefined {
   try {
     const value: unknown = JSON.parse(line)
     if (typeof value !== 'object' || value === null || !('step' in value)) return undefined
