@@ -3,11 +3,11 @@ import { type MotionConfig, smallConfig } from '../../motion/config.ts'
 import type { Run } from '../../store/run.ts'
 import { InputError } from '../../util/errors.ts'
 import { type Settings, settingsSchema } from '../config.ts'
+import { makeRun } from '../make-run.ts'
 import {
   checkedOptions,
   type DetectorChoices,
   detectorFacts,
-  makeRun,
   type RunOptions,
   runLength,
 } from '../run-options.ts'
