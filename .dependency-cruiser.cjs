@@ -14,6 +14,7 @@ const floors = [
   'train',
   'compress',
   'bench',
+  'server',
   'cli',
 ]
 

@@ -3,7 +3,6 @@ import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { fileError } from '../store/file-errors.ts'
 import { isRun } from '../store/run-config.ts'
-import { isTemporary } from '../store/temporaries.ts'
 import { InputError } from '../util/errors.ts'
 
 /** The run folders that are served, by the names that addresses have for them. */
@@ -66,7 +65,7 @@ async function runsIn(place: string): Promise<string[]> {
   const entries = await readdir(place, { withFileTypes: true }).catch(() => [])
   const folders = entries
     // A link that leads elsewhere would serve what nobody named.
-    .filter((entry) => entry.isDirectory() && !isTemporary(entry.name))
+    .filter((entry) => entry.isDirectory())
     .map((entry) => join(place, entry.name))
     .sort()
   const found = await Promise.all(folders.map(async (folder) => ((await isRun(folder)) ? [folder] : [])))
