@@ -57,6 +57,20 @@ module.exports = {
       from: { path: '^src/(graph|onnx|layers|zoo|motion)/' },
       to: { dependencyTypes: ['core'] },
     },
+    {
+      name: 'studio-on-published-exports',
+      comment: 'The studio is built as anybody could: on pantin/web and a few small libraries.',
+      severity: 'error',
+      from: { path: '^studio/src/' },
+      to: {
+        pathNot: [
+          '^studio/src/',
+          '^pantin/web$',
+          '^dist/web/',
+          '(^|node_modules/)(preact|@preact/signals|uplot)(/|$)',
+        ],
+      },
+    },
   ],
   options: {
     tsConfig: { fileName: 'tsconfig.json' },
