@@ -12,7 +12,7 @@ export const methods = ['GET', 'HEAD', 'PUT'] as const
  * Plain names between single slashes. So nothing has to be decoded, and there is no `..`, `%2e`, backslash, NUL,
  * drive letter or second host to be decoded wrongly.
  */
-const plainPath = /^\/(?:\w[\w.-]*(?:\/\w[\w.-]*)*\/?)?$/
+const plainPath = /^\/(?:\w[\w.-]*(?:\/\w[\w.-]*)*)?$/
 const maxUrlLength = 2048
 
 /**

@@ -94,12 +94,14 @@ export async function startStudio(options: StudioOptions = {}): Promise<Studio> 
 /** A refusal before anything of the request is read; the connection goes with it. */
 function refuse(response: ServerResponse, refusal: Refusal): void {
   const { status, headers, body } = failureOf(refusal)
+  const text = JSON.stringify(body)
   response
     .writeHead(status, {
       ...headers,
       'Content-Type': 'application/json',
+      'Content-Length': Buffer.byteLength(text),
       'Cache-Control': 'no-store',
       Connection: 'close',
     })
-    .end(JSON.stringify(body))
+    .end(text)
 }

@@ -38,14 +38,15 @@ export async function readMetricsPage(path: string, cursor = ''): Promise<Metric
     const start =
       known?.file === ino && (await isLineStart(file, known.offset, Number(size))) ? known.offset : 0
     const bytes = await readBytes(file, start, Math.min(pageBytes, Number(size) - start))
-    const end = bytes.lastIndexOf(0x0a) + 1
-    // A line that is longer than a page is none of ours, and would be waited for without end.
-    const taken = end === 0 && bytes.length === pageBytes ? bytes.length : end
+    const lines = bytes.lastIndexOf(0x0a) + 1
+    // A line that is longer than a page is none of ours.
+    const isLong = lines === 0 && bytes.length === pageBytes
+    const end = isLong ? await endOfLine(file, start, Number(size)) : start + lines
     return {
-      records: recordsIn(bytes.subarray(0, taken)),
-      cursor: `${ino}-${start + taken}`,
+      records: recordsIn(bytes.subarray(0, lines)),
+      cursor: `${ino}-${end}`,
       whole: start === 0,
-      more: start + bytes.length < Number(size),
+      more: isLong ? start < end && end < Number(size) : start + bytes.length < Number(size),
     }
   } catch (error) {
     throw fileError(error, path, 'read')
@@ -96,6 +97,15 @@ async function openMetrics(path: string): Promise<FileHandle | undefined> {
 async function isLineStart(file: FileHandle, offset: number, size: number): Promise<boolean> {
   if (offset === 0) return true
   return offset <= size && (await readBytes(file, offset - 1, 1))[0] === 0x0a
+}
+
+/** The byte after the line that begins at `start`; `start` itself where the line has no end yet. */
+async function endOfLine(file: FileHandle, start: number, size: number): Promise<number> {
+  for (let at = start; at < size; at += pageBytes) {
+    const found = (await readBytes(file, at, Math.min(pageBytes, size - at))).indexOf(0x0a)
+    if (found >= 0) return at + found + 1
+  }
+  return start
 }
 
 /** Fewer where the file became shorter meanwhile. */
