@@ -247,13 +247,15 @@ export interface NetworkProfile {
   readonly receptiveField: number
   readonly ops: number
   readonly diagram: Diagram
-  /** The parts of the network in the order of building; `Stage.modules` name some of them by the end of theirs. */
+  /** The parts of the network in the order of building; several may be of one module. */
   readonly blocks: readonly NetworkBlock[]
 }
 
 export interface NetworkBlock {
-  /** Scope of its nodes: `layers.3` or `kp_detector/predictor/layers.3`. */
+  /** Scope of its nodes: `kp_detector/predictor/layers.3`. */
   readonly name: string
+  /** As `Stage.modules` of the diagram name it: `layers.3`. */
+  readonly module: string
   /** What it does, op by op: `3x1 conv, relu, 1x3 conv, ...`. */
   readonly does: string
   /** Of its result, without the batch. */
