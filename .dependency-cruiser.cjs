@@ -56,11 +56,15 @@ module.exports = {
       comment: 'The web library runs in pages: nothing that it imports may lead to a module of Node.',
       severity: 'error',
       from: { path: '^src/web/' },
-      to: { reachable: true, path: '^(node:|fs$|path$|os$|sharp$|onnxruntime-node|@napi-rs/)|node_modules/(sharp|onnxruntime-node|@napi-rs)/' },
+      to: {
+        reachable: true,
+        path: '^(node:|fs$|path$|os$|sharp$|onnxruntime-node|@napi-rs/)|node_modules/(sharp|onnxruntime-node|@napi-rs)/',
+      },
     },
     {
       name: 'page-without-zoo',
-      comment: "What stands in src/web itself is the page's script: the networks and what trains them weigh on the worker.",
+      comment:
+        "What stands in src/web itself is the page's script: the networks and what trains them weigh on the worker.",
       severity: 'error',
       from: { path: '^src/web/[^/]+\\.ts$', pathNot: '^src/web/worker\\.ts$' },
       to: { path: '^src/(?!web|util|store|graph/tensor|media/fit)', dependencyTypesNot: ['type-only'] },
