@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type Browser, chromium as driver, type Page } from 'playwright-core'
+import { type BrowserContext, chromium as driver, type Page } from 'playwright-core'
 import { expect } from 'vitest'
 import { type Bundle, bundle } from '../support/bundle.ts'
 import { chromium } from '../support/chromium.ts'
@@ -42,7 +42,8 @@ export interface Site {
   readonly files: Map<string, Uint8Array | string>
   /** Opens a page, in a browser that is started at the first. Errors on its console fail the test. */
   open(path?: string): Promise<Page>
-  readonly browser: () => Promise<Browser>
+  /** The browser, with one storage for all pages of the site. */
+  readonly context: () => Promise<BrowserContext>
   /** What pages wrote to their consoles as errors. */
   readonly complaints: string[]
   close(): Promise<void>
@@ -59,29 +60,32 @@ export async function openSite(flags: readonly string[] = ['--disable-gpu']): Pr
     ['favicon.ico', ''],
   ])
   const server = await serve(files)
-  let browser: Promise<Browser> | undefined
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+  let started: Promise<BrowserContext> | undefined
   const complaints: string[] = []
   const start = () => {
-    browser ??= driver.launch({ executablePath: chromium!, args: ['--no-sandbox', ...flags] })
-    return browser
+    started ??= driver
+      .launch({ executablePath: chromium!, args: ['--no-sandbox', ...flags] })
+      .then((browser) => browser.newContext({ permissions: ['camera'] }))
+    return started
   }
   return {
-    address: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
+    address,
     files,
     complaints,
-    browser: start,
+    context: start,
     async open(path = '') {
       const opened = await (await start()).newPage()
       opened.on('console', (message) => {
         if (message.type() === 'error') complaints.push(message.text())
       })
       opened.on('pageerror', (error) => complaints.push(String(error)))
-      await opened.goto(this.address + path)
+      await opened.goto(address + path)
       await opened.waitForFunction('globalThis.ready === true')
       return opened
     },
     async close() {
-      await (await browser)?.close()
+      await (await started)?.browser()?.close()
       await new Promise((resolve) => server.close(resolve))
       for (const made of [library, worker] satisfies Bundle[]) made.remove()
     },
