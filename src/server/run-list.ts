@@ -12,10 +12,11 @@ export class RunList {
 
   /**
    * @param named folders that a person named: of runs, or with runs in them.
-   * @throws InputError for one that is neither.
+   * @param more folders in which runs may be some day, as `realpath` gives them.
+   * @throws InputError for a named one that is neither.
    */
-  static async open(named: readonly string[]): Promise<RunList> {
-    return new RunList(await Promise.all(named.map(checkedPlace)))
+  static async open(named: readonly string[], more: readonly string[] = []): Promise<RunList> {
+    return new RunList([...(await Promise.all(named.map(checkedPlace))), ...more])
   }
 
   /** Folders by id, as they are now: a folder of runs may have got one more. */

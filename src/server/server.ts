@@ -56,7 +56,7 @@ export async function startStudio(options: StudioOptions = {}): Promise<Studio> 
   const site = await Site.open(options.site)
   const saver = options.save === undefined ? undefined : await RunSaver.open(options.save, maxUploadBytes)
   const named = options.runs ?? []
-  const runs = await RunList.open([...named, ...(saver ? [saver.folder] : [])])
+  const runs = await RunList.open(named, saver ? [saver.folder] : [])
   const [token, tickets] = [makeToken(), new Tickets()]
   const home = named.length > 0 ? `/#/runs?token=${token}` : `/#token=${token}`
   const report = (error: unknown) => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Studio, type StudioOptions, startStudio } from '../../src/server/server.ts'
 import { train } from '../../src/train/train.ts'
+import { tinyModel } from '../train/tiny.ts'
 
 /** A folder with pages, a run, a place to save in, and a secret beside them that must never be served. */
 export interface World {
@@ -55,10 +56,8 @@ export function makeWorld(): World {
   }
 }
 
-/** Options of the shortest training there is. */
-export const tiny = { net: 'ficelle', size: 32, keypoints: 2, batch: 1, device: 'cpu', logEvery: 1 } as const
-export const tinyClip = 'puppet:3,frames=8,size=32'
-
+/** The shortest training of the smallest model there is. */
 export async function makeRun(path: string): Promise<void> {
-  await train(tinyClip, { ...tiny, steps: 3, out: path })
+  const options = { model: tinyModel(), batch: 1, device: 'cpu', logEvery: 1, steps: 3 } as const
+  await train('puppet:3,frames=8,size=32', { ...options, out: path })
 }
