@@ -34,7 +34,11 @@ beforeAll(async () => {
 })
 afterAll(() => world.remove())
 
-function put(name: string, body: BodyInit, headers: Record<string, string> = {}): Promise<Response> {
+function put(
+  name: string,
+  body: NonNullable<RequestInit['body']>,
+  headers: Record<string, string> = {},
+): Promise<Response> {
   return fetch(`http://127.0.0.1:${studio.port}/api/runs/${name}`, {
     method: 'PUT',
     body,
