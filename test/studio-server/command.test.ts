@@ -38,9 +38,13 @@ interface Running {
   readonly line: Promise<string>
 }
 
+/** Without a screen no browser is opened, asked for or not. */
 function pantin(...args: string[]): Running {
-  // No screen: no browser is opened, asked for or not.
   const { DISPLAY: _, WAYLAND_DISPLAY: __, ...env } = process.env
+  return run(args, env)
+}
+
+function run(args: readonly string[], env: NodeJS.ProcessEnv): Running {
   const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env })
   children.push(child)
   const said = { stdout: '', stderr: '' }
@@ -93,6 +97,35 @@ it('prints JSON for scripts', async () => {
   studio.child.kill('SIGTERM')
   expect(await studio.ended).toBe(0)
   expect(studio.said.stderr.replace(/^\n?pantin: stopping.*\n/m, '')).toBe('')
+})
+
+it.runIf(process.platform === 'linux')('opens the browser, with an address that works once', async () => {
+  const [browser, opened] = [join(folder, 'browser'), join(folder, 'opened')]
+  writeFileSync(
+    browser,
+    `#!/bin/sh\nprintf %s "$1" > '${opened}.part' && mv '${opened}.part' '${opened}'\n`,
+    { mode: 0o755 },
+  )
+  // No desktop has a say: only the variable.
+  const desktop = {
+    XDG_DATA_DIRS: folder,
+    XDG_DATA_HOME: folder,
+    XDG_CONFIG_HOME: folder,
+    XDG_CURRENT_DESKTOP: '',
+  }
+  const env = { ...process.env, ...desktop, DISPLAY: ':99', BROWSER: browser }
+  const studio = run(['studio', '--port', '0'], env)
+  const line = await studio.line
+  await expect.poll(() => existsSync(opened), { timeout: 20_000 }).toBe(true)
+  const address = readFileSync(opened, 'utf8')
+  const token = tokenOf(addressIn(line))
+  expect(address).not.toContain(token)
+  const first = await fetch(address, { redirect: 'manual' })
+  expect(first.status).toBe(303)
+  expect(first.headers.get('location')).toBe(`/#token=${token}`)
+  expect((await fetch(address, { redirect: 'manual' })).status).toBe(410)
+  studio.child.kill('SIGINT')
+  expect(await studio.ended).toBe(0)
 })
 
 it('refuses what cannot be served with exit code 2, and says what to do', async () => {
