@@ -1,5 +1,6 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { connect } from 'node:net'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { runtimeFiles } from '../../src/server/runtime-files.ts'
@@ -76,6 +77,31 @@ it('serves the files of onnxruntime-web that pages load, whole, and no others', 
   for (const name of ['ort.node.min.mjs', 'ort.all.js', '../package.json', 'package.json', '']) {
     expect([400, 404], name).toContain((await get(`/ort/${name}`)).status)
   }
+})
+
+it.runIf(existsSync('/proc/self/fd'))('keeps no file open for those who go away', async () => {
+  const path = '/ort/ort-wasm-simd-threaded.asyncify.wasm'
+  const head = `GET ${path} HTTP/1.1\r\nHost: localhost:${port}\r\n\r\n`
+  for (let i = 0; i < 10; i++) {
+    await new Promise<void>((resolve, reject) => {
+      const socket = connect(port, '127.0.0.1', () => socket.write(head))
+      socket.on('error', reject)
+      socket.once('data', () => {
+        socket.destroy()
+        resolve()
+      })
+    })
+    await request(port, `HEAD ${path}`, [`Host: localhost:${port}`])
+  }
+  const open = () =>
+    readdirSync('/proc/self/fd').filter((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`).endsWith('.wasm')
+      } catch {
+        return false
+      }
+    })
+  await expect.poll(open, { timeout: 5000 }).toEqual([])
 })
 
 it('knows each build’s own WebAssembly', () => {
