@@ -13,7 +13,9 @@ const floors = [
   'convert',
   'train',
   'compress',
+  'web',
   'bench',
+  'server',
   'cli',
 ]
 
@@ -50,11 +52,43 @@ module.exports = {
       to: { path: '^src/graph/ops/' },
     },
     {
+      name: 'web-without-node',
+      comment: 'The web library runs in pages: nothing that it imports may lead to a module of Node.',
+      severity: 'error',
+      from: { path: '^src/web/' },
+      to: {
+        reachable: true,
+        path: '^(node:|fs$|path$|os$|sharp$|onnxruntime-node|@napi-rs/)|node_modules/(sharp|onnxruntime-node|@napi-rs)/',
+      },
+    },
+    {
+      name: 'page-without-zoo',
+      comment:
+        "What stands in src/web itself is the page's script: the networks and what trains them weigh on the worker.",
+      severity: 'error',
+      from: { path: '^src/web/[^/]+\\.ts$', pathNot: '^src/web/worker\\.ts$' },
+      to: { path: '^src/(?!web|util|store|graph/tensor|media/fit)', dependencyTypesNot: ['type-only'] },
+    },
+    {
       name: 'node-only-in-node-files',
       comment: 'The graph, the layers and the networks run in a browser too.',
       severity: 'error',
       from: { path: '^src/(graph|onnx|layers|zoo|motion)/' },
       to: { dependencyTypes: ['core'] },
+    },
+    {
+      name: 'studio-on-published-exports',
+      comment: 'The studio is built as anybody could: on pantin/web and a few small libraries.',
+      severity: 'error',
+      from: { path: '^studio/src/' },
+      to: {
+        pathNot: [
+          '^studio/src/',
+          '^pantin/web$',
+          '^dist/web/',
+          '(^|node_modules/)(preact|@preact/signals|uplot)(/|$)',
+        ],
+      },
     },
   ],
   options: {

@@ -22,4 +22,28 @@ export default defineConfig([
     noExternal: /./,
     outExtensions: () => ({ js: '.js' }),
   },
+  {
+    // The web library: one small file for pages, which bundlers and import maps resolve its packages for.
+    entry: { 'web/index': 'src/web/index.ts' },
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2023',
+    tsconfig: 'tsconfig.web.json',
+    dts: true,
+    clean: false,
+    outExtensions: () => ({ js: '.js', dts: '.d.ts' }),
+  },
+  {
+    // Its worker, a single file for the same reason.
+    entry: { 'web/worker': 'src/web/worker.ts' },
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2023',
+    tsconfig: 'tsconfig.web.json',
+    dts: false,
+    clean: false,
+    minify: true,
+    noExternal: /./,
+    outExtensions: () => ({ js: '.js' }),
+  },
 ])

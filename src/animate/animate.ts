@@ -4,7 +4,7 @@ import { createVideoWriter } from '../media/video-out.ts'
 import type { Device } from '../runtime/session.ts'
 import { InputError } from '../util/errors.ts'
 import { type AnimateFramesOptions, moveFrames } from './animate-frames.ts'
-import { fitSource } from './fit.ts'
+import { fitSource } from './fit-source.ts'
 import { type ModelOptions, type MotionModel, type RunReference, withModel } from './model.ts'
 import { resized } from './pixels.ts'
 

@@ -11,6 +11,7 @@ import { addExport } from './commands/export.ts'
 import { addImport } from './commands/import.ts'
 import { addInfo } from './commands/info.ts'
 import { addSearch } from './commands/search.ts'
+import { addStudio } from './commands/studio.ts'
 import { addTrack } from './commands/track.ts'
 import { addTrain } from './commands/train.ts'
 import { callWith } from './context.ts'
@@ -45,6 +46,7 @@ export function createProgram(signal: AbortSignal): Command {
     addInfo,
     addCompare,
     addSearch,
+    addStudio,
     addBench,
     addImport,
     addExport,

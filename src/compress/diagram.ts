@@ -210,7 +210,7 @@ function paramsOf(node: Node): number {
 }
 
 /** `layers.3` of `kp_detector/predictor/layers.3`. */
-function moduleName(scope: string): string {
+export function moduleName(scope: string): string {
   const names = scope.split('/')
   const part = names.findIndex((name) => parts[name] !== undefined)
   return names.slice(part + 1).join('/') || names.at(-1) || '(top)'

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { InputError } from '../util/errors.ts'
 import { Random } from '../util/random.ts'
 import { type Timed, timeOnce } from './time-once.ts'
@@ -62,7 +61,10 @@ export const defaultRestMs = 30
 export const defaultWarmMs = 15
 export const defaultBudgetSeconds = 90
 
-export const realClock: Clock = { now: () => performance.now(), rest: (ms) => sleep(ms) }
+export const realClock: Clock = {
+  now: () => performance.now(),
+  rest: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+}
 
 /**
  * Times everything in turn.

@@ -3,13 +3,8 @@ import { type Clip, frameAt } from './clip.ts'
 import { assertFile } from './files.ts'
 import type { Frame } from './frame.ts'
 import { isPicture, readPicture } from './picture.ts'
-import { type PuppetOptions, puppetClip } from './puppet/puppet.ts'
+import { isPuppet, openPuppet, puppetForm } from './puppet/spec.ts'
 import { openVideo } from './video-in.ts'
-
-const puppetForm = 'puppet:SEED, or with options: puppet:7,frames=120,size=256,rate=25'
-
-/** Names of the options in a puppet spec, and what they set. */
-const puppetKeys = { frames: 'frames', size: 'size', rate: 'frameRate' } as const
 
 /**
  * Opens what a user names: the path of a video, or `puppet:SEED` for a made-up one (see `puppetClip`).
@@ -17,7 +12,7 @@ const puppetKeys = { frames: 'frames', size: 'size', rate: 'frameRate' } as cons
  * @throws InputError if it is neither, or the file cannot be read as a video.
  */
 export async function openClip(spec: string): Promise<Clip> {
-  if (isPuppet(spec)) return puppetClip(parsePuppet(spec))
+  if (isPuppet(spec)) return openPuppet(spec)
   await assertFile(spec)
   if (await isPicture(spec)) {
     throw new InputError({
@@ -71,34 +66,4 @@ function withPictures(error: InputError): InputError {
     expected: 'a picture (png, jpeg, webp) or a video (mp4, mov, webm, mkv)',
   }
   return new InputError(problem, { cause: error })
-}
-
-function isPuppet(spec: string): boolean {
-  return spec.startsWith('puppet:')
-}
-
-function parsePuppet(spec: string): PuppetOptions {
-  const [seed, ...settings] = spec.slice('puppet:'.length).split(',')
-  const options: { -readonly [K in keyof PuppetOptions]: PuppetOptions[K] } = { seed: parse(spec, seed!) }
-  for (const setting of settings) {
-    const [key, value, ...rest] = setting.split('=')
-    const name = Object.entries(puppetKeys).find(([known]) => known === key)?.[1]
-    if (name === undefined || value === undefined || rest.length > 0) throw unknownPuppet(spec, setting)
-    options[name] = parse(spec, value)
-  }
-  return options
-}
-
-function parse(spec: string, text: string): number {
-  if (!/^\d{1,15}(\.\d{1,6})?$/.test(text)) throw unknownPuppet(spec, text)
-  return Number(text)
-}
-
-function unknownPuppet(spec: string, got: string): InputError {
-  return new InputError({
-    what: 'there is no such puppet',
-    where: spec,
-    got: got === '' ? 'nothing' : got,
-    expected: puppetForm,
-  })
 }

@@ -72,8 +72,8 @@ export interface GraphOptions {
   /** Of the pictures in pixels (default: the model's size); its weights fit any that the networks take. */
   readonly height?: number
   readonly width?: number
-  /** Add every intermediate result that has a name as an output (default false). */
-  readonly details?: boolean
+  /** Add every intermediate result that has a name as an output, or those named (default: none). */
+  readonly details?: boolean | readonly string[]
 }
 
 /**
@@ -90,7 +90,7 @@ export function detectorGraph(
   const found = detect(Scope.root(graph, { training: false }), frame, config)
   name(graph, { value: found.keypoints.value, jacobian: found.jacobian })
   const { heatmap, kpMap, jacobianMap, predictor, down } = found
-  if (details) name(graph, { heatmap, kpMap, jacobianMap, predictor, down })
+  name(graph, wanted({ heatmap, kpMap, jacobianMap, predictor, down }, details))
   return graph
 }
 
@@ -110,7 +110,7 @@ export function generatorGraph(
   const { prediction, ...rest } = animateFrame(scope, source, ...keypointInputs(graph, batch, config), config)
   name(graph, { prediction })
   const { mask, deformation, occlusionMap, deformed, sparseDeformed } = rest
-  if (details) name(graph, { mask, deformation, occlusionMap, deformed, sparseDeformed })
+  name(graph, wanted({ mask, deformation, occlusionMap, deformed, sparseDeformed }, details))
   return graph
 }
 
@@ -155,6 +155,12 @@ function keypointInputs(
     jacobian: jacobian ? input(graph, `jacobian${which}`, 'float32', [batch, k, 2, 2]) : undefined,
   })
   return [keypointsOf('Source'), keypointsOf('Driving')]
+}
+
+/** The intermediate results that are asked for. */
+function wanted<T>(all: Readonly<Record<string, T>>, details: boolean | readonly string[]) {
+  const asked = (output: string) => (typeof details === 'boolean' ? details : details.includes(output))
+  return Object.fromEntries(Object.entries(all).filter(([output]) => asked(output)))
 }
 
 /** Makes outputs of the values that are there. */

@@ -3,6 +3,7 @@ import type { Tensor } from '../graph/tensor.ts'
 import { toOnnx } from '../onnx/export.ts'
 import { InputError } from '../util/errors.ts'
 import { bestDevice, requireDevice } from './devices.ts'
+import type { OpenSession } from './open-session.ts'
 import { type Optimise, optimisation } from './optimisation.ts'
 import { loadError, runError } from './ort-errors.ts'
 import { logSeverityLevel, ort, toOrt } from './ort-node.ts'
@@ -50,6 +51,12 @@ export async function createSession(
   const session = await (device === 'webgpu' ? webGpuQueue.add(create) : create())
   return new NodeSession(session, device)
 }
+
+/** Opens sessions on a device; see `createSession`. */
+export const sessionsOn =
+  (device: Device | 'auto'): OpenSession =>
+  (model, options) =>
+    createSession(model, { ...options, device })
 
 // Concurrent calls on WebGPU sessions crash, so all sessions of the process share one queue.
 const webGpuQueue = new SerialQueue()

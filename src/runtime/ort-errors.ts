@@ -17,10 +17,12 @@ export function loadError(error: unknown): FormatError {
   )
 }
 
-/** A run that failed. */
-export function runError(error: unknown, device: Device): EnvironmentError {
+/** A run that failed: out of memory, or its device is gone. */
+export class ComputeError extends EnvironmentError {}
+
+export function runError(error: unknown, device: Device): ComputeError {
   const message = messageOf(error)
-  return new EnvironmentError(
+  return new ComputeError(
     {
       what: `ONNX Runtime failed to run the model on ${device}`,
       ...whereOf(message),

@@ -3,6 +3,7 @@ import { Graph } from '../graph/graph.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import { toOnnx } from '../onnx/export.ts'
 import { InputError } from '../util/errors.ts'
+import type { OpenSession } from './open-session.ts'
 import { type Optimise, optimisation } from './optimisation.ts'
 import { loadError, runError } from './ort-errors.ts'
 import { fromOrt, portsOf } from './ort-ports.ts'
@@ -33,6 +34,12 @@ export async function createWebSession(
 ): Promise<Session> {
   return new WebSession(await loadModel(runtime, model, options), runtime)
 }
+
+/** Opens sessions on a runtime; see `createWebSession`. */
+export const webSessions =
+  (runtime: WebRuntime): OpenSession =>
+  (model, options) =>
+    createWebSession(runtime, model, options)
 
 /** ONNX Runtime's session; `onDevice` names outputs that are to stay where they are computed. */
 export async function loadModel(

@@ -1,29 +1,7 @@
-/**
- * The whole state of a training run in one file, so that one rename replaces all of it: the tensors
- * (weights, optimiser moments, buffers) and, as metadata, step, time and random state.
- */
-import type { Tensor } from '../graph/tensor.ts'
-import { FormatError, InputError } from '../util/errors.ts'
-import type { RandomState } from '../util/random.ts'
+import { type Checkpoint, checkpointFile, checkpointOf } from './checkpoint-state.ts'
 import { readSafetensors, writeSafetensors } from './safetensors.ts'
 
-export interface Checkpoint {
-  /** Optimiser steps done, 0 and up. */
-  readonly step: number
-  /** Seconds of training so far, over all sittings. */
-  readonly elapsed: number
-  readonly randomState: RandomState
-  /** Weights, optimiser moments and buffers by name. */
-  readonly tensors: ReadonlyMap<string, Tensor>
-  /** More state as text, under keys of the caller's own. */
-  readonly extra?: ReadonlyMap<string, string>
-}
-
-/** Raised when a checkpoint's meaning changes. */
-const format = 1
-
-/** Metadata keys of ours begin with this; the rest is `extra`. */
-const prefix = 'pantin.'
+export type { Checkpoint } from './checkpoint-state.ts'
 
 /**
  * Writes a checkpoint atomically.
@@ -32,20 +10,8 @@ const prefix = 'pantin.'
  * otherwise as `writeSafetensors`.
  */
 export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
-  const { step, elapsed, randomState, tensors, extra = new Map<string, string>() } = checkpoint
-  if (!isStep(step) || !isSeconds(elapsed) || !isState(randomState)) {
-    const got = JSON.stringify({ step, elapsed, randomState })
-    const expected = 'a whole step, seconds, and four 32-bit words'
-    throw new InputError({ what: 'a checkpoint that could not be resumed', where: path, got, expected })
-  }
-  const clash = [...extra.keys()].find((key) => key.startsWith(prefix))
-  if (clash !== undefined) {
-    const what = 'an extra key of a checkpoint is reserved'
-    throw new InputError({ what, where: path, got: clash, expected: `none that begins with ${prefix}` })
-  }
-  const state = { format, step, elapsed, randomState: randomState.join(' ') }
-  const own = Object.entries(state).map(([key, value]) => [prefix + key, String(value)] as const)
-  await writeSafetensors(path, tensors, new Map([...extra, ...own]))
+  const { tensors, metadata } = checkpointFile(path, checkpoint)
+  await writeSafetensors(path, tensors, metadata)
 }
 
 /**
@@ -54,49 +20,5 @@ export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Pro
  * @throws FormatError for a broken file or one of a newer format, InputError for one that cannot be read.
  */
 export async function readCheckpoint(path: string): Promise<Required<Checkpoint>> {
-  const { tensors, metadata } = await readSafetensors(path)
-  const field = (key: string) => metadata.get(prefix + key) ?? ''
-  const found = toNumber(field('format'))
-  if (isStep(found) && found > format) {
-    throw new FormatError({
-      what: 'this checkpoint was made by a newer pantin',
-      where: path,
-      got: `format ${found}`,
-      expected: `format ${format}`,
-      remedy: 'upgrade pantin',
-    })
-  }
-  const step = toNumber(field('step'))
-  const elapsed = toNumber(field('elapsed'))
-  const randomState = field('randomState').split(' ').map(toNumber)
-  if (found !== format || !isStep(step) || !isSeconds(elapsed) || !isState(randomState)) {
-    throw new FormatError({
-      what: 'not a checkpoint of pantin',
-      where: path,
-      got: `metadata ${JSON.stringify([...metadata.keys()]).slice(0, 200)}`,
-      expected: 'step, elapsed and randomState of a training run',
-      remedy: 'resume from the last/ folder of a run, or train again',
-    })
-  }
-  const extra = new Map([...metadata].filter(([key]) => !key.startsWith(prefix)))
-  return { step, elapsed, randomState, tensors, extra }
-}
-
-/** NaN for text that is no number; Number('') would be 0. */
-function toNumber(text: string): number {
-  return text.trim() === '' ? Number.NaN : Number(text)
-}
-
-function isStep(value: number): boolean {
-  return Number.isSafeInteger(value) && value >= 0
-}
-
-function isSeconds(value: number): boolean {
-  return Number.isFinite(value) && value >= 0
-}
-
-function isState(words: readonly number[]): words is RandomState {
-  return (
-    words.length === 4 && words.every((word) => Number.isInteger(word) && word >= 0 && word <= 0xffffffff)
-  )
+  return checkpointOf(path, await readSafetensors(path))
 }

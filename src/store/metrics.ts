@@ -1,16 +1,11 @@
 /** metrics.jsonl: one JSON object a line, appended as training goes. */
 import { appendFileSync, statSync, truncateSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { FormatError, InputError } from '../util/errors.ts'
 import { writeFileAtomic } from './atomic.ts'
 import { codeOf, fileError } from './file-errors.ts'
+import { type MetricsLine, type MetricsRecord, metricsLine, metricsLines } from './metrics-lines.ts'
 
-/** What one step measured. Numbers that are not finite are stored as null. */
-export interface MetricsRecord {
-  /** Optimiser steps done, 0 and up. */
-  readonly step: number
-  readonly [name: string]: unknown
-}
+export { type MetricsRecord, parseRecord } from './metrics-lines.ts'
 
 /**
  * Appends one line. If the disk is full, the part of it that was written is taken back.
@@ -18,14 +13,7 @@ export interface MetricsRecord {
  * @throws InputError if the step is no whole number, EnvironmentError if the disk is full or fails.
  */
 export function appendMetrics(path: string, record: MetricsRecord): void {
-  if (!Number.isSafeInteger(record.step) || record.step < 0) {
-    throw new InputError({
-      what: 'a metrics record needs a step',
-      got: String(record.step),
-      expected: '0, 1, ...',
-    })
-  }
-  const line = `${JSON.stringify(record)}\n`
+  const line = metricsLine(record)
   const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
   try {
     appendFileSync(path, line)
@@ -59,7 +47,7 @@ export async function truncateMetrics(path: string, step: number): Promise<void>
   await writeFileAtomic(path, kept.map(({ line }) => `${line}\n`).join(''))
 }
 
-async function readLines(path: string): Promise<{ line: string; record: MetricsRecord }[]> {
+async function readLines(path: string): Promise<MetricsLine[]> {
   let text: string
   try {
     text = await readFile(path, 'utf8')
@@ -67,31 +55,5 @@ async function readLines(path: string): Promise<{ line: string; record: MetricsR
     if (codeOf(error) === 'ENOENT') return []
     throw fileError(error, path, 'read')
   }
-  const lines = text.split('\n')
-  // After the last newline: nothing, or a line that was cut off. A cut line may still be a whole record.
-  const last = lines.pop() ?? ''
-  const tail = parseRecord(last)
-  const records = lines.map((line, i) => ({ line, record: parseRecord(line) ?? badLine(path, i, line) }))
-  return tail === undefined ? records : [...records, { line: last, record: tail }]
-}
-
-function parseRecord(line: string): MetricsRecord | undefined {
-  try {
-    const value: unknown = JSON.parse(line)
-    if (typeof value !== 'object' || value === null || !('step' in value)) return undefined
-    const { step } = value
-    return typeof step === 'number' ? { ...value, step } : undefined
-  } catch {
-    return undefined
-  }
-}
-
-function badLine(path: string, index: number, line: string): never {
-  throw new FormatError({
-    what: 'a line that is not a metrics record',
-    where: `${path}, line ${index + 1}`,
-    got: JSON.stringify(line.slice(0, 60)),
-    expected: 'a JSON object with a step',
-    remedy: 'delete this line',
-  })
+  return metricsLines(text, path)
 }

@@ -3,7 +3,7 @@ import { createFitter, type FitMode } from '../media/fit.ts'
 import { assertAtLeast } from '../media/frame.ts'
 import { subjectCrop } from '../media/subject.ts'
 import { InputError } from '../util/errors.ts'
-import { RecordFile } from './record-file.ts'
+import type { Records } from './records.ts'
 
 /** Which frames of the cache belong to one clip. */
 export interface CachedClip {
@@ -16,14 +16,21 @@ export interface CachedClip {
   readonly count: number
 }
 
-/** Decoded frames at the network's size, on disk: a clip is never whole in memory, however long it is. */
+/** Decoded frames at the network's size, in a file: a clip is never whole in memory, however long it is. */
 export class FrameCache {
-  readonly clips: CachedClip[] = []
-  private readonly file: RecordFile
+  readonly clips: CachedClip[]
 
-  /** @param size pixels a side of every frame. */
-  constructor(readonly size: number) {
-    this.file = RecordFile.temporary(size * size * 3)
+  /**
+   * @param size pixels a side of every frame.
+   * @param file of frames, RGB [size, size, 3]; closed with the cache.
+   * @param clips whose frames are in the file already.
+   */
+  constructor(
+    readonly size: number,
+    private readonly file: Records,
+    clips: readonly CachedClip[] = [],
+  ) {
+    this.clips = [...clips]
   }
 
   /** Bytes of one frame: RGB, 8 bits. */
@@ -59,6 +66,8 @@ export interface CacheOptions {
   readonly fit: FitMode
   /** Part of each clip, at its end, that is not trained on: 0 to under 1. */
   readonly holdout: number
+  /** Makes the file that frames are kept in, of records of so many bytes. */
+  records(length: number): Records
   /** Frames that are kept of one clip at most; of a longer one every second, third, ... is taken. */
   readonly mostFrames?: number
   readonly signal?: AbortSignal
@@ -75,7 +84,7 @@ export async function cacheClips(clips: readonly Clip[], options: CacheOptions):
   const steps = clips.map((clip) => Math.max(1, Math.ceil(clip.frameCount / mostFrames)))
   const total = clips.reduce((sum, clip, i) => sum + Math.ceil(clip.frameCount / steps[i]!), 0)
   assertUsable(clips, options)
-  const cache = new FrameCache(size)
+  const cache = new FrameCache(size, options.records(size * size * 3))
   let done = 0
   try {
     for (const [i, clip] of clips.entries()) {

@@ -1,11 +1,11 @@
 import { rest } from '../runtime/rest.ts'
-import type { MetricsRecord, Run } from '../store/run.ts'
 import { TrainingError } from '../util/errors.ts'
 import type { Random } from '../util/random.ts'
 import type { Settings } from './config.ts'
+import type { RunStore } from './run-store.ts'
 import { learningRate } from './schedule.ts'
 import { namedState, namedWeights } from './state.ts'
-import type { Report, StepSession } from './step-session.ts'
+import type { Report, StepRunner } from './step-runner.ts'
 import type { Task } from './task.ts'
 
 /** Where a run stands; what a checkpoint restores, besides the state vectors. */
@@ -30,10 +30,10 @@ export const emptyWindow = (reports: readonly string[]): Window => ({
 })
 
 export interface LoopParts {
-  readonly run: Run
+  readonly store: RunStore
   readonly task: Task
   readonly settings: Settings
-  readonly session: StepSession
+  readonly runner: StepRunner
   readonly random: Random
   readonly position: Position
   /** When this sitting began, as performance.now() tells it. */
@@ -51,6 +51,8 @@ export interface StepEvent {
   /** Part of the run that is done, 0 to 1. */
   readonly progress: number
   readonly loss: number
+  /** All that the step reports, the loss among it. */
+  readonly report: Report
 }
 
 /**
@@ -61,7 +63,7 @@ export interface StepEvent {
  * @throws TrainingError where a loss or gradient is not finite: the state before that step is saved.
  */
 export async function trainLoop(parts: LoopParts): Promise<boolean> {
-  const { run, task, settings, session, position, random, signal } = parts
+  const { store, task, settings, runner, position, random, signal } = parts
   const elapsed = () => position.elapsedBefore + (performance.now() - parts.startedAt) / 1000
   const progress = () =>
     settings.steps !== undefined ? position.step / settings.steps : elapsed() / (60 * settings.minutes!)
@@ -73,21 +75,22 @@ export async function trainLoop(parts: LoopParts): Promise<boolean> {
     const batch = task.draw(random)
     const number = position.step + 1
     const rate = learningRate(settings.learningRate, progress(), number)
-    const { report, taken } = await session.run(number, rate, batch)
+    const { report, taken } = await runner.run(number, rate, batch)
     await rest()
     if (!taken) {
       random.state = randomState
       await save(parts, elapsed())
-      throw notFinite(run.path, number, report)
+      throw notFinite(store.path, number, report)
     }
     position.step = number
-    record(parts, report, rate, elapsed())
+    await record(parts, report, rate, elapsed())
     parts.onStep({
       step: number,
       steps: settings.steps,
       elapsed: elapsed(),
       progress: Math.min(1, progress()),
       loss: report.loss!,
+      report,
     })
     if (elapsed() - savedAt >= settings.checkpointSeconds) {
       await save(parts, elapsed())
@@ -105,41 +108,42 @@ export async function trainLoop(parts: LoopParts): Promise<boolean> {
 }
 
 /** Adds a step's report, and writes a line of metrics when the window is full. */
-function record(
-  { run, task, settings, position }: LoopParts,
+async function record(
+  { store, task, settings, position }: LoopParts,
   report: Report,
   rate: number,
   elapsed: number,
-): void {
+): Promise<void> {
   const { window, step } = position
   const { reports } = task.step
   window.count++
   for (const name of reports) window.sums[name]! += report[name]!
   if (step % settings.logEvery !== 0) return
   const means = Object.fromEntries(reports.map((name) => [name, window.sums[name]! / window.count]))
-  const line: MetricsRecord = { step, elapsed: round(elapsed), learningRate: rate, ...means }
-  run.appendMetrics(line)
+  await store.appendMetrics({ step, elapsed: round(elapsed), learningRate: rate, ...means })
   position.window = emptyWindow(reports)
 }
 
 /** Checkpoint first: the weights file can be made again from it, not the other way round. */
-async function save({ run, task, session, random, position }: LoopParts, elapsed: number): Promise<void> {
+async function save({ store, task, runner, random, position }: LoopParts, elapsed: number): Promise<void> {
   const layouts = task.step
-  await run.saveCheckpoint({
+  const state = await runner.read()
+  await store.saveCheckpoint({
     step: position.step,
     elapsed,
     randomState: random.state,
-    tensors: namedState(session.state, layouts),
+    tensors: namedState(state, layouts),
     extra: new Map([['window', JSON.stringify(position.window)]]),
   })
-  const trained = namedWeights(session.state, layouts)
-  await run.saveWeights(task.weights?.(trained) ?? trained, new Map([['step', String(position.step)]]))
+  const trained = namedWeights(state, layouts)
+  await store.saveWeights(task.weights?.(trained) ?? trained, new Map([['step', String(position.step)]]))
 }
 
 async function preview(parts: LoopParts, elapsed: number): Promise<void> {
-  const { run, task, session, position } = parts
-  const measures = await task.preview(run.previewPath(position.step), session.state)
-  run.appendMetrics({ step: position.step, elapsed: round(elapsed), preview: measures })
+  const { store, task, runner, position } = parts
+  const { picture, measures } = await task.preview(await runner.read())
+  await store.savePreview(position.step, picture, measures)
+  await store.appendMetrics({ step: position.step, elapsed: round(elapsed), preview: measures })
 }
 
 const round = (seconds: number) => Math.round(seconds * 1000) / 1000

@@ -1,11 +1,11 @@
 import { resized } from '../animate/pixels.ts'
 import { drawKeypoints } from '../animate/preview.ts'
 import type { Frame } from '../media/frame.ts'
-import { writePicture } from '../media/picture.ts'
 import { contactSheet } from '../media/sheet.ts'
 import type { FrameCache } from './frame-cache.ts'
 import type { Reconstructor } from './reconstruction.ts'
-import type { TrainingState } from './step-session.ts'
+import type { TrainingState } from './step-runner.ts'
+import type { Preview } from './task.ts'
 
 /** Rows of a preview at most, and the least side that frames are shown at, in pixels. */
 const rows = 6
@@ -32,23 +32,16 @@ export function previewPairs(cache: FrameCache): Pair[] {
   })
 }
 
-/** Mean absolute difference of the pairs' results to their driving frames, and of the source itself. */
-export interface PreviewScore {
-  readonly l1: number
-  readonly still: number
-}
-
 /**
- * Writes one picture: a row a pair, with source, driving frame, result, and the driving frame's keypoints.
- *
- * @returns L1 over the shown pairs, values in [0, 1].
+ * One picture: a row a pair, with source, driving frame, result, and the driving frame's keypoints. Its measures
+ * are `l1`, the mean absolute difference of the results to their driving frames, values in [0, 1], and `still`,
+ * that of the sources themselves.
  */
-export async function writePreview(
-  path: string,
+export async function makePreview(
   reconstructor: Reconstructor,
   cache: FrameCache,
   state: TrainingState,
-): Promise<PreviewScore> {
+): Promise<Preview> {
   const { size } = cache
   const cells: Frame[] = []
   let [l1, still] = [0, 0]
@@ -65,8 +58,7 @@ export async function writePreview(
     const shown = [source, driving, prediction].map((data) => enlarged(data, size))
     cells.push(...shown, drawKeypoints(enlarged(driving, size), kpDriving))
   }
-  await writePicture(path, contactSheet(cells, 4))
-  return { l1, still }
+  return { picture: contactSheet(cells, 4), measures: { l1, still } }
 }
 
 function enlarged(data: Uint8Array, size: number): Frame {

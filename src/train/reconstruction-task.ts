@@ -1,21 +1,26 @@
 import { floats, tensor } from '../graph/tensor.ts'
-import type { Device, Tensors } from '../runtime/session.ts'
+import type { OpenSession } from '../runtime/open-session.ts'
+import type { Tensors } from '../runtime/session.ts'
 import type { Random } from '../util/random.ts'
 import { drawBatch } from './batches.ts'
 import type { RunConfig } from './config.ts'
 import type { FrameCache } from './frame-cache.ts'
 import type { PerceptualLoss } from './perceptual.ts'
-import { writePreview } from './previews.ts'
+import { makePreview } from './previews.ts'
 import { Reconstructor } from './reconstruction.ts'
 import { buildTrainingStep } from './step.ts'
 import type { Task } from './task.ts'
 import { drawTransform } from './transform.ts'
 
-/** Training without labels: each step drives frames by other frames of their clip. */
+/**
+ * Training without labels: each step drives frames by other frames of their clip.
+ *
+ * @param openSession opens the session that makes previews
+ */
 export async function reconstructionTask(
   { model, training }: RunConfig,
   cache: FrameCache,
-  device: Device | 'auto',
+  openSession: OpenSession,
   perceptual?: PerceptualLoss,
 ): Promise<Task> {
   const { batch, augment, transform } = training
@@ -27,7 +32,7 @@ export async function reconstructionTask(
     adam: training.adam,
     ...(perceptual && { perceptual }),
   })
-  const reconstructor = await Reconstructor.create(model, step, device)
+  const reconstructor = await Reconstructor.create(model, step, openSession)
   return {
     step,
     draw(random: Random): Tensors {
@@ -40,10 +45,7 @@ export async function reconstructionTask(
         spline: floats(spline, [batch, transform.points ** 2, 1]),
       }
     },
-    async preview(path, state) {
-      const { l1, still } = await writePreview(path, reconstructor, cache, state)
-      return { l1, still }
-    },
+    preview: (state) => makePreview(reconstructor, cache, state),
     close: () => reconstructor.close(),
   }
 }

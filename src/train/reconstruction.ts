@@ -5,10 +5,10 @@ import { type Tensor, tensor } from '../graph/tensor.ts'
 import { Scope } from '../layers/scope.ts'
 import type { MotionConfig } from '../motion/config.ts'
 import { animateFrame, detect } from '../motion/model.ts'
-import { createSession } from '../runtime/node.ts'
-import type { Device, Session } from '../runtime/session.ts'
+import type { OpenSession } from '../runtime/open-session.ts'
+import type { Session } from '../runtime/session.ts'
 import { copyWithFlat, type FlatLayouts } from './flat.ts'
-import type { TrainingState } from './step-session.ts'
+import type { TrainingState } from './step-runner.ts'
 
 /** What the model makes of one pair of frames. */
 export interface Reconstruction {
@@ -31,9 +31,9 @@ export class Reconstructor {
   static async create(
     model: MotionConfig,
     layouts: FlatLayouts,
-    device: Device | 'auto',
+    openSession: OpenSession,
   ): Promise<Reconstructor> {
-    const session = await createSession(reconstructionGraph(model, layouts), { device })
+    const session = await openSession(reconstructionGraph(model, layouts))
     return new Reconstructor(session, model.size)
   }
 

@@ -4,9 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileError } from '../store/file-errors.ts'
 import { InputError } from '../util/errors.ts'
+import type { Records } from './records.ts'
 
 /** Records of one length in a file: more of them than memory holds, and any at once. */
-export class RecordFile {
+export class RecordFile implements Records {
   private constructor(
     private readonly file: number,
     private readonly path: string,

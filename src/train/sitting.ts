@@ -1,11 +1,11 @@
 import type { Tensor } from '../graph/tensor.ts'
-import type { Run } from '../store/run.ts'
 import { Random } from '../util/random.ts'
 import type { Settings } from './config.ts'
 import { emptyWindow, type Position, type StepEvent, trainLoop, type Window } from './loop.ts'
 import type { TrainProgress } from './run-options.ts'
+import type { RunStore } from './run-store.ts'
 import { initialState, stateFrom } from './state.ts'
-import { StepSession, type TrainingState } from './step-session.ts'
+import type { OpenStep, TrainingState } from './step-runner.ts'
 import type { Task } from './task.ts'
 
 /** A run that was trained; other functions take it as it is, or its path. */
@@ -30,18 +30,20 @@ export interface SittingOptions {
   readonly signal?: AbortSignal
   onProgress?(event: TrainProgress): void
   readonly task: Task
+  /** Makes what takes the steps. */
+  readonly openStep: OpenStep
 }
 
 /** Trains a run from its beginning, or from its last checkpoint, until it ends or the signal aborts. */
-export async function sit(run: Run, options: SittingOptions): Promise<TrainedRun> {
+export async function sit(store: RunStore, options: SittingOptions): Promise<TrainedRun> {
   const { task, settings, startedAt, signal, onProgress } = options
   const { step } = task
   const random = new Random(settings.seed)
   const forWeights = random.fork()
   let state: TrainingState
   let position: Position = { step: 0, elapsedBefore: 0, window: emptyWindow(step.reports) }
-  if (await run.hasCheckpoint()) {
-    const checkpoint = await run.loadCheckpoint()
+  if (await store.hasCheckpoint()) {
+    const checkpoint = await store.loadCheckpoint()
     state = stateFrom(checkpoint.tensors, step)
     random.state = checkpoint.randomState
     const window = JSON.parse(checkpoint.extra.get('window') ?? 'null') as Window | null
@@ -53,14 +55,14 @@ export async function sit(run: Run, options: SittingOptions): Promise<TrainedRun
   } else {
     state = initialState(step, forWeights, options.start)
   }
-  await run.truncateMetrics(position.step)
+  await store.truncateMetrics(position.step)
 
-  const session = await StepSession.create(step, settings, state)
+  const runner = await options.openStep(step, settings.adam, state)
   const [first, began] = [position.step, performance.now()]
   let last: StepEvent | undefined
   try {
     const finished = await trainLoop({
-      ...{ run, task, settings, session, random, position, startedAt, signal },
+      ...{ store, task, settings, runner, random, position, startedAt, signal },
       onStep(event) {
         last = event
         const rate = (event.step - first) / ((performance.now() - began) / 1000)
@@ -75,19 +77,20 @@ export async function sit(run: Run, options: SittingOptions): Promise<TrainedRun
               ? Math.max(0, 60 * settings.minutes! - event.elapsed)
               : (event.steps - event.step) / rate,
           loss: event.loss,
-          device: session.device,
+          report: event.report,
+          device: runner.device,
         })
       },
     })
     return {
-      path: run.path,
+      path: store.path,
       steps: position.step,
       seconds: last?.elapsed ?? position.elapsedBefore,
       loss: last?.loss ?? Number.NaN,
-      device: session.device,
+      device: runner.device,
       interrupted: !finished,
     }
   } finally {
-    await session.close()
+    await runner.close()
   }
 }

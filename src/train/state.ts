@@ -2,7 +2,7 @@ import type { Tensor } from '../graph/tensor.ts'
 import { initialise } from '../motion/weights.ts'
 import type { Random } from '../util/random.ts'
 import { type FlatLayouts, pack, unpack } from './flat.ts'
-import type { TrainingState } from './step-session.ts'
+import type { TrainingState } from './step-runner.ts'
 
 /** The state of training as named tensors, for files, and back. */
 

@@ -2,13 +2,8 @@ import { scalar, type Tensor, tensor } from '../graph/tensor.ts'
 import { createSession, type SessionOptions } from '../runtime/node.ts'
 import type { Session, Tensors } from '../runtime/session.ts'
 import { type AdamOptions, adamInputs, adamScalars } from './adam.ts'
+import type { OpenStep, Report, StepRunner, TrainingState } from './step-runner.ts'
 import { type StateName, stateOutputs, type TrainingStep } from './step-state.ts'
-
-/** The four vectors that a step takes and gives. */
-export type TrainingState = Readonly<Record<StateName, Float32Array<ArrayBuffer>>>
-
-/** What a step reports, by the names of its `reports`. */
-export type Report = Readonly<Record<string, number>>
 
 export interface StepSettings {
   readonly device: NonNullable<SessionOptions['device']>
@@ -21,7 +16,7 @@ export interface StepSettings {
  * A session on the training step's graph with the state it works on. A step writes the new state beside the
  * old one; only a step whose numbers are finite is taken over, so the state is good at any time.
  */
-export class StepSession {
+export class StepSession implements StepRunner {
   private constructor(
     private readonly session: Session,
     private readonly reports: readonly string[],
@@ -58,12 +53,10 @@ export class StepSession {
     return this.current
   }
 
-  /**
-   * Computes step `number` (from 1).
-   *
-   * @param batch the step's inputs besides state and Adam's scalars
-   * @returns the losses, and whether the step was taken: one with a number that is not finite is not.
-   */
+  async read(): Promise<TrainingState> {
+    return this.current
+  }
+
   async run(number: number, rate: number, batch: Tensors): Promise<{ report: Report; taken: boolean }> {
     const into = Object.fromEntries(
       stateNames.map((name) => [stateOutputs[name], floats1d(this.spare[name])]),
@@ -94,6 +87,12 @@ export class StepSession {
     }
   }
 }
+
+/** Opens step sessions where a run's settings say. */
+export const stepsOn =
+  ({ device, threads }: Pick<StepSettings, 'device' | 'threads'>): OpenStep =>
+  (step, adam, state) =>
+    StepSession.create(step, { device, adam, threads }, state)
 
 const stateNames = Object.keys(stateOutputs) as StateName[]
 

@@ -2,16 +2,21 @@ import { readFile } from 'node:fs/promises'
 import { startingWeights } from '../convert/starting-weights.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import { openClips } from '../media/source.ts'
+import { sessionsOn } from '../runtime/node.ts'
 import { fileError } from '../store/file-errors.ts'
 import type { Run } from '../store/run.ts'
-import { beginRun, resolveConfig, type TrainOptions, withFinetuned } from './begin.ts'
+import { beginRun, withFinetuned } from './begin.ts'
 import type { RunConfig, TrainingConfig } from './config.ts'
+import { folderStore } from './folder-store.ts'
 import { assertUsable, cacheClips, type FrameCache } from './frame-cache.ts'
 import { type PerceptualLoss, perceptualLoss } from './perceptual.ts'
 import { reconstructionTask } from './reconstruction-task.ts'
+import { RecordFile } from './record-file.ts'
+import { resolveConfig, type TrainOptions } from './resolve.ts'
 import { sit, type TrainedRun } from './sitting.ts'
+import { stepsOn } from './step-session.ts'
 
-export type { TrainOptions } from './begin.ts'
+export type { TrainOptions } from './resolve.ts'
 export type { TrainProgress } from './run-options.ts'
 export type { TrainedRun } from './sitting.ts'
 
@@ -41,6 +46,7 @@ export async function train(clips: string | readonly string[], given: TrainOptio
       size: model.size,
       fit: training.fit,
       holdout: training.holdout,
+      records: RecordFile.temporary,
       ...(options.signal && { signal: options.signal }),
       onFrame: (done, total) => options.onProgress?.({ phase: 'decode', done, total }),
     })
@@ -64,12 +70,13 @@ async function trainOn(
 ): Promise<TrainedRun> {
   const { training } = run.config
   const perceptual = await readPerceptual(training)
-  const task = await reconstructionTask(run.config, cache, training.device, perceptual)
+  const task = await reconstructionTask(run.config, cache, sessionsOn(training.device), perceptual)
   try {
     const start = (await run.hasCheckpoint()) ? undefined : await readStart(run.config)
     const { signal, onProgress } = options
-    return await sit(run, {
+    return await sit(folderStore(run), {
       ...{ task, start, startedAt, settings: training },
+      openStep: stepsOn(training),
       ...(signal && { signal }),
       ...(onProgress && { onProgress }),
     })

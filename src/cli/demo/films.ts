@@ -1,5 +1,5 @@
 import { animateFrames } from '../../animate/animate-frames.ts'
-import { fitSource } from '../../animate/fit.ts'
+import { fitSource } from '../../animate/fit-source.ts'
 import type { MotionModel } from '../../animate/model.ts'
 import { resized, squareFrame } from '../../animate/pixels.ts'
 import { type ComparedFrames, compareSheet } from '../../animate/preview.ts'

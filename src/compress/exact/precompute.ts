@@ -2,7 +2,6 @@ import { Graph, type Node, type Value } from '../../graph/graph.ts'
 import { isLeaf, parameter, parameterInfo } from '../../graph/ops/leaf.ts'
 import { copyInto, liveNodes, rewrite } from '../../graph/rewrite.ts'
 import type { Tensor } from '../../graph/tensor.ts'
-import { evaluate } from '../../runtime/evaluate.ts'
 
 /** A graph with the contents of its parameters. */
 export interface Weighted {
@@ -10,12 +9,18 @@ export interface Weighted {
   readonly weights: ReadonlyMap<string, Tensor>
 }
 
+/** Computes a graph without inputs, once. */
+export type Evaluate = (
+  graph: Graph,
+  weights: ReadonlyMap<string, Tensor>,
+) => Promise<Readonly<Record<string, Tensor>>>
+
 /**
  * Computes once what depends on weights and constants alone, and keeps the results as weights.
  *
  * @returns the graph without those nodes, and its weights: those that are still read, and `folded.N`
  */
-export async function precompute({ graph, weights }: Weighted): Promise<Weighted> {
+export async function precompute({ graph, weights }: Weighted, evaluate: Evaluate): Promise<Weighted> {
   const nodes = liveNodes(graph)
   const fixed = new Set<Node>()
   for (const node of nodes) {
@@ -37,7 +42,7 @@ export async function precompute({ graph, weights }: Weighted): Promise<Weighted
   values.forEach((value, i) => {
     before.output(`folded.${i}`, copies.get(value)!)
   })
-  const results = values.length === 0 ? {} : await evaluate(before, {}, weights)
+  const results = values.length === 0 ? {} : await evaluate(before, weights)
 
   const names = new Map(values.map((value, i) => [value, `folded.${i}`]))
   const folded = rewrite(graph, (node, _inputs, target) => {

@@ -81,6 +81,15 @@ export class ZipArchive {
     else await this.file.read(into, place + at)
   }
 
+  /** Hands over all of an entry's data, inflated, piece by piece. @throws FormatError, and what `write` throws */
+  async readAll(entry: ZipEntry, write: (piece: Uint8Array) => Promise<void>): Promise<void> {
+    await this.placeOf(entry)
+    await typed(this.file, async () => {
+      const stream = await this.zip.openReadStreamPromise(entry.entry)
+      for await (const piece of stream as AsyncIterable<Buffer>) await write(piece)
+    })
+  }
+
   private async inflate(entry: ZipEntry, into: Uint8Array, at: number): Promise<void> {
     const end = at + into.length
     const stream = await this.zip.openReadStreamPromise(entry.entry)

@@ -4,11 +4,11 @@ import type { Run } from '../../store/run.ts'
 import { InputError } from '../../util/errors.ts'
 import { defaultNet } from '../../zoo/registry.ts'
 import { type Settings, settingsSchema } from '../config.ts'
+import { makeRun } from '../make-run.ts'
 import {
   checkedOptions,
   type DetectorChoices,
   detectorFacts,
-  makeRun,
   type RunOptions,
   runLength,
 } from '../run-options.ts'

@@ -5,9 +5,12 @@ import type { Tensor } from '../../graph/tensor.ts'
 import type { Clip } from '../../media/clip.ts'
 import { openClips } from '../../media/source.ts'
 import { detectorGraph } from '../../motion/model.ts'
+import { sessionsOn } from '../../runtime/node.ts'
 import type { Run } from '../../store/run.ts'
+import { folderStore } from '../folder-store.ts'
 import { assertUsable } from '../frame-cache.ts'
 import { sit, type TrainedRun } from '../sitting.ts'
+import { stepsOn } from '../step-session.ts'
 import { beginDistil, type DistilOptions, resolveDistil } from './begin.ts'
 import type { DistilConfig } from './config.ts'
 import { labelLayout, type StudentGrids } from './labels.ts'
@@ -53,10 +56,12 @@ export async function distil(clips: string | readonly string[], options: DistilO
     // Labels that are kept serve other students too: a budget of time is the same for all of them.
     const startedAt = options.cache === undefined ? began : performance.now()
     const { training } = run.config
-    const task = await distilTask(run.config, pool, generator?.weights ?? new Map(), training.device)
+    const openSession = sessionsOn(training.device)
+    const task = await distilTask(run.config, pool, generator?.weights ?? new Map(), openSession)
     try {
-      return await sit(run, {
+      return await sit(folderStore(run), {
         ...{ task, startedAt, settings: training, start: start || undefined },
+        openStep: stepsOn(training),
         ...(options.signal && { signal: options.signal }),
         ...(options.onProgress && { onProgress: options.onProgress }),
       })

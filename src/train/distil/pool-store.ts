@@ -52,7 +52,7 @@ async function makePool(clips: readonly Clip[], options: PoolOptions, file?: Rec
   const { config, signal, onProgress } = options
   const { fit, holdout } = config.training
   const cache = await cacheClips(clips, {
-    ...{ size: config.model.size, fit, holdout },
+    ...{ size: config.model.size, fit, holdout, records: RecordFile.temporary },
     ...(signal && { signal }),
     onFrame: (done, total) => onProgress?.('decode', done, total),
   }).catch((error: unknown) => {

@@ -1,11 +1,11 @@
 import type { Keypoints } from '../../animate/keypoints.ts'
 import { resized, squareFrame } from '../../animate/pixels.ts'
 import { drawKeypoints } from '../../animate/preview.ts'
-import { type TeacherDistance, TeacherMeter } from '../../animate/teacher-distance.ts'
+import { TeacherMeter } from '../../animate/teacher-distance.ts'
 import type { Frame } from '../../media/frame.ts'
-import { writePicture } from '../../media/picture.ts'
 import { contactSheet } from '../../media/sheet.ts'
-import type { TrainingState } from '../step-session.ts'
+import type { TrainingState } from '../step-runner.ts'
+import type { Preview } from '../task.ts'
 import type { Labelled, Pool } from './pool.ts'
 import type { Student } from './student.ts'
 
@@ -13,15 +13,14 @@ import type { Student } from './student.ts'
 const [rows, measured, shownSide] = [6, 100, 128]
 
 /**
- * Writes one picture: a row for a frame, with the teacher's keypoints and with the student's; and measures the
+ * One picture: a row for a frame, with the teacher's keypoints and with the student's; and measures the
  * student on frames spread over those held out (over all, where none are).
  */
-export async function writeDistilPreview(
-  path: string,
+export async function makeDistilPreview(
   student: Student,
   pool: Pool,
   state: TrainingState,
-): Promise<TeacherDistance> {
+): Promise<Preview> {
   const all = pool.clips.reduce((sum, { count }) => sum + count, 0)
   const indices = pool.heldOut.length > 0 ? pool.heldOut : Array.from({ length: all }, (_, i) => i)
   const meter = new TeacherMeter()
@@ -36,8 +35,9 @@ export async function writeDistilPreview(
     const frame = resized(squareFrame(picture.frame), Math.max(pool.size, shownSide))
     cells.push(frame, drawKeypoints(frame, taught), drawKeypoints(frame, found))
   }
-  await writePicture(path, contactSheet(cells, 3))
-  return meter.result()!
+  const { distance, jacobian } = meter.result()!
+  const measures = { distance, ...(jacobian !== undefined && { jacobian }) }
+  return { picture: contactSheet(cells, 3), measures }
 }
 
 function keypointsOf({ layout }: Pool, { label }: Labelled): Keypoints {

@@ -5,10 +5,10 @@ import { tensor } from '../../graph/tensor.ts'
 import { Scope } from '../../layers/scope.ts'
 import type { MotionConfig } from '../../motion/config.ts'
 import { detect } from '../../motion/model.ts'
-import { createSession } from '../../runtime/node.ts'
-import type { Device, Session } from '../../runtime/session.ts'
+import type { OpenSession } from '../../runtime/open-session.ts'
+import type { Session } from '../../runtime/session.ts'
 import { copyWithFlat, type FlatLayouts } from '../flat.ts'
-import type { TrainingState } from '../step-session.ts'
+import type { TrainingState } from '../step-runner.ts'
 
 /** The student in evaluation mode over a run's own flat vectors: what it finds before anything is saved. */
 export class Student {
@@ -17,8 +17,8 @@ export class Student {
     private readonly size: number,
   ) {}
 
-  static async create(model: MotionConfig, layouts: FlatLayouts, device: Device | 'auto'): Promise<Student> {
-    return new Student(await createSession(studentGraph(model, layouts), { device }), model.size)
+  static async create(model: MotionConfig, layouts: FlatLayouts, openSession: OpenSession): Promise<Student> {
+    return new Student(await openSession(studentGraph(model, layouts)), model.size)
   }
 
   /** @param frame RGB [size, size, 3] */

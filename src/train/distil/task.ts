@@ -1,29 +1,30 @@
 import { inputInfo } from '../../graph/ops/index.ts'
 import { liveNodes } from '../../graph/rewrite.ts'
 import type { Tensor } from '../../graph/tensor.ts'
-import type { Device } from '../../runtime/session.ts'
+import type { OpenSession } from '../../runtime/open-session.ts'
 import type { Task } from '../task.ts'
 import type { DistilConfig } from './config.ts'
 import type { Pool } from './pool.ts'
-import { writeDistilPreview } from './previews.ts'
+import { makeDistilPreview } from './previews.ts'
 import { buildDistilStep, labelInput, trainingOnly } from './step.ts'
 import { Student } from './student.ts'
 
 /**
  * Training by a teacher: each step holds the student to what the teacher found in a batch of pictures.
  *
+ * @param openSession opens the session that makes previews
  * @param generator weights of the teacher's dense motion and generator, which the student takes over
  */
 export async function distilTask(
   { model, training, distillation }: DistilConfig,
   pool: Pool,
   generator: ReadonlyMap<string, Tensor>,
-  device: Device | 'auto',
+  openSession: OpenSession,
 ): Promise<Task> {
   const { batch, adam } = training
   const { losses, soften } = distillation
   const step = buildDistilStep(model, { batch, adam, losses, soften, layout: pool.layout })
-  const student = await Student.create(model, step, device)
+  const student = await Student.create(model, step, openSession)
   const taken = new Set(liveNodes(step.graph).map((node) => inputInfo(node)?.name))
   return {
     step,
@@ -32,10 +33,7 @@ export async function distilTask(
       const fed = Array.from(labels, ([name, label]) => [labelInput(name), label] as const)
       return { frames, ...Object.fromEntries(fed.filter(([name]) => taken.has(name))) }
     },
-    async preview(path, state) {
-      const { distance, jacobian } = await writeDistilPreview(path, student, pool, state)
-      return { distance, ...(jacobian !== undefined && { jacobian }) }
-    },
+    preview: (state) => makeDistilPreview(student, pool, state),
     weights: (trained) =>
       new Map([...Array.from(trained).filter(([name]) => !name.startsWith(trainingOnly)), ...generator]),
     close: () => student.close(),

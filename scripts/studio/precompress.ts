@@ -1,0 +1,47 @@
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { brotliCompress, constants, gzip } from 'node:zlib'
+import type { Plugin, ResolvedConfig } from 'vite'
+
+const [packBrotli, packGzip] = [promisify(brotliCompress), promisify(gzip)]
+
+/** Text that is worth it. WebAssembly is not: it takes a minute, and the server is on the visitor's machine. */
+const packed = /\.(?:html|js|mjs|css|svg|webmanifest)$/
+const leastBytes = 1024
+
+/** Puts compressed forms of the page's own files beside them, as NAME.br and NAME.gz. Runs after all else is written. */
+export function precompress(): Plugin {
+  let config: ResolvedConfig
+  return {
+    name: 'pantin-precompress',
+    apply: 'build',
+    configResolved(resolved) {
+      config = resolved
+    },
+    writeBundle: {
+      order: 'post',
+      sequential: true,
+      async handler() {
+        const folder = resolve(config.root, config.build.outDir)
+        const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+        const files = entries
+          .filter((entry) => entry.isFile() && packed.test(entry.name))
+          .map((entry) => join(entry.parentPath, entry.name))
+          // onnxruntime-web's files are served from its own package.
+          .filter((file) => !file.startsWith(join(folder, 'ort')))
+        await Promise.all(files.map(pack))
+      },
+    },
+  }
+}
+
+async function pack(file: string): Promise<void> {
+  const bytes = await readFile(file)
+  if (bytes.length < leastBytes) return
+  const quality = {
+    params: { [constants.BROTLI_PARAM_QUALITY]: 9, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length },
+  }
+  await writeFile(`${file}.br`, await packBrotli(bytes, quality))
+  await writeFile(`${file}.gz`, await packGzip(bytes, { level: 9 }))
+}

@@ -1,0 +1,75 @@
+import { existsSync } from 'node:fs'
+import { copyFile, mkdir, rm } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'tsdown'
+import type { Plugin, ResolvedConfig } from 'vite'
+import { runtimeFiles } from '../../src/server/runtime-files.ts'
+import { contentPolicy } from '../../src/server/security-headers.ts'
+
+const root = fileURLToPath(new URL('../..', import.meta.url))
+
+export interface SiteFilesOptions {
+  /** Take pantin/web from the sources as they are now, in place of the built package. */
+  readonly fromSource: boolean
+}
+
+/**
+ * Puts beside the page what its scripts load by address: the worker of pantin/web and onnxruntime-web's files. The page
+ * carries its content policy itself, for hosts that send none.
+ */
+export function siteFiles({ fromSource }: SiteFilesOptions): Plugin {
+  let config: ResolvedConfig
+  return {
+    name: 'pantin-site-files',
+    apply: 'build',
+    configResolved(resolved) {
+      config = resolved
+    },
+    transformIndexHtml: () => [
+      {
+        tag: 'meta',
+        attrs: { 'http-equiv': 'Content-Security-Policy', content: contentPolicy.join('; ') },
+        injectTo: 'head-prepend',
+      },
+    ],
+    async writeBundle() {
+      const folder = resolve(config.root, config.build.outDir)
+      await (fromSource ? packWorker(folder) : copyWorker(folder))
+      await copyRuntime(join(folder, 'ort'))
+    },
+  }
+}
+
+async function copyRuntime(into: string): Promise<void> {
+  const from = dirname(createRequire(import.meta.url).resolve('onnxruntime-web/wasm'))
+  await mkdir(into, { recursive: true })
+  await Promise.all(runtimeFiles.map((name) => copyFile(join(from, name), join(into, name))))
+}
+
+async function copyWorker(into: string): Promise<void> {
+  const worker = join(root, 'dist/web/worker.js')
+  if (!existsSync(worker))
+    throw new Error(`${worker} is not there: run "npm run build", which makes it first`)
+  await copyFile(worker, join(into, 'worker.js'))
+}
+
+/** The worker in one file, as tsdown.config.ts makes it. */
+async function packWorker(into: string): Promise<void> {
+  const folder = join(into, 'packing')
+  await build({
+    config: false,
+    entry: { worker: join(root, 'src/web/worker.ts') },
+    outDir: folder,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2023',
+    dts: false,
+    noExternal: /./,
+    outExtensions: () => ({ js: '.js' }),
+    logLevel: 'error',
+  })
+  await copyFile(join(folder, 'worker.js'), join(into, 'worker.js'))
+  await rm(folder, { recursive: true })
+}

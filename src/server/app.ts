@@ -1,0 +1,65 @@
+import type { HttpBindings } from '@hono/node-server'
+import { Hono } from 'hono'
+import { failureOf, Refusal } from './refusal.ts'
+import { type RunRoutesOptions, runRoutes } from './run-routes.ts'
+import type { Site } from './site.ts'
+import type { Tickets } from './tickets.ts'
+import { isToken, tokenHeader } from './token.ts'
+
+export interface AppOptions extends RunRoutesOptions {
+  readonly site: Site
+  readonly token: string
+  readonly tickets: Tickets
+  /** The page's address with the token, from its root. */
+  readonly home: string
+  /** Told of errors that are no refusals. */
+  onError(error: unknown): void
+}
+
+/** All addresses. What every request is held to before it gets here stands in `guard.ts`. */
+export function createApp(options: AppOptions): Hono<{ Bindings: HttpBindings }> {
+  const { site, token, tickets, home, onError } = options
+  const app = new Hono<{ Bindings: HttpBindings }>()
+
+  app.use('/api/*', async (c, next) => {
+    if (!isToken(c.req.header(tokenHeader), token)) throw noToken()
+    await next()
+    c.header('Cache-Control', 'no-store')
+  })
+  app.route('/api/runs', runRoutes(options))
+
+  app.get('/open/:ticket', (c) => {
+    // A look at what is there must not use it up.
+    if (c.req.method === 'GET') tickets.redeem(c.req.param('ticket'))
+    c.header('Cache-Control', 'no-store')
+    return c.redirect(home, 303)
+  })
+
+  app.get('*', async (c) => (await site.send(c)) ?? c.notFound())
+
+  app.notFound((c) =>
+    answer(new Refusal(404, { what: 'there is nothing here', got: c.req.path.slice(0, 100) })),
+  )
+  app.onError((error) => {
+    onError(error)
+    return answer(error)
+  })
+  return app
+}
+
+function answer(error: unknown): Response {
+  const { status, headers, body } = failureOf(error)
+  return Response.json(body, { status, headers: { ...headers, 'Cache-Control': 'no-store' } })
+}
+
+function noToken(): Refusal {
+  return new Refusal(
+    401,
+    {
+      what: 'this needs the token of this pantin studio',
+      where: tokenHeader,
+      remedy: 'open the address that pantin studio printed when it started',
+    },
+    { 'WWW-Authenticate': tokenHeader },
+  )
+}

@@ -1,0 +1,47 @@
+import type { z } from 'zod'
+import { describeDevices } from '../runtime/node.ts'
+import { createRun, openRun, type Run } from '../store/run.ts'
+import { InputError } from '../util/errors.ts'
+import { version } from '../util/version.ts'
+import type { RunOptions } from './run-options.ts'
+
+/** A run that is to be made or continued. */
+export interface RunRequest<T extends object> {
+  readonly config: T
+  readonly schema: z.ZodType<T>
+  readonly options: RunOptions & object
+  /** What options say, by their names: a run is resumed only as it was begun. */
+  facts(config: T): Readonly<Record<string, unknown>>
+  /** Names of facts that were given, if not as options. */
+  readonly always: readonly string[]
+}
+
+/** Makes the run folder, or opens it to go on. @throws InputError where the folder or an option does not fit. */
+export async function makeRun<T extends object>({
+  config,
+  schema,
+  options,
+  facts,
+  always,
+}: RunRequest<T>): Promise<Run<T>> {
+  const { out, resume, force = false } = options
+  if (!resume) {
+    const devices = await describeDevices()
+    return createRun(out, { config, version, force, environment: { devices } })
+  }
+  const run = await openRun(out, schema, { write: true })
+  const [begun, asked] = [facts(run.config), facts(config)].map((all) => new Map(Object.entries(all)))
+  const given = new Set([...always, ...Object.keys(options)])
+  for (const [name, now] of asked!) {
+    const [got, expected] = [now, begun!.get(name)].map((fact) => JSON.stringify(fact))
+    if (!given.has(name) || got === expected) continue
+    run.close()
+    throw new InputError({
+      what: `the run was begun with another ${name}`,
+      where: run.path,
+      ...{ got: got ?? 'nothing', expected: expected ?? 'nothing' },
+      remedy: 'resume it as it was begun, or train another run',
+    })
+  }
+  return run
+}

@@ -1,0 +1,11 @@
+/** Records of one length, more of them than memory holds, and any at once: a file, wherever that is. */
+export interface Records {
+  /** Bytes of one record. */
+  readonly length: number
+  readonly count: number
+  /** Adds a record: `length` bytes. @throws EnvironmentError where there is no room. */
+  append(record: Uint8Array): void
+  /** Copies record `index` into `target` at byte `offset`. @throws InputError where there is none. */
+  read(index: number, target: Uint8Array, offset?: number): void
+  close(): void
+}

@@ -1,0 +1,189 @@
+import { type Unzipped, unzipSync, zipSync } from 'fflate'
+import type { MotionConfig } from '../motion/config.ts'
+import { checkHeaderLength, readHeader } from '../store/safetensors-header.ts'
+import { FormatError, InputError, messageOf } from '../util/errors.ts'
+import { configFile, isRunFile, weightsFile } from './run-files.ts'
+import type { WebRun } from './types.ts'
+
+export interface OpenRunOptions {
+  /** What to call it (default: its folder's or file's name). */
+  readonly name?: string
+  /** Sent with requests, where the source is an address: a token, say. */
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/**
+ * Reads a run: what `train` writes in Node or in a browser.
+ *
+ * @param source the address of a run folder, the address or the bytes of a zip of one, or its files by their paths,
+ * in a folder or not.
+ * @throws InputError where there is no run, FormatError where a file does not fit.
+ */
+export async function openRun(
+  source: string | Blob | ReadonlyMap<string, Blob>,
+  options: OpenRunOptions = {},
+): Promise<WebRun> {
+  if (typeof source === 'string') {
+    const { name = lastPart(source), headers = {} } = options
+    if (source.toLowerCase().endsWith('.zip')) return fromZip(await fetched(source, headers), name)
+    const base = source.endsWith('/') ? source : `${source}/`
+    const files = [configFile, weightsFile].map(
+      async (file) => [file, await fetched(base + file, headers)] as const,
+    )
+    return fromFiles(new Map(await Promise.all(files)), name)
+  }
+  if (source instanceof Blob) {
+    const named = 'name' in source && typeof source.name === 'string' ? source.name : 'run.zip'
+    return fromZip(source, options.name ?? lastPart(named))
+  }
+  return fromFiles(source, options.name)
+}
+
+/** Above this a zip of a few kilobytes could fill the memory. */
+const maxBytes = 2 ** 30
+
+async function fromZip(zip: Blob, name: string): Promise<WebRun> {
+  const bytes = new Uint8Array(await zip.arrayBuffer())
+  let total = 0
+  const filter = ({ name: path, originalSize }: { name: string; originalSize: number }) => {
+    // A run may be in a folder; nothing else of an archive is inflated.
+    if (!isRunFile(path) && !isRunFile(path.replace(/^[^/]+\//, ''))) return false
+    total += originalSize
+    return total <= maxBytes
+  }
+  let entries: Unzipped
+  try {
+    entries = unzipSync(bytes, { filter })
+  } catch (error) {
+    throw notAZip(name, error)
+  }
+  if (total > maxBytes) {
+    throw new InputError({
+      what: 'the run is too large for a page',
+      where: name,
+      got: `${total} bytes`,
+      expected: `at most ${maxBytes}`,
+      remedy: 'use the command line for it',
+    })
+  }
+  const blobs = Object.entries(entries).map(
+    ([path, data]) => [path, new Blob([data as Uint8Array<ArrayBuffer>])] as const,
+  )
+  return fromFiles(new Map(blobs), name)
+}
+
+function notAZip(name: string, cause: unknown): FormatError {
+  return new FormatError(
+    {
+      what: 'not a zip that can be read',
+      where: name,
+      got: messageOf(cause),
+      expected: 'the zip of a run folder',
+      remedy: 'zip the folder that train wrote, or choose the folder itself',
+    },
+    { cause },
+  )
+}
+
+/** @param name default: that of the folder that the files are in */
+async function fromFiles(given: ReadonlyMap<string, Blob>, name?: string): Promise<WebRun> {
+  const at = [...given.keys()]
+    .filter((path) => path === configFile || path.endsWith(`/${configFile}`))
+    .sort((a, b) => a.length - b.length)[0]
+  if (at === undefined) {
+    throw new InputError({
+      what: 'not a run',
+      where: name ?? 'the files',
+      got: [...given.keys()].slice(0, 5).join(', ') || 'no files',
+      expected: `${configFile} and ${weightsFile}, as train writes them`,
+      remedy: 'give the folder that was given to train as --out, or a zip of it',
+    })
+  }
+  const folder = at.slice(0, -configFile.length)
+  const files = new Map(
+    Array.from(given).flatMap(([path, blob]) => {
+      const own = path.slice(folder.length)
+      return path.startsWith(folder) && isRunFile(own) ? [[own, blob] as const] : []
+    }),
+  )
+  return runOf(files, name ?? (lastPart(folder) || 'run'))
+}
+
+/** A run of files that are its own. @throws InputError, FormatError as `openRun`. */
+export async function runOf(files: ReadonlyMap<string, Blob>, name: string): Promise<WebRun> {
+  const config = modelOf(await files.get(configFile)!.text(), name)
+  const weights = files.get(weightsFile)
+  if (weights === undefined) {
+    throw new InputError({
+      what: 'this run has no weights yet',
+      where: name,
+      got: `no ${weightsFile}`,
+      remedy: 'let train finish, or resume it',
+    })
+  }
+  const step = await stepOf(weights, `${name}/${weightsFile}`)
+  return { name, config, step, files: () => files, toZip: () => zipped(files, name) }
+}
+
+/** The motion model of a config.json. Whoever computes with it looks at it in full. */
+function modelOf(text: string, name: string): MotionConfig {
+  const where = `${name}/${configFile}`
+  try {
+    const config: unknown = JSON.parse(text)
+    if (typeof config === 'object' && config !== null && 'model' in config && 'pantin' in config) {
+      const { model } = config
+      if (typeof model === 'object' && model !== null && 'net' in model) return model as MotionConfig
+    }
+  } catch (cause) {
+    throw new FormatError({ what: 'not valid JSON', where, got: messageOf(cause).slice(0, 200) }, { cause })
+  }
+  throw new InputError({
+    what: 'the folder holds no motion model',
+    where,
+    expected: 'what train or distil makes, or import of a First Order Motion Model',
+  })
+}
+
+/** The step that weights say they are of. @throws FormatError where they are no safetensors file. */
+async function stepOf(weights: Blob, where: string): Promise<number | undefined> {
+  const part = async (from: number, to: number) => new Uint8Array(await weights.slice(from, to).arrayBuffer())
+  const length = checkHeaderLength(await part(0, 8), weights.size, where)
+  const { metadata } = readHeader(await part(8, 8 + length), weights.size - 8 - length, where)
+  const step = Number(metadata.get('step') ?? Number.NaN)
+  return Number.isSafeInteger(step) ? step : undefined
+}
+
+/** Weights hardly get smaller, so nothing is compressed. */
+async function zipped(files: ReadonlyMap<string, Blob>, name: string): Promise<Blob> {
+  const entries: Record<string, Uint8Array> = {}
+  for (const [path, blob] of files) {
+    entries[`${name}/${path}`] = new Uint8Array(await blob.arrayBuffer())
+  }
+  const bytes = zipSync(entries, { level: 0 }) as Uint8Array<ArrayBuffer>
+  return new Blob([bytes], { type: 'application/zip' })
+}
+
+async function fetched(address: string, headers: Readonly<Record<string, string>>): Promise<Blob> {
+  const response = await fetch(address, { headers }).catch((cause: unknown) => {
+    throw unreachable(address, messageOf(cause))
+  })
+  if (!response.ok) throw unreachable(address, `status ${response.status}`)
+  return response.blob()
+}
+
+function unreachable(address: string, got: string): InputError {
+  return new InputError({
+    what: 'the run cannot be fetched',
+    where: address,
+    got,
+    expected: 'the files of a run folder at this address',
+    remedy: 'check the address, and that the server has it',
+  })
+}
+
+/** `me` of `runs/me/` and of `me.zip`. */
+function lastPart(path: string): string {
+  const [plain] = path.split(/[?#]/)
+  const part = plain!.replace(/\/+$/, '').split('/').at(-1)!
+  return part.replace(/\.zip$/i, '')
+}

@@ -1,0 +1,162 @@
+import { EnvironmentError, InputError, messageOf, PantinError } from '../util/errors.ts'
+import { missing } from './problems.ts'
+
+/** The browser's own storage (the origin private file system), in which each run has a folder. */
+
+/** Where all runs are. @throws EnvironmentError where the browser gives a page no storage. */
+export async function runsFolder(): Promise<FileSystemDirectoryHandle> {
+  const storage = (navigator as Partial<Pick<Navigator, 'storage'>>).storage
+  if (storage?.getDirectory === undefined) {
+    throw missing(
+      'this page has no storage of its own to keep runs in',
+      'open it by https or on localhost, in a browser that is up to date',
+    )
+  }
+  try {
+    const root = await storage.getDirectory()
+    const own = await root.getDirectoryHandle('pantin', { create: true })
+    return await own.getDirectoryHandle('runs', { create: true })
+  } catch (error) {
+    throw storageError(error, 'the storage of this page')
+  }
+}
+
+/** Letters, digits and a few signs: such names are names of folders everywhere. @throws InputError */
+export function checkRunName(name: string): void {
+  if (/^[\p{L}\p{N}][\p{L}\p{N} ._-]{0,63}$/u.test(name) && !/[ .]$/.test(name)) return
+  throw new InputError({
+    what: 'a run cannot be called so',
+    got: name === '' ? 'no name' : JSON.stringify(name.slice(0, 80)),
+    expected: 'up to 64 letters, digits, spaces, dots, hyphens and underscores; a letter or digit first',
+  })
+}
+
+/** The typed error of a failed use of storage. */
+export function storageError(error: unknown, where: string): unknown {
+  if (error instanceof PantinError) return error
+  if (isFull(error)) {
+    return new EnvironmentError(
+      {
+        what: "the browser's storage is full",
+        where,
+        got: 'its quota is used up',
+        remedy: 'remove runs that are not needed, or free space on the disk, then try again',
+      },
+      { cause: error },
+    )
+  }
+  if (error instanceof DOMException) {
+    return new EnvironmentError(
+      {
+        what: "the browser's storage failed",
+        where,
+        got: `${error.name}: ${messageOf(error)}`,
+        remedy: 'reload the page; in a private window storage may be off',
+      },
+      { cause: error },
+    )
+  }
+  return error
+}
+
+/** Whether there is no room. */
+export function isFull(error: unknown): boolean {
+  if (error instanceof EnvironmentError) return isFull(error.cause)
+  return error instanceof DOMException && error.name === 'QuotaExceededError'
+}
+
+const isAbsent = (error: unknown): boolean =>
+  error instanceof DOMException && (error.name === 'NotFoundError' || error.name === 'TypeMismatchError')
+
+/** A folder of files by paths such as `last/checkpoint.safetensors`. */
+export class StoredFolder {
+  constructor(
+    private readonly handle: FileSystemDirectoryHandle,
+    /** For messages. */
+    readonly name: string,
+  ) {}
+
+  /** A run's folder. @returns undefined where there is none and `create` does not say to make it. */
+  static async ofRun(name: string, { create = false } = {}): Promise<StoredFolder | undefined> {
+    checkRunName(name)
+    const runs = await runsFolder()
+    try {
+      return new StoredFolder(await runs.getDirectoryHandle(name, { create }), name)
+    } catch (error) {
+      if (isAbsent(error)) return undefined
+      throw storageError(error, name)
+    }
+  }
+
+  /** The file as it is now; undefined where there is none. */
+  async read(path: string): Promise<File | undefined> {
+    try {
+      const handle = await this.file(path, false)
+      return await handle.getFile()
+    } catch (error) {
+      if (isAbsent(error)) return undefined
+      throw storageError(error, `${this.name}/${path}`)
+    }
+  }
+
+  /** Replaces the file: whenever the page ends, it is the old one or the new one. */
+  async write(path: string, content: readonly (BlobPart & FileSystemWriteChunkType)[]): Promise<void> {
+    try {
+      const handle = await this.file(path, true)
+      const writable = await handle.createWritable()
+      try {
+        for (const part of content) await writable.write(part)
+        await writable.close()
+      } catch (error) {
+        await writable.abort().catch(() => {})
+        throw error
+      }
+    } catch (error) {
+      throw storageError(error, `${this.name}/${path}`)
+    }
+  }
+
+  /** A handle for a file's bytes, for workers. */
+  file(path: string, create: boolean): Promise<FileSystemFileHandle> {
+    return this.within(path, create, (folder, name) => folder.getFileHandle(name, { create }))
+  }
+
+  /** Removes a file, if it is there. */
+  async remove(path: string): Promise<void> {
+    try {
+      await this.within(path, false, (folder, name) => folder.removeEntry(name))
+    } catch (error) {
+      if (!isAbsent(error)) throw storageError(error, `${this.name}/${path}`)
+    }
+  }
+
+  /** Every file's path. */
+  async paths(): Promise<string[]> {
+    try {
+      return await pathsIn(this.handle, '')
+    } catch (error) {
+      throw storageError(error, this.name)
+    }
+  }
+
+  private async within<T>(
+    path: string,
+    create: boolean,
+    use: (folder: FileSystemDirectoryHandle, name: string) => Promise<T>,
+  ): Promise<T> {
+    const folders = path.split('/')
+    const name = folders.pop()!
+    let folder = this.handle
+    for (const part of folders) folder = await folder.getDirectoryHandle(part, { create })
+    return use(folder, name)
+  }
+}
+
+async function pathsIn(folder: FileSystemDirectoryHandle, prefix: string): Promise<string[]> {
+  const paths: string[] = []
+  for await (const [name, handle] of folder.entries()) {
+    if (handle.kind === 'file') paths.push(prefix + name)
+    else paths.push(...(await pathsIn(handle as FileSystemDirectoryHandle, `${prefix}${name}/`)))
+  }
+  return paths.sort()
+}

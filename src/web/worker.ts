@@ -1,0 +1,65 @@
+import { InputError } from '../util/errors.ts'
+import type { OpenedClip, OpenedModel } from './calls.ts'
+import { ClipWorker } from './worker/clips.ts'
+import { ModelWorker } from './worker/models.ts'
+import { listNetworks, profileNetwork, timeNetwork } from './worker/networks.ts'
+import { RecordingWorker } from './worker/recording.ts'
+import { serve } from './worker/serve.ts'
+import { TrainingWorker } from './worker/training.ts'
+import { beginRun, reopenRun } from './worker/training-run.ts'
+
+/**
+ * The library's side in a worker, packed into one file (`tsdown.config.ts`). A worker serves one object of the page:
+ * a model, a clip, a recording, a training, or one question about networks.
+ */
+
+let model: ModelWorker | undefined
+let clip: ClipWorker | undefined
+let recording: RecordingWorker | undefined
+let training: TrainingWorker | undefined
+
+serve({
+  openModel: async (request): Promise<OpenedModel> => {
+    const { worker, opened } = await ModelWorker.open(request)
+    model = worker
+    return opened
+  },
+  track: ({ picture, options }) => opened(model).track(picture, options),
+  setSource: ({ picture, options }) => opened(model).setSource(picture, options),
+  resetReference: () => opened(model).resetReference(),
+  animate: ({ picture, options }) => opened(model).animate(picture, options),
+
+  openClip: async ({ source, options }): Promise<OpenedClip> => {
+    const { worker, opened } = await ClipWorker.open(source, options)
+    clip = worker
+    return opened
+  },
+  beginFrames: () => opened(clip).begin(),
+  nextFrame: ({ pass }) => opened(clip).next(pass),
+  endFrames: ({ pass }) => opened(clip).end(pass),
+
+  openRecorder: async (options) => {
+    recording = await RecordingWorker.open(options)
+    return { format: recording.format, codec: recording.codec }
+  },
+  record: ({ picture, time }) => opened(recording).add(picture, time),
+  finishRecording: () => opened(recording).finish(),
+
+  train: async (request) => {
+    training = await TrainingWorker.begin(request.name, request.place, () => beginRun(request))
+  },
+  resumeTraining: async ({ name, place }) => {
+    training = await TrainingWorker.begin(name, place, () => reopenRun(name))
+  },
+  trained: () => opened(training).ended,
+  pauseTraining: () => opened(training).pause(),
+
+  listNetworks,
+  profileNetwork: ({ name, as }) => profileNetwork(name, as),
+  timeNetwork: ({ name, rounds, place }) => timeNetwork(name, rounds, place),
+})
+
+function opened<T>(part: T | undefined): T {
+  if (part !== undefined) return part
+  throw new InputError({ what: 'the worker has nothing open', remedy: 'open it first' })
+}

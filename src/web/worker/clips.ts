@@ -1,0 +1,75 @@
+import * as mediabunny from 'mediabunny'
+import { squareFrame } from '../../animate/pixels.ts'
+import type { Clip } from '../../media/clip.ts'
+import { createFitter } from '../../media/fit.ts'
+import type { Frame } from '../../media/frame.ts'
+import { isPuppet, openPuppet, puppetForm } from '../../media/puppet/spec.ts'
+import { subjectCrop } from '../../media/subject.ts'
+import { readVideo } from '../../media/video-clip.ts'
+import { InputError } from '../../util/errors.ts'
+import type { OpenedClip } from '../calls.ts'
+import type { ClipFrame, ClipOptions } from '../types.ts'
+import { bitmapOf } from './pixels.ts'
+
+// Its warnings would go to the page's console; what matters reaches the user as an error.
+mediabunny.Logging.level = mediabunny.LogLevel.Silent
+
+/** Opens a video file or a puppet. @throws InputError where it is neither, or cannot be decoded here. */
+export async function openClip(source: Blob | string): Promise<Clip> {
+  if (typeof source !== 'string') {
+    const name = 'name' in source && source.name !== '' ? String(source.name) : 'the video'
+    return readVideo(new mediabunny.BlobSource(source), name, { mediabunny })
+  }
+  if (isPuppet(source)) return openPuppet(source)
+  throw new InputError({
+    what: 'there is no such clip',
+    where: source.slice(0, 200),
+    expected: `a video file, or ${puppetForm}`,
+    remedy: 'for a video at an address, fetch it and give its blob',
+  })
+}
+
+/** A clip that a page looks at, in one pass or several. */
+export class ClipWorker {
+  private readonly passes = new Map<number, AsyncGenerator<Frame, void, undefined>>()
+  private begun = 0
+
+  private constructor(
+    private readonly clip: Clip,
+    private readonly shown: (frame: Frame) => Frame,
+  ) {}
+
+  static async open(
+    source: Blob | string,
+    options: ClipOptions,
+  ): Promise<{ worker: ClipWorker; opened: OpenedClip }> {
+    const clip = await openClip(source)
+    const { fit = 'crop', size = Math.min(clip.width, clip.height) } = options
+    const { name, width, height, frameCount, frameRate, duration } = clip
+    const facts = { name, frameCount, frameRate, duration }
+    if (fit === 'whole') {
+      return { worker: new ClipWorker(clip, (frame) => frame), opened: { ...facts, width, height } }
+    }
+    const crop = fit === 'crop' ? { crop: await subjectCrop(clip) } : {}
+    const fitter = createFitter(clip, size, { mode: fit, ...crop })
+    const shown = (frame: Frame) => squareFrame(fitter(frame), frame.time, frame.duration)
+    return { worker: new ClipWorker(clip, shown), opened: { ...facts, width: size, height: size } }
+  }
+
+  begin(): number {
+    this.passes.set(++this.begun, this.clip.frames())
+    return this.begun
+  }
+
+  async next(pass: number): Promise<ClipFrame | undefined> {
+    const next = await this.passes.get(pass)?.next()
+    if (next === undefined || next.done) return undefined
+    const { time, duration } = next.value
+    return { time, duration, picture: await bitmapOf(this.shown(next.value)) }
+  }
+
+  async end(pass: number): Promise<void> {
+    await this.passes.get(pass)?.return()
+    this.passes.delete(pass)
+  }
+}

@@ -1,0 +1,73 @@
+import type { Network } from '../../animate/motion-model.ts'
+import { rewriteWith } from '../../compress/exact/rewrite-with.ts'
+import type { OpenSession } from '../../runtime/open-session.ts'
+import { ComputeError } from '../../runtime/ort-errors.ts'
+import { loadWebRuntime, type WebRuntime, webSessions } from '../../runtime/web.ts'
+import { FormatError, messageOf } from '../../util/errors.ts'
+import type { Computing, SentPlace } from '../calls.ts'
+import { tell } from './serve.ts'
+
+/** What computes in this worker: a GPU until it is lost, and then the CPU. */
+export class Processor {
+  private constructor(
+    private readonly place: SentPlace,
+    private runtime: WebRuntime,
+  ) {}
+
+  /** @throws EnvironmentError where the device is not there, or ONNX Runtime's files are not. */
+  static async open(place: SentPlace): Promise<Processor> {
+    return new Processor(place, await runtimeOn(place))
+  }
+
+  get current(): WebRuntime {
+    return this.runtime
+  }
+
+  get computing(): Computing {
+    const { device, threads, adapter } = this.runtime
+    return { device, threads, adapter: adapter?.name }
+  }
+
+  get openSession(): OpenSession {
+    return webSessions(this.runtime)
+  }
+
+  /**
+   * Whether what failed may be tried again: a GPU that failed has been left for the CPU, and the page told. Sessions
+   * must be opened anew.
+   */
+  async leavesGpu(error: unknown): Promise<boolean> {
+    // A model that does not load may be one that this GPU does not take.
+    const maybe = error instanceof ComputeError || error instanceof FormatError
+    if (this.runtime.device !== 'webgpu' || !maybe) return false
+    this.runtime = await runtimeOn({ ...this.place, device: 'cpu' })
+    tell({ kind: 'computing', computing: this.computing })
+    const message = `The GPU was lost (${messageOf(error).split('\n')[0]}). The work goes on on the CPU.`
+    tell({ kind: 'notice', notice: { kind: 'device-lost', message } })
+    return true
+  }
+}
+
+const runtimeOn = ({ runtimeFolder, device, threads }: SentPlace): Promise<WebRuntime> =>
+  loadWebRuntime({
+    folder: runtimeFolder,
+    ...(device !== undefined && { device }),
+    ...(threads !== undefined && { threads }),
+  })
+
+/** Writes a network so that it computes the same with less, for the kernels of browsers. */
+export const rewritten =
+  (openSession: OpenSession) =>
+  (network: Network): Promise<Network> =>
+    rewriteWith(
+      async (graph, weights) => {
+        const session = await openSession(graph, { weights })
+        try {
+          return await session.run({})
+        } finally {
+          await session.close()
+        }
+      },
+      network,
+      { target: 'wasm' },
+    )

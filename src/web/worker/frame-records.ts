@@ -1,0 +1,120 @@
+import type { Records } from '../../train/records.ts'
+import { InputError } from '../../util/errors.ts'
+import { isFull, type StoredFolder, storageError } from '../storage.ts'
+
+/** A file of the browser's storage that a worker reads and writes at once; of workers alone, so of their types. */
+interface SyncAccessHandle {
+  read(buffer: Uint8Array, options: { at: number }): number
+  write(buffer: Uint8Array, options: { at: number }): number
+  truncate(size: number): void
+  flush(): void
+  getSize(): number
+  close(): void
+}
+
+/** Frames in the browser's storage; those that find no room there are in memory. */
+export class FrameRecords implements Records {
+  private readonly beyond: Uint8Array[] = []
+
+  private constructor(
+    private readonly handle: SyncAccessHandle,
+    readonly length: number,
+    private stored: number,
+    private readonly onFull: () => void,
+  ) {}
+
+  /**
+   * @param path of the file in the folder
+   * @param length bytes of a record
+   * @param count records that the file has; 0 begins it anew
+   * @param onFull told once, when storage is full
+   * @throws InputError where the file is shorter than that, EnvironmentError where storage fails.
+   */
+  static async open(
+    folder: StoredFolder,
+    path: string,
+    { length, count = 0, onFull = () => {} }: { length: number; count?: number; onFull?: () => void },
+  ): Promise<FrameRecords> {
+    const handle = await openSync(folder, path)
+    if (count === 0) handle.truncate(0)
+    if (handle.getSize() < count * length) {
+      const got = `${handle.getSize()} bytes`
+      handle.close()
+      throw new InputError({
+        what: 'the frames of this run are not whole',
+        where: folder.name,
+        got,
+        expected: `${count * length}`,
+        remedy: 'train another run on the clips',
+      })
+    }
+    return new FrameRecords(handle, length, count, onFull)
+  }
+
+  get count(): number {
+    return this.stored + this.beyond.length
+  }
+
+  /** Whether all frames are in storage. */
+  get isWhole(): boolean {
+    return this.beyond.length === 0
+  }
+
+  append(record: Uint8Array): void {
+    if (this.isWhole && this.store(record.subarray(0, this.length))) return
+    if (this.isWhole) this.onFull()
+    this.beyond.push(record.slice(0, this.length))
+  }
+
+  read(index: number, target: Uint8Array, offset = 0): void {
+    if (!(index >= 0 && index < this.count)) {
+      throw new InputError({
+        what: 'there is no such frame',
+        got: String(index),
+        expected: `0 to ${this.count - 1}`,
+      })
+    }
+    const place = target.subarray(offset, offset + this.length)
+    if (index < this.stored) this.handle.read(place, { at: index * this.length })
+    else place.set(this.beyond[index - this.stored]!)
+  }
+
+  /** Brings all frames into memory, and gives storage its room back. */
+  release(): void {
+    const stored = Array.from({ length: this.stored }, (_, index) => {
+      const record = new Uint8Array(this.length)
+      this.read(index, record)
+      return record
+    })
+    this.beyond.unshift(...stored)
+    this.stored = 0
+    this.handle.truncate(0)
+  }
+
+  close(): void {
+    this.handle.close()
+  }
+
+  /** @returns whether there was room. */
+  private store(record: Uint8Array): boolean {
+    try {
+      if (this.handle.write(record, { at: this.stored * this.length }) < this.length) return false
+      this.stored++
+      return true
+    } catch (error) {
+      if (isFull(error)) return false
+      throw storageError(error, 'the frames')
+    }
+  }
+}
+
+async function openSync(folder: StoredFolder, path: string): Promise<SyncAccessHandle> {
+  try {
+    const file = (await folder.file(path, true)) as FileSystemFileHandle & {
+      createSyncAccessHandle(): Promise<SyncAccessHandle>
+    }
+    return await file.createSyncAccessHandle()
+  } catch (error) {
+    throw storageError(error, `${folder.name}/${path}`)
+  }
+}

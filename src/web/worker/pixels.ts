@@ -1,0 +1,158 @@
+import { createFitter, type FitMode, type Fitter, middleSquare } from '../../media/fit.ts'
+import { assertAtLeast, type Frame } from '../../media/frame.ts'
+import { EnvironmentError, InputError, messageOf } from '../../util/errors.ts'
+import type { SentPicture } from '../calls.ts'
+
+/** Between a page's pictures and pantin's frames. */
+
+/** Reads pictures as a network of one size sees them. What is prepared for a picture's size is kept. */
+export class PictureReader {
+  private readonly canvas = new OffscreenCanvas(1, 1)
+  private readonly context = contextOf(this.canvas)
+  private fitter: { readonly width: number; readonly height: number; readonly fit: Fitter } | undefined
+
+  constructor(
+    private readonly size: number,
+    private readonly mode: FitMode,
+  ) {}
+
+  /**
+   * @param picture closed once it is read, unless it is ImageData.
+   * @returns RGB [size, size, 3]: the square in the middle, or all between bars.
+   * @throws InputError for a picture that cannot be read, or is smaller than the network's.
+   */
+  async read(picture: SentPicture): Promise<Uint8Array> {
+    const drawn = picture instanceof Blob ? await decoded(picture) : picture
+    try {
+      const whole = sizeOf(drawn)
+      assertAtLeast(whole, this.size, 'the picture')
+      const square = middleSquare(whole)
+      const part =
+        this.mode === 'crop'
+          ? { left: square.left, top: square.top, width: square.side, height: square.side }
+          : { left: 0, top: 0, ...whole }
+      return this.fitterFor(part.width, part.height)(this.frameOf(drawn, part))
+    } finally {
+      if ('close' in drawn) drawn.close()
+    }
+  }
+
+  private fitterFor(width: number, height: number): Fitter {
+    if (this.fitter?.width !== width || this.fitter.height !== height) {
+      this.fitter = { width, height, fit: createFitter({ width, height }, this.size, { mode: this.mode }) }
+    }
+    return this.fitter.fit
+  }
+
+  /** A part of the picture, transparency on white, as files are read in Node. */
+  private frameOf(
+    picture: Exclude<SentPicture, Blob>,
+    { left, top, width, height }: { left: number; top: number; width: number; height: number },
+  ): Frame {
+    if (this.canvas.width !== width || this.canvas.height !== height) {
+      this.canvas.width = width
+      this.canvas.height = height
+    }
+    if (picture instanceof ImageData) {
+      this.context.putImageData(picture, -left, -top)
+      this.context.globalCompositeOperation = 'destination-over'
+      this.fillWhite(width, height)
+      this.context.globalCompositeOperation = 'source-over'
+    } else {
+      this.fillWhite(width, height)
+      this.context.drawImage(picture, -left, -top)
+    }
+    return {
+      width,
+      height,
+      data: rgbOf(this.context.getImageData(0, 0, width, height)),
+      time: 0,
+      duration: 0,
+    }
+  }
+
+  private fillWhite(width: number, height: number): void {
+    this.context.fillStyle = '#fff'
+    this.context.fillRect(0, 0, width, height)
+  }
+}
+
+/** A picture of a page as a canvas for encoders, drawn over all of it. */
+export function drawOver(
+  context: OffscreenCanvasRenderingContext2D,
+  picture: Exclude<SentPicture, Blob>,
+): void {
+  const { width, height } = context.canvas
+  if (picture instanceof ImageData) {
+    const own = new OffscreenCanvas(picture.width, picture.height)
+    contextOf(own).putImageData(picture, 0, 0)
+    context.drawImage(own, 0, 0, width, height)
+  } else context.drawImage(picture, 0, 0, width, height)
+}
+
+/** A frame as a picture that a page shows. */
+export function bitmapOf(frame: Frame): Promise<ImageBitmap> {
+  return createImageBitmap(rgbaOf(frame))
+}
+
+/** A frame as the bytes of a PNG file. */
+export async function pngOf(frame: Frame): Promise<Blob> {
+  const canvas = new OffscreenCanvas(frame.width, frame.height)
+  contextOf(canvas).putImageData(rgbaOf(frame), 0, 0)
+  return canvas.convertToBlob({ type: 'image/png' })
+}
+
+export function contextOf(canvas: OffscreenCanvas): OffscreenCanvasRenderingContext2D {
+  const context = canvas.getContext('2d', { willReadFrequently: true })
+  if (context !== null) return context
+  throw new EnvironmentError({
+    what: 'this browser draws nothing in workers',
+    expected: 'OffscreenCanvas with a 2D context',
+    remedy: 'use a browser that is up to date',
+  })
+}
+
+/** A picture file, turned as its EXIF data says. @throws InputError */
+export async function decoded(file: Blob): Promise<ImageBitmap> {
+  try {
+    return await createImageBitmap(file, { imageOrientation: 'from-image' })
+  } catch (cause) {
+    throw new InputError(
+      {
+        what: 'this is not a picture that can be read here',
+        where: 'name' in file ? String(file.name) : 'the picture',
+        got: messageOf(cause),
+        expected: 'a png, jpeg, webp, gif or avif file',
+        remedy: 'give a picture file; save or download it again if it is damaged',
+      },
+      { cause },
+    )
+  }
+}
+
+function sizeOf(picture: Exclude<SentPicture, Blob>): { readonly width: number; readonly height: number } {
+  return 'displayWidth' in picture
+    ? { width: picture.displayWidth, height: picture.displayHeight }
+    : { width: picture.width, height: picture.height }
+}
+
+function rgbOf({ data }: ImageData): Uint8Array {
+  const rgb = new Uint8Array((data.length / 4) * 3)
+  for (let from = 0, to = 0; from < data.length; from += 4, to += 3) {
+    rgb[to] = data[from]!
+    rgb[to + 1] = data[from + 1]!
+    rgb[to + 2] = data[from + 2]!
+  }
+  return rgb
+}
+
+function rgbaOf({ width, height, data }: Frame): ImageData {
+  const rgba = new ImageData(width, height)
+  for (let from = 0, to = 0; from < data.length; from += 3, to += 4) {
+    rgba.data[to] = data[from]!
+    rgba.data[to + 1] = data[from + 1]!
+    rgba.data[to + 2] = data[from + 2]!
+    rgba.data[to + 3] = 255
+  }
+  return rgba
+}

@@ -1,0 +1,133 @@
+import {
+  BufferTarget,
+  canEncodeVideo,
+  Mp4OutputFormat,
+  Output,
+  type VideoCodec,
+  VideoSample,
+  VideoSampleSource,
+  WebMOutputFormat,
+} from 'mediabunny'
+import { SerialQueue } from '../../runtime/queue.ts'
+import { EnvironmentError, InputError } from '../../util/errors.ts'
+import type { SentPicture } from '../calls.ts'
+import type { RecorderOptions } from '../types.ts'
+import { contextOf, decoded, drawOver } from './pixels.ts'
+
+type Format = 'mp4' | 'webm'
+
+/** What each kind of file holds, the codec that most players know first. */
+const codecs: Readonly<Record<Format, readonly VideoCodec[]>> = {
+  mp4: ['avc', 'vp9', 'av1'],
+  webm: ['vp9', 'vp8', 'av1'],
+}
+
+/** A video file in the making. */
+export class RecordingWorker {
+  private readonly queue = new SerialQueue()
+  private readonly context: OffscreenCanvasRenderingContext2D
+  /** Picture and time of the last frame, whose duration the next one tells. */
+  private last: { readonly sample: VideoSample; readonly time: number } | undefined
+
+  private constructor(
+    readonly format: Format,
+    readonly codec: VideoCodec,
+    private readonly output: Output<Mp4OutputFormat | WebMOutputFormat, BufferTarget>,
+    private readonly source: VideoSampleSource,
+    width: number,
+    height: number,
+  ) {
+    this.context = contextOf(new OffscreenCanvas(width, height))
+  }
+
+  static async open(options: RecorderOptions): Promise<RecordingWorker> {
+    const sizes = [options.width, options.height]
+    if (!sizes.every((side) => Number.isInteger(side) && side >= 16 && side <= 8192)) {
+      throw new InputError({
+        what: 'a video of this size cannot be recorded',
+        got: sizes.join(' x '),
+        expected: '16 to 8192 whole pixels a side',
+      })
+    }
+    // 4:2:0 chroma covers 2x2 pixels.
+    const [width, height] = sizes.map((side) => side + (side % 2)) as [number, number]
+    const bitrate = Math.round(500_000 + 7.5 * width * height)
+    const { format, codec } = await choose(options.format, { width, height, bitrate })
+    const source = new VideoSampleSource({ codec, bitrate, keyFrameInterval: 2 })
+    const output = new Output({
+      format: format === 'mp4' ? new Mp4OutputFormat() : new WebMOutputFormat(),
+      target: new BufferTarget(),
+    })
+    output.addVideoTrack(source)
+    await output.start()
+    return new RecordingWorker(format, codec, output, source, width, height)
+  }
+
+  /** @param time seconds, later than the one before */
+  add(picture: SentPicture, time: number): Promise<void> {
+    return this.queue.add(async () => {
+      const drawn = picture instanceof Blob ? await decoded(picture) : picture
+      try {
+        if (!Number.isFinite(time) || (this.last !== undefined && time <= this.last.time)) {
+          throw new InputError({
+            what: 'a recorded picture must be later than the one before',
+            got: `${time} s`,
+            expected: this.last === undefined ? 'a number of seconds' : `more than ${this.last.time} s`,
+          })
+        }
+        drawOver(this.context, drawn)
+      } finally {
+        if ('close' in drawn) drawn.close()
+      }
+      await this.flush(time)
+      this.first ??= time
+      const sample = new VideoSample(this.context.canvas, { timestamp: time - this.first, duration: 0 })
+      this.last = { sample, time }
+    })
+  }
+
+  private first: number | undefined
+
+  finish(): Promise<Blob> {
+    return this.queue.add(async () => {
+      if (this.last === undefined) {
+        await this.output.cancel()
+        throw new InputError({ what: 'a video needs at least one picture', remedy: 'add one first' })
+      }
+      await this.flush(this.last.time + 1 / 25)
+      await this.output.finalize()
+      return new Blob([this.output.target.buffer!], { type: `video/${this.format}` })
+    })
+  }
+
+  private async flush(until: number): Promise<void> {
+    if (this.last === undefined) return
+    const { sample, time } = this.last
+    sample.setDuration(until - time)
+    try {
+      await this.source.add(sample)
+    } finally {
+      sample.close()
+    }
+  }
+}
+
+/** The first that the browser encodes. @throws EnvironmentError where there is none. */
+async function choose(
+  format: Format | undefined,
+  options: { width: number; height: number; bitrate: number },
+): Promise<{ format: Format; codec: VideoCodec }> {
+  const candidates = (['mp4', 'webm'] as const)
+    .filter((kind) => format === undefined || kind === format)
+    // Players of mp4 expect H.264: where it is missing and nothing was asked for, webm is better known.
+    .flatMap((kind) => codecs[kind].map((codec) => ({ format: kind, codec })))
+    .filter(({ format: kind, codec }) => format !== undefined || kind === 'webm' || codec === 'avc')
+  for (const candidate of candidates) {
+    if (await canEncodeVideo(candidate.codec, options)) return candidate
+  }
+  throw new EnvironmentError({
+    what: `this browser encodes no video for ${format ?? 'mp4 or webm'} at ${options.width} x ${options.height}`,
+    expected: 'WebCodecs with H.264, VP8, VP9 or AV1',
+    remedy: 'use a browser that is up to date, another format, or a smaller size',
+  })
+}

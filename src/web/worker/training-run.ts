@@ -1,0 +1,156 @@
+import { z } from 'zod'
+import type { Clip } from '../../media/clip.ts'
+import { configText, parseConfig } from '../../store/config-text.ts'
+import { type RunConfig, runConfigSchema } from '../../train/config.ts'
+import { assertUsable, cacheClips, FrameCache } from '../../train/frame-cache.ts'
+import { resolveConfig } from '../../train/resolve.ts'
+import { InputError, messageOf } from '../../util/errors.ts'
+import { version } from '../../util/version.ts'
+import type { SentPlace } from '../calls.ts'
+import { checkpointFile, configFile, environmentFile, metricsFile, weightsFile } from '../run-files.ts'
+import { StoredFolder } from '../storage.ts'
+import { framesFile, framesIndex } from '../stored-frames.ts'
+import { absent, taken } from '../stored-runs.ts'
+import type { TrainSettings } from '../types.ts'
+import { openClip } from './clips.ts'
+import { FrameRecords } from './frame-records.ts'
+import { tell } from './serve.ts'
+import { TrainingStore } from './training-store.ts'
+
+/** A run that is ready to be trained. */
+export interface TrainingRun {
+  readonly config: RunConfig
+  readonly cache: FrameCache
+  readonly store: TrainingStore
+}
+
+/**
+ * Makes a run in the browser's storage: its frames first, and config.json last, which makes the folder a run.
+ *
+ * @throws InputError for settings or clips that cannot be used, or a name that is taken.
+ */
+export async function beginRun(request: {
+  name: string
+  clips: readonly (Blob | string)[]
+  settings: TrainSettings
+  place: SentPlace
+}): Promise<TrainingRun> {
+  const { name, clips, place } = request
+  if (clips.length === 0) throw new InputError({ what: 'there is no clip to train on', remedy: 'give one' })
+  if ((await (await StoredFolder.ofRun(name))?.read(configFile)) !== undefined) throw taken(name)
+  const config = resolveConfig(clips.map(nameOf), {
+    ...{ out: name, checkpointSeconds: 10, previewSeconds: 20, ...request.settings },
+    device: place.device ?? 'auto',
+  })
+  const opened: Clip[] = []
+  try {
+    for (const clip of clips) opened.push(await openClip(clip))
+    assertUsable(opened, { size: config.model.size, holdout: config.training.holdout })
+    const folder = (await StoredFolder.ofRun(name, { create: true }))!
+    // What a page left that ended before its run was one.
+    for (const path of [checkpointFile, weightsFile, metricsFile]) await folder.remove(path)
+    const store = new TrainingStore(folder)
+    const cache = await decode(opened, config, folder, store)
+    const text = (value: object) => `${JSON.stringify(value, null, 2)}\n`
+    await store.write(environmentFile, [text(environment())])
+    await store.write(configFile, [configText(name, version, config)])
+    return { config, cache, store }
+  } finally {
+    await Promise.all(opened.map((clip) => clip.close()))
+  }
+}
+
+/** @throws InputError where there is none, it is finished, or its frames are not kept. */
+export async function reopenRun(name: string): Promise<TrainingRun> {
+  const folder = (await StoredFolder.ofRun(name)) ?? absent(name)
+  const file = (await folder.read(configFile)) ?? absent(name)
+  const { config } = parseConfig(await file.text(), `${name}/${configFile}`, runConfigSchema)
+  const { size } = config.model
+  const index = await readIndex(folder)
+  if (index === undefined || index.size !== size) {
+    throw new InputError({
+      what: 'this run cannot be trained further here: its frames are not kept',
+      where: name,
+      remedy: 'it animates as it is; to go on, use pantin train --resume where it was begun',
+    })
+  }
+  const store = new TrainingStore(folder)
+  await assertUnfinished(store, config)
+  const count = index.clips.reduce((sum, clip) => sum + clip.count, 0)
+  const records = await FrameRecords.open(folder, framesFile, { length: size * size * 3, count })
+  return { config, cache: new FrameCache(size, records, index.clips), store }
+}
+
+async function decode(
+  clips: readonly Clip[],
+  { model: { size }, training: { fit, holdout } }: RunConfig,
+  folder: StoredFolder,
+  store: TrainingStore,
+): Promise<FrameCache> {
+  await folder.remove(framesIndex)
+  const onFull = () => store.warn()
+  const records = await FrameRecords.open(folder, framesFile, { length: size * size * 3, onFull })
+  const cache = await cacheClips(clips, {
+    ...{ size, fit, holdout, records: () => records },
+    onFrame: (done, total) => tell({ kind: 'train', event: { kind: 'decode', done, total } }),
+  })
+  if (records.isWhole) {
+    await store.write(framesIndex, [JSON.stringify({ size, clips: cache.clips })])
+  } else {
+    // Half of the frames serve nobody, and take the room that checkpoints need.
+    records.release()
+  }
+  return cache
+}
+
+const indexSchema = z.object({
+  size: z.int().positive(),
+  clips: z
+    .array(
+      z.object({
+        name: z.string(),
+        first: z.int().nonnegative(),
+        training: z.int().nonnegative(),
+        count: z.int().positive(),
+      }),
+    )
+    .min(1),
+})
+
+async function readIndex(folder: StoredFolder): Promise<z.infer<typeof indexSchema> | undefined> {
+  const file = await folder.read(framesIndex)
+  try {
+    return file && indexSchema.parse(JSON.parse(await file.text()))
+  } catch (cause) {
+    throw new InputError(
+      {
+        what: 'what is kept of the frames of this run is damaged',
+        where: folder.name,
+        got: messageOf(cause).slice(0, 200),
+        remedy: 'train another run on the clips',
+      },
+      { cause },
+    )
+  }
+}
+
+async function assertUnfinished(store: TrainingStore, { training }: RunConfig): Promise<void> {
+  if (!(await store.hasCheckpoint())) return
+  const { step, elapsed } = await store.loadCheckpoint()
+  const { steps, minutes } = training
+  if (steps !== undefined ? step < steps : elapsed < 60 * minutes!) return
+  throw new InputError({
+    what: 'this run is finished',
+    where: store.path,
+    got: `${step} steps`,
+    remedy: 'open it to animate or track, or train another one for longer',
+  })
+}
+
+const nameOf = (clip: Blob | string): string =>
+  typeof clip === 'string' ? clip : 'name' in clip && clip.name !== '' ? String(clip.name) : 'recording'
+
+function environment(): object {
+  const { userAgent, hardwareConcurrency } = navigator
+  return { time: new Date().toISOString(), userAgent, cores: hardwareConcurrency, pantin: version }
+}

@@ -1,0 +1,112 @@
+import { reconstructionTask } from '../../train/reconstruction-task.ts'
+import type { TrainProgress } from '../../train/run-options.ts'
+import { sit, type TrainedRun } from '../../train/sitting.ts'
+import { messageOf } from '../../util/errors.ts'
+import type { RunFiles, SentPlace } from '../calls.ts'
+import { isPantinError } from '../problems.ts'
+import { withRunLock } from '../run-lock.ts'
+import type { TrainEvent } from '../types.ts'
+import { Processor } from './device.ts'
+import { residentSteps } from './resident-steps.ts'
+import { tell } from './serve.ts'
+import type { TrainingRun } from './training-run.ts'
+
+/** A run in training: from its beginning or its last checkpoint, to its end or until it is paused. */
+export class TrainingWorker {
+  private readonly stopping = new AbortController()
+
+  private constructor(
+    /** The run's files at the end of this sitting. */
+    readonly ended: Promise<RunFiles>,
+    stop: AbortController,
+  ) {
+    this.stopping = stop
+    // Whoever asks for the result is told; nobody else needs to be.
+    ended.catch(() => {})
+  }
+
+  /**
+   * Begins once the run is ready, and holds its lock until the end.
+   *
+   * @throws InputError where another tab has the run, or what `ready` throws.
+   */
+  static begin(name: string, place: SentPlace, ready: () => Promise<TrainingRun>): Promise<TrainingWorker> {
+    return new Promise((resolve, reject) => {
+      const stop = new AbortController()
+      const ended = withRunLock(name, async () => {
+        const run = await ready()
+        try {
+          const processor = await Processor.open(place)
+          resolve(new TrainingWorker(ended, stop))
+          return await trainToEnd(run, processor, stop.signal)
+        } finally {
+          run.cache.close()
+        }
+      })
+      // Before it has begun the failure is this call's.
+      ended.catch(reject)
+    })
+  }
+
+  pause(): void {
+    this.stopping.abort()
+  }
+}
+
+async function trainToEnd(run: TrainingRun, processor: Processor, signal: AbortSignal): Promise<RunFiles> {
+  try {
+    const { steps, interrupted } = await trainSurely(run, processor, signal)
+    await run.store.finish()
+    const files = await run.store.files()
+    say({ kind: interrupted ? 'paused' : 'finished', step: steps })
+    return files
+  } catch (error) {
+    const { what, remedy } = isPantinError(error) ? error.problem : { what: messageOf(error) }
+    say({
+      kind: 'failed',
+      message: isPantinError(error) ? error.message : what,
+      ...(remedy !== undefined && { remedy }),
+    })
+    throw error
+  }
+}
+
+/** Where the GPU is lost, goes on from the last checkpoint on the CPU. */
+async function trainSurely(run: TrainingRun, processor: Processor, signal: AbortSignal): Promise<TrainedRun> {
+  const startedAt = performance.now()
+  for (;;) {
+    try {
+      return await sitDown(run, processor, startedAt, signal)
+    } catch (error) {
+      if (!(await processor.leavesGpu(error))) throw error
+    }
+  }
+}
+
+async function sitDown(
+  { config, cache, store }: TrainingRun,
+  processor: Processor,
+  startedAt: number,
+  signal: AbortSignal,
+): Promise<TrainedRun> {
+  const task = await reconstructionTask(config, cache, processor.openSession)
+  try {
+    return await sit(store, {
+      ...{ task, startedAt, signal, settings: config.training, start: undefined },
+      openStep: residentSteps(processor.current),
+      onProgress: (progress) => report(progress, processor),
+    })
+  } finally {
+    // On a lost device there is nothing to free.
+    await task.close().catch(() => {})
+  }
+}
+
+function report(progress: TrainProgress, { computing: { device } }: Processor): void {
+  if (progress.phase !== 'train') return
+  const { done: step, total: steps, report, ...rest } = progress
+  const { loss: _, ...terms } = report
+  say({ ...rest, kind: 'step', step, steps, terms, device })
+}
+
+const say = (event: TrainEvent): void => tell({ kind: 'train', event })

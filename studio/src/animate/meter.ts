@@ -1,0 +1,38 @@
+import type { Animated } from 'pantin/web'
+import { type Speed, speed } from './state.ts'
+
+const frames = 30
+/** Numbers that change with every frame cannot be read. */
+const showEvery = 400
+
+/** Means over the last frames. */
+export class Meter {
+  private taken: { readonly at: number; readonly stages: Animated['milliseconds'] }[] = []
+  private shownAt = 0
+
+  add(stages: Animated['milliseconds']): void {
+    const at = performance.now()
+    this.taken = [...this.taken, { at, stages }].slice(-frames)
+    if (this.taken.length < 2 || at - this.shownAt < showEvery) return
+    this.shownAt = at
+    speed.value = this.mean()
+  }
+
+  /** Time that nothing was computed in does not count. */
+  restart(): void {
+    this.taken = []
+  }
+
+  private mean(): Speed {
+    const of = (stage: keyof Animated['milliseconds']) =>
+      this.taken.reduce((sum, { stages }) => sum + stages[stage], 0) / this.taken.length
+    const seconds = (this.taken.at(-1)!.at - this.taken[0]!.at) / 1000
+    return {
+      framesPerSecond: (this.taken.length - 1) / seconds,
+      prepare: of('prepare'),
+      detect: of('detect'),
+      generate: of('generate'),
+      show: of('show'),
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import { useEffect } from 'preact/hooks'
+import { say } from '../core/messages.ts'
+import { DropArea } from '../ui/drop-area.tsx'
+import { FileButton } from '../ui/file-button.tsx'
+import { PuppetButton } from '../ui/puppet-button.tsx'
+import { picture, puppetPicture, puppets } from './state.ts'
+
+/** The picture: a puppet, or one that is chosen, dropped or pasted. */
+export function PictureControls() {
+  useEffect(() => {
+    const paste = (event: ClipboardEvent) => {
+      const file = [...(event.clipboardData?.files ?? [])].find(({ type }) => type.startsWith('image/'))
+      if (file !== undefined) take([file])
+    }
+    addEventListener('paste', paste)
+    return () => removeEventListener('paste', paste)
+  }, [])
+  return (
+    <DropArea label="Picture" class="panel" onDropped={(files) => take([...files.values()])}>
+      <h2>Picture</h2>
+      <div class="puppets">
+        {puppets.map((n) => (
+          <PuppetButton
+            key={n}
+            puppet={puppetPicture(n)}
+            label={`Puppet ${n}`}
+            isChosen={picture.value.source === puppetPicture(n)}
+            onChoose={() => {
+              picture.value = { name: `puppet ${n}`, source: puppetPicture(n) }
+            }}
+          />
+        ))}
+      </div>
+      <div class="row">
+        <FileButton label="Choose a picture" accept="image/*" onFiles={take} />
+        <span class="note" aria-live="polite">
+          {picture.value.name}
+        </span>
+      </div>
+      <p class="note">Or drop one here, or paste it. The square in its middle is used.</p>
+    </DropArea>
+  )
+}
+
+function take(files: readonly File[]): void {
+  const file = files.find(({ type }) => type.startsWith('image/'))
+  if (file === undefined) say('This is no picture. Give a PNG, JPEG, WebP or AVIF.', 'error')
+  else picture.value = { name: file.name, source: file }
+}

@@ -1,0 +1,66 @@
+import { signal } from '@preact/signals'
+import { createRecorder, type Recorder } from 'pantin/web'
+import { download } from '../core/files.ts'
+import { say } from '../core/messages.ts'
+import { drawSquare } from '../core/pictures.ts'
+import { place } from '../core/place.ts'
+
+/** Seconds of what is being recorded; undefined while nothing is. */
+export const recordedSeconds = signal<number | undefined>(undefined)
+
+/** Pixels a side of films and stills. */
+const side = 512
+
+/** A recording of the moved picture. */
+export class Take {
+  private readonly canvas = Object.assign(document.createElement('canvas'), { width: side, height: side })
+  private startedAt: number | undefined
+  private last = -1
+
+  private constructor(private readonly recorder: Recorder) {}
+
+  static async begin(format: 'mp4' | 'webm' | undefined): Promise<Take> {
+    const options = { width: side, height: side, ...(format && { format }) }
+    const take = new Take(await createRecorder(options, place.peek()))
+    recordedSeconds.value = 0
+    return take
+  }
+
+  async add(frame: ImageBitmap): Promise<void> {
+    const now = performance.now() / 1000
+    this.startedAt ??= now
+    const time = now - this.startedAt
+    if (time <= this.last) return
+    this.last = time
+    drawSquare(this.canvas, frame)
+    await this.recorder.add(this.canvas, time)
+    recordedSeconds.value = Math.floor(time)
+  }
+
+  async finish(): Promise<void> {
+    recordedSeconds.value = undefined
+    if (this.startedAt === undefined) {
+      this.recorder.cancel()
+      say('Nothing was recorded: no frame came.', 'error')
+      return
+    }
+    const film = await this.recorder.finish()
+    download(film, `pantin.${this.recorder.format}`)
+    say(`Recorded ${this.recorder.format}, ${Math.round(film.size / 1024)} kB.`)
+  }
+
+  cancel(): void {
+    recordedSeconds.value = undefined
+    this.recorder.cancel()
+  }
+}
+
+/** Saves what a canvas shows as a PNG. */
+export async function saveStill(canvas: HTMLCanvasElement): Promise<void> {
+  const still = document.createElement('canvas')
+  still.width = still.height = side
+  drawSquare(still, canvas)
+  const blob = await new Promise<Blob | null>((resolve) => still.toBlob(resolve, 'image/png'))
+  if (blob === null) throw new Error('the browser made no PNG of the picture')
+  download(blob, 'pantin.png')
+}

@@ -1,0 +1,138 @@
+import { Animator, type WebPlace, type WebRun } from 'pantin/web'
+import { type Driving, type DrivingChoice, openDriving } from '../core/driving.ts'
+import { drawOverlay } from '../core/overlay.ts'
+import { drawSquare, puppetFilm } from '../core/pictures.ts'
+import { showComputing } from '../core/place.ts'
+import { troubleOf } from '../core/trouble.ts'
+import { Meter } from './meter.ts'
+import type { Take } from './recording.ts'
+import * as state from './state.ts'
+
+export interface Stages {
+  readonly picture: HTMLCanvasElement
+  readonly driving: HTMLCanvasElement
+  readonly result: HTMLCanvasElement
+}
+
+/** One model at work: takes frames of what drives as they come, and draws what becomes of the picture. */
+export class Session {
+  /** Told of each frame while something is recorded. */
+  take: Take | undefined
+  private readonly meter = new Meter()
+  private driving: Driving | undefined
+  private isClosed = false
+  private isPaused = false
+  private opening = 0
+
+  private constructor(
+    private readonly animator: Animator,
+    private readonly stages: Stages,
+  ) {}
+
+  static async open(run: WebRun, place: WebPlace, stages: Stages): Promise<Session> {
+    const animator = await Animator.open(run, place)
+    showComputing(animator)
+    return new Session(animator, stages)
+  }
+
+  async setPicture({ source }: state.PictureChoice): Promise<void> {
+    const picture =
+      typeof source === 'string' ? (await puppetFilm(source)).frames[0]! : await createImageBitmap(source)
+    const { value } = await this.animator.setSource(picture)
+    drawSquare(this.stages.picture, picture)
+    if (state.points.peek()) {
+      drawOverlay(this.stages.picture, { value }, { points: true, axes: false, heatmap: false })
+    }
+  }
+
+  /** Changes what drives. Of two calls that overlap the later one counts. */
+  async setDriving(choice: DrivingChoice): Promise<void> {
+    this.driving?.close()
+    this.driving = undefined
+    const turn = ++this.opening
+    const driving = await openDriving(choice)
+    if (this.isClosed || turn !== this.opening) {
+      driving.close()
+      return
+    }
+    this.driving = driving
+    this.resetReference()
+    this.meter.restart()
+  }
+
+  /** Draws until it is closed; what fails ends it, and is told. */
+  async run(): Promise<void> {
+    while (!this.isClosed) {
+      await new Promise(requestAnimationFrame)
+      if (this.isPaused || this.isClosed) continue
+      try {
+        await this.step()
+      } catch (error) {
+        if (this.isClosed) return
+        state.trouble.value = troubleOf(error)
+        state.status.value = 'failed'
+        this.close()
+      }
+    }
+  }
+
+  pause(): void {
+    this.isPaused = true
+    this.driving?.pause()
+  }
+
+  play(): void {
+    this.isPaused = false
+    this.meter.restart()
+    this.driving?.play()
+  }
+
+  resetReference(): void {
+    this.animator.resetReference()
+  }
+
+  rewind(): void {
+    this.driving?.rewind()
+    this.resetReference()
+  }
+
+  close(): void {
+    this.isClosed = true
+    this.driving?.close()
+    void this.animator.close()
+  }
+
+  private async step(): Promise<void> {
+    const { driving } = this
+    const frame = await driving?.next()
+    if (driving === undefined || frame === undefined) return
+    const choice = {
+      points: state.points.peek(),
+      axes: state.axes.peek(),
+      heatmap: state.heatmap.peek(),
+    }
+    const smoothing = { minCutoff: state.minCutoff.peek(), beta: state.beta.peek() }
+    try {
+      const animated = await this.animator.animate(frame, {
+        time: driving.time(),
+        relative: state.motion.peek() === 'relative',
+        smoothing: state.smooths.peek() && smoothing,
+        heatmap: choice.heatmap,
+      })
+      if (this.isClosed) {
+        animated.frame.close()
+        return
+      }
+      drawSquare(this.stages.driving, frame)
+      drawOverlay(this.stages.driving, animated.driving, choice)
+      drawSquare(this.stages.result, animated.frame)
+      await this.take?.add(animated.frame)
+      animated.frame.close()
+      drawOverlay(this.stages.result, animated.moved, { ...choice, points: false, heatmap: false })
+      this.meter.add(animated.milliseconds)
+      showComputing(this.animator)
+    } finally {
+      frame.close()
+    }
+  }
+}

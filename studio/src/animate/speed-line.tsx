@@ -1,0 +1,23 @@
+import { milliseconds } from '../core/format.ts'
+import { type Speed, speed } from './state.ts'
+
+const stages = ['prepare', 'detect', 'generate', 'show'] as const satisfies readonly (keyof Speed)[]
+
+/** Frames a second, and where their time goes. Its place is there before its numbers. */
+export function SpeedLine() {
+  const { value } = speed
+  return (
+    <dl class="speed" data-fps={value?.framesPerSecond.toFixed(1)}>
+      <div class="main">
+        <dt>frames/s</dt>
+        <dd>{value === undefined ? '-' : value.framesPerSecond.toFixed(1)}</dd>
+      </div>
+      {stages.map((stage) => (
+        <div key={stage}>
+          <dt>{stage}</dt>
+          <dd>{value === undefined ? '-' : milliseconds(value[stage])}</dd>
+        </div>
+      ))}
+    </dl>
+  )
+}

@@ -1,0 +1,149 @@
+import { useSignal, useSignalEffect } from '@preact/signals'
+import { useEffect, useRef } from 'preact/hooks'
+import { complain } from '../core/messages.ts'
+import { place } from '../core/place.ts'
+import { chosenRun, loadRun } from '../core/runs.ts'
+import { troubleOf } from '../core/trouble.ts'
+import { RunPicker } from '../ui/run-picker.tsx'
+import { TroubleBox } from '../ui/trouble-box.tsx'
+import { DrivingControls } from './driving-controls.tsx'
+import { MotionControls } from './motion-controls.tsx'
+import { PictureControls } from './picture-controls.tsx'
+import { RecordControls } from './record-controls.tsx'
+import { Session } from './session.ts'
+import { SpeedLine } from './speed-line.tsx'
+import * as state from './state.ts'
+
+/** Pixels a side of what is drawn; the style sheet decides how large it is shown. */
+const side = 512
+
+export function AnimateView() {
+  const picture = useRef<HTMLCanvasElement>(null)
+  const driving = useRef<HTMLCanvasElement>(null)
+  const result = useRef<HTMLCanvasElement>(null)
+  const session = useSignal<Session | undefined>(undefined)
+  const attempt = useSignal(0)
+
+  useSignalEffect(() => {
+    const [key, at] = [chosenRun.value, place.value]
+    attempt.value
+    let isOver = false
+    let own: Session | undefined
+    state.status.value = 'loading'
+    state.trouble.value = undefined
+    state.speed.value = undefined
+    const open = async () => {
+      state.waitingFor.value = 'the model'
+      const stages = { picture: picture.current!, driving: driving.current!, result: result.current! }
+      own = await Session.open(await loadRun(key), at, stages)
+      if (isOver) return own.close()
+      state.waitingFor.value = 'the picture'
+      await own.setPicture(state.picture.peek())
+      state.waitingFor.value = 'what drives it'
+      await own.setDriving(state.driving.peek())
+      if (isOver) return
+      session.value = own
+      state.status.value = 'running'
+      await own.run()
+    }
+    open().catch((error) => {
+      if (isOver) return
+      own?.close()
+      state.trouble.value = troubleOf(error)
+      state.status.value = 'failed'
+    })
+    return () => {
+      isOver = true
+      session.value = undefined
+      own?.take?.cancel()
+      own?.close()
+    }
+  })
+
+  // Changes while it runs. What fails is told; the session goes on with what it had.
+  const change = (apply: (own: Session) => Promise<void>) => {
+    const own = session.peek()
+    if (own !== undefined) apply(own).catch(complain)
+    else if (state.status.peek() === 'failed') attempt.value++
+  }
+  useEffect(() => state.picture.subscribe((choice) => change((own) => own.setPicture(choice))), [])
+  useEffect(() => state.driving.subscribe((choice) => change((own) => own.setDriving(choice))), [])
+
+  const toggle = () => {
+    if (state.status.value === 'running') session.value?.pause()
+    else session.value?.play()
+    state.status.value = state.status.value === 'running' ? 'paused' : 'running'
+  }
+  const { value: status } = state.status
+  return (
+    <div class="view animate">
+      <h1 class="unseen">Animate</h1>
+      <div class="stages" aria-busy={status === 'loading'}>
+        <figure class="stage small">
+          <canvas ref={picture} width={side} height={side} role="img" aria-label="The picture" />
+          <figcaption>Picture</figcaption>
+        </figure>
+        <figure class="stage">
+          <canvas
+            ref={driving}
+            width={side}
+            height={side}
+            role="img"
+            aria-label="What drives, with its keypoints"
+          />
+          <figcaption>Driving</figcaption>
+        </figure>
+        <figure class="stage result">
+          <canvas ref={result} width={side} height={side} role="img" aria-label="The picture, moved" />
+          <figcaption>Result</figcaption>
+          {status === 'loading' && (
+            <p class="over" role="status">
+              <span class="spin" aria-hidden="true" />
+              Loading {state.waitingFor.value}
+            </p>
+          )}
+        </figure>
+      </div>
+      <SpeedLine />
+      <div class="row bar">
+        <button type="button" disabled={session.value === undefined || status === 'failed'} onClick={toggle}>
+          {status === 'paused' ? 'Play' : 'Pause'}
+        </button>
+        <button type="button" disabled={session.value === undefined} onClick={() => session.value?.rewind()}>
+          From the start
+        </button>
+        <RecordControls session={session.value} result={result} />
+      </div>
+      {state.trouble.value !== undefined && (
+        <TroubleBox trouble={state.trouble.value}>
+          <button type="button" onClick={() => attempt.value++}>
+            Try again
+          </button>
+          <button
+            type="button"
+            onClick={() => {
+              state.driving.value = { kind: 'puppet', name: state.puppetDriving(3) }
+            }}
+          >
+            Use a puppet
+          </button>
+        </TroubleBox>
+      )}
+      <div class="panels">
+        <PictureControls />
+        <DrivingControls />
+        <MotionControls session={session.value} />
+        <section class="panel">
+          <h2>Model</h2>
+          <RunPicker
+            label="Run"
+            value={chosenRun.value}
+            onChange={(key) => {
+              chosenRun.value = key
+            }}
+          />
+        </section>
+      </div>
+    </div>
+  )
+}

@@ -1,0 +1,75 @@
+import { shapeText, short } from '../core/format.ts'
+import { type Diagram, layOut, type Stage } from './diagram-layout.ts'
+
+interface DiagramFigureProps {
+  readonly title: string
+  readonly diagram: Diagram
+  readonly chosen: number
+  onChoose(index: number): void
+}
+
+/** A network as the survey draws it: stages as high as their maps, and what goes past them as arcs. */
+export function DiagramFigure({ title, diagram, chosen, onChoose }: DiagramFigureProps) {
+  const { width, height, boxes, arcs, steps } = layOut(diagram)
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reached by keys
+    <section class="scroll" tabIndex={0} aria-label={`Diagram of ${title}, which scrolls`}>
+      {/* biome-ignore lint/a11y/useSemanticElements: SVG has no fieldset */}
+      <svg
+        class="diagram"
+        width={width}
+        height={height}
+        viewBox={`0 0 ${width} ${height}`}
+        role="group"
+        aria-label={`Stages of ${title}`}
+      >
+        {arcs.map(({ d, label }) => (
+          <path key={d} class="arc" d={d}>
+            <title>{label}</title>
+          </path>
+        ))}
+        {steps.map((d) => (
+          <path key={d} class="step" d={d} />
+        ))}
+        {boxes.map(({ stage, index, ...box }) => (
+          // biome-ignore lint/a11y/useSemanticElements: there are no buttons in SVG
+          <g
+            key={`${stage.kind} ${box.x}`}
+            role="button"
+            tabIndex={0}
+            aria-pressed={index === chosen}
+            aria-label={`Stage ${index}: ${stageText(stage)}`}
+            class={`stage-box ${stage.kind} ${stage.part ?? ''} ${index === chosen ? 'chosen' : ''}`}
+            onClick={() => onChoose(index)}
+            onKeyDown={(event) => {
+              if (event.key === 'ArrowRight') onChoose(Math.min(index + 1, boxes.length - 1))
+              else if (event.key === 'ArrowLeft') onChoose(Math.max(index - 1, 0))
+              else if (event.key !== 'Enter' && event.key !== ' ') return
+              else onChoose(index)
+              event.preventDefault()
+            }}
+          >
+            <rect {...box} rx={3} />
+            <text x={box.x + box.width / 2} y={box.y + box.height + 16} text-anchor="middle">
+              {stage.kind === 'readout' ? 'out' : stage.shape[0]}
+            </text>
+            <text class="quiet" x={box.x + box.width / 2} y={box.y + box.height + 31} text-anchor="middle">
+              {stage.kind === 'readout' ? '' : stage.shape[1]}
+            </text>
+          </g>
+        ))}
+      </svg>
+    </section>
+  )
+}
+
+export function stageText({ kind, part, shape, results, params, macs }: Stage): string {
+  if (kind === 'input') return `the picture, ${shapeText(shape)}`
+  if (kind === 'readout') {
+    return Object.entries(results)
+      .map(([name, size]) => `${name} ${shapeText(size)}`)
+      .join(', ')
+  }
+  const cost = `${short(params)} parameters, ${short(macs)} MACs`
+  return `${shapeText(shape)}${part === undefined ? '' : ` of the ${part}`}, ${cost}`
+}

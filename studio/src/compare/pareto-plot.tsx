@@ -1,0 +1,123 @@
+import { useSignal } from '@preact/signals'
+import { short } from '../core/format.ts'
+import { chosen, type Measure, measureNames, type Row } from './facts.ts'
+import { front, isGain, type Spot } from './pareto.ts'
+
+const measures = Object.keys(measureNames) as Measure[]
+const [width, height, left, bottom, top, right] = [560, 340, 58, 44, 16, 84]
+
+/** Two measures against each other, on logarithmic scales, with those that no other network beats. */
+export function ParetoPlot({ rows }: { readonly rows: readonly Row[] }) {
+  const across = useSignal<Measure>('macs')
+  const up = useSignal<Measure>('receptiveField')
+  const spots = rows.flatMap(({ name, title, ...row }): Spot[] => {
+    const [x, y] = [row[across.value], row[up.value]]
+    return x === undefined || y === undefined || x <= 0 || y <= 0 ? [] : [{ name, title, x, y }]
+  })
+  const best = front(spots, { x: isGain(across.value), y: isGain(up.value) })
+  const x = scale(
+    spots.map((spot) => spot.x),
+    left,
+    width - right,
+  )
+  const y = scale(
+    spots.map((spot) => spot.y),
+    height - bottom,
+    top,
+  )
+  const line = spots.filter(({ name }) => best.has(name)).sort((a, b) => a.x - b.x)
+  return (
+    <figure class="pareto">
+      <div class="row">
+        <AxisChoice label="Across" value={across} />
+        <AxisChoice label="Up" value={up} />
+      </div>
+      {/* biome-ignore lint/a11y/useSemanticElements: SVG has no fieldset */}
+      <svg
+        viewBox={`0 0 ${width} ${height}`}
+        role="group"
+        aria-label={`${measureNames[up.value]} by ${measureNames[across.value]}`}
+      >
+        <path class="axis" d={`M${left} ${top}V${height - bottom}H${width - right}`} />
+        {x.ticks.map((value) => (
+          <text key={value} class="tick" x={x.at(value)} y={height - bottom + 18} text-anchor="middle">
+            {short(value)}
+          </text>
+        ))}
+        {y.ticks.map((value) => (
+          <text key={value} class="tick" x={left - 8} y={y.at(value) + 4} text-anchor="end">
+            {short(value)}
+          </text>
+        ))}
+        <text class="tick" x={(left + width - right) / 2} y={height - 8} text-anchor="middle">
+          {measureNames[across.value]}
+        </text>
+        <polyline class="front" points={line.map((spot) => `${x.at(spot.x)},${y.at(spot.y)}`).join(' ')} />
+        {spots.length === 0 && (
+          <text class="tick" x={(left + width - right) / 2} y={height / 2} text-anchor="middle">
+            {across.value === 'ms' || up.value === 'ms' ? 'Measure first' : 'Counting'}
+          </text>
+        )}
+        {spots.map((spot) => (
+          // biome-ignore lint/a11y/useSemanticElements: there are no buttons in SVG
+          <g
+            key={spot.name}
+            role="button"
+            tabIndex={0}
+            aria-pressed={spot.name === chosen.value}
+            aria-label={`${spot.title}: ${short(spot.x)}, ${short(spot.y)}${best.has(spot.name) ? ', on the front' : ''}`}
+            class={`spot ${best.has(spot.name) ? 'best' : ''} ${spot.name === chosen.value ? 'chosen' : ''}`}
+            onClick={() => choose(spot)}
+            onKeyDown={(event) => {
+              if (event.key !== 'Enter' && event.key !== ' ') return
+              event.preventDefault()
+              choose(spot)
+            }}
+          >
+            <circle cx={x.at(spot.x)} cy={y.at(spot.y)} r={spot.name === chosen.value ? 7 : 5} />
+            {(best.has(spot.name) || spot.name === chosen.value) && (
+              <text x={x.at(spot.x) + 10} y={y.at(spot.y) + 4}>
+                {spot.title}
+              </text>
+            )}
+          </g>
+        ))}
+      </svg>
+      <figcaption class="note">The line joins those that no other network beats in both.</figcaption>
+    </figure>
+  )
+}
+
+function choose({ name }: Spot): void {
+  chosen.value = name
+}
+
+function AxisChoice({ label, value }: { readonly label: string; readonly value: { value: Measure } }) {
+  return (
+    <label class="field">
+      {label}
+      <select
+        value={value.value}
+        onChange={(event) => {
+          value.value = event.currentTarget.value as Measure
+        }}
+      >
+        {measures.map((measure) => (
+          <option key={measure} value={measure}>
+            {measureNames[measure]}
+          </option>
+        ))}
+      </select>
+    </label>
+  )
+}
+
+/** A logarithmic scale over values, and up to four round ticks on it. */
+function scale(values: readonly number[], from: number, to: number) {
+  const [low, high] = values.length === 0 ? [1, 10] : [Math.min(...values) * 0.85, Math.max(...values) * 1.18]
+  const at = (value: number) => from + ((to - from) * Math.log(value / low)) / Math.log(high / low)
+  const round = Array.from({ length: 14 }, (_, i) => [1, 2, 5].map((digit) => digit * 10 ** (i - 2))).flat()
+  const inside = round.filter((value) => value >= low && value <= high)
+  const every = Math.ceil(inside.length / 5)
+  return { at, ticks: inside.filter((_, i) => i % every === 0) }
+}

@@ -1,0 +1,135 @@
+import { closeCamera, makeVideo, openCamera } from './camera.ts'
+import { puppetFilm } from './pictures.ts'
+
+/** Something that moves: a webcam, a video file, or a puppet's film. */
+export interface Driving {
+  /** What it shows now; undefined before its first frame, and where that is the one of the call before. */
+  next(): Promise<VideoFrame | ImageBitmap | undefined>
+  /** Seconds on its own clock. */
+  time(): number
+  play(): void
+  pause(): void
+  /** Puts it at its beginning; a webcam has none. */
+  rewind(): void
+  close(): void
+}
+
+export type DrivingChoice =
+  | { readonly kind: 'puppet'; readonly name: string }
+  | { readonly kind: 'webcam' }
+  | { readonly kind: 'video'; readonly file: File }
+
+export async function openDriving(choice: DrivingChoice): Promise<Driving> {
+  if (choice.kind === 'puppet') return new FilmDriving(await puppetFilm(choice.name))
+  if (choice.kind === 'webcam') return new VideoDriving(await openCamera(), closeCamera)
+  return new VideoDriving(await openVideo(choice.file), (video) => {
+    URL.revokeObjectURL(video.src)
+    video.removeAttribute('src')
+    video.load()
+  })
+}
+
+async function openVideo(file: File): Promise<HTMLVideoElement> {
+  const video = makeVideo()
+  video.loop = true
+  video.src = URL.createObjectURL(file)
+  await new Promise<void>((resolve, reject) => {
+    video.onloadeddata = () => resolve()
+    video.onerror = () => reject(notPlayable(file.name))
+  })
+  video.onerror = null
+  await video.play()
+  return video
+}
+
+function notPlayable(name: string): Error {
+  return Object.assign(new Error(name), {
+    trouble: {
+      what: 'this browser does not play the video',
+      details: name,
+      remedy: 'use an mp4 with H.264, or a webm with VP9',
+    },
+  })
+}
+
+class VideoDriving implements Driving {
+  private last = -1
+
+  constructor(
+    private readonly video: HTMLVideoElement,
+    private readonly end: (video: HTMLVideoElement) => void,
+  ) {}
+
+  async next(): Promise<VideoFrame | ImageBitmap | undefined> {
+    const { video } = this
+    if (video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return undefined
+    // A camera's clock may stand still; its frames are taken as they come.
+    if (video.currentTime === this.last && video.srcObject === null) return undefined
+    this.last = video.currentTime
+    return 'VideoFrame' in globalThis ? new VideoFrame(video) : createImageBitmap(video)
+  }
+
+  time(): number {
+    return performance.now() / 1000
+  }
+
+  play(): void {
+    this.last = -1
+    void this.video.play()
+  }
+
+  pause(): void {
+    this.video.pause()
+  }
+
+  rewind(): void {
+    if (this.video.srcObject === null) this.video.currentTime = 0
+  }
+
+  close(): void {
+    this.video.pause()
+    this.end(this.video)
+  }
+}
+
+class FilmDriving implements Driving {
+  private last = -1
+  private startedAt = performance.now()
+  private pausedAt: number | undefined
+
+  constructor(
+    private readonly film: { readonly frameRate: number; readonly frames: readonly ImageBitmap[] },
+  ) {}
+
+  async next(): Promise<ImageBitmap | undefined> {
+    const { frames, frameRate } = this.film
+    const index = Math.floor(this.time() * frameRate)
+    if (index === this.last) return undefined
+    this.last = index
+    // A copy: whoever takes a frame closes it.
+    return createImageBitmap(frames[index % frames.length]!)
+  }
+
+  time(): number {
+    return ((this.pausedAt ?? performance.now()) - this.startedAt) / 1000
+  }
+
+  play(): void {
+    if (this.pausedAt !== undefined) this.startedAt += performance.now() - this.pausedAt
+    this.pausedAt = undefined
+    this.last = -1
+  }
+
+  pause(): void {
+    this.pausedAt ??= performance.now()
+  }
+
+  rewind(): void {
+    this.startedAt = this.pausedAt ?? performance.now()
+    this.last = -1
+  }
+
+  close(): void {
+    // Films are kept for the next time.
+  }
+}

@@ -1,0 +1,46 @@
+import { computed, signal } from '@preact/signals'
+import type { WebPlace } from 'pantin/web'
+import { say } from './messages.ts'
+import { stored } from './stored.ts'
+
+/** What computes: what a person asks for, and what is really used. */
+
+export const devices = ['auto', 'cpu', 'webgpu'] as const
+export type DeviceChoice = (typeof devices)[number]
+
+export const deviceChoice = stored<DeviceChoice>('device', 'auto', devices)
+/** 0: one for each core. */
+export const threadChoice = stored<number>('threads', 0)
+
+export const isIsolated = globalThis.crossOriginIsolated === true
+export const hasWebGpu = 'gpu' in navigator
+export const cores = navigator.hardwareConcurrency || 1
+
+export interface Computing {
+  readonly device: 'cpu' | 'webgpu'
+  readonly threads: number
+  readonly adapter?: string | undefined
+}
+
+/** Of what was opened last; undefined until something is. */
+export const computing = signal<Computing | undefined>(undefined)
+
+/** Tells what is really used. Signals compare by identity, so what is the same is left alone. */
+export function showComputing({ device, threads, adapter }: Computing): void {
+  const now = computing.peek()
+  if (now?.device !== device || now.threads !== threads) computing.value = { device, threads, adapter }
+}
+
+export const place = computed(
+  (): WebPlace => ({
+    runtimeFolder: 'ort/',
+    workerUrl: 'worker.js',
+    device: deviceChoice.value,
+    ...(isIsolated && threadChoice.value > 0 && { threads: Math.min(threadChoice.value, cores) }),
+    onNotice: ({ message }) => say(message, 'error'),
+  }),
+)
+
+export function inWords({ device, threads }: Pick<Computing, 'device' | 'threads'>): string {
+  return device === 'webgpu' ? 'WebGPU' : `WASM, ${threads} ${threads === 1 ? 'thread' : 'threads'}`
+}

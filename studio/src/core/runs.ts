@@ -1,0 +1,53 @@
+import { signal } from '@preact/signals'
+import { openRun, type StoredRun, storedRuns, type WebRun } from 'pantin/web'
+import { complain } from './messages.ts'
+import { listServedRuns, type ServedRun, tokenHeaders } from './server.ts'
+import { currentToken } from './token.ts'
+
+/** Where models come from: built in, this browser's own, the command line's, and files that were opened. */
+
+/** `builtin:puppets`, `stored:NAME`, `served:ID` or `opened:N`. */
+export type RunKey = string
+
+export const builtIn: RunKey = 'builtin:puppets'
+
+/** The run that Animate uses. */
+export const chosenRun = signal<RunKey>(builtIn)
+
+export const stored = signal<readonly StoredRun[]>([])
+export const served = signal<readonly ServedRun[]>([])
+export const opened = signal<readonly WebRun[]>([])
+
+export async function refreshStored(): Promise<void> {
+  try {
+    stored.value = await storedRuns.list()
+  } catch (error) {
+    stored.value = []
+    complain(error)
+  }
+}
+
+/** Without a token there is no server to ask. */
+export async function refreshServed(): Promise<void> {
+  if (currentToken() === undefined) return
+  served.value = (await listServedRuns()).runs
+}
+
+/** Takes up a run of files that were given; its key. */
+export async function takeRun(source: Blob | ReadonlyMap<string, Blob>): Promise<RunKey> {
+  const run = await openRun(source)
+  opened.value = [...opened.value, run]
+  return `opened:${opened.value.length - 1}`
+}
+
+export async function loadRun(key: RunKey): Promise<WebRun> {
+  const [kind, ...rest] = key.split(':')
+  const name = rest.join(':')
+  if (kind === 'stored') return storedRuns.open(name)
+  if (kind === 'opened') return opened.peek()[Number(name)] ?? openRun(`runs/${name}/`)
+  if (kind === 'served') {
+    const known = served.peek().find(({ id }) => id === name)
+    return openRun(`api/runs/${name}/files/`, { name: known?.name ?? name, headers: tokenHeaders() })
+  }
+  return openRun(`runs/${name}/`)
+}

@@ -1,0 +1,13 @@
+import { render } from 'preact'
+import { App } from './app.tsx'
+import { startRouter } from './core/router.ts'
+import { startTheme } from './core/theme.ts'
+import 'uplot/dist/uPlot.min.css'
+import './styles/base.css'
+import './styles/parts.css'
+import './styles/shell.css'
+import './styles/views.css'
+
+startRouter()
+startTheme()
+render(<App />, document.getElementById('app')!)

@@ -1,0 +1,131 @@
+import { useSignal } from '@preact/signals'
+import { type StoredRun, storedRuns } from 'pantin/web'
+import { useEffect } from 'preact/hooks'
+import { download, filesByPath } from '../core/files.ts'
+import { complain, say } from '../core/messages.ts'
+import { go } from '../core/router.ts'
+import { chosenRun, loadRun, opened, refreshStored, stored, takeRun } from '../core/runs.ts'
+import { listServedRuns, saveRun } from '../core/server.ts'
+import { currentToken } from '../core/token.ts'
+import { DropArea } from '../ui/drop-area.tsx'
+import { FileButton } from '../ui/file-button.tsx'
+
+/** The runs in this browser's storage. */
+export function StoredRuns() {
+  const canSave = useSignal(false)
+  useEffect(() => {
+    void refreshStored()
+    if (currentToken() === undefined) return
+    listServedRuns().then(
+      (listing) => {
+        canSave.value = listing.canSave
+      },
+      // The list of the command line's runs tells why.
+      () => {},
+    )
+  }, [canSave])
+  return (
+    <DropArea label="Runs in this browser" class="panel" onDropped={(files) => keep(sourceOf([...files]))}>
+      <h2>In this browser</h2>
+      <ul class="list runs">
+        {stored.value.map((run) => (
+          <StoredLine key={run.name} run={run} canSave={canSave.value} />
+        ))}
+        {stored.value.length === 0 && (
+          <li class="empty">
+            None yet. <a href="#/train">Train one</a>, or open one that the command line made.
+          </li>
+        )}
+      </ul>
+      <div class="row">
+        <FileButton label="Keep a run’s zip" accept=".zip" onFiles={([zip]) => keep(zip!)} />
+        <FileButton label="Keep a run folder" folder onFiles={(files) => keep(filesByPath(files))} />
+      </div>
+      <p class="note">Or drop a run folder or its zip here.</p>
+    </DropArea>
+  )
+}
+
+function StoredLine({ run, canSave }: { readonly run: StoredRun; readonly canSave: boolean }) {
+  const asks = useSignal(false)
+  const { name, net, step, finished, resumable } = run
+  const zip = async () => (await storedRuns.open(name)).toZip()
+  const act = (work: Promise<unknown>) => void work.catch(complain)
+  return (
+    <li>
+      <strong>{name}</strong>
+      <span class="state" data-state={finished ? 'finished' : 'stopped'}>
+        {finished ? 'finished' : 'stopped'}
+      </span>
+      <span class="note">{`${net}, step ${step}`}</span>
+      <div class="row">
+        <button
+          type="button"
+          aria-label={`Animate with ${name}`}
+          onClick={() => {
+            chosenRun.value = `stored:${name}`
+            go('animate')
+          }}
+        >
+          Animate
+        </button>
+        {resumable && <a href="#/train">Go on</a>}
+        <button
+          type="button"
+          aria-label={`Download ${name}`}
+          onClick={() => act(zip().then((blob) => download(blob, `${name}.zip`)))}
+        >
+          Download
+        </button>
+        {canSave && (
+          <button
+            type="button"
+            aria-label={`Save ${name} into the folder of pantin studio`}
+            onClick={() =>
+              act(
+                zip()
+                  .then((blob) => saveRun(name, blob))
+                  .then(() => say(`${name} is in the folder of pantin studio.`)),
+              )
+            }
+          >
+            Save
+          </button>
+        )}
+        <button
+          type="button"
+          class={asks.value ? 'danger' : ''}
+          aria-label={asks.value ? `Remove ${name} for good` : `Remove ${name}`}
+          onBlur={() => {
+            asks.value = false
+          }}
+          onClick={() => {
+            if (asks.value) act(storedRuns.remove(name).then(refreshStored))
+            asks.value = !asks.value
+          }}
+        >
+          {asks.value ? 'For good?' : 'Remove'}
+        </button>
+      </div>
+    </li>
+  )
+}
+
+function sourceOf(files: readonly (readonly [string, File])[]): Blob | ReadonlyMap<string, Blob> {
+  const [first] = files
+  return files.length === 1 && first !== undefined && /\.zip$/i.test(first[0]) ? first[1] : new Map(files)
+}
+
+/** Puts a run into this browser's storage. */
+function keep(source: Blob | ReadonlyMap<string, Blob>): void {
+  const put = async () => {
+    const key = await takeRun(source)
+    const run = await loadRun(key)
+    await storedRuns.put(run.name, run)
+    // It is in the list now; once is enough.
+    opened.value = opened.value.filter((other) => other !== run)
+    await refreshStored()
+    say(`${run.name} is kept in this browser.`)
+  }
+  put().catch(complain)
+}

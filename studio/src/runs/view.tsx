@@ -1,0 +1,23 @@
+import { currentToken } from '../core/token.ts'
+import { ServedRuns } from './served-runs.tsx'
+import { StoredRuns } from './stored-runs.tsx'
+
+export function RunsView() {
+  return (
+    <div class="view runs-view">
+      <h1>Runs</h1>
+      {currentToken() === undefined ? (
+        <section class="panel" aria-label="Runs of the command line">
+          <h2>On this machine</h2>
+          <p class="empty">
+            Runs that train on the command line appear here, live, when their machine serves this page: start{' '}
+            <code>pantin studio RUN</code> and open the address that it prints.
+          </p>
+        </section>
+      ) : (
+        <ServedRuns />
+      )}
+      <StoredRuns />
+    </div>
+  )
+}

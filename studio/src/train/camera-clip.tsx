@@ -1,0 +1,71 @@
+import { useSignal } from '@preact/signals'
+import { createRecorder } from 'pantin/web'
+import { useEffect, useRef } from 'preact/hooks'
+import { closeCamera, openCamera } from '../core/camera.ts'
+import { duration } from '../core/format.ts'
+import { complain } from '../core/messages.ts'
+import { drawSquare } from '../core/pictures.ts'
+import { place } from '../core/place.ts'
+import { clips } from './clips.ts'
+
+/** Pixels a side; no network here looks at more. */
+const side = 256
+const framesPerSecond = 25
+
+/** Records the webcam into a clip. */
+export function CameraClip() {
+  const canvas = useRef<HTMLCanvasElement>(null)
+  const seconds = useSignal<number | undefined>(undefined)
+  const stopping = useRef<AbortController | undefined>(undefined)
+  useEffect(() => () => stopping.current?.abort(), [])
+
+  const record = async () => {
+    const stop = new AbortController()
+    stopping.current = stop
+    const video = await openCamera()
+    try {
+      seconds.value = 0
+      const recorder = await createRecorder({ width: side, height: side }, place.peek())
+      const startedAt = performance.now()
+      for (let last = -1; !stop.signal.aborted; ) {
+        // A timer, since a tab out of sight gets no animation frames.
+        await new Promise((resolve) => setTimeout(resolve, 1000 / framesPerSecond))
+        const time = (performance.now() - startedAt) / 1000
+        if (canvas.current === null || video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) continue
+        if (time <= last) continue
+        last = time
+        drawSquare(canvas.current, video)
+        await recorder.add(canvas.current, time)
+        seconds.value = Math.floor(time)
+      }
+      const film = await recorder.finish()
+      const count = clips.value.filter(({ name }) => name.startsWith('webcam')).length
+      clips.value = [...clips.value, { name: `webcam ${count + 1}`, source: film }]
+    } finally {
+      seconds.value = undefined
+      closeCamera(video)
+    }
+  }
+  const isRecording = seconds.value !== undefined
+  return (
+    <>
+      <button
+        type="button"
+        aria-pressed={isRecording}
+        class={isRecording ? 'recording' : ''}
+        onClick={() => (isRecording ? stopping.current?.abort() : record().catch(complain))}
+      >
+        {isRecording ? `Stop (${duration(seconds.value!)})` : 'Record the webcam'}
+      </button>
+      <canvas
+        ref={canvas}
+        class="viewfinder"
+        width={side}
+        height={side}
+        hidden={!isRecording}
+        role="img"
+        aria-label="The webcam"
+      />
+    </>
+  )
+}

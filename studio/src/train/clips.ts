@@ -1,0 +1,29 @@
+import { signal } from '@preact/signals'
+import { say } from '../core/messages.ts'
+
+export interface ClipChoice {
+  readonly name: string
+  readonly source: Blob | string
+}
+
+/** What the next training learns from. */
+export const clips = signal<readonly ClipChoice[]>([])
+
+export function addFiles(files: Iterable<File>): void {
+  const given = [...files]
+  const films = given.filter(
+    ({ type, name }) => type.startsWith('video/') || /\.(mp4|mov|webm|mkv)$/i.test(name),
+  )
+  if (films.length < given.length) say('Only videos are taken: mp4, mov, webm or mkv.', 'error')
+  clips.value = [...clips.value, ...films.map((file) => ({ name: file.name, source: file }))]
+}
+
+export function addPuppet(n: number): void {
+  const name = `puppet ${n}`
+  if (clips.value.some((clip) => clip.name === name)) return
+  clips.value = [...clips.value, { name, source: `puppet:${n}` }]
+}
+
+export function removeClip(clip: ClipChoice): void {
+  clips.value = clips.value.filter((other) => other !== clip)
+}

@@ -1,0 +1,169 @@
+import { signal } from '@preact/signals'
+import { storedRuns, type TrainEvent, Trainer, type TrainSettings, type WebRun } from 'pantin/web'
+import { complain, say } from '../core/messages.ts'
+import { place, showComputing } from '../core/place.ts'
+import { refreshStored } from '../core/runs.ts'
+import { type Trouble, troubleOf } from '../core/trouble.ts'
+
+/** The training of this page. It goes on whatever view is shown, and in a tab that is out of sight. */
+
+export interface Curve {
+  readonly step: number
+  readonly loss: number
+}
+
+export interface Job {
+  readonly name: string
+  readonly state: 'decoding' | 'training' | 'saving' | 'paused' | 'finished' | 'failed'
+  readonly decoded: { readonly done: number; readonly total: number } | undefined
+  readonly last: Extract<TrainEvent, { kind: 'step' }> | undefined
+  readonly savedAt: number | undefined
+  readonly preview:
+    | { readonly step: number; readonly address: string; readonly measures: Readonly<Record<string, number>> }
+    | undefined
+  readonly trouble: Trouble | undefined
+}
+
+export const job = signal<Job | undefined>(undefined)
+/** Losses by step, replaced a few times a second at most. */
+export const curve = signal<readonly Curve[]>([])
+/** What came of it, once it is paused or finished. */
+export const result = signal<WebRun | undefined>(undefined)
+
+let trainer: Trainer | undefined
+let points: Curve[] = []
+
+export async function start(
+  name: string,
+  clips: readonly (Blob | string)[],
+  settings: TrainSettings,
+): Promise<void> {
+  begin(name)
+  await carryOut((place) => Trainer.start(clips, settings, { ...place, name }))
+}
+
+/** Goes on with a run of this browser's storage, its curve before it. */
+export async function resume(name: string): Promise<void> {
+  begin(name)
+  points = await recorded(name)
+  curve.value = points
+  await carryOut((place) => Trainer.resume(name, place))
+}
+
+export async function pause(): Promise<void> {
+  update({ state: 'saving' })
+  await trainer?.pause()
+}
+
+function begin(name: string): void {
+  points = []
+  curve.value = []
+  result.value = undefined
+  const old = job.peek()?.preview
+  if (old !== undefined) URL.revokeObjectURL(old.address)
+  job.value = {
+    name,
+    state: 'decoding',
+    ...{ decoded: undefined, last: undefined, savedAt: undefined, preview: undefined, trouble: undefined },
+  }
+}
+
+type Open = (place: Parameters<typeof Trainer.resume>[1]) => Promise<Trainer>
+
+async function carryOut(open: Open): Promise<void> {
+  try {
+    // A GPU that is lost, storage that is full: the library goes on, and says how.
+    trainer = await open({ ...place.peek(), onEvent: take })
+    result.value = await trainer.done
+  } catch (error) {
+    update({ state: 'failed', trouble: troubleOf(error) })
+  } finally {
+    trainer = undefined
+    await refreshStored()
+  }
+}
+
+function take(event: TrainEvent): void {
+  switch (event.kind) {
+    case 'decode':
+      update({ decoded: event })
+      break
+    case 'step':
+      addStep(event)
+      break
+    case 'preview':
+      showPreview(event)
+      break
+    case 'saved':
+      update({ savedAt: event.step })
+      break
+    case 'paused':
+    case 'finished':
+      curve.value = [...points]
+      update({ state: event.kind })
+      say(event.kind === 'finished' ? 'Training is finished.' : 'Training is paused; all of it is saved.')
+      break
+    case 'failed':
+      update({
+        state: 'failed',
+        trouble: { what: event.message, ...(event.remedy && { remedy: event.remedy }) },
+      })
+      break
+    case 'notice':
+      break
+  }
+}
+
+/** Steps may be many a second; curves are drawn anew twice a second. */
+const drawEvery = 500
+let drawnAt = 0
+
+function addStep(event: Extract<TrainEvent, { kind: 'step' }>): void {
+  points.push({ step: event.step, loss: event.loss })
+  showComputing({ device: event.device, threads: place.peek().threads ?? defaultThreads() })
+  const now = performance.now()
+  if (now - drawnAt < drawEvery && event.progress < 1) return
+  drawnAt = now
+  curve.value = thinned(points)
+  const { state } = job.peek()!
+  update({ last: event, ...(state === 'decoding' && { state: 'training' }) })
+}
+
+const defaultThreads = (): number => (globalThis.crossOriginIsolated ? navigator.hardwareConcurrency : 1)
+
+/** More points than pixels show nothing more. */
+const mostPoints = 1500
+
+function thinned(all: readonly Curve[]): Curve[] {
+  const every = Math.ceil(all.length / mostPoints)
+  return every <= 1 ? [...all] : all.filter((_, i) => i % every === 0 || i === all.length - 1)
+}
+
+function showPreview({ step, picture, measures }: Extract<TrainEvent, { kind: 'preview' }>): void {
+  const old = job.peek()?.preview
+  update({ preview: { step, measures, address: URL.createObjectURL(picture) } })
+  if (old !== undefined) URL.revokeObjectURL(old.address)
+}
+
+function update(change: Partial<Job>): void {
+  const { value } = job
+  if (value !== undefined) job.value = { ...value, ...change }
+}
+
+/** The curve that a run left in its metrics. */
+async function recorded(name: string): Promise<Curve[]> {
+  try {
+    const run = await storedRuns.open(name)
+    const text = await run.files().get('metrics.jsonl')?.text()
+    return (text ?? '').split('\n').flatMap((line) => {
+      if (line === '') return []
+      const { step, loss } = JSON.parse(line) as Partial<Curve>
+      return typeof step === 'number' && typeof loss === 'number' ? [{ step, loss }] : []
+    })
+  } catch {
+    // A run that was left before its first weights has no curve yet.
+    return []
+  }
+}
+
+export const stop = (): void => void pause().catch(complain)

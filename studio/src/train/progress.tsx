@@ -1,0 +1,147 @@
+import { useComputed } from '@preact/signals'
+import { download } from '../core/files.ts'
+import { digits, duration, inPercent } from '../core/format.ts'
+import { complain } from '../core/messages.ts'
+import { go } from '../core/router.ts'
+import { chosenRun } from '../core/runs.ts'
+import { Chart } from '../ui/chart.tsx'
+import { TroubleBox } from '../ui/trouble-box.tsx'
+import { curve, type Job, job, result, resume, stop } from './job.ts'
+
+const stateNames: Readonly<Record<Job['state'], string>> = {
+  decoding: 'Reading clips',
+  training: 'Training',
+  saving: 'Saving',
+  paused: 'Paused',
+  finished: 'Finished',
+  failed: 'Stopped',
+}
+
+/** A training as it goes: numbers, curve, held-out frames, and what to do with it. */
+export function TrainProgress({ now }: { readonly now: Job }) {
+  const lines = useComputed(() => linesOf(curve.value))
+  const { state, last, decoded, preview, savedAt, trouble } = now
+  const done =
+    state === 'decoding' ? (decoded === undefined ? 0 : decoded.done / decoded.total) : (last?.progress ?? 0)
+  return (
+    <section class="panel job" aria-label={`Training of ${now.name}`}>
+      <div class="row spread">
+        <h2>{now.name}</h2>
+        <span class="state" role="status" data-state={state}>
+          {stateNames[state]}
+        </span>
+      </div>
+      <progress value={done} max={1} aria-label={stateNames[state]} />
+      <dl class="numbers">
+        <Figure
+          name="step"
+          value={last === undefined ? '-' : `${last.step}${last.steps ? ` of ${last.steps}` : ''}`}
+        />
+        <Figure name="loss" value={last === undefined ? '-' : digits(last.loss)} />
+        <Figure name="steps/s" value={last === undefined ? '-' : digits(last.rate)} />
+        <Figure name="time left" value={last === undefined ? '-' : duration(last.etaSeconds)} />
+        <Figure name="done" value={inPercent(done)} />
+        <Figure name="saved at step" value={savedAt === undefined ? '-' : String(savedAt)} />
+      </dl>
+      {trouble !== undefined && <TroubleBox trouble={trouble} />}
+      <div class="job-pictures">
+        <Chart label={curveLabel(now)} lines={lines.value} />
+        <figure class="preview">
+          {preview === undefined ? (
+            <p class="empty">Previews of held-out frames appear here after some steps.</p>
+          ) : (
+            <img
+              src={preview.address}
+              alt={`Held-out frames at step ${preview.step}: picture, driving, result, keypoints`}
+            />
+          )}
+          <figcaption class="note">
+            {preview === undefined
+              ? 'Held-out frames'
+              : `Step ${preview.step}: picture, driving, result, keypoints. ${measuresText(preview.measures)}`}
+          </figcaption>
+        </figure>
+      </div>
+      <JobButtons now={now} />
+    </section>
+  )
+}
+
+function JobButtons({ now: { name, state } }: { readonly now: Job }) {
+  const run = result.value
+  const isOver = state === 'paused' || state === 'finished' || state === 'failed'
+  return (
+    <div class="row">
+      {!isOver && (
+        <button type="button" disabled={state !== 'training'} onClick={stop}>
+          Pause
+        </button>
+      )}
+      {state === 'paused' && (
+        <button type="button" class="strong" onClick={() => void resume(name)}>
+          Go on
+        </button>
+      )}
+      {run !== undefined && (
+        <>
+          <button
+            type="button"
+            class={state === 'finished' ? 'strong' : ''}
+            onClick={() => {
+              chosenRun.value = `stored:${name}`
+              go('animate')
+            }}
+          >
+            Animate with it
+          </button>
+          <button
+            type="button"
+            onClick={() => run.toZip().then((zip) => download(zip, `${name}.zip`), complain)}
+          >
+            Download the run
+          </button>
+        </>
+      )}
+      {isOver && (
+        <button
+          type="button"
+          onClick={() => {
+            job.value = undefined
+          }}
+        >
+          Train another
+        </button>
+      )}
+    </div>
+  )
+}
+
+export function Figure({ name, value }: { readonly name: string; readonly value: string }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{value}</dd>
+    </div>
+  )
+}
+
+/** The loss, and its mean over a tenth of the curve, which one can read. */
+function linesOf(points: readonly { readonly step: number; readonly loss: number }[]) {
+  const width = Math.max(1, Math.floor(points.length / 20))
+  const means = points.map(({ step }, i) => {
+    const near = points.slice(Math.max(0, i - width), i + width + 1)
+    return [step, near.reduce((sum, { loss }) => sum + loss, 0) / near.length] as const
+  })
+  return [
+    { label: 'loss', tint: 1, thin: true, points: points.map(({ step, loss }) => [step, loss] as const) },
+    { label: 'mean loss', tint: 0, points: means },
+  ]
+}
+
+const curveLabel = ({ last }: Job): string =>
+  last === undefined ? 'Loss by step: no step yet' : `Loss by step: ${digits(last.loss)} at step ${last.step}`
+
+function measuresText({ l1, still }: Readonly<Record<string, number>>): string {
+  if (l1 === undefined) return ''
+  return `L1 ${digits(l1)}${still === undefined ? '' : `; of the still picture ${digits(still)}`}.`
+}

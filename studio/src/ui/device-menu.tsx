@@ -1,0 +1,86 @@
+import { useEffect, useRef } from 'preact/hooks'
+import {
+  computing,
+  cores,
+  type DeviceChoice,
+  deviceChoice,
+  devices,
+  hasWebGpu,
+  inWords,
+  isIsolated,
+  threadChoice,
+} from '../core/place.ts'
+import { Choice } from './choice.tsx'
+
+const names: Readonly<Record<DeviceChoice, string>> = {
+  auto: 'Automatic',
+  cpu: 'WASM',
+  webgpu: 'WebGPU',
+}
+
+/** Says what computes, and lets one choose. */
+export function DeviceMenu() {
+  const details = useRef<HTMLDetailsElement>(null)
+  useEffect(() => {
+    const close = (event: Event) => {
+      const isEscape = event instanceof KeyboardEvent && event.key === 'Escape'
+      const isOutside = event.type === 'pointerdown' && !details.current?.contains(event.target as Node)
+      if (isEscape || isOutside) details.current?.removeAttribute('open')
+    }
+    addEventListener('pointerdown', close)
+    addEventListener('keydown', close)
+    return () => {
+      removeEventListener('pointerdown', close)
+      removeEventListener('keydown', close)
+    }
+  }, [])
+  const now = computing.value
+  return (
+    <details class="device" ref={details}>
+      <summary>
+        <span class="unseen">Computes on: </span>
+        <span class={`brad ${now === undefined ? '' : 'live'}`} />
+        <span class="device-name" data-device={now?.device}>
+          {now === undefined ? names[deviceChoice.value] : inWords(now)}
+        </span>
+      </summary>
+      <div class="sheet menu">
+        <Choice
+          legend="Device"
+          options={devices.map((value) => ({ value, label: names[value] }))}
+          value={deviceChoice.value}
+          onChange={(value) => {
+            deviceChoice.value = value
+          }}
+        />
+        <label class="field">
+          Threads of WASM
+          <select
+            value={threadChoice.value}
+            disabled={!isIsolated}
+            onChange={(event) => {
+              threadChoice.value = Number(event.currentTarget.value)
+            }}
+          >
+            <option value={0}>one for each core ({cores})</option>
+            {[1, 2, 4, 8]
+              .filter((n) => n < cores || n === 1)
+              .map((n) => (
+                <option key={n} value={n}>
+                  {n}
+                </option>
+              ))}
+          </select>
+        </label>
+        <p class="note">
+          {hasWebGpu
+            ? 'Automatic takes a GPU in hardware where there is one.'
+            : 'This browser has no WebGPU.'}{' '}
+          {!isIsolated &&
+            'This page is not cross-origin isolated, so WASM has one thread. pantin studio serves it isolated.'}
+          {now?.adapter !== undefined && `GPU: ${now.adapter}.`}
+        </p>
+      </div>
+    </details>
+  )
+}

@@ -1,0 +1,71 @@
+import { useEffect } from 'preact/hooks'
+import { filesByPath } from '../core/files.ts'
+import { complain } from '../core/messages.ts'
+import {
+  builtIn,
+  opened,
+  type RunKey,
+  refreshServed,
+  refreshStored,
+  served,
+  stored,
+  takeRun,
+} from '../core/runs.ts'
+import { FileButton } from './file-button.tsx'
+
+interface RunPickerProps {
+  readonly label: string
+  readonly value: RunKey
+  onChange(key: RunKey): void
+}
+
+/** Chooses a model among all that the page knows, or opens one more. */
+export function RunPicker({ label, value, onChange }: RunPickerProps) {
+  useEffect(() => {
+    void refreshStored()
+    refreshServed().catch(complain)
+  }, [])
+  const take = (source: Blob | ReadonlyMap<string, Blob>) => takeRun(source).then(onChange, complain)
+  const usable = served.value.filter(({ hasWeights }) => hasWeights)
+  return (
+    <div class="picker">
+      <label class="field">
+        {label}
+        <select value={value} onChange={(event) => onChange(event.currentTarget.value)}>
+          <option value={builtIn}>puppets (built in)</option>
+          {opened.value.length > 0 && (
+            <optgroup label="Opened files">
+              {opened.value.map((run, i) => (
+                <option key={run.name} value={`opened:${i}`}>
+                  {run.name}
+                </option>
+              ))}
+            </optgroup>
+          )}
+          {stored.value.length > 0 && (
+            <optgroup label="Trained in this browser">
+              {stored.value.map(({ name, net, step }) => (
+                <option key={name} value={`stored:${name}`}>
+                  {name} ({net}, step {step})
+                </option>
+              ))}
+            </optgroup>
+          )}
+          {usable.length > 0 && (
+            <optgroup label="On this machine">
+              {usable.map(({ id, name, net, step }) => (
+                <option key={id} value={`served:${id}`}>
+                  {name} ({net}, step {step})
+                </option>
+              ))}
+            </optgroup>
+          )}
+        </select>
+      </label>
+      <div class="row">
+        <FileButton label="Open a run’s zip" accept=".zip" onFiles={([zip]) => void take(zip!)} />
+        <FileButton label="Open a run folder" folder onFiles={(files) => void take(filesByPath(files))} />
+      </div>
+    </div>
+  )
+}

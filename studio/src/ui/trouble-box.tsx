@@ -1,0 +1,24 @@
+import type { ComponentChildren } from 'preact'
+import type { Trouble } from '../core/trouble.ts'
+
+/** What failed and what to do about it. `children` are buttons that do it. */
+export function TroubleBox({
+  trouble,
+  children,
+}: {
+  readonly trouble: Trouble
+  readonly children?: ComponentChildren
+}) {
+  const { what, details, remedy } = trouble
+  return (
+    <div class="trouble" role="alert">
+      <p>
+        <strong>{upperFirst(what)}.</strong> {remedy && `${upperFirst(remedy)}.`}
+      </p>
+      {details && <p class="note">{details}</p>}
+      {children && <div class="row">{children}</div>}
+    </div>
+  )
+}
+
+const upperFirst = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)

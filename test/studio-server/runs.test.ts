@@ -1,0 +1,135 @@
+import { appendFileSync, cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { RunDetails, RunListing, RunMetrics } from '../../src/server/api.ts'
+import type { Studio } from '../../src/server/server.ts'
+import { makeRun, makeWorld } from './world.ts'
+
+/** What the API tells of runs. */
+
+const world = makeWorld()
+let studio: Studio
+
+beforeAll(async () => {
+  await makeRun(world.run)
+  studio = await world.start({ runs: [world.run] })
+})
+afterAll(() => world.remove())
+
+function get(path: string, at = studio): Promise<Response> {
+  return fetch(`http://127.0.0.1:${at.port}/api/${path}`, { headers: { 'X-Pantin-Token': at.token } })
+}
+const json = async <T>(path: string, at = studio) => (await (await get(path, at)).json()) as T
+
+it('prints an address that leads to the runs, with the token where it is not sent on', () => {
+  expect(studio.address).toBe(`http://127.0.0.1:${studio.port}/#/runs?token=${studio.token}`)
+})
+
+it('lists a run with where it stands', async () => {
+  const listing = await json<RunListing>('runs')
+  expect(listing).toMatchObject({ version: expect.any(String), canSave: false })
+  expect(listing.runs).toHaveLength(1)
+  expect(listing.runs[0]).toMatchObject({
+    id: expect.stringMatching(/^tiny-[0-9a-f]{8}$/),
+    ...{ name: 'tiny', state: 'finished', kind: 'train', net: 'hourglass', size: 32, keypoints: 3 },
+    ...{ step: 3, steps: 3, progress: 1, hasWeights: true },
+    loss: expect.any(Number),
+    updated: expect.stringMatching(/^\d{4}-/),
+  })
+})
+
+it('tells settings, previews, metrics and files of a run', async () => {
+  const { runs } = await json<RunListing>('runs')
+  const id = runs[0]!.id
+  const details = await json<RunDetails>(`runs/${id}`)
+  expect(details.config).toEqual(JSON.parse(readFileSync(join(world.run, 'config.json'), 'utf8')))
+  expect(details.environment).toMatchObject({ cpu: expect.any(String) })
+  expect(details.previews).toEqual(['step-00000003.png'])
+
+  const preview = await get(`runs/${id}/previews/${details.previews[0]}`)
+  expect(preview.headers.get('content-type')).toBe('image/png')
+  const bytes = Buffer.from(await preview.arrayBuffer())
+  expect(bytes.equals(readFileSync(join(world.run, 'previews', details.previews[0]!)))).toBe(true)
+
+  const metrics = await json<RunMetrics>(`runs/${id}/metrics`)
+  expect(metrics.records.map(({ step }) => step)).toEqual([1, 2, 3, 3])
+  expect(await json<RunMetrics>(`runs/${id}/metrics?cursor=${metrics.cursor}`)).toMatchObject({
+    records: [],
+    whole: false,
+  })
+  expect((await get(`runs/${id}/metrics?cursor=../x`)).status).toBe(422)
+
+  for (const [name, path] of [
+    ['config.json', 'config.json'],
+    ['weights.safetensors', 'weights.safetensors'],
+    ['checkpoint.safetensors', 'last/checkpoint.safetensors'],
+  ] as const) {
+    const file = await get(`runs/${id}/files/${name}`)
+    expect(file.headers.get('cache-control')).toBe('no-store')
+    expect(Buffer.from(await file.arrayBuffer()).equals(readFileSync(join(world.run, path))), name).toBe(true)
+  }
+})
+
+it('shows what comes into a folder of runs, and what goes', async () => {
+  const place = join(world.folder, 'many')
+  mkdirSync(place)
+  const many = await world.start({ runs: [place] })
+  expect((await json<RunListing>('runs', many)).runs).toEqual([])
+  cpSync(world.run, join(place, 'one'), { recursive: true })
+  cpSync(world.run, join(place, 'two'), { recursive: true })
+  mkdirSync(join(place, 'no-run'))
+  // A link that leads out shows nothing that nobody named.
+  symlinkSync(world.run, join(place, 'linked'))
+  const names = async () => (await json<RunListing>('runs', many)).runs.map(({ name }) => name)
+  expect(await names()).toEqual(['one', 'two'])
+  rmSync(join(place, 'one'), { recursive: true })
+  expect(await names()).toEqual(['two'])
+})
+
+it('tells of a broken run what is wrong, and goes on with others', async () => {
+  const place = join(world.folder, 'broken')
+  mkdirSync(place)
+  cpSync(world.run, join(place, 'good'), { recursive: true })
+  cpSync(world.run, join(place, 'newer'), { recursive: true })
+  cpSync(world.run, join(place, 'torn'), { recursive: true })
+  writeFileSync(join(place, 'newer', 'config.json'), '{"pantin":{"format":99,"version":"9.0.0"}}')
+  appendFileSync(join(place, 'torn', 'metrics.jsonl'), '{"step": 4, "lo')
+  rmSync(join(place, 'torn', 'weights.safetensors'))
+  const at = await world.start({ runs: [place] })
+  const { runs } = await json<RunListing>('runs', at)
+  expect(runs.map(({ name, state, step, hasWeights }) => ({ name, state, step, hasWeights }))).toEqual([
+    { name: 'good', state: 'finished', step: 3, hasWeights: true },
+    { name: 'newer', state: 'broken', step: 0, hasWeights: false },
+    { name: 'torn', state: 'finished', step: 3, hasWeights: false },
+  ])
+  expect(runs[1]!.problem).toMatchObject({ what: expect.stringContaining('newer pantin') })
+  expect((await get(`runs/${runs[2]!.id}/files/weights.safetensors`, at)).status).toBe(404)
+})
+
+it('serves no file of a run that is a link to elsewhere', async () => {
+  const place = join(world.folder, 'linking')
+  cpSync(world.run, place, { recursive: true })
+  const secret = join(world.folder, 'secret.txt')
+  rmSync(join(place, 'env.json'))
+  symlinkSync(secret, join(place, 'env.json'))
+  symlinkSync(secret, join(place, 'previews', 'step-00000009.png'))
+  rmSync(join(place, 'last'), { recursive: true })
+  symlinkSync(world.folder, join(place, 'last'))
+  const at = await world.start({ runs: [place] })
+  const { runs } = await json<RunListing>('runs', at)
+  const id = runs[0]!.id
+  for (const path of ['files/env.json', 'previews/step-00000009.png', 'files/checkpoint.safetensors']) {
+    expect((await get(`runs/${id}/${path}`, at)).status, path).toBe(404)
+  }
+  expect((await json<RunDetails>(`runs/${id}`, at)).environment).toBeNull()
+})
+
+it('refuses folders that hold no run', async () => {
+  await expect(world.start({ runs: [world.site] })).rejects.toThrow(/there is no run here/)
+  await expect(world.start({ runs: [join(world.folder, 'absent')] })).rejects.toThrow(
+    /no such file or folder/,
+  )
+  await expect(world.start({ runs: [join(world.run, 'config.json')] })).rejects.toThrow(
+    /there is no run here/,
+  )
+})

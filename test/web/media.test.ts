@@ -1,0 +1,181 @@
+import { readFile, writeFile } from 'node:fs/promises'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { framePsnr } from '../../src/media/frame.ts'
+import { puppetClip } from '../../src/media/puppet/puppet.ts'
+import { openClip } from '../../src/media/source.ts'
+import { createVideoWriter, type WriterCodec } from '../../src/media/video-out.ts'
+import { scratch } from '../animate/support.ts'
+import { chromium, withoutChromium } from '../support/chromium.ts'
+import { fromBase64, inPage, openSite, type Site, toBase64 } from './browser.ts'
+
+/** Clips and recordings of a page. */
+
+const title = chromium === undefined ? `media: skipped, ${withoutChromium}` : 'clips and recordings in a page'
+
+/** In a page: all frames of a clip, as lists of RGB bytes. */
+const framesOf = `
+const framesOf = async (clip) => {
+  const frames = []
+  for await (const { time, duration, picture } of clip.frames()) {
+    const canvas = new OffscreenCanvas(picture.width, picture.height)
+    const context = canvas.getContext('2d')
+    context.drawImage(picture, 0, 0)
+    picture.close()
+    const { data } = context.getImageData(0, 0, canvas.width, canvas.height)
+    frames.push({ time, duration, width: canvas.width, height: canvas.height, data: Array.from(data).filter((_, i) => i % 4 !== 3) })
+  }
+  return frames
+}
+`
+
+interface PageFrame {
+  readonly time: number
+  readonly duration: number
+  readonly width: number
+  readonly height: number
+  readonly data: number[]
+}
+
+describe.skipIf(chromium === undefined)(title, () => {
+  const at = scratch()
+  let site: Site
+  let page: Page
+
+  beforeAll(async () => {
+    site = await openSite()
+    page = await site.open()
+  }, 60_000)
+  afterAll(() => site?.close())
+
+  for (const [name, codec] of [
+    ['vp8.webm', 'vp8'],
+    ['vp9.webm', 'vp9'],
+    ['h264.mp4', 'avc'],
+  ] as const satisfies [string, WriterCodec][]) {
+    test(`${name} is decoded as in Node`, async () => {
+      const path = at(name)
+      const writer = await createVideoWriter(path, { width: 64, height: 48, frameRate: 20, codec })
+      for await (const frame of puppetClip({ seed: 4, frames: 5, size: 64 }).frames()) {
+        await writer.write({ ...frame, height: 48, data: frame.data.subarray(0, 64 * 48 * 3) })
+      }
+      await writer.close()
+      site.files.set(name, await readFile(path))
+      const { frames, ...facts } = await inPage<{ frames: PageFrame[]; skipped?: string }>(
+        page,
+        `${framesOf}
+        const file = new File([await (await fetch(input)).blob()], input)
+        const clip = await pantin.readClip(file, place, { fit: 'whole' })
+        const { name, width, height, frameCount, frameRate } = clip
+        const frames = await framesOf(clip)
+        const again = await framesOf(clip)
+        if (again.length !== frames.length) throw new Error('a second pass has other frames')
+        clip.close()
+        return { frames, name, width, height, frameCount, frameRate }
+        `,
+        name,
+      )
+      expect(facts).toMatchObject({ name, width: 64, height: 48, frameCount: 5 })
+      const clip = await openClip(path)
+      let i = 0
+      for await (const frame of clip.frames()) {
+        const got = frames[i++]!
+        expect(got.time).toBeCloseTo(frame.time, 3)
+        const psnr = framePsnr(frame, { ...frame, data: Uint8Array.from(got.data) })
+        expect(psnr, `frame ${i}`).toBeGreaterThan(40)
+      }
+      await clip.close()
+      expect(i).toBe(frames.length)
+    }, 60_000)
+  }
+
+  test('a clip is fitted to a square, and left in the middle without harm', async () => {
+    const result = await inPage<{ frames: PageFrame[]; first: number; size: number[] }>(
+      page,
+      `${framesOf}
+      const clip = await pantin.readClip('puppet:4,frames=6,size=64', place, { size: 32 })
+      let first = 0
+      for await (const { picture } of clip.frames()) {
+        first = picture.width
+        picture.close()
+        break
+      }
+      const frames = await framesOf(clip)
+      clip.close()
+      return { frames, first, size: [clip.width, clip.height] }
+      `,
+    )
+    expect(result.size).toEqual([32, 32])
+    expect(result.first).toBe(32)
+    expect(result.frames).toHaveLength(6)
+  })
+
+  for (const format of ['mp4', 'webm'] as const) {
+    test(`a recording as ${format} is a video of the pictures that were added`, async () => {
+      const made = await inPage<{ format: string; codec: string; type: string; file: string }>(
+        page,
+        `${toBase64}
+        const clip = await pantin.readClip('puppet:4,frames=8,size=63', place)
+        const recorder = await pantin.createRecorder({ width: 63, height: 63, format: input }, place)
+        for await (const { time, picture } of clip.frames()) {
+          await recorder.add(picture, 100 + 2 * time)
+          picture.close()
+        }
+        const late = await recorder.add(new ImageData(63, 63), 100).then(() => 'taken', (error) => error.message)
+        if (!/later than/.test(late)) throw new Error(late)
+        const file = await recorder.finish()
+        recorder.cancel()
+        clip.close()
+        return { format: recorder.format, codec: recorder.codec, type: file.type, file: await toBase64(file) }
+        `,
+        format,
+      )
+      expect(made).toMatchObject({ format, type: `video/${format}` })
+      const path = at(`recorded.${format}`)
+      await writeFile(path, fromBase64(made.file))
+      const clip = await openClip(path)
+      expect(clip).toMatchObject({ width: 64, height: 64, frameCount: 8 })
+      expect(clip.frameRate).toBeCloseTo(12.5, 1)
+      const truth = puppetClip({ seed: 4, frames: 8, size: 64 })
+      const expected = truth.frames()
+      for await (const frame of clip.frames()) {
+        const { value } = await expected.next()
+        expect(framePsnr(frame, value!)).toBeGreaterThan(18)
+      }
+      await clip.close()
+    }, 60_000)
+  }
+
+  test('what cannot be read or recorded is refused with the reason', async () => {
+    const said = await inPage<string[]>(
+      page,
+      `
+      const attempts = [
+        () => pantin.readClip('puppet:x', place),
+        () => pantin.readClip(new Blob(['<html>this is not a video']), place),
+        () => pantin.createRecorder({ width: 8, height: 8 }, place),
+        async () => (await pantin.createRecorder({ width: 64, height: 64 }, place)).finish(),
+        () => pantin.readClip('puppet:1', { workerUrl: 'no-such-worker.js' }),
+      ]
+      const said = []
+      for (const attempt of attempts) {
+        said.push(await attempt().then(() => 'done', (error) => (pantin.isPantinError(error) ? '' : 'UNTYPED ') + error.message))
+      }
+      return said
+      `,
+    )
+    const expected = [
+      /no such puppet/,
+      /not a video/,
+      /of this size/,
+      /at least one picture/,
+      /worker failed/,
+    ]
+    for (const [i, pattern] of expected.entries()) expect(said[i]).toMatch(pattern)
+    expect(said.filter((text) => text.startsWith('UNTYPED'))).toEqual([])
+  })
+
+  test('no page complains on its console', () => {
+    expect(site.complaints.filter((text) => !/404/.test(text))).toEqual([])
+  })
+})

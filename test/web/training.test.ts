@@ -1,0 +1,292 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { unzipSync } from 'fflate'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { animate } from '../../src/animate/animate.ts'
+import { readSafetensors } from '../../src/store/safetensors.ts'
+import { train } from '../../src/train/train.ts'
+import { scratch } from '../animate/support.ts'
+import { chromium, withoutChromium } from '../support/chromium.ts'
+import { tinyModel } from '../train/tiny.ts'
+import { expectClose, fromBase64, inPage, openSite, type Site, toBase64 } from './browser.ts'
+
+/** Training in a page: the loss falls, a reload loses nothing, and the command line reads what comes of it. */
+
+const title = chromium === undefined ? `training: skipped, ${withoutChromium}` : 'training in a page'
+
+const clip = 'puppet:3,frames=24,size=48'
+const settings = {
+  ...{ net: 'hourglass', model: tinyModel(), batch: 2, steps: 30, seed: 7 },
+  ...{ checkpointSeconds: 0.05, previewSeconds: 600 },
+}
+
+interface Step {
+  readonly step: number
+  readonly loss: number
+}
+
+describe.skipIf(chromium === undefined)(title, () => {
+  const at = scratch()
+  let site: Site
+  let page: Page
+
+  beforeAll(async () => {
+    site = await openSite()
+    page = await site.open()
+  }, 60_000)
+  afterAll(() => site?.close())
+
+  test('30 steps lower the loss as in Node, over a reload in the middle, and the run animates', async () => {
+    // The reload comes at a step after the first checkpoint, with no word to the trainer.
+    const before = await inPage<{ steps: Step[]; decoded: number }>(
+      page,
+      `
+      let decoded = 0
+      const steps = []
+      await new Promise((resolve, reject) => {
+        let saved = false
+        pantin.Trainer.start([input.clip], input.settings, { ...place, name: 'me', onEvent(event) {
+          if (event.kind === 'decode') decoded = event.done
+          if (event.kind === 'step') steps.push({ step: event.step, loss: event.loss })
+          if (event.kind === 'saved') saved = true
+          if (saved && steps.length >= 8) resolve()
+          if (event.kind === 'failed') reject(new Error(event.message))
+        } }).catch(reject)
+      })
+      return { steps, decoded }
+      `,
+      { clip, settings },
+    )
+    expect(before.decoded).toBe(24)
+    await page.reload()
+    await page.waitForFunction('globalThis.ready === true')
+
+    const after = await inPage<{
+      events: string[]
+      steps: Step[]
+      zip: string
+      stored: object[]
+      kept: object[]
+    }>(
+      page,
+      `${toBase64}
+      const kept = await pantin.storedRuns.list()
+      const events = []
+      const steps = []
+      const trainer = await pantin.Trainer.resume('me', { ...place, onEvent(event) {
+        if (event.kind === 'step') {
+          steps.push({ step: event.step, loss: event.loss })
+          const { reconstruction, gradientNorm } = event.terms
+          if (!(event.rate > 0 && event.etaSeconds >= 0 && event.progress <= 1 && reconstruction > 0 && gradientNorm > 0)) throw new Error('a step without its numbers')
+        } else events.push(event.kind)
+      } })
+      const run = await trainer.done
+      return { events, steps, kept, stored: await pantin.storedRuns.list(), zip: await toBase64(await run.toZip()) }
+      `,
+    )
+    expect(after.kept).toMatchObject([{ name: 'me', net: 'hourglass', finished: false, resumable: true }])
+    const [first] = after.steps
+    expect(first!.step).toBeGreaterThan(1)
+    expect(first!.step).toBeLessThanOrEqual(before.steps.at(-1)!.step + 1)
+    expect(after.steps.at(-1)!.step).toBe(30)
+    expect(after.events).toContain('preview')
+    expect(after.events.at(-1)).toBe('finished')
+    expect(after.stored).toMatchObject([{ name: 'me', step: 30, finished: true, resumable: false }])
+
+    const all = [...before.steps.filter(({ step }) => step < first!.step), ...after.steps]
+    expect(all.map(({ step }) => step)).toEqual(Array.from({ length: 30 }, (_, i) => i + 1))
+    const mean = (part: readonly Step[]) => part.reduce((sum, { loss }) => sum + loss, 0) / part.length
+    expect(mean(all.slice(-6))).toBeLessThan(0.9 * mean(all.slice(0, 6)))
+
+    // Node's losses on the same clip, seed and settings. Rounding grows from step to step.
+    const inNode: number[] = []
+    await train(clip, {
+      ...{ out: at('node'), model: tinyModel(), batch: 2, steps: 30, seed: 7, device: 'cpu' },
+      onProgress: (event) => event.phase === 'train' && inNode.push(event.loss),
+    })
+    const losses = all.map(({ loss }) => loss)
+    expectClose(losses.slice(0, 3), inNode.slice(0, 3), 1e-3, 'the first losses')
+    expectClose(losses.slice(0, 10), inNode.slice(0, 10), 0.05, 'ten losses')
+
+    const folder = unpacked(after.zip, at('zip'))
+    const { metadata } = await readSafetensors(join(folder, 'weights.safetensors'))
+    expect(metadata.get('step')).toBe('30')
+    const metrics = (await readFile(join(folder, 'metrics.jsonl'), 'utf8')).trim().split('\n')
+    expect(metrics.map((line) => (JSON.parse(line) as { step: number }).step)).toEqual([10, 20, 30, 30])
+    const out = at('moved.mp4')
+    const moved = await animate(folder, {
+      ...{ source: 'puppet:5,size=48', driving: 'puppet:3,frames=4,size=48', out, device: 'cpu' },
+    })
+    expect(moved.frames).toBe(4)
+  }, 180_000)
+
+  test('a run goes from Node to a page and back, byte for byte', async () => {
+    const names = ['config.json', 'weights.safetensors', 'metrics.jsonl', 'last/checkpoint.safetensors']
+    const originals = await Promise.all(names.map((name) => readFile(join(at('node'), name))))
+    for (const [i, name] of names.entries()) site.files.set(`node/${name}`, originals[i]!)
+    const zip = await inPage<string>(
+      page,
+      `${toBase64}
+      const files = new Map()
+      for (const name of input) files.set('folder/' + name, await (await fetch('node/' + name)).blob())
+      await pantin.storedRuns.put('from node', await pantin.openRun(files))
+      return toBase64(await (await pantin.openRun(await (await pantin.storedRuns.open('from node')).toZip(), { name: 'again' })).toZip())
+      `,
+      names,
+    )
+    const entries = unzipSync(fromBase64(zip))
+    expect(Object.keys(entries).sort()).toEqual(names.map((name) => `again/${name}`).sort())
+    for (const [i, name] of names.entries()) {
+      expect(Buffer.from(entries[`again/${name}`]!).equals(originals[i]!)).toBe(true)
+    }
+  }, 60_000)
+
+  test('a run is trained by one tab at a time, and goes on after a pause', async () => {
+    const other = await site.open()
+    const start = `
+      const steps = []
+      globalThis.trainer = await pantin.Trainer.start([input.clip], { ...input.settings, steps: 100000 }, { ...place, name: 'two', onEvent(event) {
+        if (event.kind === 'step') steps.push(event.step)
+        globalThis.last = event
+      } })
+      while (steps.length < 3) await new Promise((resolve) => setTimeout(resolve, 20))
+    `
+    await inPage(page, start, { clip, settings })
+    const refusals = await inPage<string[]>(
+      other,
+      `
+      const onEvent = () => {}
+      const attempts = [
+        () => pantin.Trainer.resume('two', { ...place, onEvent }),
+        () => pantin.Trainer.start([input.clip], input.settings, { ...place, name: 'two', onEvent }),
+        () => pantin.storedRuns.remove('two'),
+      ]
+      const said = []
+      for (const attempt of attempts) said.push(await attempt().then(() => 'done', (error) => error.message))
+      return said
+      `,
+      { clip, settings },
+    )
+    for (const refusal of refusals) expect(refusal).toMatch(/this run is in use/)
+
+    const paused = await inPage<{ step: number; last: { kind: string; step: number } }>(
+      page,
+      'await trainer.pause(); await trainer.pause(); return { step: (await trainer.done).step, last: globalThis.last }',
+    )
+    expect(paused.last).toEqual({ kind: 'paused', step: paused.step })
+    const next = await inPage<number>(
+      other,
+      `
+      let trainer
+      const step = await new Promise((resolve, reject) => {
+        pantin.Trainer.resume('two', { ...place, onEvent: (event) => event.kind === 'step' && resolve(event.step) })
+          .then((made) => { trainer = made }, reject)
+      })
+      while (trainer === undefined) await new Promise((resolve) => setTimeout(resolve, 20))
+      await trainer.close()
+      await pantin.storedRuns.remove('two')
+      return step
+      `,
+    )
+    expect(next).toBe(paused.step + 1)
+    const names = await inPage<string[]>(
+      page,
+      'return (await pantin.storedRuns.list()).map(({ name }) => name)',
+    )
+    expect(names).not.toContain('two')
+    await other.close()
+  }, 120_000)
+
+  test('where storage is full the run goes on in memory, and says so', async () => {
+    const session = await page.context().newCDPSession(page)
+    const origin = new URL(site.address).origin
+    const usage = await inPage<number>(page, 'return (await navigator.storage.estimate()).usage')
+    await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: usage + 40_000 })
+    const result = await inPage<{ notices: string[]; kinds: string[]; zip: string; list: string[] }>(
+      page,
+      `${toBase64}
+      const notices = []
+      const kinds = []
+      const trainer = await pantin.Trainer.start([input.clip], input.settings, { ...place, name: 'full', onNotice: ({ kind }) => notices.push(kind), onEvent: ({ kind }) => kinds.push(kind) })
+      const zip = await toBase64(await (await trainer.done).toZip())
+      return { notices, kinds, zip, list: (await pantin.storedRuns.list()).map(({ name }) => name) }
+      `,
+      { clip, settings },
+    )
+    await session.send('Storage.overrideQuotaForOrigin', { origin })
+    expect(result.notices).toEqual(['storage-full'])
+    expect(result.kinds).toContain('notice')
+    expect(result.kinds.at(-1)).toBe('finished')
+    expect(result.list).toEqual(expect.arrayContaining(['me', 'from node']))
+    const { metadata } = await readSafetensors(join(unpacked(result.zip, at('full')), 'weights.safetensors'))
+    expect(metadata.get('step')).toBe('30')
+  }, 120_000)
+
+  test('what cannot be trained is refused with the reason', async () => {
+    const said = await inPage<string[]>(
+      page,
+      `
+      const onEvent = () => {}
+      const start = (clips, settings, name) => pantin.Trainer.start(clips, { ...input, ...settings }, { ...place, name, onEvent })
+      const attempts = [
+        () => start(['puppet:3,frames=24,size=48'], {}, 'me'),
+        () => start(['puppet:3,frames=24,size=48'], {}, '../up'),
+        () => start(['puppet:3,frames=24,size=48'], { model: undefined, net: 'lednot' }, 'a'),
+        () => start(['puppet:3,frames=24,size=24'], {}, 'a'),
+        () => start([new Blob(['no video, but a text'])], {}, 'a'),
+        () => start(['https://example.org/a.mp4'], {}, 'a'),
+        () => start([], {}, 'a'),
+        () => pantin.Trainer.resume('me', { ...place, onEvent }),
+        () => pantin.Trainer.resume('nobody', { ...place, onEvent }),
+        () => pantin.Trainer.resume('from node', { ...place, onEvent }),
+        () => pantin.storedRuns.open('nobody'),
+        () => pantin.openRun(new Blob(['no zip'])),
+        () => pantin.openRun(new Map([['a.txt', new Blob([])]])),
+        () => pantin.openRun('nowhere/'),
+      ]
+      const said = []
+      for (const attempt of attempts) {
+        said.push(await attempt().then(() => 'done', (error) => (pantin.isPantinError(error) ? '' : 'UNTYPED ') + error.message))
+      }
+      return said
+      `,
+      settings,
+    )
+    const expected = [
+      /exists and is not overwritten/,
+      /cannot be called so/,
+      /no network "lednot"[\s\S]*did you mean "lednet"/,
+      /smaller than/,
+      /not a video/,
+      /no such clip/,
+      /no clip to train on/,
+      /finished/,
+      /no such run/,
+      /frames are not kept/,
+      /no such run/,
+      /not a zip/,
+      /not a run/,
+      /cannot be fetched/,
+    ]
+    expect(said).toHaveLength(expected.length)
+    for (const [i, pattern] of expected.entries()) expect(said[i]).toMatch(pattern)
+    expect(said.filter((text) => text.startsWith('UNTYPED'))).toEqual([])
+  }, 60_000)
+
+  test('no page complains on its console', () => {
+    // The browser itself reports the address that is not there.
+    expect(site.complaints.filter((text) => !/404/.test(text))).toEqual([])
+  })
+})
+
+/** Unpacks a zip of one folder. @returns that folder's path */
+function unpacked(zip: string, into: string): string {
+  const entries = Object.entries(unzipSync(fromBase64(zip)))
+  for (const [path, data] of entries) {
+    mkdirSync(dirname(join(into, path)), { recursive: true })
+    writeFileSync(join(into, path), data)
+  }
+  return join(into, entries[0]![0].split('/')[0]!)
+}
