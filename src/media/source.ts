@@ -3,18 +3,25 @@ import { type Clip, frameAt } from './clip.ts'
 import { assertFile } from './files.ts'
 import type { Frame } from './frame.ts'
 import { isPicture, readPicture } from './picture.ts'
+import { pictureClip } from './picture-clip.ts'
 import { isPuppet, openPuppet, puppetForm } from './puppet/spec.ts'
 import { openVideo } from './video-in.ts'
+
+export interface OpenClipOptions {
+  /** Whether a picture is a clip of one frame (default: it is refused, for it does not move). */
+  readonly pictures?: boolean
+}
 
 /**
  * Opens what a user names: the path of a video, or `puppet:SEED` for a made-up one (see `puppetClip`).
  *
  * @throws InputError if it is neither, or the file cannot be read as a video.
  */
-export async function openClip(spec: string): Promise<Clip> {
+export async function openClip(spec: string, { pictures = false }: OpenClipOptions = {}): Promise<Clip> {
   if (isPuppet(spec)) return openPuppet(spec)
   await assertFile(spec)
   if (await isPicture(spec)) {
+    if (pictures) return pictureClip(spec)
     throw new InputError({
       what: 'this is a picture, and a video is needed here',
       where: spec,
@@ -25,10 +32,10 @@ export async function openClip(spec: string): Promise<Clip> {
 }
 
 /** Opens all of them, or none. @throws InputError as `openClip`. */
-export async function openClips(specs: readonly string[]): Promise<Clip[]> {
+export async function openClips(specs: readonly string[], options: OpenClipOptions = {}): Promise<Clip[]> {
   const opened: Clip[] = []
   try {
-    for (const spec of specs) opened.push(await openClip(spec))
+    for (const spec of specs) opened.push(await openClip(spec, options))
     return opened
   } catch (error) {
     await Promise.all(opened.map((clip) => clip.close()))

@@ -70,6 +70,8 @@ export interface CacheOptions {
   records(length: number): Records
   /** Frames that are kept of one clip at most; of a longer one every second, third, ... is taken. */
   readonly mostFrames?: number
+  /** Frames to train on that each clip has to have (default 2: motion needs two). */
+  readonly leastFrames?: number
   readonly signal?: AbortSignal
   onFrame?(done: number, total: number): void
 }
@@ -106,34 +108,37 @@ export async function cacheClips(clips: readonly Clip[], options: CacheOptions):
   }
 }
 
-/** How many of a clip's first frames are trained on; evaluation from the same fraction starts right after. */
+/**
+ * How many of a clip's first frames are trained on; evaluation from the same fraction starts right after. A single one is
+ * not held out.
+ */
 export function trainingFrames(count: number, holdout: number): number {
-  return Math.floor(count * (1 - holdout) + 1e-9)
+  return count === 1 ? 1 : Math.floor(count * (1 - holdout) + 1e-9)
 }
 
 /**
  * Refuses clips that cannot be trained on, without decoding them.
  *
- * @throws InputError if a clip is smaller than `size`, or has fewer than two frames to train on.
+ * @throws InputError if a clip is smaller than `size`, or has fewer frames to train on than it needs.
  */
 export function assertUsable(
   clips: readonly Clip[],
-  { size, holdout }: Pick<CacheOptions, 'size' | 'holdout'>,
+  { size, holdout, leastFrames = 2 }: Pick<CacheOptions, 'size' | 'holdout' | 'leastFrames'>,
 ) {
   for (const clip of clips) {
     assertAtLeast(clip, size, clip.name)
-    assertEnough(clip, holdout)
+    assertEnough(clip, holdout, leastFrames)
   }
 }
 
-function assertEnough(clip: Clip, holdout: number): void {
+function assertEnough(clip: Clip, holdout: number, least: number): void {
   const training = trainingFrames(clip.frameCount, holdout)
-  if (training >= 2) return
+  if (training >= least) return
   throw new InputError({
-    what: 'the clip has too few frames to train on: motion needs two',
+    what: `the clip has too few frames to train on${least > 1 ? ': motion needs two' : ''}`,
     where: clip.name,
     got: `${clip.frameCount} frames, ${training} of them for training with a holdout of ${holdout}`,
-    expected: 'at least 2 for training',
+    expected: `at least ${least} for training`,
     remedy: 'use a longer clip, or a smaller --holdout',
   })
 }

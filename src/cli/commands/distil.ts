@@ -9,6 +9,7 @@ interface DistilFlags extends TrainingFlags {
   readonly variants?: number
   readonly colour?: number
   readonly mix?: number
+  readonly warp?: number
   readonly cache?: string
 }
 
@@ -20,7 +21,7 @@ export const addDistil: AddCommand = (program, call) => {
     .description(
       'Trains a light detector to find what a teacher finds in videos, without labels, and writes a run folder.',
     )
-    .argument('<video...>', 'videos, or puppet:SEED for made-up ones')
+    .argument('<video...>', 'videos and pictures, or puppet:SEED for made-up videos')
     .requiredOption('-t, --teacher <run>', 'run folder, or ONNX file that gives keypoints')
     .requiredOption('-o, --out <run>', 'folder to write the run to')
     .option('--net <name>', "the student's network (default: ficelle)")
@@ -36,6 +37,11 @@ export const addDistil: AddCommand = (program, call) => {
     )
     .option('--colour <part>', 'recolour copies by up to so much (default: 0.3)', part('--colour'))
     .option(
+      '--warp <amount>',
+      'how far copies are warped: deviation of the entries of an affine map (default: 0.05)',
+      positiveNumber('--warp'),
+    )
+    .option(
       '--mix <part>',
       'blend so many of the copies with those of other frames (default: 0)',
       part('--mix'),
@@ -46,13 +52,15 @@ export const addDistil: AddCommand = (program, call) => {
 
 async function runDistil({ reporter, signal }: Context, videos: string[], flags: DistilFlags): Promise<void> {
   const { distil } = await import('../../train/distil/distil.ts')
-  const { teacher, soften, variants, colour, mix, cache, out } = flags
+  const { teacher, soften, variants, colour, warp, mix, cache, out } = flags
   const { parseLosses } = await import('../losses.ts')
+  const { transformDefaults } = await import('../../train/transform.ts')
   const losses = flags.losses === undefined ? undefined : parseLosses(flags.losses)
   await reporter.prepare()
   const run = await distil(videos, {
     ...(await trainingOptions(flags)),
     ...defined({ losses, soften, variants, colour, mix, cache }),
+    ...(warp !== undefined && { transform: { ...transformDefaults, sigmaAffine: warp } }),
     teacher,
     signal,
     onProgress: (event) =>

@@ -39,7 +39,8 @@ export async function measureDistance(
         signal?.throwIfAborted()
         const pixels = fitter(frame)
         meter.add(await student.detect(pixels), await taught.detect(pixels))
-        onProgress?.(++frames / total)
+        frames++
+        onProgress?.(frames / total)
       }
     }
     return { ...meter.result()!, frames }

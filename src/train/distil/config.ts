@@ -44,11 +44,11 @@ export const distillationSchema = z.object({
   losses: distilLossesSchema.default(distilLossDefaults),
   /** Heatmaps are compared as if their softmax had this many times its temperature; above 1 softens. */
   soften: z.number().positive().default(1),
-  /** Warped and recoloured copies of each frame that the teacher labels too. */
+  /** Warped and recoloured copies, for each frame that is trained on, that the teacher labels too. */
   variants: z.int().nonnegative().max(1000).default(3),
   /** Largest change of brightness, contrast and saturation in these, each as a part of 1. */
   colour: z.number().min(0).max(1).default(0.3),
-  /** Part of these that are blended with another frame's variant. Runs of before have none. */
+  /** Part of these that are blended with another one. Runs of before have none. */
   mix: z.number().min(0).max(1).default(0),
 })
 export type Distillation = z.infer<typeof distillationSchema>

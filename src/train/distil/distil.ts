@@ -15,7 +15,7 @@ import { beginDistil, type DistilOptions, resolveDistil } from './begin.ts'
 import type { DistilConfig } from './config.ts'
 import { labelLayout, type StudentGrids } from './labels.ts'
 import type { Pool } from './pool.ts'
-import { labelledPool } from './pool-store.ts'
+import { labelledPool, leastFrames } from './pool-store.ts'
 import { distilTask } from './task.ts'
 
 export type { DistilOptions } from './begin.ts'
@@ -25,7 +25,7 @@ export type { DistilOptions } from './begin.ts'
  * picture once. With a run as teacher, the student's run has the teacher's generator, so that it animates; with
  * an ONNX file it tracks.
  *
- * @param clips paths of videos, or puppet specs (`puppet:7`); no labels are needed
+ * @param clips paths of videos or pictures, or puppet specs (`puppet:7`); no labels are needed
  * @throws InputError for options, a teacher or clips that cannot be used, before anything is written;
  * TrainingError where numbers stop being finite; EnvironmentError where the device or the disk fails.
  */
@@ -43,8 +43,8 @@ export async function distil(clips: string | readonly string[], options: DistilO
     const generator = await generatorOf(options.teacher)
     const config = resolveDistil(specs, teacher, generator?.config, options)
     const layout = labelLayout(teacher, config.distillation.losses, gridsOf(config))
-    opened = await openClips(specs)
-    assertUsable(opened, { size: config.model.size, holdout: config.training.holdout })
+    opened = await openClips(specs, { pictures: true })
+    assertUsable(opened, { size: config.model.size, holdout: config.training.holdout, leastFrames })
     const start = config.training.init && (await startingWeights(config.training.init, config.model))
     run = await beginDistil(config, options)
     pool = await labelledPool(opened, {

@@ -32,10 +32,9 @@ export async function fillPool(options: FillOptions): Promise<Pool> {
   const { size, clips } = cache
   const file = options.file ?? RecordFile.temporary(recordLength(size, layout))
   const toLabel = labeller(teacher, layout, grids, distillation.soften)
-  const trained = clips.flatMap(({ first, training: count }) =>
-    Array.from({ length: count }, (_, i) => first + i),
-  )
-  const total = cache.count + distillation.variants * trained.length
+  const trained = clips.reduce((sum, { training: count }) => sum + count, 0)
+  const variants = distillation.variants * trained
+  const total = cache.count + variants
   let done = 0
   const add = async (frame: Uint8Array) => {
     signal?.throwIfAborted()
@@ -54,17 +53,16 @@ export async function fillPool(options: FillOptions): Promise<Pool> {
     }
     const random = new Random(variantSeed)
     const { colour, mix } = distillation
-    const variantOf = (index: number) => {
-      cache.read(index, frame)
+    // Of any clip with equal chance: what is seen in a short one, or in a picture, is as much worth as in a long one.
+    const usable = clips.filter(({ training: count }) => count > 0)
+    const draw = () => {
+      const { first, training: count } = random.pick(usable)
+      cache.read(first + random.integer(count), frame)
       return drawVariant(random, frame, size, { colour, transform: training.transform })
     }
-    for (let variant = 0; variant < distillation.variants; variant++) {
-      for (const index of trained) {
-        const own = variantOf(index)
-        // Without blends nothing is drawn for them, so that the pictures are those of before.
-        const isMixed = mix > 0 && random.uniform() < mix
-        await add(isMixed ? blended(random, own, variantOf(random.pick(trained))) : own)
-      }
+    for (let i = 0; i < variants; i++) {
+      const own = draw()
+      await add(random.uniform() < mix ? blended(random, own, draw()) : own)
     }
     return new Pool(file, size, layout, clips)
   } catch (error) {

@@ -15,6 +15,9 @@ import { fillPool, recordLength } from './fill-pool.ts'
 import type { LabelLayout, StudentGrids } from './labels.ts'
 import { Pool } from './pool.ts'
 
+/** A teacher has something to say of a single picture. */
+export const leastFrames = 1
+
 export interface PoolOptions {
   readonly config: DistilConfig
   readonly teacher: KeypointDetector
