@@ -55,7 +55,7 @@ async function makePool(clips: readonly Clip[], options: PoolOptions, file?: Rec
   const { config, signal, onProgress } = options
   const { fit, holdout } = config.training
   const cache = await cacheClips(clips, {
-    ...{ size: config.model.size, fit, holdout, records: RecordFile.temporary },
+    ...{ size: config.model.size, fit, holdout, leastFrames, records: RecordFile.temporary },
     ...(signal && { signal }),
     onFrame: (done, total) => onProgress?.('decode', done, total),
   }).catch((error: unknown) => {

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openModel } from '../../../src/animate/model.ts'
 import { openDetector } from '../../../src/animate/open-detector.ts'
 import { exportFolder } from '../../../src/convert/export-folder.ts'
+import { readSource, writePicture } from '../../../src/media/index.ts'
 import { smallConfig } from '../../../src/motion/config.ts'
 import { readSafetensors } from '../../../src/store/safetensors.ts'
 import { type DistilOptions, distil } from '../../../src/train/distil/distil.ts'
@@ -134,8 +135,12 @@ test('what a teacher said is kept, told apart by what decides it, and made again
   const [pool] = (await readdir(cache)).filter((name) => name.endsWith('.pool'))
   const { size } = await stat(join(cache, pool!))
   await writeFile(join(cache, pool!), new Uint8Array(size - 1))
-  expect((await labelled('fourth')) + (await labelled('fifth', { variants: 0 }))).toBeGreaterThan(20)
-}, 60_000)
+  let again = 0
+  for (const [i, more] of [{}, { variants: 0 }, { mix: 0.5 }].entries()) {
+    again += await labelled(`again-${i}`, more)
+  }
+  expect(again).toBeGreaterThan(20)
+}, 120_000)
 
 test('an ONNX file teaches as the run that it was exported from', { timeout: 60_000 }, async () => {
   const file = join(folder, 'teacher.onnx')
@@ -177,4 +182,23 @@ test('teachers, options and files that cannot serve are refused, and nothing is 
     await expect(refusal).rejects.toThrow(message)
   }
   expect(await readdir(folder)).not.toContain('refused')
+})
+
+test('pictures are learned from too, and copies are of all clips alike', { timeout: 60_000 }, async () => {
+  const picture = join(folder, 'picture.png')
+  const frame = await readSource('puppet:9,size=48')
+  await writePicture(picture, frame)
+  let total = 0
+  const run = await distil([clip, picture], {
+    ...options('pictures', { steps: 2, variants: 2, mix: 0.5 }),
+    onProgress: (event) => {
+      if (event.phase === 'label') total = event.total
+    },
+  })
+  // 24 frames, of which 19 are trained on, and the picture; then two copies of each.
+  expect(total).toBe(24 + 1 + 2 * (19 + 1))
+  expect(run.steps).toBe(2)
+  await expect(train([clip, picture], { out: join(folder, 'still'), model: tinyModel() })).rejects.toThrow(
+    /this is a picture, and a video is needed here/,
+  )
 })
