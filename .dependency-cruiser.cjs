@@ -58,7 +58,7 @@ module.exports = {
       from: { path: '^src/web/' },
       to: {
         reachable: true,
-        path: '^(node:|fs$|path$|os$|sharp$|onnxruntime-node|@napi-rs/)|node_modules/(sharp|onnxruntime-node|@napi-rs)/',
+        path: '^(node:)?(assert|buffer|child_process|crypto|fs|http|https|module|net|os|path|process|stream|timers|url|util|v8|vm|worker_threads|zlib)(/|$)|node_modules/(sharp|onnxruntime-node|@napi-rs|yauzl)/',
       },
     },
     {

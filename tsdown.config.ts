@@ -23,7 +23,7 @@ export default defineConfig([
     outExtensions: () => ({ js: '.js' }),
   },
   {
-    // The web library: one small file for pages, which bundlers and import maps resolve its packages for.
+    // The web library: one small file, so that a page can import it without a bundler.
     entry: { 'web/index': 'src/web/index.ts' },
     format: 'esm',
     platform: 'browser',
@@ -31,6 +31,7 @@ export default defineConfig([
     tsconfig: 'tsconfig.web.json',
     dts: true,
     clean: false,
+    noExternal: ['fflate'],
     outExtensions: () => ({ js: '.js', dts: '.d.ts' }),
   },
   {

@@ -1,4 +1,10 @@
-import type { Smoothing } from './types.ts'
+/** Numbers of the filter. */
+export interface Smoothing {
+  /** Hz: lower is smoother where little moves (default 1.5). */
+  readonly minCutoff?: number
+  /** Higher follows fast motion sooner (default 0.3). */
+  readonly beta?: number
+}
 
 /** Hz at which the speed itself is smoothed; the published value. */
 const speedCutoff = 1

@@ -1,6 +1,9 @@
 import type { Diagram } from '../compress/diagram.ts'
 import type { MotionConfig } from '../motion/config.ts'
 import type { WebDevice } from '../runtime/web-runtime.ts'
+import type { Smoothing } from './one-euro.ts'
+
+export type { Smoothing } from './one-euro.ts'
 
 /** What the web library takes and gives. */
 
@@ -76,14 +79,6 @@ export interface TrackOptions {
   readonly time?: number
   /** Give heatmaps too (default: no). */
   readonly heatmap?: boolean
-}
-
-/** Numbers of the one-euro filter; see `OneEuroFilter`. */
-export interface Smoothing {
-  /** Hz: lower is smoother where little moves (default 1.5). */
-  readonly minCutoff?: number
-  /** Higher follows fast motion sooner (default 0.3). */
-  readonly beta?: number
 }
 
 export interface AnimateOptions extends TrackOptions {

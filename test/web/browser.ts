@@ -40,8 +40,12 @@ export interface Site {
   readonly address: string
   /** Files that the site has beside the library's own, by their paths. */
   readonly files: Map<string, Uint8Array | string>
-  /** Opens a page, in a browser that is started at the first. Errors on its console fail the test. */
-  open(path?: string): Promise<Page>
+  /**
+   * Opens a page, in a browser that is started at the first. What it complains of is in `complaints`.
+   *
+   * @param ready an expression that is true once the page is there
+   */
+  open(path?: string, ready?: string): Promise<Page>
   /** The browser, with one storage for all pages of the site. */
   readonly context: () => Promise<BrowserContext>
   /** What pages wrote to their consoles as errors. */
@@ -74,14 +78,14 @@ export async function openSite(flags: readonly string[] = ['--disable-gpu']): Pr
     files,
     complaints,
     context: start,
-    async open(path = '') {
+    async open(path = '', ready = 'globalThis.ready === true') {
       const opened = await (await start()).newPage()
       opened.on('console', (message) => {
         if (message.type() === 'error') complaints.push(message.text())
       })
       opened.on('pageerror', (error) => complaints.push(String(error)))
       await opened.goto(address + path)
-      await opened.waitForFunction('globalThis.ready === true')
+      await opened.waitForFunction(ready)
       return opened
     },
     async close() {
@@ -99,10 +103,17 @@ function serve(files: ReadonlyMap<string, Uint8Array | string>): Promise<Server>
     void contentOf(files, path).then((content) => {
       const type = types[extname(path)] ?? 'application/octet-stream'
       if (content === undefined) response.writeHead(404).end()
-      else response.writeHead(200, { ...headers, 'Content-Type': type }).end(content)
+      else response.writeHead(200, headersOf(path, type)).end(content)
     })
   })
   return new Promise((resolve) => server.listen(0, '127.0.0.1', () => resolve(server)))
+}
+
+/** Examples are pages as anybody writes them, with scripts in the page. */
+function headersOf(path: string, type: string): Record<string, string> {
+  const { 'Content-Security-Policy': policy, ...others } = headers
+  const isExample = path.startsWith('examples/')
+  return { ...others, 'Content-Type': type, ...(!isExample && { 'Content-Security-Policy': policy }) }
 }
 
 async function contentOf(files: ReadonlyMap<string, Uint8Array | string>, path: string) {

@@ -16,7 +16,15 @@ export class Processor {
 
   /** @throws EnvironmentError where the device is not there, or ONNX Runtime's files are not. */
   static async open(place: SentPlace): Promise<Processor> {
-    return new Processor(place, await runtimeOn(place))
+    const chosen = place.device !== undefined && place.device !== 'auto'
+    return new Processor(
+      place,
+      await runtimeOn(place).catch((error: unknown) => {
+        if (chosen) throw error
+        // A GPU that is there may still not work; where the files are missing, this fails as well.
+        return runtimeOn({ ...place, device: 'cpu' })
+      }),
+    )
   }
 
   get current(): WebRuntime {

@@ -5,7 +5,7 @@ import { receptiveField } from '../../compress/receptive-field.ts'
 import { timingWeights } from '../../compress/timing-weights.ts'
 import type { Graph, Node } from '../../graph/graph.ts'
 import { simplify } from '../../graph/ops/index.ts'
-import { inputInfo } from '../../graph/ops/leaf.ts'
+import { inputInfo, isLeaf } from '../../graph/ops/leaf.ts'
 import { liveNodes } from '../../graph/rewrite.ts'
 import { floats, sizeOf } from '../../graph/tensor.ts'
 import { smallConfig } from '../../motion/config.ts'
@@ -72,20 +72,20 @@ export async function timeNetwork(name: string, rounds: number, place: SentPlace
 
 const detectorOf = (name: string): Graph => detectorGraph(smallConfig({ net: name, size: side }))
 
-/** The parts of a network, in the order of building: what each does and costs, and how far its result sees. */
+/** The parts of a network, in the order of computing: what each does and costs, and how far its result sees. */
 function blocksOf(graph: Graph): NetworkBlock[] {
-  const simple = simplify(graph)
-  const nodes = liveNodes(simple)
+  const nodes = liveNodes(simplify(graph))
   const costs = new Map(profile(graph).layers.map((layer) => [layer.name, layer]))
   const byScope = new Map<string, Node[]>()
   for (const node of nodes) {
+    // Weights and constants are made where they stand, not where they are used.
+    if (isLeaf(node)) continue
     const scope = node.scope === '' ? '(top)' : node.scope
     byScope.set(scope, [...(byScope.get(scope) ?? []), node])
   }
   return Array.from(byScope).flatMap(([name, own]) => {
     const cost = costs.get(name)
-    const last = own.findLast(({ op }) => op.name !== 'parameter' && op.name !== 'constant')
-    if (cost === undefined || last === undefined) return []
+    if (cost === undefined) return []
     const { shape, params, macs, activationBytes } = cost
     return {
       name,
@@ -95,7 +95,7 @@ function blocksOf(graph: Graph): NetworkBlock[] {
       params,
       macs,
       activationBytes,
-      receptiveField: receptiveField(nodes, last.outputs),
+      receptiveField: receptiveField(nodes, own.at(-1)!.outputs),
     }
   })
 }

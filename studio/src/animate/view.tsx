@@ -79,10 +79,13 @@ export function AnimateView() {
     <div class="view animate">
       <h1 class="unseen">Animate</h1>
       <div class="stages" aria-busy={status === 'loading'}>
-        <figure class="stage small">
-          <canvas ref={picture} width={side} height={side} role="img" aria-label="The picture" />
-          <figcaption>Picture</figcaption>
-        </figure>
+        <div class="beside">
+          <figure class="stage small">
+            <canvas ref={picture} width={side} height={side} role="img" aria-label="The picture" />
+            <figcaption>Picture</figcaption>
+          </figure>
+          <SpeedLine />
+        </div>
         <figure class="stage">
           <canvas
             ref={driving}
@@ -104,7 +107,6 @@ export function AnimateView() {
           )}
         </figure>
       </div>
-      <SpeedLine />
       <div class="row bar">
         <button type="button" disabled={session.value === undefined || status === 'failed'} onClick={toggle}>
           {status === 'paused' ? 'Play' : 'Pause'}

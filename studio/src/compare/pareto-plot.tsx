@@ -4,7 +4,7 @@ import { chosen, type Measure, measureNames, type Row } from './facts.ts'
 import { front, isGain, type Spot } from './pareto.ts'
 
 const measures = Object.keys(measureNames) as Measure[]
-const [width, height, left, bottom, top, right] = [560, 340, 58, 44, 16, 84]
+const [width, height, left, bottom, top, right] = [440, 420, 50, 44, 16, 96]
 
 /** Two measures against each other, on logarithmic scales, with those that no other network beats. */
 export function ParetoPlot({ rows }: { readonly rows: readonly Row[] }) {
@@ -25,6 +25,10 @@ export function ParetoPlot({ rows }: { readonly rows: readonly Row[] }) {
     height - bottom,
     top,
   )
+  // Of several at one place the first has its name beside it.
+  const isFree = (spot: Spot) =>
+    spots.find((other) => Math.hypot(x.at(other.x) - x.at(spot.x), y.at(other.y) - y.at(spot.y)) < 14) ===
+    spot
   const line = spots.filter(({ name }) => best.has(name)).sort((a, b) => a.x - b.x)
   return (
     <figure class="pareto">
@@ -75,7 +79,7 @@ export function ParetoPlot({ rows }: { readonly rows: readonly Row[] }) {
             }}
           >
             <circle cx={x.at(spot.x)} cy={y.at(spot.y)} r={spot.name === chosen.value ? 7 : 5} />
-            {(best.has(spot.name) || spot.name === chosen.value) && (
+            {(spot.name === chosen.value || (best.has(spot.name) && isFree(spot))) && (
               <text x={x.at(spot.x) + 10} y={y.at(spot.y) + 4}>
                 {spot.title}
               </text>

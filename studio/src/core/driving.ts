@@ -1,5 +1,5 @@
 import { closeCamera, makeVideo, openCamera } from './camera.ts'
-import { puppetFilm } from './pictures.ts'
+import { type Film, puppetFilm } from './pictures.ts'
 
 /** Something that moves: a webcam, a video file, or a puppet's film. */
 export interface Driving {
@@ -97,13 +97,13 @@ class FilmDriving implements Driving {
   private startedAt = performance.now()
   private pausedAt: number | undefined
 
-  constructor(
-    private readonly film: { readonly frameRate: number; readonly frames: readonly ImageBitmap[] },
-  ) {}
+  constructor(private readonly film: Film) {}
 
   async next(): Promise<ImageBitmap | undefined> {
-    const { frames, frameRate } = this.film
-    const index = Math.floor(this.time() * frameRate)
+    const { frames, frameRate, isWhole } = this.film
+    const due = Math.floor(this.time() * frameRate)
+    // Until all of it is there it waits at its end.
+    const index = isWhole ? due : Math.min(due, frames.length - 1)
     if (index === this.last) return undefined
     this.last = index
     // A copy: whoever takes a frame closes it.

@@ -1,16 +1,16 @@
 import { readClip } from 'pantin/web'
 import { place } from './place.ts'
 
-/** A clip that is kept whole, as pictures. */
+/** A clip that is kept, as pictures. They come one by one; `frames` grows until it is `whole`. */
 export interface Film {
-  readonly name: string
   readonly frameRate: number
   readonly frames: readonly ImageBitmap[]
+  readonly isWhole: boolean
 }
 
 const films = new Map<string, Promise<Film>>()
 
-/** A puppet's film, drawn once. They are short: three seconds at most. */
+/** A puppet's film, drawn once. It begins as soon as its first frame is there. */
 export function puppetFilm(name: string): Promise<Film> {
   const known = films.get(name)
   if (known !== undefined) return known
@@ -22,13 +22,27 @@ export function puppetFilm(name: string): Promise<Film> {
 
 async function filmOf(name: string): Promise<Film> {
   const clip = await readClip(name, place.peek(), { fit: 'whole' })
-  try {
-    const frames: ImageBitmap[] = []
-    for await (const { picture } of clip.frames()) frames.push(picture)
-    return { name, frameRate: clip.frameRate, frames }
-  } finally {
-    clip.close()
+  const film = { frameRate: clip.frameRate, frames: [] as ImageBitmap[], isWhole: false }
+  const frames = clip.frames()[Symbol.asyncIterator]()
+  const takeOne = async () => {
+    const next = await frames.next()
+    if (next.done) film.isWhole = true
+    else film.frames.push(next.value.picture)
   }
+  const takeAll = async () => {
+    while (!film.isWhole) await takeOne()
+  }
+  await takeOne().catch((error) => {
+    clip.close()
+    throw error
+  })
+  takeAll()
+    // What has come is a film too.
+    .catch(() => {
+      film.isWhole = true
+    })
+    .finally(() => clip.close())
+  return film
 }
 
 /** Draws the square in a picture's middle over a whole canvas. */

@@ -68,14 +68,26 @@ export async function readPreview(id: string, name: string): Promise<Blob> {
   return (await ask(`api/runs/${id}/previews/${name}`)).blob()
 }
 
-/** Puts a run into the server's folder. */
-export async function saveRun(name: string, zip: Blob): Promise<void> {
-  await ask(`api/runs/${encodeURIComponent(name)}`, {
+/** Puts a run into the server's folder. @returns what it is called there */
+export async function saveRun(name: string, zip: Blob): Promise<string> {
+  const folder = plainName(name)
+  await ask(`api/runs/${folder}`, {
     method: 'PUT',
     body: zip,
     headers: { 'Content-Type': 'application/zip' },
   })
+  return folder
 }
+
+/** The server takes names of letters, digits, "_", "-" and inner "." alone. */
+const plainName = (name: string): string =>
+  name
+    .normalize('NFKD')
+    .replace(/\p{Mark}/gu, '')
+    .replace(/[^\w.-]+/g, '-')
+    .replace(/^\W+|\W+$/g, '')
+    .slice(0, 80)
+    .replace(/\W+$/, '') || 'run'
 
 async function get<T>(path: string): Promise<T> {
   return (await ask(path)).json() as Promise<T>

@@ -39,12 +39,11 @@ export function follow(): () => void {
 
 /** Looks once: at the list, the curves that are shown, and the run that is looked at. */
 export async function once(): Promise<void> {
-  const isFirst = served.peek().length === 0
   await refreshServed()
   const [first] = served.peek()
-  if (isFirst && first !== undefined) {
+  if (looked.peek() === undefined && first !== undefined) {
     overlaid.value = new Set([first.id])
-    looked.value ??= first.id
+    looked.value = first.id
   }
   await Promise.all([...overlaid.peek()].map(readCurve))
   const id = looked.peek()

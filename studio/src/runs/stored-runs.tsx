@@ -85,7 +85,7 @@ function StoredLine({ run, canSave }: { readonly run: StoredRun; readonly canSav
               act(
                 zip()
                   .then((blob) => saveRun(name, blob))
-                  .then(() => say(`${name} is in the folder of pantin studio.`)),
+                  .then((saved) => say(`${name} is in the folder of pantin studio, as ${saved}.`)),
               )
             }
           >

@@ -44,6 +44,7 @@ export function TrainProgress({ now }: { readonly now: Job }) {
         <Figure name="saved at step" value={savedAt === undefined ? '-' : String(savedAt)} />
       </dl>
       {trouble !== undefined && <TroubleBox trouble={trouble} />}
+      <JobButtons now={now} />
       <div class="job-pictures">
         <Chart label={curveLabel(now)} lines={lines.value} />
         <figure class="preview">
@@ -62,7 +63,6 @@ export function TrainProgress({ now }: { readonly now: Job }) {
           </figcaption>
         </figure>
       </div>
-      <JobButtons now={now} />
     </section>
   )
 }

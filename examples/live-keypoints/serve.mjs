@@ -1,0 +1,43 @@
+/**
+ * Serves index.html beside it, on this machine alone, with what a page of pantin/web needs: the library, ONNX
+ * Runtime's files, and a run.
+ *
+ *   npm run build && node examples/live-keypoints/serve.mjs RUN
+ *
+ * Any web server will do. The two headers let threads compute; without them the page runs on one.
+ */
+import { readFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import { extname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const [run] = process.argv.slice(2)
+if (run === undefined) throw new Error('name a run folder, such as pantin train writes')
+
+const here = fileURLToPath(new URL('.', import.meta.url))
+const folderOf = (name) => fileURLToPath(new URL('.', import.meta.resolve(name)))
+const folders = { pantin: folderOf('pantin/web'), ort: folderOf('onnxruntime-web'), run, '': here }
+const types = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.mjs': 'text/javascript',
+  '.wasm': 'application/wasm',
+}
+
+const server = createServer(async (request, response) => {
+  // One folder and one plain name: nothing leads out of the folders.
+  const [, folder = '', name] = /^\/(?:(pantin|ort|run)\/)?([\w-][\w.-]*)?$/.exec(request.url) ?? []
+  try {
+    const path = join(folders[folder], name ?? 'index.html')
+    const content = await readFile(path)
+    response.writeHead(200, {
+      'Content-Type': types[extname(path)] ?? 'application/octet-stream',
+      'Cross-Origin-Opener-Policy': 'same-origin',
+      'Cross-Origin-Embedder-Policy': 'require-corp',
+    })
+    response.end(content)
+  } catch {
+    response.writeHead(404).end()
+  }
+})
+server.listen(8321, '127.0.0.1', () => process.stdout.write('http://localhost:8321/\n'))

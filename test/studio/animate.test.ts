@@ -1,0 +1,165 @@
+import { readFileSync } from 'node:fs'
+import { ALL_FORMATS, BlobSource, Input } from 'mediabunny'
+import type { Page } from 'playwright-core'
+import sharp from 'sharp'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { chromium, withoutChromium } from '../support/chromium.ts'
+import { framesPerSecond, openWorld, said, type World } from './world.ts'
+
+/** Animation in a page, as a visitor does it. */
+
+const title = chromium === undefined ? `animate: skipped, ${withoutChromium}` : 'the view Animate'
+describe.skipIf(chromium === undefined)(title, () => {
+  let world: World
+  let page: Page
+  beforeAll(async () => {
+    world = await openWorld()
+    page = await world.open('animate')
+  }, 120_000)
+  afterAll(() => world?.remove())
+
+  test('a puppet moves at once, and the page says on what', async () => {
+    const fps = await framesPerSecond(page)
+    process.stdout.write(`animation of the built-in run: ${fps} frames/s as the page measures it\n`)
+    expect(fps).toBeGreaterThan(0)
+    expect(await page.locator('.device-name').textContent()).toMatch(/^WASM, \d+ threads?$/)
+    const before = await pixels(page)
+    await page.waitForTimeout(1500)
+    expect(await pixels(page)).not.toBe(before)
+  }, 90_000)
+
+  test('a webcam drives it, with keypoints, axes and heatmaps over it', async () => {
+    await page.getByRole('button', { name: 'Webcam' }).click()
+    await page.waitForTimeout(1500)
+    for (const name of ['Axes', 'Heatmaps']) await page.getByLabel(name).check()
+    await page.getByRole('radio', { name: 'Absolute' }).check()
+    await page.getByRole('radio', { name: 'Relative' }).check()
+    await page.getByRole('button', { name: 'Reset the reference pose' }).click()
+    const before = await pixels(page, 'What drives')
+    await page.waitForTimeout(1500)
+    expect(await pixels(page, 'What drives')).not.toBe(before)
+    expect(await page.locator('.trouble').count()).toBe(0)
+  }, 60_000)
+
+  test('a picture is chosen, and a file that is none is refused in words', async () => {
+    const picture = await sharp({
+      create: { width: 300, height: 400, channels: 3, background: '#3366cc' },
+    })
+      .png()
+      .toBuffer()
+    const input = page.locator('input[data-for="Choose a picture"]')
+    const before = await pixels(page, 'The picture')
+    await input.setInputFiles({ name: 'blue.png', mimeType: 'image/png', buffer: picture })
+    await page.getByText('blue.png').waitFor()
+    await expect.poll(() => pixels(page, 'The picture')).not.toBe(before)
+    await input.setInputFiles({ name: 'a.txt', mimeType: 'text/plain', buffer: Buffer.from('no picture') })
+    await said(page, /This is no picture/)
+    await page.getByRole('button', { name: 'Dismiss' }).first().click()
+    await input.setInputFiles({ name: 'b.png', mimeType: 'image/png', buffer: Buffer.from('no picture') })
+    await said(page, /To do:/)
+    await page.getByRole('button', { name: 'Puppet 12', exact: true }).click()
+  }, 60_000)
+
+  test('records a film and saves a still', async () => {
+    await page.getByLabel('Format of the recording').selectOption('webm')
+    await page.getByRole('button', { name: 'Record', exact: true }).click()
+    const stop = page.getByRole('button', { name: /^Stop/ })
+    await stop.waitFor()
+    await page.waitForTimeout(2500)
+    const [film] = await Promise.all([page.waitForEvent('download'), stop.click()])
+    expect(film.suggestedFilename()).toBe('pantin.webm')
+    const input = new Input({
+      formats: ALL_FORMATS,
+      source: new BlobSource(new Blob([readFileSync(await film.path())])),
+    })
+    const track = await input.getPrimaryVideoTrack()
+    expect(track!.displayWidth).toBe(512)
+    expect(await input.computeDuration()).toBeGreaterThan(0.3)
+
+    const [still] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name: 'Save a still' }).click(),
+    ])
+    const { format, width } = await sharp(await still.path()).metadata()
+    expect({ format, width }).toEqual({ format: 'png', width: 512 })
+  }, 60_000)
+
+  test('pauses, goes on, and goes on after its tab was out of sight', async () => {
+    await page.getByRole('button', { name: 'Driven by puppet 7' }).click()
+    await page.waitForTimeout(1500)
+    await page.getByRole('button', { name: 'Pause' }).click()
+    await page.waitForTimeout(800)
+    const still = await pixels(page)
+    await page.waitForTimeout(800)
+    expect(await pixels(page)).toBe(still)
+    await page.getByRole('button', { name: 'Play' }).click()
+    await expect.poll(() => pixels(page), { timeout: 10_000 }).not.toBe(still)
+
+    const other = await world.open('runs', page.context())
+    await other.bringToFront()
+    await other.waitForTimeout(1000)
+    await other.close()
+    await page.bringToFront()
+    const back = await pixels(page)
+    await expect.poll(() => pixels(page), { timeout: 10_000 }).not.toBe(back)
+  }, 60_000)
+
+  test('two tabs animate at once', async () => {
+    const other = await world.open('animate', page.context())
+    expect(await framesPerSecond(other)).toBeGreaterThan(0)
+    await other.close()
+    const before = await pixels(page)
+    await expect.poll(() => pixels(page), { timeout: 10_000 }).not.toBe(before)
+  }, 90_000)
+
+  test('says what to do where a device is not there, and goes on with another', async () => {
+    await page.locator('.device summary').click()
+    await page.getByRole('radio', { name: 'WebGPU' }).check({ force: true })
+    await page.locator('.trouble', { hasText: 'choose the device "cpu"' }).waitFor({ timeout: 30_000 })
+    await page.getByRole('radio', { name: 'Automatic' }).check({ force: true })
+    await page.locator('.trouble').waitFor({ state: 'detached' })
+    await page.keyboard.press('Escape')
+    expect(await framesPerSecond(page)).toBeGreaterThan(0)
+  }, 90_000)
+
+  test('says what to do where there is no webcam, or it is not allowed', async () => {
+    for (const [name, text] of [
+      ['NotFoundError', 'There is no webcam'],
+      ['NotAllowedError', 'The webcam is not allowed'],
+    ] as const) {
+      const context = await world.context()
+      await context.addInitScript((error) => {
+        navigator.mediaDevices.getUserMedia = () => Promise.reject(new DOMException('no', error))
+      }, name)
+      const alone = await world.open('animate', context)
+      await alone.getByRole('button', { name: 'Webcam' }).click()
+      await alone
+        .locator('.trouble, .message', { hasText: new RegExp(text, 'i') })
+        .first()
+        .waitFor()
+      await alone.getByRole('button', { name: 'Driven by puppet 3' }).click()
+      expect(await framesPerSecond(alone)).toBeGreaterThan(0)
+      await context.close()
+    }
+  }, 120_000)
+
+  test('a run that cannot be read is refused in words, and the page goes on', async () => {
+    await page
+      .locator('input[data-for="Open a run’s zip"]')
+      .setInputFiles({ name: 'a.zip', mimeType: 'application/zip', buffer: Buffer.from('no zip') })
+    await said(page, /not a zip that can be read/)
+    expect(await framesPerSecond(page)).toBeGreaterThan(0)
+  })
+
+  test('no page complains on its console', () => {
+    expect(world.complaints).toEqual([])
+  })
+})
+
+/** What a canvas shows, as text to compare. */
+function pixels(page: Page, name = 'The picture, moved'): Promise<string> {
+  return page
+    .getByRole('img', { name })
+    .first()
+    .evaluate((canvas) => (canvas as HTMLCanvasElement).toDataURL())
+}

@@ -1,0 +1,93 @@
+import { spawn } from 'node:child_process'
+import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { chromium, withoutChromium } from '../support/chromium.ts'
+import { makeRun, openWorld, said, type World } from './world.ts'
+
+/** Runs of the command line in a page: their curves as they grow, previews, settings, and what one does with them. */
+
+const title = chromium === undefined ? `runs: skipped, ${withoutChromium}` : 'the view Runs'
+describe.skipIf(chromium === undefined)(title, () => {
+  const runs = realpathSync(mkdtempSync(join(tmpdir(), 'pantin-runs-')))
+  let world: World
+  let page: Page
+  beforeAll(async () => {
+    mkdirSync(join(runs, 'saved'))
+    await makeRun(join(runs, 'first'))
+    await makeRun(join(runs, 'second'))
+    world = await openWorld({ runs: [runs], save: join(runs, 'saved') })
+    page = await world.open('runs')
+  }, 180_000)
+  afterAll(async () => {
+    await world?.remove()
+    rmSync(runs, { recursive: true, force: true })
+  })
+
+  test('shows curve, preview and settings of a run, and lays several over each other', async () => {
+    await page.getByRole('heading', { name: 'first' }).waitFor()
+    await page.locator('.preview img').waitFor()
+    expect(await page.getByRole('row', { name: 'model.size 32' }).count()).toBe(1)
+    await page.getByRole('checkbox', { name: 'Curve of second' }).check()
+    await page.getByRole('img', { name: 'Loss by step of 2 runs' }).waitFor()
+    await page.getByRole('button', { name: 'Look at second' }).click()
+    await page.getByRole('heading', { name: 'second' }).waitFor()
+  }, 60_000)
+
+  test('a run that begins to train while the page is open appears, and grows', async () => {
+    const script = `
+      const { train } = await import(${JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)})
+      await train('puppet:3,frames=8,size=64', { net: 'ficelle', batch: 1, device: 'cpu', steps: 100000, logEvery: 1, out: ${JSON.stringify(join(runs, 'live'))} })`
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'ignore' })
+    try {
+      const line = page.getByRole('listitem').filter({ hasText: 'live' })
+      await line.locator('[data-state=training]').waitFor({ timeout: 60_000 })
+      await page.getByRole('button', { name: 'Look at live' }).click()
+      const step = async () => Number(/step (\d+)/.exec((await line.textContent())!)![1])
+      await expect.poll(step, { timeout: 60_000 }).toBeGreaterThan(0)
+      const before = await step()
+      await expect.poll(step, { timeout: 60_000 }).toBeGreaterThan(before)
+    } finally {
+      child.kill('SIGKILL')
+    }
+  }, 180_000)
+
+  test('animates with a run of the command line', async () => {
+    await page.getByRole('button', { name: 'Look at first' }).click()
+    await page.getByRole('button', { name: 'Animate with it' }).click()
+    await page.locator('.speed[data-fps]').waitFor({ timeout: 60_000 })
+    expect(await page.locator('.trouble').count()).toBe(0)
+  }, 90_000)
+
+  test('the keypoints of two runs are shown side by side', async () => {
+    await page.getByRole('link', { name: 'Compare' }).click()
+    await page.getByLabel('Second run').selectOption({ label: 'second (hourglass, step 3)' })
+    await page.getByRole('button', { name: 'Play both' }).click()
+    for (const i of [0, 1]) {
+      await expect
+        .poll(() => page.locator('.pair figcaption').nth(i).textContent(), { timeout: 60_000 })
+        .toMatch(/ms/)
+    }
+    await page.getByRole('button', { name: 'Stop' }).click()
+  }, 120_000)
+
+  test('puts a run of this browser into the folder that was named for it', async () => {
+    await page.getByRole('link', { name: 'Runs' }).click()
+    await page.locator('input[data-for="Keep a run folder"]').setInputFiles(join(runs, 'second'))
+    await said(page, /second is kept/)
+    await page.getByRole('button', { name: 'Save second into' }).click()
+    await said(page, /second is in the folder/)
+  }, 60_000)
+
+  test('says so where the server has ended, and what to do', async () => {
+    await world.studio.close()
+    await page.locator('.trouble', { hasText: 'Pantin studio does not answer' }).waitFor({ timeout: 30_000 })
+  }, 60_000)
+
+  test('no page complains on its console', () => {
+    // The browser itself reports the server that is gone.
+    expect(world.complaints.filter((text) => !/ERR_CONNECTION/.test(text))).toEqual([])
+  })
+})

@@ -1,0 +1,183 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { unzipSync } from 'fflate'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { animate } from '../../src/animate/animate.ts'
+import { chromium, withoutChromium } from '../support/chromium.ts'
+import { makeRun, openWorld, said, type World } from './world.ts'
+
+/** Training in a page, as a visitor does it. */
+
+const title = chromium === undefined ? `train: skipped, ${withoutChromium}` : 'the view Train'
+describe.skipIf(chromium === undefined)(title, () => {
+  let world: World
+  let page: Page
+  beforeAll(async () => {
+    world = await openWorld()
+    page = await world.open('train')
+  }, 120_000)
+  afterAll(() => world?.remove())
+
+  test('30 steps lower the loss, over a reload, and the command line animates with the run', async () => {
+    await begin(page, 'me', 30)
+    const first = await lossAt(page, 1)
+    // It is saved every ten seconds.
+    await page
+      .locator('.numbers div', { hasText: 'saved at step' })
+      .locator('dd', { hasText: /\d/ })
+      .waitFor({
+        timeout: 120_000,
+      })
+    await page.reload()
+    await page.getByRole('button', { name: 'Go on with me' }).click()
+    await page.locator('.state[data-state=finished]').waitFor({ timeout: 200_000 })
+    expect(await number(page, 'step')).toBe('30 of 30')
+    expect(Number(await number(page, 'loss'))).toBeLessThan(0.8 * first)
+    expect(await page.locator('.preview img').getAttribute('alt')).toMatch(/step 30/)
+
+    const [zip] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name: 'Download the run' }).click(),
+    ])
+    expect(zip.suggestedFilename()).toBe('me.zip')
+    const folder = unpack(await zip.path(), join(world.folder, 'unpacked'))
+    const losses = readFileSync(join(folder, 'metrics.jsonl'), 'utf8').trim().split('\n')
+    expect(JSON.parse(losses.at(-1)!)).toMatchObject({ step: 30 })
+    const out = join(world.folder, 'moved.mp4')
+    const driving = 'puppet:3,frames=3,size=64'
+    const moved = await animate(folder, { source: 'puppet:5,size=64', driving, out, device: 'cpu' })
+    expect(moved.frames).toBe(3)
+
+    await page.getByRole('button', { name: 'Animate with it' }).click()
+    await page.locator('.speed[data-fps]').waitFor({ timeout: 60_000 })
+    expect(await page.getByLabel('Run', { exact: true }).inputValue()).toBe('stored:me')
+  }, 400_000)
+
+  test('pauses and goes on; another tab may not train the same run, and may train another', async () => {
+    await page.goto(page.url().replace(/#.*/, '#/train'))
+    await page.getByRole('button', { name: 'Train another' }).click()
+    await begin(page, 'two', 100_000)
+    await lossAt(page, 1)
+
+    const other = await world.open('train', page.context())
+    await other.getByRole('button', { name: 'Go on with two' }).click()
+    await other.locator('.trouble', { hasText: 'This run is in use' }).waitFor()
+    await other.getByRole('button', { name: 'Train another' }).click()
+    await other.close()
+
+    await page.getByRole('button', { name: 'Pause', exact: true }).click()
+    await page.locator('.state[data-state=paused]').waitFor({ timeout: 60_000 })
+    const paused = parseInt(await number(page, 'saved at step'), 10)
+    await page.getByRole('button', { name: 'Go on', exact: true }).click()
+    const next = await lossStep(page)
+    expect(next).toBeGreaterThan(paused)
+
+    // It goes on while another view is shown, and in a tab that nobody sees.
+    await page.getByRole('link', { name: 'Runs' }).click()
+    const front = await page.context().newPage()
+    await front.bringToFront()
+    await front.waitForTimeout(5000)
+    await front.close()
+    await page.getByRole('link', { name: 'Train' }).click()
+    expect(await lossStep(page)).toBeGreaterThan(next)
+    await page.getByRole('button', { name: 'Pause', exact: true }).click()
+    await page.locator('.state[data-state=paused]').waitFor({ timeout: 60_000 })
+    await page.getByRole('button', { name: 'Train another' }).click()
+  }, 300_000)
+
+  test('where storage is full it says so, and the run can still be taken away', async () => {
+    const session = await page.context().newCDPSession(page)
+    const origin = new URL(page.url()).origin
+    const usage = await page.evaluate(async () => (await navigator.storage.estimate()).usage!)
+    await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: usage + 2_000_000 })
+    await begin(page, 'full', 3)
+    await said(page, /full/)
+    await page.locator('.state[data-state=finished]').waitFor({ timeout: 120_000 })
+    await session.send('Storage.overrideQuotaForOrigin', { origin })
+    const [zip] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name: 'Download the run' }).click(),
+    ])
+    unpack(await zip.path(), join(world.folder, 'full'))
+    await page.getByRole('link', { name: 'Runs' }).click()
+    await page.getByRole('button', { name: 'Download me' }).waitFor()
+  }, 200_000)
+
+  test('a webcam is recorded into a clip', async () => {
+    await page.getByRole('link', { name: 'Train' }).click()
+    await page.getByRole('button', { name: 'Train another' }).click()
+    await page.getByRole('button', { name: 'Record the webcam' }).click()
+    await page.waitForTimeout(3000)
+    await page.getByRole('button', { name: /^Stop/ }).click()
+    await page.getByText('webcam 1').waitFor()
+    await page.getByRole('button', { name: 'Remove webcam 1' }).click()
+  }, 60_000)
+
+  test('a run folder of the command line opens, is kept, and is removed when one says so twice', async () => {
+    const folder = join(world.folder, 'from-node')
+    await makeRun(folder)
+    await page.getByRole('link', { name: 'Runs' }).click()
+    await page.locator('input[data-for="Keep a run folder"]').setInputFiles(folder)
+    await said(page, /from-node is kept/)
+    await page.getByRole('button', { name: 'Animate with from-node' }).click()
+    await page.locator('.speed[data-fps]').waitFor({ timeout: 60_000 })
+    await page.getByRole('link', { name: 'Runs' }).click()
+    await page.getByRole('button', { name: 'Remove from-node', exact: true }).click()
+    await page.getByRole('button', { name: 'Remove from-node for good' }).click()
+    await page.getByRole('button', { name: 'Animate with from-node' }).waitFor({ state: 'detached' })
+  }, 120_000)
+
+  test('no page complains on its console', () => {
+    expect(world.complaints).toEqual([])
+  })
+})
+
+/** Fills the form: a puppet, the lightest settings. */
+async function begin(page: Page, name: string, steps: number): Promise<void> {
+  const form = page.locator('.train-form')
+  await form.waitFor()
+  if ((await form.getByRole('button', { name: 'Remove puppet 1' }).count()) === 0) {
+    await form.getByRole('button', { name: 'Puppet 1', exact: true }).click()
+  }
+  await form.getByText('More settings').click()
+  await form.getByLabel('Name of the run').fill(name)
+  for (const [label, value] of [
+    ['Keypoints', 4],
+    ['Frame pairs a step', 1],
+    ['Steps (0: minutes decide)', steps],
+  ] as const) {
+    await form.getByLabel(label).fill(String(value))
+    await form.getByLabel(label).blur()
+  }
+  await form.getByRole('button', { name: 'Start training' }).click()
+}
+
+const number = async (page: Page, name: string): Promise<string> =>
+  (await page
+    .locator('.numbers div', { has: page.getByText(name, { exact: true }) })
+    .locator('dd')
+    .textContent())!
+
+/** The loss that is shown, from a step on. */
+async function lossAt(page: Page, step: number): Promise<number> {
+  await expect
+    .poll(async () => Number.parseInt(await number(page, 'step'), 10), { timeout: 120_000 })
+    .toBeGreaterThanOrEqual(step)
+  return Number(await number(page, 'loss'))
+}
+
+async function lossStep(page: Page): Promise<number> {
+  await lossAt(page, 1)
+  return Number.parseInt(await number(page, 'step'), 10)
+}
+
+/** Unpacks a zip of one folder. @returns that folder's path */
+function unpack(zip: string, into: string): string {
+  const entries = Object.entries(unzipSync(readFileSync(zip)))
+  for (const [path, data] of entries) {
+    mkdirSync(dirname(join(into, path)), { recursive: true })
+    writeFileSync(join(into, path), data)
+  }
+  return join(into, entries[0]![0].split('/')[0]!)
+}

@@ -1,0 +1,179 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { chromium, withoutChromium } from '../support/chromium.ts'
+import { openWorld, scriptOf, shiftsOf, type World } from './world.ts'
+
+/** Every view in a real browser: it comes soon, moves nothing, fits, and can be read and reached by everybody. */
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const views = ['animate', 'train', 'compare', 'runs'] as const
+
+const title =
+  chromium === undefined ? `the studio's views: skipped, ${withoutChromium}` : "the studio's views"
+describe.skipIf(chromium === undefined)(title, () => {
+  let world: World
+  beforeAll(async () => {
+    world = await openWorld()
+  }, 120_000)
+  afterAll(() => world?.remove())
+
+  test.each(['light', 'dark'] as const)(
+    'axe finds nothing serious in any view (%s), at two widths',
+    async (colorScheme) => {
+      // The page's policy forbids scripts that are not its own.
+      const context = await world.context({ colorScheme, bypassCSP: true })
+      const page = await world.open('animate', context)
+      await page.addScriptTag({ content: axe })
+      for (const view of views) {
+        await show(page, view)
+        for (const width of [1280, 360]) {
+          await page.setViewportSize({ width, height: 800 })
+          const found = await page.evaluate(async () => {
+            type Result = { id: string; impact: string; nodes: { html: string; failureSummary: string }[] }
+            const { axe } = globalThis as unknown as { axe: { run(): Promise<{ violations: Result[] }> } }
+            const { violations } = await axe.run()
+            return violations.map(({ id, impact, nodes }) => ({
+              id,
+              impact,
+              where: nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`),
+            }))
+          })
+          const grave = found.filter(({ impact }) => impact === 'serious' || impact === 'critical')
+          expect(grave, `${view} at ${width}`).toEqual([])
+          const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
+          expect(overflow, `${view} at ${width} scrolls sideways`).toBeLessThanOrEqual(0)
+        }
+      }
+      await context.close()
+    },
+    180_000,
+  )
+
+  test('nothing moves while a view loads', async () => {
+    for (const view of views) {
+      const page = await world.open(view)
+      await page.locator('h1').waitFor({ state: 'attached' })
+      if (view === 'animate') await page.locator('.speed[data-fps]').waitFor({ timeout: 60_000 })
+      else await page.waitForTimeout(2500)
+      expect(await shiftsOf(page), view).toBeLessThan(0.02)
+      await page.close()
+    }
+  }, 120_000)
+
+  test('the first view is there soon, its script is small, and the runtime is loaded when it is needed', async () => {
+    const script = scriptOf(world.site)
+    expect(script.compressed).toBeLessThan(200_000)
+    const page = await world.open('runs')
+    await page.getByRole('heading', { name: 'In this browser' }).waitFor()
+    const paint = await page.evaluate(
+      () => performance.getEntriesByName('first-contentful-paint')[0]?.startTime,
+    )
+    process.stdout.write(
+      `first view after ${Math.round(paint!)} ms; script ${script.compressed} bytes compressed\n`,
+    )
+    const loaded = await page.evaluate(() => performance.getEntriesByType('resource').map(({ name }) => name))
+    expect(loaded.filter((name) => name.includes('/ort/'))).toEqual([])
+    await page.close()
+  })
+
+  test('the token leaves the address, and survives a reload', async () => {
+    const page = await world.open('runs')
+    await page.getByText('No runs yet').waitFor()
+    expect(page.url()).not.toContain(world.studio.token)
+    await page.reload()
+    await page.getByText('No runs yet').waitFor()
+    await page.close()
+  })
+
+  test('all is reached by keys', async () => {
+    const page = await world.open('train')
+    await page.keyboard.press('Tab')
+    expect(await focused(page)).toBe('Skip to the view')
+    await page.keyboard.press('Enter')
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe('main')
+    await page.keyboard.press('Tab')
+    expect(await focused(page)).toBe('Choose videos')
+
+    await page.locator('.device summary').focus()
+    await page.keyboard.press('Enter')
+    await page.keyboard.press('Tab')
+    await page.keyboard.press('ArrowRight')
+    expect(await page.getByRole('radio', { name: 'WASM' }).isChecked()).toBe(true)
+    await page.keyboard.press('Escape')
+    expect(await page.getByRole('radio', { name: 'WASM' }).isVisible()).toBe(false)
+    await page.close()
+  })
+
+  test('colours are the system’s, or those that one chooses', async () => {
+    const context = await world.context({ colorScheme: 'light' })
+    const page = await world.open('train', context)
+    const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor)
+    const light = await paper()
+    await page.getByRole('button', { name: 'change to light' }).click()
+    await page.getByRole('button', { name: 'change to dark' }).click()
+    const dark = await paper()
+    expect(dark).not.toBe(light)
+    await page.reload()
+    expect(await paper()).toBe(dark)
+    await context.close()
+  })
+
+  test('the zoo is counted, sorted and drawn down to its blocks', async () => {
+    const page = await world.open('compare')
+    await page.getByText(/^\d+ networks$/).waitFor({ timeout: 90_000 })
+    await page.getByRole('button', { name: 'Params' }).click()
+    const params = await page.locator('.zoo tbody td:nth-of-type(2)').allTextContents()
+    const counts = params.map(countOf)
+    expect(counts.length).toBeGreaterThan(12)
+    expect(counts).toEqual([...counts].sort((a, b) => a - b))
+    await page.getByRole('button', { name: 'Params' }).click()
+    const falling = (await page.locator('.zoo tbody td:nth-of-type(2)').allTextContents()).map(countOf)
+    expect(falling).toEqual([...counts].reverse())
+
+    await page.locator('.zoo').getByRole('button', { name: 'LEDNet', exact: true }).click()
+    await page.getByRole('heading', { name: 'LEDNet', exact: true }).waitFor()
+    const second = page.getByRole('button', { name: /^Stage 2:/ })
+    await second.focus()
+    await page.keyboard.press('Enter')
+    expect(await second.getAttribute('aria-pressed')).toBe('true')
+    const block = page.locator('.blocks li').first()
+    expect(await block.textContent()).toMatch(/conv.*parameters.*MACs.*sees \d+ px/)
+    await page.close()
+  }, 120_000)
+
+  test('latency is measured here, and can be cancelled', async () => {
+    const page = await world.open('compare')
+    const measure = page.getByRole('button', { name: 'Measure on this device' })
+    await measure.click()
+    await page.waitForFunction(
+      () =>
+        [...document.querySelectorAll('.zoo tbody td:last-child')].some((cell) => cell.textContent !== '-'),
+      undefined,
+      { timeout: 90_000 },
+    )
+    await page.getByRole('button', { name: 'Cancel' }).click()
+    await page.getByRole('button', { name: 'Measure again' }).waitFor()
+    expect(await page.locator('.trouble').count()).toBe(0)
+    await page.close()
+  }, 120_000)
+
+  test('no page complains on its console', () => {
+    expect(world.complaints).toEqual([])
+  })
+})
+
+async function show(page: Page, view: string): Promise<void> {
+  await page.evaluate((name) => {
+    location.hash = `#/${name}`
+  }, view)
+  await page.waitForTimeout(1000)
+}
+
+const focused = (page: Page) => page.evaluate(() => document.activeElement?.textContent)
+
+function countOf(text: string): number {
+  const [, digits, unit = ''] = /^([\d.]+) ?([kMG]?)$/.exec(text)!
+  return Number(digits) * { '': 1, k: 1e3, M: 1e6, G: 1e9 }[unit]!
+}

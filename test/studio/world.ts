@@ -1,0 +1,128 @@
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Browser, type BrowserContext, chromium as driver, type Page } from 'playwright-core'
+import sharp from 'sharp'
+import { build } from 'vite'
+import { openClip } from '../../src/media/index.ts'
+import { type Studio, type StudioOptions, startStudio } from '../../src/server/server.ts'
+import { train } from '../../src/train/train.ts'
+import { chromium } from '../support/chromium.ts'
+import { tinyModel } from '../train/tiny.ts'
+
+/** The studio as `pantin studio` serves it, in a browser whose webcam shows a puppet. */
+export interface World {
+  readonly folder: string
+  /** The built pages. */
+  readonly site: string
+  readonly studio: Studio
+  /** What pages wrote to their consoles as errors, or threw. */
+  readonly complaints: string[]
+  readonly browser: Browser
+  context(options?: Parameters<Browser['newContext']>[0]): Promise<BrowserContext>
+  /** Opens a view, such as `train`. Its shifts of layout are counted. */
+  open(view: string, context?: BrowserContext): Promise<Page>
+  remove(): Promise<void>
+}
+
+export async function openWorld(options: StudioOptions = {}): Promise<World> {
+  const folder = mkdtempSync(join(tmpdir(), 'pantin-app-'))
+  const site = join(folder, 'site')
+  await build({
+    configFile: 'studio/vite.config.ts',
+    mode: 'source',
+    logLevel: 'error',
+    build: { outDir: site, emptyOutDir: true },
+  })
+  const builtIn = join(site, 'runs/puppets')
+  if (!existsSync(join(builtIn, 'weights.safetensors'))) await makeRun(builtIn)
+  const webcam = join(folder, 'webcam.mjpeg')
+  await filmPuppet(webcam)
+  const studio = await startStudio({ site, port: 0, ...options })
+  const browser = await driver.launch({
+    executablePath: chromium!,
+    args: [
+      ...['--no-sandbox', '--disable-gpu'],
+      ...['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'],
+      `--use-file-for-fake-video-capture=${webcam}`,
+    ],
+  })
+  const complaints: string[] = []
+  let own: Promise<BrowserContext> | undefined
+  const context = (more: Parameters<Browser['newContext']>[0] = {}) =>
+    browser.newContext({ permissions: ['camera'], acceptDownloads: true, ...more })
+  return {
+    ...{ folder, site, studio, complaints, browser, context },
+    async open(view, given) {
+      own ??= context()
+      const page = await (given ?? (await own)).newPage()
+      page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
+      page.on('pageerror', (error) => complaints.push(error.stack ?? error.message))
+      await page.addInitScript(countShifts)
+      await page.goto(`http://127.0.0.1:${studio.port}/#/${view}?token=${studio.token}`)
+      return page
+    },
+    async remove() {
+      await browser.close()
+      await studio.close()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** The shortest training of the smallest model there is. */
+export async function makeRun(path: string): Promise<void> {
+  const options = { model: tinyModel(), batch: 1, device: 'cpu', logEvery: 1, steps: 3 } as const
+  await train('puppet:3,frames=8,size=32', { ...options, out: path })
+}
+
+/** A puppet as motion JPEG, which the browser plays as a webcam. */
+async function filmPuppet(path: string): Promise<void> {
+  const clip = await openClip('puppet:3,frames=10,size=128')
+  const pictures: Buffer[] = []
+  for await (const { width, height, data } of clip.frames()) {
+    const pixels = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
+    pictures.push(
+      await sharp(pixels, { raw: { width, height, channels: 3 } })
+        .jpeg()
+        .toBuffer(),
+    )
+  }
+  await clip.close()
+  writeFileSync(path, Buffer.concat(pictures))
+}
+
+/** Runs in pages: sums shifts of layout that no input caused. */
+function countShifts(): void {
+  const page = globalThis as { shifts?: number }
+  page.shifts = 0
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries() as (PerformanceEntry & {
+      value: number
+      hadRecentInput: boolean
+    })[]) {
+      if (!entry.hadRecentInput) page.shifts! += entry.value
+    }
+  }).observe({ type: 'layout-shift', buffered: true })
+}
+
+export const shiftsOf = (page: Page): Promise<number> =>
+  page.evaluate(() => (globalThis as { shifts?: number }).shifts ?? Number.NaN)
+
+/** Waits for a message of the page, such as that something was saved. */
+export async function said(page: Page, text: RegExp): Promise<void> {
+  await page.locator('.message', { hasText: text }).first().waitFor()
+}
+
+/** Frames a second as the view Animate shows them, once it does. */
+export async function framesPerSecond(page: Page): Promise<number> {
+  const shown = page.locator('.speed[data-fps]')
+  await shown.waitFor({ timeout: 60_000 })
+  return Number(await shown.getAttribute('data-fps'))
+}
+
+/** The page's own script, as the server sends it. */
+export function scriptOf(site: string): { readonly name: string; readonly compressed: number } {
+  const name = readdirSync(join(site, 'assets')).find((file) => file.endsWith('.js'))!
+  return { name, compressed: readFileSync(join(site, 'assets', `${name}.gz`)).length }
+}
