@@ -9,7 +9,7 @@ const columns: readonly { readonly key: Column; readonly label: string }[] = [
   { key: 'year', label: 'Year' },
   { key: 'params', label: 'Params' },
   { key: 'macs', label: 'MACs' },
-  { key: 'activationBytes', label: 'Activations' },
+  { key: 'activationBytes', label: 'Memory' },
   { key: 'receptiveField', label: 'Sees' },
   { key: 'ms', label: 'ms' },
 ]
