@@ -26,9 +26,10 @@ const types = {
 
 const server = createServer(async (request, response) => {
   // One folder and one plain name: nothing leads out of the folders.
-  const [, folder = '', name] = /^\/(?:(pantin|ort|run)\/)?([\w-][\w.-]*)?$/.exec(request.url) ?? []
+  const asked = /^\/(?:(pantin|ort|run)\/)?([\w-][\w.-]*)?$/.exec(request.url)
   try {
-    const path = join(folders[folder], name ?? 'index.html')
+    const [, folder = '', name = 'index.html'] = asked
+    const path = join(folders[folder], name)
     const content = await readFile(path)
     response.writeHead(200, {
       'Content-Type': types[extname(path)] ?? 'application/octet-stream',

@@ -92,6 +92,16 @@ export async function connected<T>(
   }
 }
 
+/** Work that is given up when the signal aborts; whoever opened the worker then ends it. @throws its reason */
+export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+    if (signal.aborted) reject(signal.reason)
+  })
+  return Promise.race([work, aborted])
+}
+
 /** The part of a place that a worker is told, its address as the page means it. */
 export function sentPlace({ runtimeFolder, device, threads }: WebPlace): SentPlace {
   return {

@@ -1,4 +1,4 @@
-import { connected, sentPlace } from './connection.ts'
+import { connected, sentPlace, unlessAborted } from './connection.ts'
 import type { NetworkFacts, NetworkProfile, NetworkTime, TimeOptions, WorkerPlace } from './types.ts'
 
 /** What networks are and cost. The zoo is large, so a worker has it, and not the page. */
@@ -31,17 +31,11 @@ export function profileNetwork(
 export function timeNetwork(name: string, options: TimeOptions): Promise<NetworkTime> {
   const { rounds = 15, signal, onRound } = options
   return once(options, async (connection) => {
-    signal?.throwIfAborted()
     connection.onEvent = (event) => {
       if (event.kind === 'round') onRound?.(event.done, event.total)
     }
-    const aborted = new Promise<never>((_, reject) => {
-      signal?.addEventListener('abort', () => reject(signal.reason), { once: true })
-    })
-    return Promise.race([
-      connection.call('timeNetwork', { name, rounds, place: sentPlace(options) }),
-      aborted,
-    ])
+    const place = sentPlace(options)
+    return unlessAborted(connection.call('timeNetwork', { name, rounds, place }), signal)
   })
 }
 

@@ -14,8 +14,9 @@ export const storedRuns = {
     const runs = await runsFolder()
     const found: StoredRun[] = []
     for await (const name of runs.keys()) {
-      const run = await describe(name).catch(() => undefined)
-      if (run !== undefined) found.push(run)
+      const run = await describe(name).catch(() => 'damaged' as const)
+      if (run === undefined) await tidy(name)
+      else if (run !== 'damaged') found.push(run)
     }
     return found.sort((a, b) => b.modified - a.modified)
   },
@@ -60,6 +61,17 @@ export const storedRuns = {
     })
     await openRun(await filesOf((await StoredFolder.ofRun(name))!), { name })
   },
+}
+
+/** Removes what is no run and will be none: a page ended while it read clips. */
+async function tidy(name: string): Promise<void> {
+  const remove = async () => {
+    // In the meantime it may have become one.
+    if ((await (await StoredFolder.ofRun(name))?.read(configFile)) !== undefined) return
+    await (await runsFolder()).removeEntry(name, { recursive: true })
+  }
+  // Where it is in use it is in the making; what cannot be removed now is removed another time.
+  await withRunLock(name, remove).catch(() => {})
 }
 
 /** A run's files, each as it is now; of pictures of training that goes on meanwhile, none is torn. */

@@ -1,4 +1,4 @@
-import { type Connection, connected, sentPlace } from './connection.ts'
+import { type Connection, connected, sentPlace, unlessAborted } from './connection.ts'
 import { runOf } from './run.ts'
 import { checkRunName } from './storage.ts'
 import type { TrainEvent, TrainPlace, TrainSettings, WebRun } from './types.ts'
@@ -31,7 +31,8 @@ export class Trainer {
    * Begins a run. Resolves when training begins: the clips are read, and can go.
    *
    * @param clips video files, or puppets (`puppet:7`)
-   * @throws InputError for settings or clips that cannot be used, and for a name that is taken or in use.
+   * @throws InputError for settings or clips that cannot be used, and for a name that is taken or in use. The signal's
+   * reason, if it is aborted meanwhile.
    */
   static start(
     clips: readonly (Blob | string)[],
@@ -82,7 +83,7 @@ export class Trainer {
         }
         if (event.kind === 'train') place.onEvent(event.event)
       }
-      await ask(connection)
+      await unlessAborted(ask(connection), place.signal)
       return new Trainer(name, connection)
     })
   }

@@ -210,6 +210,8 @@ export type TrainEvent =
   | { readonly kind: 'failed'; readonly message: string; readonly remedy?: string }
 
 export interface TrainPlace extends WebPlace {
+  /** Gives up a run that has not begun, while clips are read. Later, pause it. */
+  readonly signal?: AbortSignal
   onEvent(event: TrainEvent): void
 }
 

@@ -63,7 +63,9 @@ describe.skipIf(chromium === undefined)(title, () => {
 
   test('the keypoints of two runs are shown side by side', async () => {
     await page.getByRole('link', { name: 'Compare' }).click()
-    await page.getByLabel('Second run').selectOption({ label: 'second (hourglass, step 3)' })
+    await page
+      .getByRole('combobox', { name: 'Second run' })
+      .selectOption({ label: 'second (hourglass, step 3)' })
     await page.getByRole('button', { name: 'Play both' }).click()
     for (const i of [0, 1]) {
       await expect

@@ -51,7 +51,7 @@ describe.skipIf(chromium === undefined)(title, () => {
 
     await page.getByRole('button', { name: 'Animate with it' }).click()
     await page.locator('.speed[data-fps]').waitFor({ timeout: 60_000 })
-    expect(await page.getByLabel('Run', { exact: true }).inputValue()).toBe('stored:me')
+    expect(await page.getByRole('combobox', { name: 'Run', exact: true }).inputValue()).toBe('stored:me')
   }, 400_000)
 
   test('pauses and goes on; another tab may not train the same run, and may train another', async () => {

@@ -137,7 +137,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     const second = page.getByRole('button', { name: /^Stage 2:/ })
     await second.focus()
     await page.keyboard.press('Enter')
-    expect(await second.getAttribute('aria-pressed')).toBe('true')
+    await expect.poll(() => second.getAttribute('aria-pressed')).toBe('true')
     const block = page.locator('.blocks li').first()
     expect(await block.textContent()).toMatch(/conv.*parameters.*MACs.*sees \d+ px/)
     await page.close()

@@ -224,6 +224,32 @@ describe.skipIf(chromium === undefined)(title, () => {
     expect(metadata.get('step')).toBe('30')
   }, 120_000)
 
+  test('reading clips can be given up, and leaves nothing', async () => {
+    const { said, names } = await inPage<{ said: string; names: string[] }>(
+      page,
+      `
+      const stop = new AbortController()
+      const onEvent = ({ kind }) => kind === 'decode' && stop.abort()
+      const clips = ['puppet:3,frames=2000,size=48']
+      const said = await pantin.Trainer.start(clips, input, { ...place, name: 'stopped', signal: stop.signal, onEvent }).then(() => 'done', ({ name }) => name)
+      const root = await (await (await navigator.storage.getDirectory()).getDirectoryHandle('pantin')).getDirectoryHandle('runs')
+      const names = []
+      // The browser frees the lock of the worker that was ended when it gets to it.
+      for (let tries = 0; tries < 50; tries++) {
+        await pantin.storedRuns.list()
+        names.length = 0
+        for await (const name of root.keys()) names.push(name)
+        if (!names.includes('stopped')) break
+        await new Promise((resolve) => setTimeout(resolve, 100))
+      }
+      return { said, names }
+      `,
+      settings,
+    )
+    expect(said).toBe('AbortError')
+    expect(names).not.toContain('stopped')
+  }, 60_000)
+
   test('what cannot be trained is refused with the reason', async () => {
     const said = await inPage<string[]>(
       page,

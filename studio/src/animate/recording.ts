@@ -48,11 +48,6 @@ export class Take {
     download(film, `pantin.${this.recorder.format}`)
     say(`Recorded ${this.recorder.format}, ${Math.round(film.size / 1024)} kB.`)
   }
-
-  cancel(): void {
-    recordedSeconds.value = undefined
-    this.recorder.cancel()
-  }
 }
 
 /** Saves what a canvas shows as a PNG. */

@@ -1,5 +1,6 @@
 import { Animator, type WebPlace, type WebRun } from 'pantin/web'
 import { type Driving, type DrivingChoice, openDriving } from '../core/driving.ts'
+import { complain } from '../core/messages.ts'
 import { drawOverlay } from '../core/overlay.ts'
 import { drawSquare, puppetFilm } from '../core/pictures.ts'
 import { showComputing } from '../core/place.ts'
@@ -72,6 +73,9 @@ export class Session {
         state.trouble.value = troubleOf(error)
         state.status.value = 'failed'
         this.close()
+        // What was recorded until now is kept.
+        await this.take?.finish().catch(complain)
+        this.take = undefined
       }
     }
   }

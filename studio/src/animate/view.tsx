@@ -1,6 +1,6 @@
 import { useSignal, useSignalEffect } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
-import { complain } from '../core/messages.ts'
+import { complain, say } from '../core/messages.ts'
 import { place } from '../core/place.ts'
 import { chosenRun, loadRun } from '../core/runs.ts'
 import { troubleOf } from '../core/trouble.ts'
@@ -45,6 +45,7 @@ export function AnimateView() {
       session.value = own
       state.status.value = 'running'
       await own.run()
+      if (!isOver) session.value = undefined
     }
     open().catch((error) => {
       if (isOver) return
@@ -55,7 +56,8 @@ export function AnimateView() {
     return () => {
       isOver = true
       session.value = undefined
-      own?.take?.cancel()
+      // What was recorded until now is kept.
+      own?.take?.finish().catch(complain)
       own?.close()
     }
   })
@@ -68,6 +70,16 @@ export function AnimateView() {
   }
   useEffect(() => state.picture.subscribe((choice) => change((own) => own.setPicture(choice))), [])
   useEffect(() => state.driving.subscribe((choice) => change((own) => own.setDriving(choice))), [])
+
+  useEffect(() => {
+    let rested = false
+    const tell = () => {
+      if (document.hidden) rested = state.status.peek() === 'running'
+      else if (rested) say('The animation rested while this tab was out of sight.')
+    }
+    document.addEventListener('visibilitychange', tell)
+    return () => document.removeEventListener('visibilitychange', tell)
+  }, [])
 
   const toggle = () => {
     if (state.status.value === 'running') session.value?.pause()

@@ -36,7 +36,7 @@ export function DiagramFigure({ title, diagram, chosen, onChoose }: DiagramFigur
           <g
             key={`${stage.kind} ${box.x}`}
             role="button"
-            tabIndex={0}
+            tabindex={0}
             aria-pressed={index === chosen}
             aria-label={`Stage ${index}: ${stageText(stage)}`}
             class={`stage-box ${stage.kind} ${stage.part ?? ''} ${index === chosen ? 'chosen' : ''}`}

@@ -67,7 +67,7 @@ export function ParetoPlot({ rows }: { readonly rows: readonly Row[] }) {
           <g
             key={spot.name}
             role="button"
-            tabIndex={0}
+            tabindex={0}
             aria-pressed={spot.name === chosen.value}
             aria-label={`${spot.title}: ${short(spot.x)}, ${short(spot.y)}${best.has(spot.name) ? ', on the front' : ''}`}
             class={`spot ${best.has(spot.name) ? 'best' : ''} ${spot.name === chosen.value ? 'chosen' : ''}`}

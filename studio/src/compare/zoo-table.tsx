@@ -9,14 +9,14 @@ const columns: readonly { readonly key: Column; readonly label: string }[] = [
   { key: 'year', label: 'Year' },
   { key: 'params', label: 'Params' },
   { key: 'macs', label: 'MACs' },
-  { key: 'activationBytes', label: 'Activations' },
+  { key: 'activationBytes', label: 'Memory' },
   { key: 'receptiveField', label: 'Sees' },
   { key: 'ms', label: 'ms' },
 ]
 
 /** The zoo, sortable by every column. */
 export function ZooTable({ rows }: { readonly rows: readonly Row[] }) {
-  const by = useSignal<Column>('macs')
+  const by = useSignal<Column>('title')
   const falls = useSignal(false)
   const sorted = [...rows].sort(
     (a, b) => (falls.value ? -1 : 1) * compare(a[by.value], b[by.value], falls.value),
@@ -27,7 +27,7 @@ export function ZooTable({ rows }: { readonly rows: readonly Row[] }) {
   }
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reached by keys
-    <section class="scroll" tabIndex={0} aria-label="Networks, as a table that scrolls">
+    <section class="scroll zoo-box" tabIndex={0} aria-label="Networks, as a table that scrolls">
       <table class="zoo">
         <caption class="unseen">Keypoint detectors at 64 x 64, by network</caption>
         <thead>
