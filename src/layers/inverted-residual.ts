@@ -60,7 +60,7 @@ export const invertedResidualBlock: Block = {
   name: 'inverted-residual',
   title: 'Inverted residual',
   file: 'inverted-residual.ts',
-  usedBy: ['laednet-s', 'laednet-m', 'laednet-l'],
+  usedBy: ['laednet-s', 'laednet-m', 'laednet-l', 'ficelle'],
   examples: [
     {
       label: '24 channels, expansion 6',
