@@ -168,7 +168,7 @@ async function show(page: Page, view: string): Promise<void> {
   await page.evaluate((name) => {
     location.hash = `#/${name}`
   }, view)
-  await page.waitForTimeout(1000)
+  await page.waitForTimeout(2500)
 }
 
 const focused = (page: Page) => page.evaluate(() => document.activeElement?.textContent)
