@@ -168,7 +168,8 @@ async function show(page: Page, view: string): Promise<void> {
   await page.evaluate((name) => {
     location.hash = `#/${name}`
   }, view)
-  await page.waitForTimeout(2500)
+  if (view === 'compare') await page.locator('.diagram').waitFor({ timeout: 30_000 })
+  await page.waitForTimeout(1000)
 }
 
 const focused = (page: Page) => page.evaluate(() => document.activeElement?.textContent)

@@ -52,7 +52,7 @@ export function DiagramFigure({ title, diagram, chosen, onChoose }: DiagramFigur
             <rect {...box} rx={3} />
           </g>
         ))}
-        {/* What the labels of the stages say is not read twice. */}
+        {/* biome-ignore lint/a11y/noAriaHiddenOnFocusable: a group of SVG takes no focus; what it says is in the labels */}
         <g class="sizes" aria-hidden="true">
           {boxes.map(({ stage, index, ...box }) => (
             <g key={index}>
