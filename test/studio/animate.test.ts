@@ -143,6 +143,35 @@ describe.skipIf(chromium === undefined)(title, () => {
     }
   }, 120_000)
 
+  test('tells of a GPU that the library lost, and goes on', async () => {
+    const context = await world.context()
+    // The worker's own word for it; test/web/gpu.test.ts loses a real one.
+    await context.addInitScript(() => {
+      const all: Worker[] = []
+      const Own = globalThis.Worker
+      globalThis.Worker = class extends Own {
+        constructor(...given: ConstructorParameters<typeof Own>) {
+          super(...given)
+          all.push(this)
+        }
+      }
+      Object.assign(globalThis, { workersOfPage: all })
+    })
+    const alone = await world.open('animate', context)
+    await framesPerSecond(alone)
+    await alone.evaluate(() => {
+      const notice = { kind: 'device-lost', message: 'The GPU was lost; the work goes on on the CPU.' }
+      const { workersOfPage } = globalThis as unknown as { workersOfPage: Worker[] }
+      for (const worker of workersOfPage) {
+        worker.dispatchEvent(new MessageEvent('message', { data: { event: { kind: 'notice', notice } } }))
+      }
+    })
+    await said(alone, /The GPU was lost/)
+    const before = await pixels(alone)
+    await expect.poll(() => pixels(alone), { timeout: 10_000 }).not.toBe(before)
+    await context.close()
+  }, 90_000)
+
   test('a run that cannot be read is refused in words, and the page goes on', async () => {
     await page
       .locator('input[data-for="Open a run’s zip"]')

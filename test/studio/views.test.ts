@@ -168,6 +168,7 @@ async function show(page: Page, view: string): Promise<void> {
   await page.evaluate((name) => {
     location.hash = `#/${name}`
   }, view)
+  if (view === 'compare') await page.locator('.diagram').waitFor({ timeout: 30_000 })
   await page.waitForTimeout(1000)
 }
 

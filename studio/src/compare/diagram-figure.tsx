@@ -50,14 +50,21 @@ export function DiagramFigure({ title, diagram, chosen, onChoose }: DiagramFigur
             }}
           >
             <rect {...box} rx={3} />
-            <text x={box.x + box.width / 2} y={box.y + box.height + 16} text-anchor="middle">
-              {stage.kind === 'readout' ? 'out' : stage.shape[0]}
-            </text>
-            <text class="quiet" x={box.x + box.width / 2} y={box.y + box.height + 31} text-anchor="middle">
-              {stage.kind === 'readout' ? '' : stage.shape[1]}
-            </text>
           </g>
         ))}
+        {/* biome-ignore lint/a11y/noAriaHiddenOnFocusable: a group of SVG takes no focus; what it says is in the labels */}
+        <g class="sizes" aria-hidden="true">
+          {boxes.map(({ stage, index, ...box }) => (
+            <g key={index}>
+              <text x={box.x + box.width / 2} y={box.y + box.height + 16} text-anchor="middle">
+                {stage.kind === 'readout' ? 'out' : stage.shape[0]}
+              </text>
+              <text class="quiet" x={box.x + box.width / 2} y={box.y + box.height + 31} text-anchor="middle">
+                {stage.kind === 'readout' ? '' : stage.shape[1]}
+              </text>
+            </g>
+          ))}
+        </g>
       </svg>
     </section>
   )

@@ -97,7 +97,9 @@ function Settings({ config }: { readonly config: unknown }) {
         <tbody>
           {lines.map(([name, value]) => (
             <tr key={name}>
-              <th scope="row">{name}</th>
+              <th scope="row">
+                {name.split('.').flatMap((part, i) => (i === 0 ? [part] : ['.', <wbr key={part} />, part]))}
+              </th>
               <td>{value}</td>
             </tr>
           ))}

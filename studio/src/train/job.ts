@@ -10,6 +10,8 @@ import { type Trouble, troubleOf } from '../core/trouble.ts'
 export interface Curve {
   readonly step: number
   readonly loss: number
+  /** What the loss is made of; empty where only the sum was recorded. */
+  readonly terms: Readonly<Record<string, number>>
 }
 
 export interface Job {
@@ -119,7 +121,8 @@ const drawEvery = 500
 let drawnAt = 0
 
 function addStep(event: Extract<TrainEvent, { kind: 'step' }>): void {
-  points.push({ step: event.step, loss: event.loss })
+  const { gradientNorm: _, ...terms } = event.terms
+  points.push({ step: event.step, loss: event.loss, terms })
   showComputing({ device: event.device, threads: place.peek().threads ?? defaultThreads() })
   const now = performance.now()
   if (now - drawnAt < drawEvery && event.progress < 1) return
@@ -158,7 +161,7 @@ async function recorded(name: string): Promise<Curve[]> {
     return (text ?? '').split('\n').flatMap((line) => {
       if (line === '') return []
       const { step, loss } = JSON.parse(line) as Partial<Curve>
-      return typeof step === 'number' && typeof loss === 'number' ? [{ step, loss }] : []
+      return typeof step === 'number' && typeof loss === 'number' ? [{ step, loss, terms: {} }] : []
     })
   } catch {
     // A run that was left before its first weights has no curve yet.

@@ -4,9 +4,9 @@ import { digits, duration, inPercent } from '../core/format.ts'
 import { complain } from '../core/messages.ts'
 import { go } from '../core/router.ts'
 import { chosenRun } from '../core/runs.ts'
-import { Chart } from '../ui/chart.tsx'
+import { Chart, type Line } from '../ui/chart.tsx'
 import { TroubleBox } from '../ui/trouble-box.tsx'
-import { curve, type Job, job, result, resume, stop } from './job.ts'
+import { type Curve, curve, type Job, job, result, resume, stop } from './job.ts'
 
 const stateNames: Readonly<Record<Job['state'], string>> = {
   decoding: 'Reading clips',
@@ -125,16 +125,28 @@ export function Figure({ name, value }: { readonly name: string; readonly value:
   )
 }
 
-/** The loss, and its mean over a tenth of the curve, which one can read. */
-function linesOf(points: readonly { readonly step: number; readonly loss: number }[]) {
+/** The loss, its mean over a tenth of the curve, which one can read, and what it is made of. */
+function linesOf(points: readonly Curve[]): Line[] {
   const width = Math.max(1, Math.floor(points.length / 20))
   const means = points.map(({ step }, i) => {
     const near = points.slice(Math.max(0, i - width), i + width + 1)
     return [step, near.reduce((sum, { loss }) => sum + loss, 0) / near.length] as const
   })
+  const last = points.at(-1)?.terms ?? {}
+  // What is not part of this run's loss is zero.
+  const names = Object.keys(last).filter((name) => last[name]! > 0)
   return [
     { label: 'loss', tint: 1, thin: true, points: points.map(({ step, loss }) => [step, loss] as const) },
     { label: 'mean loss', tint: 0, points: means },
+    ...names.map((name, i) => ({
+      label: name,
+      tint: 2 + i,
+      thin: true,
+      points: points.flatMap(({ step, terms }) => {
+        const value = terms[name]
+        return value === undefined ? [] : [[step, value] as const]
+      }),
+    })),
   ]
 }
 
