@@ -7,7 +7,7 @@ export default defineConfig({
     // onnxruntime-node is a native addon: a process a file, so that a crash is seen as one.
     pool: 'forks',
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
   },
 })

@@ -15,7 +15,7 @@ function quickStart(): string {
   return code!.replace('minutes: 8', "steps: 3, batch: 2, device: 'cpu'")
 }
 
-test('the quick start in the README runs', { timeout: 180_000 }, async () => {
+test('the quick start in the README runs', { timeout: 240_000 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'pantin-readme-'))
   const compiled = compile('src/index.ts')
   try {

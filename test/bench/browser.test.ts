@@ -49,7 +49,7 @@ const title = chromium === undefined ? `the figures: skipped, ${withoutChromium}
 
 describe.skipIf(chromium === undefined)(title, () => {
   test('of the detectors are taken in turn and held against the published one', {
-    timeout: 180_000,
+    timeout: 240_000,
   }, async () => {
     let runs = 0
     const figures = await browserFigures({

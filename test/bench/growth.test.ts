@@ -50,7 +50,7 @@ describe('growth', () => {
       'growth.track.seconds.0.8',
       'growth.track.rate',
     ])
-  }, 60_000)
+  }, 240_000)
 
   it('stops when it is told to', async () => {
     const reason = new Error('enough')

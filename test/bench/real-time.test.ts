@@ -16,5 +16,5 @@ describe('the figures of motion in real time', () => {
     for (const { name, value } of figures)
       expect([name, Number.isFinite(value) && value >= 0]).toEqual([name, true])
     expect(figures[1]!.peer!.value).toBeLessThan(figures[1]!.value)
-  }, 120_000)
+  }, 240_000)
 })

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { compileCli } from './run.ts'
 
 // Each is several processes, one after the other.
-const timeout = 120_000
+const timeout = 240_000
 const cli = compileCli()
 const folder = mkdtempSync(join(tmpdir(), 'pantin-cli-search-'))
 const clip = 'puppet:1,frames=8,size=16'

@@ -159,7 +159,7 @@ it('warns where other machines reach it', async () => {
   expect(foreign.status).toBe(403)
 })
 
-it('shows a run live while another process trains it', { timeout: 120_000 }, async () => {
+it('shows a run live while another process trains it', { timeout: 240_000 }, async () => {
   const runs = join(folder, 'runs')
   mkdirSync(runs)
   const studio = pantin('studio', runs, '--port', '0', '--no-open')
@@ -178,7 +178,7 @@ it('shows a run live while another process trains it', { timeout: 120_000 }, asy
         seen = (await api<RunListing>(address, 'runs')).runs[0]
         return seen?.step ?? 0
       },
-      { timeout: 60_000, interval: 200 },
+      { timeout: 240_000, interval: 200 },
     )
     .toBeGreaterThanOrEqual(20)
   expect(seen).toMatchObject({ name: 'live', state: 'training', net: 'ficelle', steps: 100_000 })
@@ -195,7 +195,7 @@ it('shows a run live while another process trains it', { timeout: 120_000 }, asy
         next = await api<RunMetrics>(address, `runs/${seen!.id}/metrics?cursor=${first.cursor}`)
         return next.records.length
       },
-      { timeout: 30_000, interval: 200 },
+      { timeout: 240_000, interval: 200 },
     )
     .toBeGreaterThan(0)
   expect(next.whole).toBe(false)

@@ -61,7 +61,7 @@ beforeAll(async () => {
     logLevel: 'error',
     build: { outDir: built },
   })
-}, 120_000)
+}, 240_000)
 afterAll(() => world.remove())
 
 it('is a folder of relative addresses, with all that its scripts load', () => {

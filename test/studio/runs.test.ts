@@ -20,7 +20,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     await makeRun(join(runs, 'second'))
     world = await openWorld({ runs: [runs], save: join(runs, 'saved') })
     page = await world.open('runs')
-  }, 180_000)
+  }, 240_000)
   afterAll(async () => {
     await world?.remove()
     rmSync(runs, { recursive: true, force: true })
@@ -34,7 +34,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     await page.getByRole('img', { name: 'Loss by step of 2 runs' }).waitFor()
     await page.getByRole('button', { name: 'Look at second' }).click()
     await page.getByRole('heading', { name: 'second' }).waitFor()
-  }, 60_000)
+  }, 240_000)
 
   test('a run that begins to train while the page is open appears, and grows', async () => {
     const script = `
@@ -43,23 +43,23 @@ describe.skipIf(chromium === undefined)(title, () => {
     const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: 'ignore' })
     try {
       const line = page.getByRole('listitem').filter({ hasText: 'live' })
-      await line.locator('[data-state=training]').waitFor({ timeout: 60_000 })
+      await line.locator('[data-state=training]').waitFor({ timeout: 240_000 })
       await page.getByRole('button', { name: 'Look at live' }).click()
       const step = async () => Number(/step (\d+)/.exec((await line.textContent())!)![1])
-      await expect.poll(step, { timeout: 60_000 }).toBeGreaterThan(0)
+      await expect.poll(step, { timeout: 240_000 }).toBeGreaterThan(0)
       const before = await step()
-      await expect.poll(step, { timeout: 60_000 }).toBeGreaterThan(before)
+      await expect.poll(step, { timeout: 240_000 }).toBeGreaterThan(before)
     } finally {
       child.kill('SIGKILL')
     }
-  }, 180_000)
+  }, 240_000)
 
   test('animates with a run of the command line', async () => {
     await page.getByRole('button', { name: 'Look at first' }).click()
     await page.getByRole('button', { name: 'Animate with it' }).click()
-    await page.locator('.speed[data-fps]').waitFor({ timeout: 60_000 })
+    await page.locator('.speed[data-fps]').waitFor({ timeout: 240_000 })
     expect(await page.locator('.trouble').count()).toBe(0)
-  }, 90_000)
+  }, 240_000)
 
   test('the keypoints of two runs are shown side by side', async () => {
     await page.getByRole('link', { name: 'Compare' }).click()
@@ -69,11 +69,11 @@ describe.skipIf(chromium === undefined)(title, () => {
     await page.getByRole('button', { name: 'Play both' }).click()
     for (const i of [0, 1]) {
       await expect
-        .poll(() => page.locator('.pair figcaption').nth(i).textContent(), { timeout: 60_000 })
+        .poll(() => page.locator('.pair figcaption').nth(i).textContent(), { timeout: 240_000 })
         .toMatch(/ms/)
     }
     await page.getByRole('button', { name: 'Stop' }).click()
-  }, 120_000)
+  }, 240_000)
 
   test('puts a run of this browser into the folder that was named for it', async () => {
     await page.getByRole('link', { name: 'Runs' }).click()
@@ -81,12 +81,12 @@ describe.skipIf(chromium === undefined)(title, () => {
     await said(page, /second is kept/)
     await page.getByRole('button', { name: 'Save second into' }).click()
     await said(page, /second is in the folder/)
-  }, 60_000)
+  }, 240_000)
 
   test('says so where the server has ended, and what to do', async () => {
     await world.studio.close()
-    await page.locator('.trouble', { hasText: 'Pantin studio does not answer' }).waitFor({ timeout: 30_000 })
-  }, 60_000)
+    await page.locator('.trouble', { hasText: 'Pantin studio does not answer' }).waitFor({ timeout: 240_000 })
+  }, 240_000)
 
   test('no page complains on its console', () => {
     // The browser itself reports the server that is gone.

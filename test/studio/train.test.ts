@@ -16,7 +16,7 @@ describe.skipIf(chromium === undefined)(title, () => {
   beforeAll(async () => {
     world = await openWorld()
     page = await world.open('train')
-  }, 120_000)
+  }, 240_000)
   afterAll(() => world?.remove())
 
   test('30 steps lower the loss, over a reload, and the command line animates with the run', async () => {
@@ -27,7 +27,7 @@ describe.skipIf(chromium === undefined)(title, () => {
       .locator('.numbers div', { hasText: 'saved at step' })
       .locator('dd', { hasText: /\d/ })
       .waitFor({
-        timeout: 120_000,
+        timeout: 240_000,
       })
     await page.reload()
     await page.getByRole('button', { name: 'Go on with me' }).click()
@@ -50,7 +50,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     expect(moved.frames).toBe(3)
 
     await page.getByRole('button', { name: 'Animate with it' }).click()
-    await page.locator('.speed[data-fps]').waitFor({ timeout: 60_000 })
+    await page.locator('.speed[data-fps]').waitFor({ timeout: 240_000 })
     expect(await page.getByRole('combobox', { name: 'Run', exact: true }).inputValue()).toBe('stored:me')
   }, 400_000)
 
@@ -67,7 +67,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     await other.close()
 
     await page.getByRole('button', { name: 'Pause', exact: true }).click()
-    await page.locator('.state[data-state=paused]').waitFor({ timeout: 60_000 })
+    await page.locator('.state[data-state=paused]').waitFor({ timeout: 240_000 })
     const paused = parseInt(await number(page, 'saved at step'), 10)
     await page.getByRole('button', { name: 'Go on', exact: true }).click()
     const next = await lossStep(page)
@@ -82,7 +82,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     await page.getByRole('link', { name: 'Train' }).click()
     expect(await lossStep(page)).toBeGreaterThan(next)
     await page.getByRole('button', { name: 'Pause', exact: true }).click()
-    await page.locator('.state[data-state=paused]').waitFor({ timeout: 60_000 })
+    await page.locator('.state[data-state=paused]').waitFor({ timeout: 240_000 })
     await page.getByRole('button', { name: 'Train another' }).click()
   }, 300_000)
 
@@ -93,7 +93,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: usage + 2_000_000 })
     await begin(page, 'full', 3)
     await said(page, /full/)
-    await page.locator('.state[data-state=finished]').waitFor({ timeout: 120_000 })
+    await page.locator('.state[data-state=finished]').waitFor({ timeout: 240_000 })
     await session.send('Storage.overrideQuotaForOrigin', { origin })
     const [zip] = await Promise.all([
       page.waitForEvent('download'),
@@ -112,7 +112,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     await page.getByRole('button', { name: /^Stop/ }).click()
     await page.getByText('webcam 1').waitFor()
     await page.getByRole('button', { name: 'Remove webcam 1' }).click()
-  }, 60_000)
+  }, 240_000)
 
   test('a run folder of the command line opens, is kept, and is removed when one says so twice', async () => {
     const folder = join(world.folder, 'from-node')
@@ -121,12 +121,12 @@ describe.skipIf(chromium === undefined)(title, () => {
     await page.locator('input[data-for="Keep a run folder"]').setInputFiles(folder)
     await said(page, /from-node is kept/)
     await page.getByRole('button', { name: 'Animate with from-node' }).click()
-    await page.locator('.speed[data-fps]').waitFor({ timeout: 60_000 })
+    await page.locator('.speed[data-fps]').waitFor({ timeout: 240_000 })
     await page.getByRole('link', { name: 'Runs' }).click()
     await page.getByRole('button', { name: 'Remove from-node', exact: true }).click()
     await page.getByRole('button', { name: 'Remove from-node for good' }).click()
     await page.getByRole('button', { name: 'Animate with from-node' }).waitFor({ state: 'detached' })
-  }, 120_000)
+  }, 240_000)
 
   test('no page complains on its console', () => {
     expect(world.complaints).toEqual([])
@@ -162,7 +162,7 @@ const number = async (page: Page, name: string): Promise<string> =>
 /** The loss that is shown, from a step on. */
 async function lossAt(page: Page, step: number): Promise<number> {
   await expect
-    .poll(async () => Number.parseInt(await number(page, 'step'), 10), { timeout: 120_000 })
+    .poll(async () => Number.parseInt(await number(page, 'step'), 10), { timeout: 240_000 })
     .toBeGreaterThanOrEqual(step)
   return Number(await number(page, 'loss'))
 }

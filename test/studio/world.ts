@@ -117,7 +117,7 @@ export async function said(page: Page, text: RegExp): Promise<void> {
 /** Frames a second as the view Animate shows them, once it does. */
 export async function framesPerSecond(page: Page): Promise<number> {
   const shown = page.locator('.speed[data-fps]')
-  await shown.waitFor({ timeout: 60_000 })
+  await shown.waitFor({ timeout: 240_000 })
   return Number(await shown.getAttribute('data-fps'))
 }
 

@@ -68,7 +68,7 @@ const environment = softwareVulkan()
 const title = environment === undefined ? `WebGPU: skipped, ${withoutVulkan}` : 'a training step on WebGPU'
 
 describe.skipIf(environment === undefined)(title, () => {
-  test('has the gradient that it has on the CPU', { timeout: 180_000 }, () => {
+  test('has the gradient that it has on the CPU', { timeout: 240_000 }, () => {
     const compiled = compile(
       'src/train/config.ts',
       'src/train/step.ts',

@@ -36,7 +36,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     ] as const) {
       site.files.set(`pantin/${name}`, site.files.get(from)!)
     }
-  }, 120_000)
+  }, 240_000)
   afterAll(() => site?.close())
 
   test('says what is missing where there is no run', async () => {
@@ -48,7 +48,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     await page.close()
     // The browser reports the file that is not there.
     for (const text of site.complaints.splice(0)) expect(text).toMatch(/404/)
-  }, 60_000)
+  }, 240_000)
 
   test('draws the keypoints of a webcam, frame after frame', async () => {
     for (const file of ['config.json', 'weights.safetensors']) {
@@ -63,7 +63,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     const before = await picture()
     await expect.poll(picture, { timeout: 20_000 }).not.toBe(before)
     expect(site.complaints).toEqual([])
-  }, 60_000)
+  }, 240_000)
 })
 
 /** A puppet as a webcam's stream: YUV4MPEG2, which Chromium plays again and again. */

@@ -34,7 +34,7 @@ describe.skipIf(chromium === undefined)(title, () => {
       site.files.set(`runs/me/${file}`, await readFile(join(run, file)))
     }
     page = await site.open()
-  }, 120_000)
+  }, 240_000)
   afterAll(() => site?.close())
 
   /** What a crash of a driver does: every device of the browser is gone. */
@@ -80,7 +80,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     after.points.forEach((value, i) => {
       expect(value).toBeCloseTo(before.points[i]!, 2)
     })
-  }, 180_000)
+  }, 240_000)
 
   test('a lost GPU costs a training nothing but time', async () => {
     await inPage(

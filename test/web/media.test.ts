@@ -45,7 +45,7 @@ describe.skipIf(chromium === undefined)(title, () => {
   beforeAll(async () => {
     site = await openSite()
     page = await site.open()
-  }, 60_000)
+  }, 240_000)
   afterAll(() => site?.close())
 
   for (const [name, codec] of [
@@ -86,7 +86,7 @@ describe.skipIf(chromium === undefined)(title, () => {
       }
       await clip.close()
       expect(i).toBe(frames.length)
-    }, 60_000)
+    }, 240_000)
   }
 
   test('a clip is fitted to a square, and left in the middle without harm', async () => {
@@ -143,7 +143,7 @@ describe.skipIf(chromium === undefined)(title, () => {
         expect(framePsnr(frame, value!)).toBeGreaterThan(18)
       }
       await clip.close()
-    }, 60_000)
+    }, 240_000)
   }
 
   test('what cannot be read or recorded is refused with the reason', async () => {

@@ -30,7 +30,7 @@ describe.skipIf(chromium === undefined)(title, () => {
       site.files.set(`runs/me/${file}`, await readFile(join(run, file)))
     }
     page = await site.open()
-  }, 120_000)
+  }, 240_000)
   afterAll(() => site?.close())
 
   /** In a page: frames of a clip as ImageData-like lists would be large, so the page reads the puppet itself. */
@@ -75,7 +75,7 @@ describe.skipIf(chromium === undefined)(title, () => {
       at++
     }
     await model.close()
-  }, 120_000)
+  }, 240_000)
 
   test('a picture moves as in Node, relative and absolute', async () => {
     const results = await inPage<Record<string, number[][]>>(
@@ -126,7 +126,7 @@ describe.skipIf(chromium === undefined)(title, () => {
       expect(got).toHaveLength(at)
     }
     await model.close()
-  }, 120_000)
+  }, 240_000)
 
   test('no page complains on its console', () => {
     expect(site.complaints).toEqual([])

@@ -30,7 +30,7 @@ describe.skipIf(chromium === undefined)(title, () => {
   beforeAll(async () => {
     site = await openSite()
     page = await site.open()
-  }, 60_000)
+  }, 240_000)
   afterAll(() => site?.close())
 
   test('the zoo is listed, and counted as in Node', async () => {
@@ -71,7 +71,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     const modules = new Set(network.blocks.map(({ module }) => module))
     const { stages } = network.diagram as { stages: { modules: string[] }[] }
     for (const name of stages.flatMap((stage) => stage.modules)) expect(modules).toContain(name)
-  }, 60_000)
+  }, 240_000)
 
   test('a network is timed on this device, and the wait can be ended', async () => {
     const result = await inPage<{ time: { median: number; min: number }; rounds: number[]; said: string }>(
@@ -89,7 +89,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     expect(result.time.median).toBeGreaterThanOrEqual(result.time.min)
     expect(result.rounds).toEqual([1, 3, 2, 3, 3, 3])
     expect(result.said).toBe('AbortError')
-  }, 60_000)
+  }, 240_000)
 
   test('no page complains on its console', () => {
     expect(site.complaints).toEqual([])

@@ -40,7 +40,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     for (const file of ['config.json', 'weights.safetensors']) {
       site.files.set(`runs/live/${file}`, await readFile(join(at('run'), file)))
     }
-  }, 60_000)
+  }, 240_000)
   afterAll(() => site?.close())
 
   test('live keypoints and animation of ficelle at 256x256', async () => {
@@ -86,5 +86,5 @@ describe.skipIf(chromium === undefined)(title, () => {
       const parts = Object.entries(stages).map(([stage, ms]) => `${stage} ${ms.toFixed(1)}`)
       process.stdout.write(`${name}: ${rate.toFixed(1)} frames/s; ms: ${parts.join(', ')}\n`)
     }
-  }, 120_000)
+  }, 240_000)
 })

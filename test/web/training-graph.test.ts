@@ -15,7 +15,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     packed = await bundle('test/web/pages/step-graph.ts')
     site = await openSite()
     site.files.set('step-graph.js', await readFile(packed.file))
-  }, 60_000)
+  }, 240_000)
   afterAll(async () => {
     packed.remove()
     await site.close()
@@ -41,5 +41,5 @@ describe.skipIf(chromium === undefined)(title, () => {
     for (const [net, generator] of nets) here.push(await hashOfStep(net, generator))
     expect(there).toEqual(here)
     expect(new Set(here).size).toBe(nets.length)
-  }, 120_000)
+  }, 240_000)
 })

@@ -35,7 +35,7 @@ describe.skipIf(chromium === undefined)(title, () => {
   beforeAll(async () => {
     site = await openSite()
     page = await site.open()
-  }, 60_000)
+  }, 240_000)
   afterAll(() => site?.close())
 
   test('30 steps lower the loss as in Node, over a reload in the middle, and the run animates', async () => {
@@ -120,7 +120,7 @@ describe.skipIf(chromium === undefined)(title, () => {
       ...{ source: 'puppet:5,size=48', driving: 'puppet:3,frames=4,size=48', out, device: 'cpu' },
     })
     expect(moved.frames).toBe(4)
-  }, 180_000)
+  }, 240_000)
 
   test('a run goes from Node to a page and back, byte for byte', async () => {
     const names = ['config.json', 'weights.safetensors', 'metrics.jsonl', 'last/checkpoint.safetensors']
@@ -141,7 +141,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     for (const [i, name] of names.entries()) {
       expect(Buffer.from(entries[`again/${name}`]!).equals(originals[i]!)).toBe(true)
     }
-  }, 60_000)
+  }, 240_000)
 
   test('a run is trained by one tab at a time, and goes on after a pause', async () => {
     const other = await site.open()
@@ -197,7 +197,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     )
     expect(names).not.toContain('two')
     await other.close()
-  }, 120_000)
+  }, 240_000)
 
   test('where storage is full the run goes on in memory, and says so', async () => {
     const session = await page.context().newCDPSession(page)
@@ -222,7 +222,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     expect(result.list).toEqual(expect.arrayContaining(['me', 'from node']))
     const { metadata } = await readSafetensors(join(unpacked(result.zip, at('full')), 'weights.safetensors'))
     expect(metadata.get('step')).toBe('30')
-  }, 120_000)
+  }, 240_000)
 
   test('reading clips can be given up, and leaves nothing', async () => {
     const { said, names } = await inPage<{ said: string; names: string[] }>(
@@ -248,7 +248,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     )
     expect(said).toBe('AbortError')
     expect(names).not.toContain('stopped')
-  }, 60_000)
+  }, 240_000)
 
   test('what cannot be trained is refused with the reason', async () => {
     const said = await inPage<string[]>(
@@ -299,7 +299,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     expect(said).toHaveLength(expected.length)
     for (const [i, pattern] of expected.entries()) expect(said[i]).toMatch(pattern)
     expect(said.filter((text) => text.startsWith('UNTYPED'))).toEqual([])
-  }, 60_000)
+  }, 240_000)
 
   test('no page complains on its console', () => {
     // The browser itself reports the address that is not there.

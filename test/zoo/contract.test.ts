@@ -85,7 +85,7 @@ describe.each(netNames)('%s', (name) => {
     const losses = await descend(net, [2, 3, 64, 64])
     expect(losses.every(Number.isFinite)).toBe(true)
     expect(losses.at(-1)).toBeLessThan(losses[0]!)
-  }, 180_000)
+  }, 240_000)
 
   it('computes the very same after a trip through ONNX', async () => {
     const graph = new Graph()

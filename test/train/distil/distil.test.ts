@@ -21,7 +21,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), 'pantin-distil-'))
   teacher = join(folder, 'teacher')
   await train(clip, { out: teacher, model: tinyModel(), steps: 6, batch: 2, device: 'cpu' })
-}, 60_000)
+}, 240_000)
 afterAll(() => rm(folder, { recursive: true, force: true }))
 
 /** A student of another make than its teacher. */
@@ -42,7 +42,7 @@ const metricsOf = async (out: string) =>
     .split('\n')
     .map((line) => JSON.parse(line) as Record<string, unknown> & { preview?: { distance: number } })
 
-test('a student comes nearer to its teacher, and has its generator', { timeout: 60_000 }, async () => {
+test('a student comes nearer to its teacher, and has its generator', { timeout: 240_000 }, async () => {
   const phases = new Set<string>()
   const run = await distil(
     clip,
@@ -85,7 +85,7 @@ test('a student comes nearer to its teacher, and has its generator', { timeout: 
   )
 })
 
-test('a run that was interrupted and resumed ends as one that was not', { timeout: 60_000 }, async () => {
+test('a run that was interrupted and resumed ends as one that was not', { timeout: 240_000 }, async () => {
   await distil(clip, options('whole'))
   const abort = new AbortController()
   const onProgress: DistilOptions['onProgress'] = (event) => {
@@ -104,7 +104,7 @@ test('a run that was interrupted and resumed ends as one that was not', { timeou
 })
 
 test('every loss can be asked for, and what only training needs is not kept', {
-  timeout: 60_000,
+  timeout: 240_000,
 }, async () => {
   const losses = { value: 1, distance: 1, jacobian: 1, heatmap: 1, divergence: 1, attention: 1, features: 1 }
   await distil(clip, options('all', { losses, soften: 2, steps: 5 }))
@@ -140,9 +140,9 @@ test('what a teacher said is kept, told apart by what decides it, and made again
     again += await labelled(`again-${i}`, more)
   }
   expect(again).toBeGreaterThan(20)
-}, 120_000)
+}, 240_000)
 
-test('an ONNX file teaches as the run that it was exported from', { timeout: 60_000 }, async () => {
+test('an ONNX file teaches as the run that it was exported from', { timeout: 240_000 }, async () => {
   const file = join(folder, 'teacher.onnx')
   await exportFolder(teacher, file)
   const frame = Uint8Array.from({ length: 32 * 32 * 3 }, (_, i) => (i * 7919) % 256)
@@ -184,7 +184,7 @@ test('teachers, options and files that cannot serve are refused, and nothing is 
   expect(await readdir(folder)).not.toContain('refused')
 })
 
-test('pictures are learned from too, and copies are of all clips alike', { timeout: 60_000 }, async () => {
+test('pictures are learned from too, and copies are of all clips alike', { timeout: 240_000 }, async () => {
   const picture = join(folder, 'picture.png')
   const frame = await readSource('puppet:9,size=48')
   await writePicture(picture, frame)
