@@ -40,12 +40,14 @@ describe('a plan', () => {
   })
 
   it('tries a skip once where a network has no use for it', async () => {
-    const plan = await makePlan([clip], { nets: ['ficelle', 'lednet'], size: 32, seeds: 1 })
-    expect(plan.alike).toEqual([{ net: 'ficelle', skip: 'none', as: 'all' }])
+    const skips = ['none', 'sum'] as const
+    const plan = await makePlan([clip], { nets: ['ficelle', 'lednet'], skips, size: 32, seeds: 1 })
+    // It joins the map of 1/4 in any case.
+    expect(plan.alike).toEqual([{ net: 'ficelle', skip: 'sum', as: 'none' }])
     expect(trialsOf(plan).map(trialKey)).toEqual([
-      'ficelle-scratch-all-42',
-      'lednet-scratch-all-42',
+      'ficelle-scratch-none-42',
       'lednet-scratch-none-42',
+      'lednet-scratch-sum-42',
     ])
   })
 
