@@ -33,7 +33,7 @@ describe('a design as an option', () => {
   })
 
   it('is for the network that has one', () => {
-    expect(() => resolveConfig(['a.mp4'], { out: 'run', design })).toThrow(
+    expect(() => resolveConfig(['a.mp4'], { out: 'run', net: 'lednet', design })).toThrow(
       /no design of its own[\s\S]*ficelle/,
     )
   })
