@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path'
 import { unzipSync } from 'fflate'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { animate } from '../../src/animate/animate.ts'
+import { compileCli } from '../cli/run.ts'
 import { chromium, withoutChromium } from '../support/chromium.ts'
 import { makeRun, openWorld, said, type World } from './world.ts'
 
@@ -46,8 +46,15 @@ describe.skipIf(chromium === undefined)(title, () => {
     expect(JSON.parse(losses.at(-1)!)).toMatchObject({ step: 30 })
     const out = join(world.folder, 'moved.mp4')
     const driving = 'puppet:3,frames=3,size=64'
-    const moved = await animate(folder, { source: 'puppet:5,size=64', driving, out, device: 'cpu' })
-    expect(moved.frames).toBe(3)
+    const cli = compileCli()
+    try {
+      const words = ['animate', folder, '--source', 'puppet:5,size=64', '--driving', driving, '--out', out]
+      const { code, stdout, stderr } = await cli.run([...words, '--device', 'cpu', '--json'])
+      expect(code, stderr).toBe(0)
+      expect(JSON.parse(stdout)).toMatchObject({ frames: 3 })
+    } finally {
+      cli.remove()
+    }
 
     await page.getByRole('button', { name: 'Animate with it' }).click()
     await page.locator('.speed[data-fps]').waitFor({ timeout: 240_000 })
