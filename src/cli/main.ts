@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { assertBearable } from './argument-length.ts'
 import { explain, printFailure } from './failure.ts'
 import { allowClosedPipes, leave, stopOnSignals } from './process-events.ts'
 import { createProgram } from './program.ts'
@@ -10,6 +11,7 @@ const signal = stopOnSignals(() => {
 // Work in native threads does not keep Node's event loop alive; this does, until all is done.
 const alive = setInterval(() => {}, 0x7fffffff)
 try {
+  assertBearable(process.argv)
   await createProgram(signal).parseAsync()
 } catch (error) {
   const failure = explain(error, signal.aborted)

@@ -56,6 +56,11 @@ describe('bad usage', () => {
     ['all held out', ['train', puppet, '-o', out, '--holdout', '1'], ['--holdout', 'under 1']],
     ['no time', ['train', puppet, '-o', out, '--minutes', '0'], ['--minutes', 'above 0']],
     ['a size that does not halve', ['train', puppet, '-o', out, '--size', '50'], ['a multiple of 16']],
+    [
+      'more words than ONNX Runtime bears',
+      ['train', ...Array(5000).fill('clip.mp4')],
+      ['a folder in place of'],
+    ],
     ['steps and minutes', ['train', puppet, '-o', out, '--steps', '3', '--minutes', '1'], ['--minutes']],
     ['an unknown device', ['train', puppet, '-o', out, '--device', 'gpu'], ['auto, cpu, webgpu, cuda']],
     ['a missing video', ['train', join(folder, 'none.mp4'), '-o', out], ['no such file']],

@@ -21,7 +21,10 @@ export const addDistil: AddCommand = (program, call) => {
     .description(
       'Trains a light detector to find what a teacher finds in videos, without labels, and writes a run folder.',
     )
-    .argument('<video...>', 'videos and pictures, or puppet:SEED for made-up videos')
+    .argument(
+      '<video...>',
+      'videos and pictures or folders of them, or puppet:SEED (puppet:1..20) for made-up videos',
+    )
     .requiredOption('-t, --teacher <run>', 'run folder, or ONNX file that gives keypoints')
     .requiredOption('-o, --out <run>', 'folder to write the run to')
     .option('--net <name>', "the student's network (default: ficelle)")
@@ -50,14 +53,15 @@ export const addDistil: AddCommand = (program, call) => {
   withCommonFlags(withTrainingFlags(command, 'frames')).action(call(runDistil))
 }
 
-async function runDistil({ reporter, signal }: Context, videos: string[], flags: DistilFlags): Promise<void> {
+async function runDistil({ reporter, signal }: Context, named: string[], flags: DistilFlags): Promise<void> {
   const { distil } = await import('../../train/distil/distil.ts')
   const { teacher, soften, variants, colour, warp, mix, cache, out } = flags
+  const { listClips } = await import('../../media/clip-list.ts')
   const { parseLosses } = await import('../losses.ts')
   const { transformDefaults } = await import('../../train/transform.ts')
   const losses = flags.losses === undefined ? undefined : parseLosses(flags.losses)
   await reporter.prepare()
-  const run = await distil(videos, {
+  const run = await distil(await listClips(named, { pictures: true }), {
     ...(await trainingOptions(flags)),
     ...defined({ losses, soften, variants, colour, mix, cache }),
     ...(warp !== undefined && { transform: { ...transformDefaults, sigmaAffine: warp } }),
@@ -66,5 +70,5 @@ async function runDistil({ reporter, signal }: Context, videos: string[], flags:
     onProgress: (event) =>
       reporter.progress({ unit: event.phase === 'train' ? 'steps' : 'frames', ...event }),
   })
-  reportRun(reporter, run, ['pantin', 'distil', ...videos, '--teacher', teacher, '--out', out])
+  reportRun(reporter, run, ['pantin', 'distil', ...named, '--teacher', teacher, '--out', out])
 }

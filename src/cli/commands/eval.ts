@@ -22,7 +22,7 @@ export const addEval: AddCommand = (program, call) => {
       'Reconstructs the end of videos from their first frames, compares with the still picture doing nothing, and measures the keypoints themselves.',
     )
     .argument('<run>', 'folder of a run')
-    .argument('<video...>', 'videos')
+    .argument('<video...>', 'videos or folders of them, or puppet:SEED')
     .option('--from <part>', 'where in each video to begin, 0 to 1', fraction('--from'), 0.8)
     .option('--teacher <run|file.onnx>', 'a detector to hold this one against')
     .option(
@@ -38,13 +38,14 @@ export const addEval: AddCommand = (program, call) => {
 async function runEval(
   { reporter, signal }: Context,
   run: string,
-  videos: string[],
+  named: string[],
   flags: EvalFlags,
 ): Promise<void> {
   if (flags.absolute && flags.source === undefined) throw absoluteAlone()
   const { evaluate } = await import('../../animate/evaluate.ts')
+  const { listClips } = await import('../../media/clip-list.ts')
   await reporter.prepare()
-  const found = await evaluate(run, videos, {
+  const found = await evaluate(run, await listClips(named), {
     ...flags,
     signal,
     onProgress: (done, total) => reporter.progress({ phase: 'eval', done, total, unit: 'frames' }),

@@ -37,7 +37,7 @@ export const addSearch: AddCommand = (program, call) => {
     .description(
       'Draws designs of detectors, times each on this machine, and distils those that are fast enough, the best third of them three times as long, and so on; then tries changes of the best. The same command goes on where it was stopped.',
     )
-    .argument('<video...>', 'videos to train on, or puppet:SEED for made-up ones')
+    .argument('<video...>', 'videos to train on or folders of them, or puppet:SEED (puppet:1..20)')
     .requiredOption('-t, --teacher <run>', 'run folder, or ONNX file that gives keypoints')
     .requiredOption('-o, --out <folder>', 'folder for the search and its results')
     .option('--test <video...>', 'videos to measure on (default: the ends of the others, see --holdout)')
@@ -86,15 +86,17 @@ export const addSearch: AddCommand = (program, call) => {
   withCommonFlags(command).action(call(runSearch))
 }
 
-async function runSearch({ reporter, signal }: Context, videos: string[], flags: SearchFlags): Promise<void> {
+async function runSearch({ reporter, signal }: Context, named: string[], flags: SearchFlags): Promise<void> {
   const { losses: list, ...rest } = flags
-  const { teacher, out, test, candidates, mutations, steps, rungs, latency, macs } = rest
+  const { listClips } = await import('../../media/clip-list.ts')
+  const test = flags.test && (await listClips(flags.test))
+  const { teacher, out, candidates, mutations, steps, rungs, latency, macs } = rest
   const { batch, holdout, fit, seed, threads, device } = rest
   const { parseLosses } = await import('../losses.ts')
   const losses = list === undefined ? undefined : parseLosses(list)
   const { search } = await import('../../compress/search/run-search.ts')
   await reporter.prepare()
-  const found = await search(videos, {
+  const found = await search(await listClips(named), {
     ...{ teacher, out, signal },
     ...defined({ test, candidates, mutations, steps, rungs, latency, macs }),
     ...defined({ losses, batch, holdout, fit, seed, threads, device }),

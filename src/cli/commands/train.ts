@@ -19,7 +19,7 @@ export const addTrain: AddCommand = (program, call) => {
     .command('train')
     .summary('train a motion model on videos')
     .description('Trains a motion model on videos, without labels, and writes a run folder.')
-    .argument('<video...>', 'videos, or puppet:SEED for made-up ones')
+    .argument('<video...>', 'videos or folders of them, or puppet:SEED (puppet:1..20) for made-up ones')
     .requiredOption('-o, --out <run>', 'folder to write the run to')
     .option('--net <name>', "the detector's network (default: ficelle)")
     .option(
@@ -49,12 +49,13 @@ export const addTrain: AddCommand = (program, call) => {
   withCommonFlags(withTrainingFlags(command, 'frame pairs')).action(call(runTrain))
 }
 
-async function runTrain({ reporter, signal }: Context, videos: string[], flags: TrainFlags): Promise<void> {
+async function runTrain({ reporter, signal }: Context, named: string[], flags: TrainFlags): Promise<void> {
   const { train } = await import('../../train/train.ts')
+  const { listClips } = await import('../../media/clip-list.ts')
   await reporter.prepare()
   const { size, keypoints, generator, mirror, colour, perceptual, finetune } = flags
   const augments = mirror !== undefined || colour !== undefined
-  const run = await train(videos, {
+  const run = await train(await listClips(named), {
     ...(await trainingOptions(flags)),
     ...defined({ size, keypoints, generator, perceptual, finetune }),
     ...(augments && { augment: { flip: mirror ?? false, colour: colour ?? 0 } }),
@@ -62,5 +63,5 @@ async function runTrain({ reporter, signal }: Context, videos: string[], flags: 
     onProgress: (event) =>
       reporter.progress({ unit: event.phase === 'train' ? 'steps' : 'frames', ...event }),
   })
-  reportRun(reporter, run, ['pantin', 'train', ...videos, '--out', flags.out])
+  reportRun(reporter, run, ['pantin', 'train', ...named, '--out', flags.out])
 }

@@ -27,9 +27,12 @@ export interface TrainedRequest extends TrialFlags {
 
 /** `pantin compare --train`: trains, reports, and writes what is asked for. Partial results are reported too. */
 export async function runTrained({ reporter, signal }: Context, request: TrainedRequest): Promise<void> {
-  const { train: clips, options, html, csv, out, ...flags } = request
-  const { test, teacher, methods, skips, seeds, jobs, steps, minutes, batch, holdout, fit } = flags
+  const { train: named, options, html, csv, out, ...flags } = request
+  const { teacher, methods, skips, seeds, jobs, steps, minutes, batch, holdout, fit } = flags
   if (out === undefined) throw noFolder()
+  const { listClips } = await import('../../media/clip-list.ts')
+  const clips = await listClips(named)
+  const test = flags.test && (await listClips(flags.test))
   const { compareTrained } = await import('../../compress/trials/compare-trained.ts')
   const { trialKey } = await import('../../compress/trials/plan.ts')
   await reporter.prepare()

@@ -27,7 +27,10 @@ const skipNames: readonly SkipName[] = ['none', 'sum', 'gated', 'all']
 /** Adds these options. Defaults that depend on others stand in the help only. */
 export function withTrialFlags(command: Command): Command {
   return command
-    .option('--train <video...>', 'also train each detector on these videos, and measure what it learned')
+    .option(
+      '--train <video...>',
+      'also train each detector on these videos (or folders of them), and measure what it learned',
+    )
     .option('--test <video...>', 'videos to measure on (default: the ends of the others, see --holdout)')
     .option('--teacher <run|file.onnx>', 'a detector that others are distilled from')
     .option('-o, --out <folder>', 'folder for the trials; the same command goes on where it was stopped')

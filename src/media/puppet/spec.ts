@@ -15,6 +15,29 @@ export function isPuppet(spec: string): boolean {
 /** The clip that a spec names. @throws InputError where there is no such puppet. */
 export const openPuppet = (spec: string) => puppetClip(parsePuppet(spec))
 
+/** More puppets than this are rather a slip of the pen. */
+const mostPuppets = 100_000
+
+/**
+ * Specs of all puppets of a series, `puppet:1..200` with the same options as one has; one puppet is a series of one.
+ *
+ * @throws InputError for a series that is empty or has over 100,000 puppets.
+ */
+export function puppetSeries(spec: string): string[] {
+  const [, from, to, settings] = /^puppet:(\d{1,9})\.\.(\d{1,9})((?:,.*)?)$/s.exec(spec) ?? []
+  if (from === undefined) return [spec]
+  const [first, count] = [Number(from), Number(to) - Number(from) + 1]
+  if (count < 1 || count > mostPuppets) {
+    throw new InputError({
+      what: 'there is no such series of puppets',
+      where: spec,
+      got: `${from} to ${to}`,
+      expected: `a first seed and a last one, as in puppet:1..200, for 1 to ${mostPuppets} puppets`,
+    })
+  }
+  return Array.from({ length: count }, (_, i) => `puppet:${first + i}${settings}`)
+}
+
 function parsePuppet(spec: string): PuppetOptions {
   const [seed, ...settings] = spec.slice('puppet:'.length).split(',')
   const options: { -readonly [K in keyof PuppetOptions]: PuppetOptions[K] } = { seed: parse(spec, seed!) }
