@@ -6,6 +6,7 @@ import { detectorGraph } from '../motion/model.ts'
 import { countParameters, initialise, parametersOf } from '../motion/weights.ts'
 import { toOnnx } from '../onnx/export.ts'
 import { Random } from '../util/random.ts'
+import { defaultNet } from '../zoo/registry.ts'
 import { publishedDetector } from './published-detector.ts'
 
 /** The keypoint detectors that are timed against each other, as models that any runtime takes. */
@@ -56,17 +57,12 @@ function model(form: DetectorForm, { graph, weights }: Weighted, params: number)
   return { form, onnx: toOnnx(graph, { weights }), params, macs, ops }
 }
 
-/** LEDNet on the means of 4x4 pixels, with heatmaps of 16x16. */
+/** What `distil` makes by default, ficelle at 64x64, on the means of 4x4 pixels. */
 function lightDetector(): MotionConfig {
-  const base = smallConfig({ net: 'lednet', size: 64 })
+  const base = smallConfig({ net: defaultNet, size: 64 })
   return {
     ...base,
     size: detectorFrameSize,
-    detector: {
-      ...base.detector,
-      scaleFactor: 0.25,
-      filter: 'box',
-      head: { kind: 'light', channels: 32, stride: 4, skip: 'sum' },
-    },
+    detector: { ...base.detector, scaleFactor: 0.25, filter: 'box' },
   }
 }

@@ -3,6 +3,7 @@ import { distil } from '../../train/distil/distil.ts'
 import { FormatError, TrainingError } from '../../util/errors.ts'
 import type { Design } from '../../zoo/design.ts'
 import type { Hooks } from '../child.ts'
+import { measuringPart, trainingPart } from '../training-part.ts'
 import { type RungResult, rungRun, writeRung } from './candidate.ts'
 import { measureDistance } from './measure-distance.ts'
 import type { SearchPlan } from './plan.ts'
@@ -19,9 +20,6 @@ export interface RungTask {
   /** Where the teacher's labels are kept for all. */
   readonly cache: string
 }
-
-/** Of a rung's progress, training ends here. */
-const trained = 0.9
 
 /**
  * Trains with the rung's budget from the beginning, for the learning rate falls over the whole of it, and writes
@@ -45,13 +43,13 @@ export async function tryRung(task: RungTask, hooks: Hooks = {}): Promise<RungRe
       ...{ net: 'ficelle', design },
       resume: await isRun(out),
       ...(signal && { signal }),
-      onProgress: (event) => event.phase === 'train' && onProgress?.(trained * event.progress),
+      onProgress: (event) => onProgress?.(trainingPart(event)),
     })
     if (run.interrupted) return undefined
     isTrained = true
     const { distance, jacobian, frames } = await measureDistance(out, plan, {
       ...(signal && { signal }),
-      onProgress: (part) => onProgress?.(trained + (1 - trained) * part),
+      onProgress: (part) => onProgress?.(measuringPart(part)),
     })
     result = {
       ...{ status: 'done', steps, distance, frames, device: run.device, wallSeconds: wallSeconds() },

@@ -10,6 +10,7 @@ import type { TrainedRun } from '../../train/sitting.ts'
 import { train } from '../../train/train.ts'
 import { FormatError, InputError, TrainingError } from '../../util/errors.ts'
 import type { Hooks } from '../child.ts'
+import { measuringPart, trainingPart } from '../training-part.ts'
 import { measuresOf } from './measures.ts'
 import { detectorChoices, type Trial, type TrialSettings } from './plan.ts'
 import { type TrialResult, writeResult } from './result.ts'
@@ -26,9 +27,6 @@ export interface TrialTask {
   /** Of training on the CPU, within one op (default: one for each core). */
   readonly threads?: number
 }
-
-/** Parts of a trial's progress: training ends at the second. */
-const [trainingFrom, trainingTo] = [0.05, 0.9]
 
 export const runFolder = (folder: string): string => join(folder, 'run')
 
@@ -51,12 +49,12 @@ export async function runTrial(
   try {
     run = await trained(task, {
       ...(signal && { signal }),
-      onProgress: (event) => onProgress?.(partOf(event)),
+      onProgress: (event) => onProgress?.(trainingPart(event)),
     })
     if (run.interrupted) return undefined
     const found = await measured(task, run, {
       ...(signal && { signal }),
-      onProgress: (part) => onProgress?.(trainingTo + (1 - trainingTo) * part),
+      onProgress: (part) => onProgress?.(measuringPart(part)),
     })
     const measures = measuresOf(run, found)
     const { device } = run
@@ -121,9 +119,4 @@ function measured(
     ...(signal && { signal }),
     onProgress: (done, total) => onProgress(done / total),
   })
-}
-
-function partOf(event: TrainProgress): number {
-  if (event.phase === 'train') return trainingFrom + (trainingTo - trainingFrom) * event.progress
-  return trainingFrom * (event.total === 0 ? 0 : event.done / event.total)
 }
