@@ -1,6 +1,6 @@
 import type { Value } from '../graph.ts'
 import type { Shape } from '../tensor.ts'
-import { reduceSum } from './arithmetic.ts'
+import { mul, reduceSum } from './arithmetic.ts'
 import { type ConvGeometry, endOf, type Overlap, overlap } from './conv-geometry.ts'
 import { filled } from './leaf.ts'
 import { matmul, transposeLast } from './linear.ts'
@@ -19,7 +19,7 @@ import { reshape, slice, stack, transpose } from './shape.ts'
 export function weightGradientByTaps(x: Value, dy: Value, shape: Shape, geometry: ConvGeometry): Value {
   const { group } = geometry
   const [outputs, perGroup, kh, kw] = shape as [number, number, number, number]
-  const operands = group === 1 && isSmall(dy.shape) ? inOneProduct(x, dy) : inOneProductEach(x, dy, group)
+  const operands = operandsOf(x, dy, group)
   const none = filled(x.graph, { dtype: 'float32', shape: operands.result }, 0)
   const taps = Array.from({ length: kh * kw }, (_, i) => {
     const axes = [
@@ -31,6 +31,11 @@ export function weightGradientByTaps(x: Value, dy: Value, shape: Shape, geometry
   // [taps, sums, O, C / group]
   const all = reshape(stack(taps, 0), [kh * kw, operands.sums, outputs, perGroup])
   return reshape(transpose(reduceSum(all, [1]), [1, 2, 0]), shape)
+}
+
+function operandsOf(x: Value, dy: Value, group: number): Operands {
+  if (group === x.shape[1] && group === dy.shape[1] && group > 1) return elementwise(x, dy)
+  return group === 1 && isSmall(dy.shape) ? inOneProduct(x, dy) : inOneProductEach(x, dy, group)
 }
 
 /** Maps of few pixels: a product for each picture would be too small to be fast. */
@@ -55,6 +60,19 @@ function inOneProduct(x: Value, dy: Value): Operands {
   }
 }
 
+/**
+ * Depthwise: a matrix product of one row and one column for each picture and channel would be thousands of calls. With
+ * channels last, what a tap reads and what it gives are multiplied as they lie, all channels at once.
+ */
+function elementwise(x: Value, dy: Value): Operands {
+  const [images, gradients] = [transpose(x, [0, 2, 3, 1]), transpose(dy, [0, 2, 3, 1])]
+  return {
+    product: (axes) => reduceSum(mul(results(gradients, axes, 1), pixels(images, axes, 1)), [0, 1, 2]),
+    result: [x.shape[1]!],
+    sums: 1,
+  }
+}
+
 /** A product for each picture and group. */
 function inOneProductEach(x: Value, dy: Value, group: number): Operands {
   const grouped = (value: Value) => {
@@ -69,16 +87,26 @@ function inOneProductEach(x: Value, dy: Value, group: number): Operands {
   }
 }
 
-/** What of dY a tap read for. */
-function results(dy: Value, [rows, columns]: readonly [Overlap, Overlap]): Value {
-  const [a, b] = dy.shape as [number, number]
-  return slice(dy, [0, 0, rows.from, columns.from], [a, b, rows.to, columns.to])
+/** What of dY a tap read for. @param at which axis rows are; columns are the next */
+function results(dy: Value, [rows, columns]: readonly [Overlap, Overlap], at = 2): Value {
+  const cut = withinAxes(at)
+  return slice(dy, cut([rows.from, columns.from], [0, 0, 0, 0]), cut([rows.to, columns.to], dy.shape))
 }
 
-/** What of X a tap read. */
-function pixels(x: Value, axes: readonly [Overlap, Overlap]): Value {
-  const [a, b] = x.shape as [number, number]
-  const ends = axes.map(endOf)
-  const starts = axes.map(({ first }) => first)
-  return slice(x, [0, 0, ...starts], [a, b, ...ends], [1, 1, ...axes.map(({ stride }) => stride)])
+/** What of X a tap read. @param at which axis rows are; columns are the next */
+function pixels(x: Value, axes: readonly [Overlap, Overlap], at = 2): Value {
+  const cut = withinAxes(at)
+  const starts = cut(
+    axes.map(({ first }) => first),
+    [0, 0, 0, 0],
+  )
+  const steps = cut(
+    axes.map(({ stride }) => stride),
+    [1, 1, 1, 1],
+  )
+  return slice(x, starts, cut(axes.map(endOf), x.shape), steps)
 }
+
+/** Numbers for all axes: those of rows and columns, from axis `at` on, in place of the others'. */
+const withinAxes = (at: number) => (own: readonly number[], others: Shape) =>
+  others.map((other, axis) => own[axis - at] ?? other)
