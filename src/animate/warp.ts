@@ -14,7 +14,7 @@ export interface Warp {
 }
 
 /** The published deviations and grid. */
-const [sigmaAffine, sigmaTps, side] = [0.05, 0.005, 5]
+const [sigmaAffine, sigmaTps, drawnSide] = [0.05, 0.005, 5]
 /** Keeps the logarithm finite at a control point; the published value. */
 const tiny = 1e-6
 
@@ -22,16 +22,17 @@ const tiny = 1e-6
 export function drawWarp(random: Random): Warp {
   const identity = [1, 0, 0, 0, 1, 0]
   const theta = identity.map((entry) => entry + sigmaAffine * random.normal())
-  const spline = Array.from({ length: side * side }, () => sigmaTps * random.normal())
+  const spline = Array.from({ length: drawnSide ** 2 }, () => sigmaTps * random.normal())
   return createWarp(theta, spline)
 }
 
 /**
  * @param theta [2, 3], the affine map, flat.
- * @param spline coefficients of 5 x 5 control points, row by row from (-1, -1).
+ * @param spline coefficients of n x n control points, row by row from (-1, -1); n is 2 or more.
  */
 export function createWarp(theta: readonly number[], spline: readonly number[]): Warp {
   const [a, b, c, d, e, f] = theta as [number, number, number, number, number, number]
+  const side = Math.sqrt(spline.length)
   const controls = spline.map((weight, i) => ({
     weight,
     x: (2 * (i % side)) / (side - 1) - 1,

@@ -46,6 +46,23 @@ describe('warps', () => {
     expect(Math.hypot(x - 0.3, y + 0.4)).toBeGreaterThan(0)
     expect(Math.hypot(x - 0.3, y + 0.4)).toBeLessThan(0.5)
   })
+
+  it('have as many control points as coefficients: 3 x 3 stand at -1, 0 and 1', () => {
+    const centre = createWarp(
+      [1, 0, 0, 0, 1, 0],
+      Array.from({ length: 9 }, (_, i) => (i === 4 ? 1 : 0)),
+    )
+    // r² log r is 0 at the control point and one away from it, in L1.
+    for (const [x, y] of [
+      [0, 0],
+      [1, 0],
+      [0, -1],
+      [0.5, 0.5],
+    ] as const) {
+      expect(centre.point(x, y)[0]).toBeCloseTo(x, 5)
+    }
+    expect(centre.point(0.5, 0)[0]).toBeCloseTo(0.5 + 0.25 * Math.log(0.5), 5)
+  })
 })
 
 describe('warped pictures', () => {
