@@ -18,7 +18,8 @@ export type { DetectorEvaluation, Evaluation } from './evaluation.ts'
 export interface EvaluateOptions extends ModelOptions, TransferOptions {
   /**
    * Where in each clip the driving frames begin, as a fraction: 0 (default) to under 1. After training with
-   * a holdout of h, 1 - h begins at the first frame that was held out.
+   * a holdout of h, 1 - h begins at the first frame that was held out. With 0 the first frame of a clip, which the
+   * others drive, is looked at by the detector too, but not rebuilt from itself.
    */
   readonly from?: number
   /** How clips become square; default: as the model's training clips did. */
@@ -116,7 +117,7 @@ async function measure(
       const seen = await look(frame, driving ? 'both' : 'model')
       meters.addJoints(seen, number < fitted)
       if (driving) {
-        await meters.add(seen)
+        await meters.add(seen, number === 0)
         onProgress?.(++done, total)
       }
       number++

@@ -52,11 +52,11 @@ export class Meters {
     else this.landmarks.measure(keypoints.value, joints, torsoLength(joints))
   }
 
-  /** The next driving frame of the clip. */
-  async add(driving: SeenFrame): Promise<void> {
+  /** The next driving frame of the clip. @param first whether it is the clip's first, which drives nothing */
+  async add(driving: SeenFrame, first: boolean): Promise<void> {
     this.jitter.add(driving.keypoints.value)
     if (driving.teacher !== undefined) this.teacher.add(driving.keypoints, driving.teacher)
-    await this.reconstruction?.add(driving)
+    if (!first) await this.reconstruction?.add(driving)
     await this.transfer?.add(driving.keypoints)
     await this.equivariance.add(driving.pixels)
     this.frames++

@@ -97,8 +97,8 @@ describe('reconstruction', () => {
     const { l1, psnr, akd } = await measure(fakeModel(), clipOf(count(10)))
     expect({ l1, psnr }).toEqual({ l1: 0, psnr: mostPsnr })
     expect(akd).toMatchObject({ pixels: 0, by: 'own' })
-    // Frames are 0 to 9 levels from the first, and a level is a move of `step` in both coordinates.
-    expect(akd!.still).toBeCloseTo((4.5 * step * (size - 1)) / 2, 6)
+    // The others are 1 to 9 levels from the first, and a level is a move of `step` in both coordinates.
+    expect(akd!.still).toBeCloseTo((5 * step * (size - 1)) / 2, 6)
   })
 
   it('has the AKD of the miss in pixels', async () => {

@@ -44,6 +44,18 @@ describe('evaluate', () => {
     await model.close()
   })
 
+  it('rebuilds no first frame from itself: the still picture is not compared with what it is', async () => {
+    const [all, others] = [0, 0.3].map((from) =>
+      evaluate(run, ['puppet:1,frames=4,size=64'], { from, device: 'cpu' }),
+    )
+    const [whole, rest] = [await all!, await others!]
+    expect([whole.frames, rest.frames]).toEqual([4, 3])
+    for (const measure of ['l1', 'psnr', 'ssim', 'still', 'akd'] as const) {
+      expect(whole[measure]).toEqual(rest[measure])
+    }
+    expect(whole.still!.psnr).toBeLessThan(60)
+  })
+
   it('begins right where training ends, at every length and holdout', () => {
     for (let percent = 1; percent < 100; percent++) {
       for (let count = 2; count < 1200; count++) {
