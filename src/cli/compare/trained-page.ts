@@ -10,7 +10,7 @@ import { type Column, countColumns, latencyColumn, networkTable } from './page-t
 import { describeUnrest } from './text.ts'
 import { trainedPlots } from './trained-plots.ts'
 import {
-  adviceSentence,
+  adviceSentences,
   costTitles,
   resultOf,
   seedsText,
@@ -88,9 +88,9 @@ function advice({ advice: all, plan }: TrainedComparison): string {
   const parts = plan.methods.map((method) => {
     const own = all.filter((one) => one.method === method)
     const lists = own.map(
-      ({ cost, choices }, i) => `<details${i === 0 ? ' open' : ''}><summary>By ${costTitles[cost]}</summary>
-<ul class="advice">${choices
-        .map((choice) => `<li>${escaped(adviceSentence(choice, cost))}</li>`)
+      (one, i) => `<details${i === 0 ? ' open' : ''}><summary>By ${costTitles[one.cost]}</summary>
+<ul class="advice">${adviceSentences(one, plan.seeds.length)
+        .map((sentence) => `<li>${escaped(sentence)}</li>`)
         .join('')}</ul></details>`,
     )
     const what = `The least ${measureKinds[rankedBy[method]].label} within each budget, mean and standard deviation over the seeds.`

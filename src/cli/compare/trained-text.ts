@@ -72,7 +72,7 @@ export function describeTrained(found: TrainedComparison): string {
     withoutResult(found)
       .map(([key, reason]) => `${key}: ${reason}`)
       .join('\n'),
-    found.advice.flatMap(adviceLines).join('\n'),
+    found.advice.flatMap((advice) => adviceLines(advice, plan.seeds.length)).join('\n'),
     found.unfinished === 0 ? '' : `${found.unfinished} trials have no result yet: the same command goes on`,
   ]
     .filter(Boolean)
@@ -130,20 +130,30 @@ export function withoutResult({ plan, trials }: TrainedComparison): [string, str
 }
 
 /** Plain sentences: the most accurate network within each budget. */
-export function adviceLines({ method, measure, cost, choices }: Advice): string[] {
+export function adviceLines(advice: Advice, seeds: number): string[] {
+  const { method, measure, cost } = advice
   const { label } = measureKinds[measure]
   const title = `${methodTitles[method]}, by ${label} against ${costTitles[cost]}:`
-  return [title, ...choices.map((choice) => `  ${adviceSentence(choice, cost)}`)]
+  return [title, ...adviceSentences(advice, seeds).map((sentence) => `  ${sentence}`)]
 }
 
-export function adviceSentence(
+/** @param seeds how many were asked for */
+export function adviceSentences({ choices, cost, failing }: Advice, seeds: number): string[] {
+  const sentences = choices.map((choice) => adviceSentence(choice, cost, seeds))
+  if (failing.length > 0) sentences.push(`not recommended, since training failed: ${failing.join(', ')}`)
+  return sentences
+}
+
+function adviceSentence(
   { name, from, to, error, enough }: Advice['choices'][number],
   cost: CostName,
+  seeds: number,
 ): string {
   const text = costText[cost]
   const budget = to === undefined ? `with ${text(from)} or more` : `with ${text(from)} to under ${text(to)}`
   const near = enough === undefined ? '' : `; ${enough} is within the spread of the seeds, and cheaper`
-  return `${budget}: ${name} (${spreadText(error)}${near})`
+  const part = error.n === seeds ? '' : `, ${error.n} of ${seeds} seeds`
+  return `${budget}: ${name} (${spreadText(error)}${part}${near})`
 }
 
 export const costTitles: Readonly<Record<CostName, string>> = {

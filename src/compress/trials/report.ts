@@ -32,6 +32,8 @@ export interface Advice {
   readonly measure: MeasureName
   readonly cost: CostName
   readonly choices: readonly Recommendation[]
+  /** Networks of which a seed failed; none is among the choices. */
+  readonly failing: readonly string[]
 }
 
 /** What is known of networks that were trained side by side. */
@@ -172,15 +174,22 @@ export function costOf(row: Pick<TrainedRow, CostName>, cost: CostName): number 
   return cost === 'latency' ? row.latency?.median : row[cost]
 }
 
-/** None where nothing can be held against the cost. */
+/**
+ * None where nothing can be held against the cost. A network of which a seed failed is not recommended: its mean is of
+ * those that did not.
+ */
 function adviceOn(rows: readonly TrainedRow[], plan: TrialPlan, method: Method, cost: CostName): Advice[] {
   const measure = rankedBy[method]
-  const choices = rows.flatMap((row): Choice[] => {
-    const error = row.results.find((result) => result.method === method)?.measures[measure]
+  const measured = rows.flatMap((row): (Choice & { readonly failed: number })[] => {
+    const result = row.results.find((result) => result.method === method)
+    const error = result?.measures[measure]
     const costs = costOf(row, cost)
     return error === undefined || costs === undefined
       ? []
-      : [{ name: rowName(row, plan), cost: costs, error }]
+      : [{ name: rowName(row, plan), cost: costs, error, failed: result!.failed }]
   })
-  return choices.length === 0 ? [] : [{ method, measure, cost, choices: recommend(choices) }]
+  if (measured.length === 0) return []
+  const choices = recommend(measured.filter(({ failed }) => failed === 0))
+  const failing = measured.flatMap(({ name, failed }) => (failed === 0 ? [] : [name]))
+  return [{ method, measure, cost, choices, failing }]
 }
