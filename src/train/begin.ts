@@ -42,10 +42,10 @@ export function beginRun(config: RunConfig, options: TrainOptions): Promise<Run<
 }
 
 function facts({ model, training }: RunConfig) {
-  const { clips, steps, minutes, batch, seed, holdout, fit, augment } = training
   const { size, keypoints, generator } = model
   return {
-    ...{ clips, steps, minutes, batch, seed, holdout, fit, augment, size, keypoints },
+    ...training,
+    ...{ size, keypoints },
     ...detectorFacts(model),
     generator: generator.kind === 'light' ? 'light' : 'small',
   }

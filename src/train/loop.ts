@@ -12,7 +12,7 @@ import type { Task } from './task.ts'
 export interface Position {
   /** Steps done. */
   step: number
-  /** Seconds of training before this sitting. */
+  /** Seconds that steps took before this sitting. */
   readonly elapsedBefore: number
   /** Sums of the reports since the last line of metrics. */
   window: Window
@@ -36,8 +36,6 @@ export interface LoopParts {
   readonly runner: StepRunner
   readonly random: Random
   readonly position: Position
-  /** When this sitting began, as performance.now() tells it. */
-  readonly startedAt: number
   readonly signal: AbortSignal | undefined
   onStep(event: StepEvent): void
 }
@@ -47,6 +45,7 @@ export interface StepEvent {
   readonly step: number
   /** Steps of the whole run; undefined where its minutes decide. */
   readonly steps: number | undefined
+  /** Seconds that steps took, over all sittings. */
   readonly elapsed: number
   /** Part of the run that is done, 0 to 1. */
   readonly progress: number
@@ -57,19 +56,21 @@ export interface StepEvent {
 
 /**
  * Trains to the end of the run, or until the signal aborts. However it ends, the run's last checkpoint is
- * that of a good step.
+ * that of a good step. A run by minutes has at least one step, and checkpoints and previews do not count: they
+ * take a large network the longest, and its steps are to have as long as those of others.
  *
  * @returns whether it reached the end.
  * @throws TrainingError where a loss or gradient is not finite: the state before that step is saved.
  */
 export async function trainLoop(parts: LoopParts): Promise<boolean> {
   const { store, task, settings, runner, position, random, signal } = parts
-  const elapsed = () => position.elapsedBefore + (performance.now() - parts.startedAt) / 1000
+  const watch = new Watch(position.elapsedBefore)
+  const elapsed = () => watch.seconds
   const progress = () =>
     settings.steps !== undefined ? position.step / settings.steps : elapsed() / (60 * settings.minutes!)
   let [savedAt, previewedAt] = [elapsed(), elapsed()]
 
-  while (progress() < 1) {
+  while (progress() < 1 || position.step === 0) {
     if (signal?.aborted) break
     const randomState = random.state
     const batch = task.draw(random)
@@ -93,18 +94,37 @@ export async function trainLoop(parts: LoopParts): Promise<boolean> {
       report,
     })
     if (elapsed() - savedAt >= settings.checkpointSeconds) {
-      await save(parts, elapsed())
+      await watch.aside(() => save(parts, elapsed()))
       savedAt = elapsed()
     }
     if (elapsed() - previewedAt >= settings.previewSeconds) {
-      await preview(parts, elapsed())
+      await watch.aside(() => preview(parts, elapsed()))
       previewedAt = elapsed()
     }
   }
-  await save(parts, elapsed())
+  await watch.aside(() => save(parts, elapsed()))
   const finished = progress() >= 1
   if (finished) await preview(parts, elapsed())
   return finished
+}
+
+/** Tells the time that steps took. */
+class Watch {
+  private startedAt = performance.now()
+
+  /** @param before seconds that it begins with */
+  constructor(private readonly before: number) {}
+
+  get seconds(): number {
+    return this.before + (performance.now() - this.startedAt) / 1000
+  }
+
+  /** Does what is not to count. */
+  async aside(work: () => Promise<void>): Promise<void> {
+    const from = performance.now()
+    await work()
+    this.startedAt += performance.now() - from
+  }
 }
 
 /** Adds a step's report, and writes a line of metrics when the window is full. */

@@ -12,9 +12,9 @@ import type { Task } from './task.ts'
 export interface TrainedRun {
   readonly path: string
   readonly steps: number
-  /** Seconds of training, over all sittings. */
+  /** Seconds that steps took, over all sittings. */
   readonly seconds: number
-  /** Mean loss of the last steps; NaN where none was taken. */
+  /** Of the last step; NaN where none was taken. */
   readonly loss: number
   /** The device that was really used. */
   readonly device: string
@@ -25,8 +25,6 @@ export interface SittingOptions {
   readonly settings: Settings
   /** Weights to begin a new run with in place of fresh ones. */
   readonly start: ReadonlyMap<string, Tensor> | undefined
-  /** When this sitting began, as performance.now() tells it. */
-  readonly startedAt: number
   readonly signal?: AbortSignal
   onProgress?(event: TrainProgress): void
   readonly task: Task
@@ -36,7 +34,7 @@ export interface SittingOptions {
 
 /** Trains a run from its beginning, or from its last checkpoint, until it ends or the signal aborts. */
 export async function sit(store: RunStore, options: SittingOptions): Promise<TrainedRun> {
-  const { task, settings, startedAt, signal, onProgress } = options
+  const { task, settings, signal, onProgress } = options
   const { step } = task
   const random = new Random(settings.seed)
   const forWeights = random.fork()
@@ -62,7 +60,7 @@ export async function sit(store: RunStore, options: SittingOptions): Promise<Tra
   let last: StepEvent | undefined
   try {
     const finished = await trainLoop({
-      ...{ store, task, settings, runner, random, position, startedAt, signal },
+      ...{ store, task, settings, runner, random, position, signal },
       onStep(event) {
         last = event
         const rate = (event.step - first) / ((performance.now() - began) / 1000)

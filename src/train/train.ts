@@ -1,6 +1,4 @@
 import { readFile } from 'node:fs/promises'
-import { startingWeights } from '../convert/starting-weights.ts'
-import type { Tensor } from '../graph/tensor.ts'
 import { openClips } from '../media/source.ts'
 import { sessionsOn } from '../runtime/node.ts'
 import { fileError } from '../store/file-errors.ts'
@@ -14,6 +12,7 @@ import { reconstructionTask } from './reconstruction-task.ts'
 import { RecordFile } from './record-file.ts'
 import { resolveConfig, type TrainOptions } from './resolve.ts'
 import { sit, type TrainedRun } from './sitting.ts'
+import { readStart } from './start.ts'
 import { stepsOn } from './step-session.ts'
 
 export type { TrainOptions } from './resolve.ts'
@@ -28,7 +27,6 @@ export type { TrainedRun } from './sitting.ts'
  * where numbers stop being finite; EnvironmentError where the device or the disk fails.
  */
 export async function train(clips: string | readonly string[], given: TrainOptions): Promise<TrainedRun> {
-  const startedAt = performance.now()
   const options = await withFinetuned(given)
   const specs = typeof clips === 'string' ? [clips] : clips
   const config = resolveConfig(specs, options)
@@ -50,7 +48,7 @@ export async function train(clips: string | readonly string[], given: TrainOptio
       ...(options.signal && { signal: options.signal }),
       onFrame: (done, total) => options.onProgress?.({ phase: 'decode', done, total }),
     })
-    return await trainOn(run, cache, options, startedAt)
+    return await trainOn(run, cache, options)
   } catch (error) {
     // Stopped while frames were decoded: nothing is lost, and the run can be resumed from its beginning.
     if (run === undefined || cache !== undefined || !options.signal?.aborted) throw error
@@ -62,12 +60,7 @@ export async function train(clips: string | readonly string[], given: TrainOptio
   }
 }
 
-async function trainOn(
-  run: Run<RunConfig>,
-  cache: FrameCache,
-  options: TrainOptions,
-  startedAt: number,
-): Promise<TrainedRun> {
+async function trainOn(run: Run<RunConfig>, cache: FrameCache, options: TrainOptions): Promise<TrainedRun> {
   const { training } = run.config
   const perceptual = await readPerceptual(training)
   const task = await reconstructionTask(run.config, cache, sessionsOn(training.device), perceptual)
@@ -75,7 +68,7 @@ async function trainOn(
     const start = (await run.hasCheckpoint()) ? undefined : await readStart(run.config)
     const { signal, onProgress } = options
     return await sit(folderStore(run), {
-      ...{ task, start, startedAt, settings: training },
+      ...{ task, start, settings: training },
       openStep: stepsOn(training),
       ...(signal && { signal }),
       ...(onProgress && { onProgress }),
@@ -83,11 +76,6 @@ async function trainOn(
   } finally {
     await task.close()
   }
-}
-
-/** Weights that a run begins with in place of fresh ones. @throws InputError, FormatError where they cannot be. */
-async function readStart({ model, training }: RunConfig): Promise<ReadonlyMap<string, Tensor> | undefined> {
-  return training.init === undefined ? undefined : startingWeights(training.init, model)
 }
 
 /** The perceptual network that a run names. @throws InputError, FormatError for a file that cannot be used. */

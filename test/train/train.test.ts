@@ -84,6 +84,8 @@ test('a run that was interrupted and resumed ends as one that was not', async ()
 test('resuming with other options is refused, and says which', async () => {
   const again = train(clip, options('whole', { resume: true, seed: 9 }))
   await expect(again).rejects.toThrow(/another seed[\s\S]*got: +9[\s\S]*expected: +7/)
+  const slower = train(clip, options('whole', { resume: true, learningRate: 1e-3 }))
+  await expect(slower).rejects.toThrow(/another learningRate/)
   await expect(train('puppet:4', options('whole', { resume: true }))).rejects.toThrow(/another clips/)
 })
 

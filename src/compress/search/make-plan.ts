@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os'
 import { openDetector } from '../../animate/open-detector.ts'
 import { openClips } from '../../media/source.ts'
-import { type DistilLosses, distilLossDefaults } from '../../train/distil/config.ts'
-import { labelLayout } from '../../train/distil/labels.ts'
+import type { DistilLosses } from '../../train/distil/config.ts'
+import { labelLayout, lossesFor } from '../../train/distil/labels.ts'
 import { assertUsable } from '../../train/frame-cache.ts'
 import { checkedOptions } from '../../train/run-options.ts'
 import { InputError } from '../../util/errors.ts'
@@ -18,7 +18,7 @@ export interface PlanOptions
   /** A run folder, or an ONNX file with an output `value` [N, K, 2] in [-1, 1]. */
   readonly teacher: string
   readonly test?: readonly string[]
-  /** Weights of losses; those that are not given have their defaults. */
+  /** Weights of losses; those that are not given have their defaults, or 0 where the teacher does not give what they need. */
   readonly losses?: Partial<DistilLosses>
 }
 
@@ -29,7 +29,7 @@ export interface PlanOptions
  * @throws InputError for clips, a teacher or options that cannot be used.
  */
 export async function makePlan(clips: readonly string[], options: PlanOptions): Promise<SearchPlan> {
-  const { test = [], teacher, candidates = 27, losses, ...rest } = options
+  const { test = [], teacher, candidates = 27, losses: _, ...rest } = options
   const seen = await whatTeacherSees(options)
   const plan = checkedOptions(planSchema, {
     ...{ format: 1, clips: [...clips], test: [...test], teacher, ...seen },
@@ -37,7 +37,6 @@ export async function makePlan(clips: readonly string[], options: PlanOptions): 
     ...{ candidates, mutations: Math.floor(candidates / eta) },
     ...{ holdout: test.length > 0 ? 0 : 0.2, threads: availableParallelism(), reference: ficelleDesign },
     ...rest,
-    losses: { ...distilLossDefaults, ...losses },
   })
   // A size that no detector takes ends here.
   detectorOf(plan, plan.reference)
@@ -50,9 +49,10 @@ async function whatTeacherSees({ teacher, losses, device }: PlanOptions) {
   const detector = await openDetector(teacher, { details: true, ...(device !== undefined && { device }) })
   try {
     const grids = { heatmap: [1, 1], features: [1, 1] } as const
-    labelLayout(detector, { ...distilLossDefaults, ...losses }, grids)
+    const given = lossesFor(detector, losses)
+    labelLayout(detector, given, grids)
     const { size, keypoints, jacobian } = detector
-    return { size, keypoints, jacobian }
+    return { size, keypoints, jacobian, losses: given }
   } finally {
     await detector.close()
   }

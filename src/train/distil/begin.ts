@@ -17,9 +17,9 @@ import {
   type DistilLosses,
   type Distillation,
   distilConfigSchema,
-  distilLossDefaults,
   distillationSchema,
 } from './config.ts'
+import { lossesFor } from './labels.ts'
 
 /** What a student is asked for, and the run folder that comes of it. */
 
@@ -30,7 +30,7 @@ export interface DistilOptions
     Partial<Omit<Distillation, 'teacher' | 'losses'>> {
   /** A run folder, or an ONNX file with an output `value` [N, K, 2] in [-1, 1]. */
   readonly teacher: string
-  /** Weights of losses; those that are not given have their defaults. */
+  /** Weights of losses; those that are not given have their defaults, or 0 where the teacher does not give what they need. */
   readonly losses?: Partial<DistilLosses>
   /** The student's whole model, in place of `net` and the like; of the teacher's size and keypoints. */
   readonly model?: MotionConfig
@@ -65,7 +65,7 @@ export function resolveDistil(
     training: checkedOptions(settingsSchema, { ...settings, ...runLength(settings), clips: [...clips] }),
     distillation: checkedOptions(distillationSchema, {
       teacher: path,
-      losses: { ...distilLossDefaults, ...losses },
+      losses: lossesFor(teacher, losses),
       ...{ soften, variants, colour, mix },
     }),
   }
@@ -95,10 +95,5 @@ export function beginDistil(config: DistilConfig, options: DistilOptions): Promi
 }
 
 function facts({ model, training, distillation }: DistilConfig) {
-  const { clips, steps, minutes, batch, seed, holdout, fit } = training
-  return {
-    ...{ clips, steps, minutes, batch, seed, holdout, fit },
-    ...distillation,
-    ...detectorFacts(model),
-  }
+  return { ...training, ...distillation, ...detectorFacts(model) }
 }

@@ -1,6 +1,6 @@
+import type { KeypointDetector } from '../../animate/keypoint-detector.ts'
 import { loadRun } from '../../animate/load.ts'
 import { openDetector } from '../../animate/open-detector.ts'
-import { startingWeights } from '../../convert/starting-weights.ts'
 import type { Tensor } from '../../graph/tensor.ts'
 import type { Clip } from '../../media/clip.ts'
 import { openClips } from '../../media/source.ts'
@@ -10,6 +10,7 @@ import type { Run } from '../../store/run.ts'
 import { folderStore } from '../folder-store.ts'
 import { assertUsable } from '../frame-cache.ts'
 import { sit, type TrainedRun } from '../sitting.ts'
+import { readStart } from '../start.ts'
 import { stepsOn } from '../step-session.ts'
 import { beginDistil, type DistilOptions, resolveDistil } from './begin.ts'
 import type { DistilConfig } from './config.ts'
@@ -30,7 +31,6 @@ export type { DistilOptions } from './begin.ts'
  * TrainingError where numbers stop being finite; EnvironmentError where the device or the disk fails.
  */
 export async function distil(clips: string | readonly string[], options: DistilOptions): Promise<TrainedRun> {
-  const began = performance.now()
   const specs = typeof clips === 'string' ? [clips] : clips
   const teacher = await openDetector(options.teacher, {
     details: true,
@@ -41,26 +41,31 @@ export async function distil(clips: string | readonly string[], options: DistilO
   let pool: Pool | undefined
   try {
     const generator = await generatorOf(options.teacher)
-    const config = resolveDistil(specs, teacher, generator?.config, options)
-    const layout = labelLayout(teacher, config.distillation.losses, gridsOf(config))
+    const asked = resolveDistil(specs, teacher, generator?.config, options)
     opened = await openClips(specs, { pictures: true })
-    assertUsable(opened, { size: config.model.size, holdout: config.training.holdout, leastFrames })
-    const start = config.training.init && (await startingWeights(config.training.init, config.model))
-    run = await beginDistil(config, options)
+    const { size } = asked.model
+    assertUsable(opened, { size, holdout: asked.training.holdout, leastFrames })
+    // What cannot be used is refused before the folder is made; a run that goes on is as it was begun.
+    if (!options.resume) {
+      labelsFor(teacher, asked)
+      await readStart(asked)
+    }
+    run = await beginDistil(asked, options)
+    const { config } = run
+    const { layout, grids } = labelsFor(teacher, config)
     pool = await labelledPool(opened, {
-      ...{ config: run.config, teacher, layout, grids: gridsOf(run.config) },
+      ...{ config, teacher, layout, grids },
       ...(options.cache !== undefined && { keepIn: options.cache }),
       ...(options.signal && { signal: options.signal }),
       onProgress: (phase, done, total) => options.onProgress?.({ phase, done, total }),
     })
-    // Labels that are kept serve other students too: a budget of time is the same for all of them.
-    const startedAt = options.cache === undefined ? began : performance.now()
-    const { training } = run.config
+    const { training } = config
     const openSession = sessionsOn(training.device)
-    const task = await distilTask(run.config, pool, generator?.weights ?? new Map(), openSession)
+    const task = await distilTask(config, pool, generator?.weights ?? new Map(), openSession)
     try {
+      const start = (await run.hasCheckpoint()) ? undefined : await readStart(config)
       return await sit(folderStore(run), {
-        ...{ task, startedAt, settings: training, start: start || undefined },
+        ...{ task, start, settings: training },
         openStep: stepsOn(training),
         ...(options.signal && { signal: options.signal }),
         ...(options.onProgress && { onProgress: options.onProgress }),
@@ -87,9 +92,10 @@ async function generatorOf(teacher: string) {
   return { config, weights: new Map<string, Tensor>(kept) }
 }
 
-/** Grids of the student's maps. */
-function gridsOf({ model }: DistilConfig): StudentGrids {
+/** What is kept of a teacher's results, and on which grids. @throws InputError where it lacks what a loss needs. */
+function labelsFor(teacher: KeypointDetector, { model, distillation }: DistilConfig) {
   const { outputs } = detectorGraph(model, { details: true })
   const grid = (name: string) => outputs.get(name)!.shape.slice(2) as [number, number]
-  return { heatmap: grid('heatmap'), features: grid('predictor') }
+  const grids: StudentGrids = { heatmap: grid('heatmap'), features: grid('predictor') }
+  return { grids, layout: labelLayout(teacher, distillation.losses, grids) }
 }

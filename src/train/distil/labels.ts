@@ -1,6 +1,6 @@
 import type { Detections, KeypointDetector } from '../../animate/keypoint-detector.ts'
 import { InputError } from '../../util/errors.ts'
-import type { DistilLosses } from './config.ts'
+import { type DistilLosses, distilLossDefaults } from './config.ts'
 import { type Regrid, regrid } from './regrid.ts'
 
 /** What is kept of a teacher's results for one picture: numbers in a row. */
@@ -27,18 +27,27 @@ export interface StudentGrids {
   readonly features: readonly [number, number]
 }
 
+type Teacher = Pick<KeypointDetector, 'path' | 'keypoints' | 'jacobian' | 'heatmap' | 'features'>
+
+/** Weights of losses: those that are given, and else the defaults, of what this teacher gives. */
+export function lossesFor(teacher: Teacher, given: Partial<DistilLosses> = {}): DistilLosses {
+  return {
+    ...distilLossDefaults,
+    ...(!teacher.jacobian && { jacobian: 0 }),
+    ...(teacher.heatmap === undefined && { divergence: 0 }),
+    ...given,
+  }
+}
+
 /**
  * What has to be kept for these losses.
  *
  * @throws InputError where the teacher does not give what a loss needs.
  */
-export function labelLayout(
-  teacher: Pick<KeypointDetector, 'path' | 'keypoints' | 'jacobian' | 'heatmap' | 'features'>,
-  losses: DistilLosses,
-  grids: StudentGrids,
-): LabelLayout {
+export function labelLayout(teacher: Teacher, losses: DistilLosses, grids: StudentGrids): LabelLayout {
   const k = teacher.keypoints
   const shapes: [LabelName, readonly number[]][] = [['value', [k, 2]]]
+  if (losses.jacobian > 0 && !teacher.jacobian) throw lacks(teacher.path, 'jacobians', 'jacobian')
   if (teacher.jacobian) shapes.push(['jacobian', [k, 2, 2]])
   if (losses.heatmap + losses.divergence > 0) {
     if (teacher.heatmap === undefined) throw lacks(teacher.path, 'heatmaps', 'heatmap and divergence')
@@ -61,8 +70,8 @@ function lacks(where: string, what: string, losses: string): InputError {
   return new InputError({
     what: `the teacher gives no ${what}`,
     where,
-    expected: `an output for the losses ${losses}`,
-    remedy: `set these losses to 0, or take a teacher that gives ${what}`,
+    expected: `an output for the losses: ${losses}`,
+    remedy: `set these to 0, or take a teacher that gives ${what}`,
   })
 }
 

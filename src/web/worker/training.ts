@@ -73,10 +73,9 @@ async function trainToEnd(run: TrainingRun, processor: Processor, signal: AbortS
 
 /** Where the GPU is lost, goes on from the last checkpoint on the CPU. */
 async function trainSurely(run: TrainingRun, processor: Processor, signal: AbortSignal): Promise<TrainedRun> {
-  const startedAt = performance.now()
   for (;;) {
     try {
-      return await sitDown(run, processor, startedAt, signal)
+      return await sitDown(run, processor, signal)
     } catch (error) {
       if (!(await processor.leavesGpu(error))) throw error
     }
@@ -86,13 +85,12 @@ async function trainSurely(run: TrainingRun, processor: Processor, signal: Abort
 async function sitDown(
   { config, cache, store }: TrainingRun,
   processor: Processor,
-  startedAt: number,
   signal: AbortSignal,
 ): Promise<TrainedRun> {
   const task = await reconstructionTask(config, cache, processor.openSession)
   try {
     return await sit(store, {
-      ...{ task, startedAt, signal, settings: config.training, start: undefined },
+      ...{ task, signal, settings: config.training, start: undefined },
       openStep: residentSteps(processor.current),
       onProgress: (progress) => report(progress, processor),
     })

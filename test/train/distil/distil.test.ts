@@ -93,7 +93,8 @@ test('a run that was interrupted and resumed ends as one that was not', { timeou
   }
   const stopped = await distil(clip, options('halves', { signal: abort.signal, onProgress }))
   expect(stopped).toMatchObject({ steps: 5, interrupted: true })
-  await distil(clip, options('halves', { resume: true }))
+  // Nothing but where it is, its teacher and its clips: all else is as it was begun.
+  await distil(clip, { out: join(folder, 'halves'), teacher, resume: true })
   expect((await weightsOf('halves')).equals(await weightsOf('whole'))).toBe(true)
   await expect(distil(clip, options('halves', { resume: true, variants: 2 }))).rejects.toThrow(
     /another variants/,
@@ -156,12 +157,18 @@ test('an ONNX file teaches as the run that it was exported from', { timeout: 240
     })
   }
   await Promise.all([run.close(), onnx.close()])
-  await distil(clip, options('of-onnx', { teacher: file, steps: 2, losses: { divergence: 0 } }))
+  await distil(clip, options('of-onnx', { teacher: file, steps: 2, logEvery: 1 }))
+  const [record] = (await metricsOf('of-onnx')).filter((line) => 'loss' in line)
+  expect(record).toMatchObject({ distance: expect.any(Number), jacobian: expect.any(Number) })
+  expect(record).not.toHaveProperty('divergence')
   const model = await openModel(join(folder, 'of-onnx'), { device: 'cpu' })
   expect(model.hasGenerator).toBe(false)
   await expect(model.encode(frame)).rejects.toThrow(/a detector alone/)
   await model.close()
-  await expect(distil(clip, options('no-maps', { teacher: file }))).rejects.toThrow(/gives no heatmaps/)
+  const maps = { losses: { divergence: 1 } }
+  await expect(distil(clip, options('no-maps', { teacher: file, ...maps }))).rejects.toThrow(
+    /gives no heatmaps/,
+  )
 })
 
 test('teachers, options and files that cannot serve are refused, and nothing is written', async () => {
