@@ -1,19 +1,20 @@
 import { availableParallelism } from 'node:os'
 import { openDetector } from '../../animate/open-detector.ts'
-import { openClips } from '../../media/source.ts'
 import type { DistilLosses } from '../../train/distil/config.ts'
 import { labelLayout, lossesFor } from '../../train/distil/labels.ts'
-import { assertUsable } from '../../train/frame-cache.ts'
 import { checkedOptions } from '../../train/run-options.ts'
-import { InputError } from '../../util/errors.ts'
 import { ficelleDesign } from '../../zoo/ficelle.ts'
+import { contentsOf } from '../plan-contents.ts'
 import { eta } from './halving.ts'
 import { detectorOf, planSchema, type SearchPlan } from './plan.ts'
 
 /** What a search is asked for; what is not given has a default. */
 export interface PlanOptions
   extends Partial<
-    Omit<SearchPlan, 'format' | 'clips' | 'test' | 'teacher' | 'size' | 'keypoints' | 'jacobian' | 'losses'>
+    Omit<
+      SearchPlan,
+      'format' | 'clips' | 'test' | 'teacher' | 'size' | 'keypoints' | 'jacobian' | 'losses' | 'contents'
+    >
   > {
   /** A run folder, or an ONNX file with an output `value` [N, K, 2] in [-1, 1]. */
   readonly teacher: string
@@ -31,7 +32,7 @@ export interface PlanOptions
 export async function makePlan(clips: readonly string[], options: PlanOptions): Promise<SearchPlan> {
   const { test = [], teacher, candidates = 27, losses: _, ...rest } = options
   const seen = await whatTeacherSees(options)
-  const plan = checkedOptions(planSchema, {
+  const plan = checkedOptions(planSchema.omit({ contents: true }), {
     ...{ format: 1, clips: [...clips], test: [...test], teacher, ...seen },
     ...{ steps: 100, rungs: 3, latency: 1, seed: 1, batch: 8, fit: 'crop', device: 'auto' },
     ...{ candidates, mutations: Math.floor(candidates / eta) },
@@ -40,8 +41,7 @@ export async function makePlan(clips: readonly string[], options: PlanOptions): 
   })
   // A size that no detector takes ends here.
   detectorOf(plan, plan.reference)
-  await assertClips(plan)
-  return plan
+  return { ...plan, contents: await contentsOf(plan) }
 }
 
 /** What students will see and give. @throws InputError where the teacher lacks what the losses need. */
@@ -55,24 +55,5 @@ async function whatTeacherSees({ teacher, losses, device }: PlanOptions) {
     return { size, keypoints, jacobian, losses: given }
   } finally {
     await detector.close()
-  }
-}
-
-async function assertClips({ clips, test, size, holdout }: SearchPlan): Promise<void> {
-  if (test.length === 0 && holdout === 0) {
-    throw new InputError({
-      what: 'there is nothing to measure on',
-      where: '--holdout',
-      got: '0',
-      remedy: 'leave out a part of the videos, or name others with --test',
-    })
-  }
-  for (const [specs, part] of [[clips, holdout] as const, [test, 0] as const]) {
-    const opened = await openClips(specs)
-    try {
-      if (opened.length > 0) assertUsable(opened, { size, holdout: part })
-    } finally {
-      await Promise.all(opened.map((clip) => clip.close()))
-    }
   }
 }

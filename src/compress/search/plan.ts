@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { type MotionConfig, smallConfig } from '../../motion/config.ts'
 import { distilLossesSchema } from '../../train/distil/config.ts'
 import { type Design, designSchema } from '../../zoo/design.ts'
+import { contentsSchema } from '../plan-contents.ts'
 import { type Rung, rungsOf } from './halving.ts'
 
 /** A search as it was asked for: all that decides its result. */
@@ -37,6 +38,7 @@ export const planSchema = z.object({
   threads: z.int().positive(),
   /** What latencies are held against. It is the first candidate. */
   reference: designSchema,
+  contents: contentsSchema,
 })
 export type SearchPlan = z.infer<typeof planSchema>
 

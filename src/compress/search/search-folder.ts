@@ -1,3 +1,4 @@
+import { contentFacts } from '../plan-contents.ts'
 import { beginPlanned, type PlanKind } from '../plan-folder.ts'
 import { planSchema, type SearchPlan } from './plan.ts'
 
@@ -8,7 +9,7 @@ const search: PlanKind<SearchPlan> = {
   command: 'search',
   schema: planSchema,
   parts: [],
-  settings: (plan) => plan,
+  settings: ({ contents, ...plan }) => ({ ...plan, ...contentFacts(contents) }),
   remedy: 'or choose another folder',
 }
 

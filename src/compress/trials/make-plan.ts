@@ -1,7 +1,6 @@
 import { openDetector } from '../../animate/open-detector.ts'
-import { openClips } from '../../media/source.ts'
-import { assertUsable } from '../../train/frame-cache.ts'
 import { InputError } from '../../util/errors.ts'
+import { contentsOf } from '../plan-contents.ts'
 import { planSchema, type TrialPlan, type TrialSettings } from './plan.ts'
 import { alikeSkips, usableNets } from './plan-nets.ts'
 
@@ -58,10 +57,10 @@ export async function makePlan(clips: readonly string[], options: PlanOptions): 
     device: options.device ?? 'auto',
   }
   const chosen = usableNets(options.nets, settings, skips)
-  await assertClips(settings)
   return planSchema.parse({
     format: 1,
     settings,
+    contents: await contentsOf(settings),
     ...chosen,
     alike: alikeSkips(chosen.nets, settings, skips),
     methods,
@@ -89,26 +88,4 @@ async function whatTeacherSees({ teacher, size, keypoints, device }: PlanOptions
     })
   }
   return { size: detector.size, keypoints: detector.keypoints, jacobian: detector.jacobian }
-}
-
-async function assertClips({ clips, test, size, holdout }: TrialSettings): Promise<void> {
-  if (test.length === 0 && holdout === 0) {
-    throw new InputError({
-      what: 'there is nothing to measure on',
-      where: '--holdout',
-      got: '0',
-      remedy: 'leave out a part of the videos, or name others with --test',
-    })
-  }
-  for (const [specs, part] of [
-    [clips, holdout],
-    [test, 0],
-  ] as const) {
-    const opened = await openClips(specs)
-    try {
-      if (opened.length > 0) assertUsable(opened, { size, holdout: part })
-    } finally {
-      await Promise.all(opened.map((clip) => clip.close()))
-    }
-  }
 }

@@ -1,9 +1,10 @@
+import { contentFacts } from '../plan-contents.ts'
 import { beginPlanned, type PlanKind } from '../plan-folder.ts'
 import { planSchema, type TrialPlan } from './plan.ts'
 
 /**
  * Folders of comparisons: plan.json, trials/, teacher/, and a lock. A plan may have more networks, skips, methods or
- * seeds than the one that is there, or fewer, for no trial depends on another; its settings are the same.
+ * seeds than the one that is there, or fewer, for no trial depends on another; its settings, its videos and its teacher are the same.
  */
 const comparison: PlanKind<TrialPlan> = {
   file: 'plan.json',
@@ -11,7 +12,7 @@ const comparison: PlanKind<TrialPlan> = {
   command: 'compare --train',
   schema: planSchema,
   parts: ['trials', 'teacher'],
-  settings: ({ settings }) => settings,
+  settings: ({ settings, contents }) => ({ ...settings, ...contentFacts(contents) }),
   remedy: 'replace it with --force, or choose another folder',
 }
 

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { SmallConfigOptions } from '../../motion/config.ts'
 import { skipChoices } from '../../motion/heads.ts'
 import { netNames } from '../../zoo/registry.ts'
+import { contentsSchema } from '../plan-contents.ts'
 
 /**
  * A comparison of trained detectors is a list of trials: each network, by each method, with each skip, from each
@@ -37,6 +38,7 @@ export type TrialSettings = z.infer<typeof settingsSchema>
 export const planSchema = z.object({
   format: z.literal(1),
   settings: settingsSchema,
+  contents: contentsSchema,
   nets: z.array(z.enum(netNames)).min(1),
   methods: z.array(z.enum(methods)).min(1),
   skips: z.array(z.enum(skipChoices)).min(1),

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
+import { detectorContent } from '../../animate/detector-content.ts'
 import type { KeypointDetector } from '../../animate/keypoint-detector.ts'
 import type { Clip } from '../../media/clip.ts'
 import { createOutput, writeFileAtomic } from '../../store/atomic.ts'
-import { fileError } from '../../store/file-errors.ts'
 import { makeFolder } from '../../store/make-folder.ts'
 import { version } from '../../util/version.ts'
 import { cacheClips } from '../frame-cache.ts'
@@ -110,29 +110,13 @@ async function nameOf(
   const { soften, variants, colour, mix } = distillation
   const facts = {
     version,
-    teacher: await contentOf(teacher.path),
+    teacher: await detectorContent(teacher.path),
     clips: await Promise.all(training.clips.map((spec, i) => identityOf(spec, clips[i]!))),
     ...{ size: config.model.size, fit, holdout, layout, grids, soften, variants },
     // What only variants depend on.
     ...(variants > 0 && { transform, colour, mix }),
   }
   return createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 32)
-}
-
-/** A hash of a detector's weights, and of what else decides its results. */
-async function contentOf(path: string): Promise<string> {
-  const hash = createHash('sha256')
-  const files = path.toLowerCase().endsWith('.onnx')
-    ? [path]
-    : [join(path, 'config.json'), join(path, 'weights.safetensors')]
-  for (const file of files) {
-    hash.update(
-      await readFile(file).catch((error: unknown) => {
-        throw fileError(error, file, 'read')
-      }),
-    )
-  }
-  return hash.digest('hex')
 }
 
 async function identityOf(spec: string, { width, height, frameCount }: Clip): Promise<unknown> {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { detectorContent } from '../../../src/animate/detector-content.ts'
 import { makePlan } from '../../../src/compress/trials/make-plan.ts'
 import { type TrialPlan, trialKey, trialsOf } from '../../../src/compress/trials/plan.ts'
 import { beginPlan } from '../../../src/compress/trials/plan-file.ts'
@@ -51,6 +52,26 @@ describe('a plan', () => {
     ])
   })
 
+  it('knows what stands behind the names', async () => {
+    const { contents } = await makePlan([clip], { ...tiny, test: ['puppet:2,frames=7,size=48'] })
+    expect(contents).toEqual({ clips: ['32x32, 10 frames'], test: ['48x48, 7 frames'] })
+    const folder = mkdtempSync(join(tmpdir(), 'pantin-plan-'))
+    try {
+      const [teacher, copy] = [join(folder, 'teacher.onnx'), join(folder, 'copy.onnx')]
+      for (const [file, bytes] of [
+        [teacher, 'one'],
+        [copy, 'one'],
+      ] as const)
+        writeFileSync(file, bytes)
+      const same = await detectorContent(teacher)
+      expect(await detectorContent(copy)).toBe(same)
+      writeFileSync(copy, 'two')
+      expect(await detectorContent(copy)).not.toBe(same)
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+
   it('holds nothing out of training where other clips are measured on', async () => {
     const { settings } = await makePlan([clip], { ...tiny, test: ['puppet:2,frames=10,size=32'] })
     expect(settings.holdout).toBe(0)
@@ -95,6 +116,19 @@ describe('its folder', () => {
     await expect(begin(other)).rejects.toThrow(/another batch[\s\S]*got: +4[\s\S]*expected: 8[\s\S]*--force/)
     await begin(other, { force: true })
     await expect(begin(plan)).rejects.toThrow('another batch')
+  })
+
+  it('refuses another teacher and other videos of the same names', async () => {
+    const of = (teacher: string, video: string): TrialPlan => ({
+      ...plan,
+      contents: { teacher, clips: [video], test: [] },
+    })
+    await begin(of('a', '64x64, 10 frames, 5 bytes'))
+    await begin({ ...of('a', '64x64, 10 frames, 5 bytes'), seeds: [42] })
+    await expect(begin(of('b', '64x64, 10 frames, 5 bytes'))).rejects.toThrow(
+      /another content of the teacher/,
+    )
+    await expect(begin(of('a', '64x64, 12 frames, 6 bytes'))).rejects.toThrow(/another content of the videos/)
   })
 
   it('is one process', async () => {
