@@ -7,6 +7,7 @@ import { writeTrack } from '../animate/write-track.ts'
 import { rewriteExactly } from '../compress/exact/rewrite-exactly.ts'
 import { type MotionConfig, publishedConfig, smallConfig } from '../motion/config.ts'
 import { train } from '../train/train.ts'
+import { defaultNet } from '../zoo/registry.ts'
 import type { Figure } from './figure.ts'
 import { longClipFigure } from './growth-clip.ts'
 import { liveLatency } from './live-latency.ts'
@@ -59,7 +60,8 @@ export async function realTimeFigures(options: RealTimeOptions = {}): Promise<Fi
   }
 }
 
-const light = (size: number) => smallConfig({ net: 'lednet', size, generator: 'light' })
+/** As `train --generator light` makes it. */
+const light = (size: number) => smallConfig({ net: defaultNet, size, generator: 'light' })
 
 const measures: readonly Measure[] = [
   (bench) => trackFigure(bench, 256, 100),
@@ -74,7 +76,7 @@ async function trackFigure(bench: Bench, size: number, atLeast: number): Promise
   return withRun(bench, light(size), async (model) => {
     const out = join(bench.folder, 'track.json')
     const value = await medianRate(bench, () => writeTrack(model, clip, { out, overwrite: true }))
-    const how = `track, H.264 to JSON, ${clipText(bench, size)}, the light detector on LEDNet, random weights; model open`
+    const how = `track, H.264 to JSON, ${clipText(bench, size)}, the light detector, random weights; model open`
     return { name: `track.${size}`, value, unit: 'frames/s', target: { atLeast }, how }
   })
 }

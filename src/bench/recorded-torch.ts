@@ -17,7 +17,7 @@ export const recordedTorch: {
   readonly steps: Readonly<Record<string, Readonly<Record<StepKind, RecordedStep>>>>
 } = {
   version: '2.15.0+cu132',
-  cpu: 'AMD EPYC',
+  cpu: 'AMD EPYC with AVX-512',
   threads: 2,
   date: '2026-11-23',
   steps: {

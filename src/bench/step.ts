@@ -1,4 +1,4 @@
-import { availableParallelism, cpus } from 'node:os'
+import { availableParallelism } from 'node:os'
 import type { Figure } from './figure.ts'
 import type { LeftOut } from './left-out.ts'
 import type { MachineRates } from './machine-rates.ts'
@@ -97,7 +97,7 @@ function figuresOf(task: StepTask, { ours, torch }: Turns, rates: MachineRates):
   const time = median(ours.map((one) => one.median))
   const memory = Math.max(...ours.map(({ peakMiB }) => peakMiB))
   const least = Math.min(...ours.map(({ min }) => min))
-  const peer = torch.length > 0 ? measuredPeer(ours, torch) : recordedPeer(task, { time, memory })
+  const peer = torch.length > 0 ? measuredPeer(ours, torch) : recordedPeer(task)
   const target = { atMost: 1 } as const
   return [
     {
@@ -153,20 +153,15 @@ function measuredPeer(ours: readonly StepTiming[], torch: readonly TorchTiming[]
   }
 }
 
-/** Times that were recorded on another machine are shown, and no ratio is made of them. */
-function recordedPeer(
-  { net, what, threads }: StepChoice & { readonly threads: number },
-  ours: { readonly time: number; readonly memory: number },
-): Pair | undefined {
-  const { cpu, version, date, steps } = recordedTorch
+/** What was recorded is shown, and no ratio is made of it: the name of a processor does not say how fast it is. */
+function recordedPeer({ net, what }: StepChoice): Pair | undefined {
+  const { cpu, version, date, threads, steps } = recordedTorch
   const recorded = steps[net]?.[what]
   if (recorded === undefined) return undefined
-  const same =
-    cpus()[0]?.model === cpu && availableParallelism() >= threads && threads === recordedTorch.threads
-  const source = `recorded ${date} on ${cpu}, ${recordedTorch.threads} threads: bench/results/step.csv`
+  const source = `recorded ${date} on ${cpu}, ${threads} threads: bench/results/step.csv`
   const beside = (measure: 'time' | 'memory'): Beside => ({
     peer: { name: `PyTorch ${version}, the same step`, value: recorded[measure], source },
-    ratio: same ? ours[measure] / recorded[measure] : undefined,
+    ratio: undefined,
   })
   return { time: beside('time'), memory: beside('memory') }
 }

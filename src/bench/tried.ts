@@ -18,7 +18,7 @@ const tried: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /^detector\.light/,
-    'means in place of the Gaussian, blocks\' halves grouped: docs/speed.md, "The keypoint detector at 256x256"',
+    'means in place of the Gaussian, a search over designs: docs/speed.md, "Light", and docs/results.md',
   ],
 ]
 

@@ -17,7 +17,7 @@ interface BenchFlags extends DetectorFlags {
 const description = `Measures the figures that pantin claims, each beside what it is held against.
 
   step       the training step beside PyTorch's: time and memory
-  detector   the published keypoint detector, the same rewritten exactly, and a light one on LEDNet, at 256x256
+  detector   the published keypoint detector, the same rewritten exactly, and pantin's own, at 256x256
   real-time  tracking and animating file to file, latency of a camera's frame, start of training
   browser    step and detectors on WebAssembly, in a Chromium without a window
   growth     time against batch, size, keypoints and length of clips
