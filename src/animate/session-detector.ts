@@ -1,5 +1,5 @@
 import type { Tensor } from '../graph/tensor.ts'
-import type { Device, Session, Tensors } from '../runtime/session.ts'
+import { type Device, describePort, type PortType, type Session, type Tensors } from '../runtime/session.ts'
 import { FormatError, InputError } from '../util/errors.ts'
 import type { Detections, KeypointDetector } from './keypoint-detector.ts'
 
@@ -40,16 +40,16 @@ export class SessionDetector implements KeypointDetector {
     this.path = form.path
     this.size = form.size
     this.device = session.device
-    const shape = (part: Part) => session.outputs.get(form.names[part] ?? '')?.shape
-    const [, keypoints] = fixed(shape('value') ?? [], form.path)
-    this.keypoints = keypoints!
-    this.jacobian = shape('jacobian') !== undefined
-    const map = (part: Part) => {
-      const found = shape(part)
-      return found && (fixed(found, form.path).slice(1) as [number, number, number])
+    const shape = (part: Part, ...axes: readonly (number | string)[]) => {
+      const port = session.outputs.get(form.names[part] ?? '')
+      return port && shapeOf(port, axes, `${form.path}, output ${form.names[part]}`)
     }
-    this.heatmap = map('heatmap')
-    this.features = map('features')
+    const [, keypoints] = shape('value', 'N', 'K', 2) ?? []
+    this.keypoints = keypoints!
+    this.jacobian = shape('jacobian', 'N', this.keypoints, 2, 2) !== undefined
+    const map = (found: number[] | undefined) => found && (found.slice(1) as [number, number, number])
+    this.heatmap = map(shape('heatmap', 'N', this.keypoints, 'h', 'w'))
+    this.features = map(shape('features', 'N', 'F', 'h', 'w'))
   }
 
   async detect(frames: Uint8Array): Promise<Detections> {
@@ -106,17 +106,25 @@ function joined(pieces: readonly Float32Array[]): Float32Array | undefined {
   return whole
 }
 
-/** A shape of numbers alone, but for the first axis. */
-function fixed(shape: readonly (number | string)[], where: string): number[] {
-  return shape.map((n, axis) => {
-    if (typeof n === 'number') return n
-    if (axis === 0) return 1
-    throw new FormatError({
-      what: 'the detector leaves the shape of an output open',
-      where,
-      got: `[${shape.join(', ')}]`,
-      expected: 'whole numbers on all axes but the first',
-      remedy: 'export it with fixed sizes',
-    })
+/**
+ * An output's shape in numbers, with 1 on the first axis.
+ *
+ * @param axes what they are to be: a number, or any number of that name
+ */
+function shapeOf({ dtype, shape }: PortType, axes: readonly (number | string)[], where: string): number[] {
+  const fits =
+    dtype === 'float32' &&
+    shape.length === axes.length &&
+    axes.every((axis, i) => typeof axis === 'string' || typeof shape[i] === 'string' || shape[i] === axis)
+  const open = shape.some((n, axis) => axis > 0 && typeof n === 'string')
+  if (fits && !open) return shape.map((n) => (typeof n === 'number' ? n : 1))
+  throw new FormatError({
+    what: fits
+      ? 'the detector leaves the shape of an output open'
+      : 'an output of the detector is not what its name says',
+    where,
+    got: describePort({ dtype, shape }),
+    expected: `float32 [${axes.join(', ')}]${fits ? ', in numbers on all axes but the first' : ''}`,
+    remedy: fits ? 'export it with fixed sizes' : 'give the output another name, or export what it names',
   })
 }
