@@ -13,6 +13,9 @@ export interface Hooks {
 /** What the child says: how far it is, and at the end what was wrong. */
 type Message = { readonly part: number } | { readonly problem: string }
 
+/** What the parent says: first what is to be done, later that it is to stop. */
+type Order = { readonly task: object } | 'stop'
+
 /**
  * Does a task in a new process, which leaves its result on disk.
  *
@@ -26,9 +29,13 @@ export function inChild(
   { signal, onProgress }: Hooks,
 ): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const child = fork(file, [JSON.stringify(task)], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+    const child = fork(file, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] })
+    // One that ended already says so itself.
+    const order = (what: Order) => child.connected && child.send(what, () => {})
+    // Not among its arguments: a task with a thousand videos is longer than those may be.
+    order({ task })
     // It saves first. A terminal's Ctrl-C reaches it too, and means nothing to it.
-    const stop = () => child.connected && child.send('stop')
+    const stop = () => order('stop')
     if (signal?.aborted) stop()
     signal?.addEventListener('abort', stop, { once: true })
     let [stderr, problem] = ['', '']
@@ -51,13 +58,18 @@ export function inChild(
   })
 }
 
-/** The child's side: does the task that it was started for, and ends the process. */
+/** The child's side: does the task that it is given, and ends the process. */
 export async function serveParent(work: (task: unknown, hooks: Hooks) => Promise<unknown>): Promise<never> {
   const controller = new AbortController()
   // The parent's word counts; without a parent there is nobody to work for.
   process.on('SIGINT', () => {})
   // The channel to the parent keeps the event loop alive, which work in native threads does not.
-  process.on('message', () => controller.abort())
+  const task = new Promise<unknown>((resolve) => {
+    process.on('message', (order: Order) => {
+      if (order === 'stop') controller.abort()
+      else resolve(order.task)
+    })
+  })
   process.on('disconnect', () => process.exit(1))
   const say = (message: Message) =>
     new Promise<void>((resolve) => {
@@ -65,7 +77,7 @@ export async function serveParent(work: (task: unknown, hooks: Hooks) => Promise
     })
   let saidAt = 0
   try {
-    await work(JSON.parse(process.argv[2]!), {
+    await work(await task, {
       signal: controller.signal,
       onProgress(part) {
         if (performance.now() - saidAt < 200) return
