@@ -26,9 +26,9 @@ export async function describeDevices(): Promise<DeviceReport[]> {
   return [{ device: 'cpu', available: true, detail: '' }, ...others]
 }
 
-/** @throws EnvironmentError where the device cannot be used here. */
-export async function requireDevice(device: Device): Promise<void> {
-  if (device === 'cpu') return
+/** @throws EnvironmentError where a device that is named cannot be used here. */
+export async function requireDevice(device: Device | 'auto'): Promise<void> {
+  if (device === 'cpu' || device === 'auto') return
   const { available, detail } = await probe(device)
   if (available) return
   throw new EnvironmentError({

@@ -12,7 +12,7 @@ import { SerialQueue } from './queue.ts'
 import { checkFeeds, checkInto, type Device, type PortType, type Session, type Tensors } from './session.ts'
 import { webGpuGaps } from './webgpu-gaps.ts'
 
-export { type DeviceReport, describeDevices } from './devices.ts'
+export { type DeviceReport, describeDevices, requireDevice } from './devices.ts'
 
 export interface SessionOptions {
   /** `auto` (the default) is a GPU where one works, else the CPU. A device that is named is used, or refused. */

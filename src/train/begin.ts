@@ -4,7 +4,7 @@ import { InputError } from '../util/errors.ts'
 import { type RunConfig, runConfigSchema } from './config.ts'
 import { makeRun } from './make-run.ts'
 import type { TrainOptions } from './resolve.ts'
-import { detectorFacts } from './run-options.ts'
+import { detectorFacts, settingsFacts } from './run-options.ts'
 
 /** The run folder that comes of what a run of `train` is asked for. */
 
@@ -38,13 +38,14 @@ export async function withFinetuned({ finetune, ...options }: TrainOptions): Pro
 
 /** Makes the run folder, or opens it to go on. @throws InputError where the folder or an option does not fit. */
 export function beginRun(config: RunConfig, options: TrainOptions): Promise<Run<RunConfig>> {
-  return makeRun({ config, options, schema: runConfigSchema, facts, always: ['clips'] })
+  const { init } = config.training
+  return makeRun({ config, options, schema: runConfigSchema, facts, always: ['clips'], reads: { init } })
 }
 
 function facts({ model, training }: RunConfig) {
   const { size, keypoints, generator } = model
   return {
-    ...training,
+    ...settingsFacts(training),
     ...{ size, keypoints },
     ...detectorFacts(model),
     generator: generator.kind === 'light' ? 'light' : 'small',

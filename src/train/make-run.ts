@@ -1,3 +1,4 @@
+import { realpath } from 'node:fs/promises'
 import type { z } from 'zod'
 import { describeDevices } from '../runtime/node.ts'
 import { createRun, openRun, type Run } from '../store/run.ts'
@@ -14,6 +15,8 @@ export interface RunRequest<T extends object> {
   facts(config: T): Readonly<Record<string, unknown>>
   /** Names of facts that were given, if not as options. */
   readonly always: readonly string[]
+  /** Folders and files that training reads from, by the names of the options that say so. */
+  readonly reads: Readonly<Record<string, string | undefined>>
 }
 
 /** Makes the run folder, or opens it to go on. @throws InputError where the folder or an option does not fit. */
@@ -23,9 +26,11 @@ export async function makeRun<T extends object>({
   options,
   facts,
   always,
+  reads,
 }: RunRequest<T>): Promise<Run<T>> {
   const { out, resume, force = false } = options
   if (!resume) {
+    await assertOthers(out, reads)
     const devices = await describeDevices()
     return createRun(out, { config, version, force, environment: { devices } })
   }
@@ -44,4 +49,17 @@ export async function makeRun<T extends object>({
     })
   }
   return run
+}
+
+/** What training begins from would be gone before it is read. */
+async function assertOthers(out: string, reads: RunRequest<object>['reads']): Promise<void> {
+  const own = await realpath(out).catch(() => undefined)
+  for (const [name, path] of Object.entries(reads)) {
+    if (own === undefined || path === undefined || (await realpath(path)) !== own) continue
+    throw new InputError({
+      what: `the run that is named by ${name} would be replaced by this one`,
+      where: path,
+      remedy: 'choose another folder for the new run',
+    })
+  }
 }

@@ -4,13 +4,14 @@ import type { MotionConfig } from '../motion/config.ts'
 import type { Head, SkipChoice } from '../motion/heads.ts'
 import { InputError } from '../util/errors.ts'
 import type { Design } from '../zoo/design.ts'
+import type { Settings } from './config.ts'
 
 /** What every way of training is asked for. */
 
 export interface RunOptions {
   /** The run folder to make, or to continue with `resume`. */
   readonly out: string
-  /** Continue the run in `out` from its last checkpoint, by its own configuration. */
+  /** Continue the run in `out` from its last checkpoint, by its own configuration but for device and threads. */
   readonly resume?: boolean
   /** Replace a run that is in `out`. */
   readonly force?: boolean
@@ -73,6 +74,19 @@ export function checkedOptions<T>(schema: z.ZodType<T>, given: object): T {
     expected: issue!.message,
   })
 }
+
+/** What a call computes on; it may be another where it goes on with a run. */
+type Computing = Partial<Pick<Settings, 'device' | 'threads'>>
+
+/** A run's settings, with what this call computes on. */
+export const settingsHere = <T extends Settings>(settings: T, { device, threads }: Computing): T => ({
+  ...settings,
+  ...(device !== undefined && { device }),
+  ...(threads !== undefined && { threads }),
+})
+
+/** Settings that a run keeps, as options name them. */
+export const settingsFacts = ({ device: _, threads: __, ...kept }: Settings) => kept
 
 /** What makes a detector, as options name it. */
 export const detectorFacts = ({ net, detector: { head, dilations, design } }: MotionConfig) => ({

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { openClips } from '../media/source.ts'
-import { sessionsOn } from '../runtime/node.ts'
+import { requireDevice, sessionsOn } from '../runtime/node.ts'
 import { fileError } from '../store/file-errors.ts'
 import type { Run } from '../store/run.ts'
 import { beginRun, withFinetuned } from './begin.ts'
@@ -11,6 +11,7 @@ import { type PerceptualLoss, perceptualLoss } from './perceptual.ts'
 import { reconstructionTask } from './reconstruction-task.ts'
 import { RecordFile } from './record-file.ts'
 import { resolveConfig, type TrainOptions } from './resolve.ts'
+import { settingsHere } from './run-options.ts'
 import { sit, type TrainedRun } from './sitting.ts'
 import { readStart } from './start.ts'
 import { stepsOn } from './step-session.ts'
@@ -38,6 +39,7 @@ export async function train(clips: string | readonly string[], given: TrainOptio
     if (!options.resume) await readStart(config)
     // Read here too, so that a file that cannot be used is refused before the run folder is made.
     await readPerceptual(config.training)
+    await requireDevice(config.training.device)
     run = await beginRun(config, options)
     const { model, training } = run.config
     cache = await cacheClips(opened, {
@@ -61,7 +63,7 @@ export async function train(clips: string | readonly string[], given: TrainOptio
 }
 
 async function trainOn(run: Run<RunConfig>, cache: FrameCache, options: TrainOptions): Promise<TrainedRun> {
-  const { training } = run.config
+  const training = settingsHere(run.config.training, options)
   const perceptual = await readPerceptual(training)
   const task = await reconstructionTask(run.config, cache, sessionsOn(training.device), perceptual)
   try {

@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { describeDevices } from '../../src/runtime/node.ts'
 import { readSafetensors } from '../../src/store/safetensors.ts'
 import { type TrainOptions, train } from '../../src/train/train.ts'
 import { InputError, TrainingError } from '../../src/util/errors.ts'
@@ -91,6 +92,32 @@ test('resuming with other options is refused, and says which', async () => {
 
 test('an existing run is not overwritten', async () => {
   await expect(train(clip, options('whole'))).rejects.toThrow(/--resume/)
+})
+
+test('nor one that training begins from, and nothing is made for a device that is not there', async () => {
+  const whole = join(folder, 'whole')
+  const before = await weightsOf('whole')
+  for (const own of [{ init: whole }, { init: join(whole, '..', 'whole') }]) {
+    const again = train(clip, options('whole', { ...own, force: true }))
+    await expect(again).rejects.toThrow(/named by init would be replaced/)
+  }
+  const { model: _, ...rest } = options('whole', { finetune: whole, force: true })
+  await expect(train(clip, rest)).rejects.toThrow(/would be replaced/)
+  expect((await weightsOf('whole')).equals(before)).toBe(true)
+
+  const [missing] = (await describeDevices()).filter(({ available }) => !available)
+  if (missing === undefined) return
+  const nowhere = train(clip, options('nowhere', { device: missing.device }))
+  await expect(nowhere).rejects.toThrow(/is not there/)
+  expect(await readdir(folder)).not.toContain('nowhere')
+})
+
+test('a run goes on on another device and with other threads, but with no other setting', async () => {
+  const abort = new AbortController()
+  const onProgress: TrainOptions['onProgress'] = ({ phase }) => phase === 'train' && abort.abort()
+  await train(clip, options('moved', { device: 'auto', signal: abort.signal, onProgress }))
+  const moved = options('moved', { device: 'cpu', threads: 1, resume: true })
+  expect(await train(clip, moved)).toMatchObject({ steps: 12, device: 'cpu' })
 })
 
 test('ten steps and more lower the loss', async () => {

@@ -88,15 +88,13 @@ async function trained(task: TrialTask, hooks: TrainingHooks): Promise<TrainedRu
   const { net, method, skip, seed } = trial
   const { clips, teacher, batch, holdout, fit, device, steps, minutes, head, dilations } = settings
   const out = runFolder(folder)
-  const resume = await isRun(out)
   const options = {
     ...{ out, batch, holdout, fit, device, seed },
     ...(steps !== undefined && { steps }),
     ...(minutes !== undefined && { minutes }),
-    // One that goes on keeps the number that it was begun with, whatever --jobs is now.
-    ...(threads !== undefined && !resume && { threads }),
+    ...(threads !== undefined && { threads }),
     ...hooks,
-    resume,
+    resume: await isRun(out),
   }
   if (method === 'scratch') {
     return train(clips, { ...options, model: smallConfig({ net, ...detectorChoices(settings, skip) }) })

@@ -11,6 +11,7 @@ import {
   detectorFacts,
   type RunOptions,
   runLength,
+  settingsFacts,
 } from '../run-options.ts'
 import {
   type DistilConfig,
@@ -91,9 +92,10 @@ function studentConfig(
 
 /** Makes the run folder, or opens it to go on. @throws InputError where the folder or an option does not fit. */
 export function beginDistil(config: DistilConfig, options: DistilOptions): Promise<Run<DistilConfig>> {
-  return makeRun({ config, options, schema: distilConfigSchema, facts, always: ['clips', 'teacher'] })
+  const reads = { init: config.training.init, teacher: config.distillation.teacher }
+  return makeRun({ config, options, schema: distilConfigSchema, facts, always: ['clips', 'teacher'], reads })
 }
 
 function facts({ model, training, distillation }: DistilConfig) {
-  return { ...training, ...distillation, ...detectorFacts(model) }
+  return { ...settingsFacts(training), ...distillation, ...detectorFacts(model) }
 }

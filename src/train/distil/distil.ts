@@ -9,6 +9,7 @@ import { sessionsOn } from '../../runtime/node.ts'
 import type { Run } from '../../store/run.ts'
 import { folderStore } from '../folder-store.ts'
 import { assertUsable } from '../frame-cache.ts'
+import { settingsHere } from '../run-options.ts'
 import { sit, type TrainedRun } from '../sitting.ts'
 import { readStart } from '../start.ts'
 import { stepsOn } from '../step-session.ts'
@@ -59,7 +60,7 @@ export async function distil(clips: string | readonly string[], options: DistilO
       ...(options.signal && { signal: options.signal }),
       onProgress: (phase, done, total) => options.onProgress?.({ phase, done, total }),
     })
-    const { training } = config
+    const training = settingsHere(config.training, options)
     const openSession = sessionsOn(training.device)
     const task = await distilTask(config, pool, generator?.weights ?? new Map(), openSession)
     try {

@@ -189,6 +189,9 @@ test('teachers, options and files that cannot serve are refused, and nothing is 
     await expect(refusal).rejects.toThrow(message)
   }
   expect(await readdir(folder)).not.toContain('refused')
+  const taught = await weightsOf('teacher')
+  await expect(distil(clip, options('teacher', { force: true }))).rejects.toThrow(/named by teacher would be/)
+  expect((await weightsOf('teacher')).equals(taught)).toBe(true)
 })
 
 test('pictures are learned from too, and copies are of all clips alike', { timeout: 240_000 }, async () => {
