@@ -54,13 +54,13 @@ export function withTrainingFlags(command: Command, batchOf: string): Command {
     )
     .option(
       '--minutes <m>',
-      'train for so long (default: 8, where --steps is not given)',
+      'take steps for so long (default: 8, where --steps is not given)',
       positiveNumber('--minutes'),
     )
     .option('--batch <n>', `${batchOf} a step (default: 8)`, wholeNumber('--batch', { min: 1, max: 256 }))
     .option(
       '--seed <n>',
-      'the same seed gives the same weights on the CPU (default: 42)',
+      'with --steps, the same seed gives the same weights on the CPU (default: 42)',
       wholeNumber('--seed'),
     )
     .addOption(deviceOption())
@@ -81,7 +81,10 @@ export function withTrainingFlags(command: Command, batchOf: string): Command {
       ]),
     )
     .option('--init <folder>', "begin with this model's or network's weights, where they fit")
-    .option('--resume', 'continue the run in --out from its last checkpoint')
+    .option(
+      '--resume',
+      'continue the run in --out from its last checkpoint; only --device and --threads may be others',
+    )
     .addOption(new Option('--force', 'replace the run in --out').conflicts('resume'))
 }
 
