@@ -4,7 +4,7 @@ import { openRun, runOf } from './run.ts'
 import { checkpointFile, configFile, isRunFile, weightsFile } from './run-files.ts'
 import { withRunLock } from './run-lock.ts'
 import { checkRunName, runsFolder, StoredFolder, storageError } from './storage.ts'
-import { framesFile } from './stored-frames.ts'
+import { framesIndex } from './stored-frames.ts'
 import type { StoredRun, WebRun } from './types.ts'
 
 /** The runs in the browser's own storage. */
@@ -74,8 +74,15 @@ async function tidy(name: string): Promise<void> {
   await withRunLock(name, remove).catch(() => {})
 }
 
-/** A run's files, each as it is now; of pictures of training that goes on meanwhile, none is torn. */
-export async function filesOf(folder: StoredFolder): Promise<Map<string, Blob>> {
+/** A run's files, as `filesIn` gives them. @throws InputError where it is no run. */
+async function filesOf(folder: StoredFolder): Promise<Map<string, Blob>> {
+  const files = await filesIn(folder)
+  if (!files.has(configFile)) absent(folder.name)
+  return files
+}
+
+/** Those of a run's files that are there, as they are now; of training that goes on meanwhile, none is torn. */
+export async function filesIn(folder: StoredFolder): Promise<Map<string, Blob>> {
   const files = new Map<string, Blob>()
   for (const path of await folder.paths()) {
     if (!isRunFile(path)) continue
@@ -83,7 +90,6 @@ export async function filesOf(folder: StoredFolder): Promise<Map<string, Blob>> 
     // Copied: a file that is replaced later cannot be read through its old handle.
     if (file !== undefined) files.set(path, new Blob([await file.arrayBuffer()]))
   }
-  if (!files.has(configFile)) absent(folder.name)
   return files
 }
 
@@ -124,7 +130,8 @@ async function describe(name: string): Promise<StoredRun | undefined> {
       : training?.steps !== undefined
         ? at.step >= training.steps
         : at.elapsed >= 60 * (training?.minutes ?? 0)
-  const frames = await folder.read(framesFile)
+  // Frames are kept once they have an index: without one, what is there of them serves nobody.
+  const frames = await folder.read(framesIndex)
   return {
     name,
     net: model?.net ?? 'unknown',

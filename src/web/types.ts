@@ -204,7 +204,12 @@ export type TrainEvent =
       /** Of the shown pairs: `l1`, and `still` for the source picture as it is. */
       readonly measures: Readonly<Record<string, number>>
     }
-  | { readonly kind: 'saved'; readonly step: number }
+  | {
+      readonly kind: 'saved'
+      readonly step: number
+      /** Whether some of the run found no room in storage, and is in the memory of the page alone. */
+      readonly inMemory: boolean
+    }
   | { readonly kind: 'notice'; readonly notice: Notice }
   | { readonly kind: 'paused' | 'finished'; readonly step: number }
   | { readonly kind: 'failed'; readonly message: string; readonly remedy?: string }

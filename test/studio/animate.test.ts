@@ -84,6 +84,91 @@ describe.skipIf(chromium === undefined)(title, () => {
     expect({ format, width }).toEqual({ format: 'png', width: 512 })
   }, 240_000)
 
+  test('a recorder that opens slowly is opened once, and ends with its model', async () => {
+    const context = await world.context()
+    await context.addInitScript(() => {
+      const recorders = { opened: 0, ended: 0 }
+      const own = new WeakSet<Worker>()
+      const { postMessage, terminate } = Worker.prototype
+      Worker.prototype.postMessage = function (message: { method?: string }, more: object = []) {
+        const post = () => postMessage.call(this, message, more)
+        if (message.method !== 'openRecorder') return post()
+        recorders.opened++
+        own.add(this)
+        setTimeout(post, 1000)
+      }
+      Worker.prototype.terminate = function () {
+        if (own.has(this)) recorders.ended++
+        terminate.call(this)
+      }
+      Object.assign(globalThis, { recorders })
+    })
+    const alone = await world.open('animate', context)
+    const recorders = () => alone.evaluate(() => (globalThis as unknown as { recorders: object }).recorders)
+    await framesPerSecond(alone)
+    const record = alone.getByRole('button', { name: 'Record', exact: true })
+    await record.dblclick()
+    const stop = alone.getByRole('button', { name: /^Stop/ })
+    await stop.waitFor()
+    await alone.waitForTimeout(1500)
+    expect(await recorders()).toEqual({ opened: 1, ended: 0 })
+    await Promise.all([alone.waitForEvent('download'), stop.click()])
+
+    await record.click()
+    await alone.getByRole('link', { name: 'Runs' }).click()
+    await expect.poll(recorders, { timeout: 20_000 }).toEqual({ opened: 2, ended: 2 })
+    await alone.getByRole('link', { name: 'Animate' }).click()
+    await record.waitFor()
+    await context.close()
+  }, 240_000)
+
+  test('a choice takes the place of one that is still waited for', async () => {
+    const context = await world.context()
+    await context.addInitScript(() => {
+      // Nobody says whether the webcam is allowed.
+      navigator.mediaDevices.getUserMedia = () => new Promise(() => {})
+      const read = globalThis.createImageBitmap as (...given: unknown[]) => Promise<ImageBitmap>
+      globalThis.createImageBitmap = async (...given: unknown[]) => {
+        const [picture] = given
+        const isSlow = picture instanceof File && picture.name === 'slow.png'
+        if (isSlow) await new Promise((resolve) => setTimeout(resolve, 3000))
+        return read(...given)
+      }
+    })
+    const alone = await world.open('animate', context)
+    await framesPerSecond(alone)
+    const picture = () => pixels(alone, 'The picture')
+    const choose = async (name: string) => {
+      const before = await picture()
+      await alone.getByRole('button', { name, exact: true }).click()
+      await expect.poll(picture, { timeout: 10_000 }).not.toBe(before)
+      return picture()
+    }
+    // The places of keypoints are never quite the same.
+    await alone.getByRole('checkbox', { name: 'Keypoints' }).uncheck()
+    const third = await choose('Puppet 3')
+    const twelfth = await choose('Puppet 12')
+    const buffer = await sharp({ create: { width: 300, height: 300, channels: 3, background: '#3366cc' } })
+      .png()
+      .toBuffer()
+    const input = alone.locator('input[data-for="Choose a picture"]')
+    await input.setInputFiles({ name: 'slow.png', mimeType: 'image/png', buffer })
+    await alone.getByRole('button', { name: 'Puppet 12', exact: true }).click()
+    await alone.waitForTimeout(5000)
+    expect(await isLike(await picture(), twelfth)).toBe(true)
+
+    await alone.getByRole('button', { name: 'Webcam' }).click()
+    await alone.getByRole('link', { name: 'Runs' }).click()
+    await alone.getByRole('link', { name: 'Animate' }).click()
+    await alone.getByText('Loading what drives it').waitFor({ timeout: 240_000 })
+    await expect.poll(async () => isLike(await picture(), twelfth)).toBe(true)
+    await alone.getByRole('button', { name: 'Puppet 3', exact: true }).click()
+    await alone.getByRole('button', { name: 'Driven by puppet 7' }).click()
+    expect(await framesPerSecond(alone)).toBeGreaterThan(0)
+    await expect.poll(async () => isLike(await picture(), third), { timeout: 10_000 }).toBe(true)
+    await context.close()
+  }, 240_000)
+
   test('pauses, goes on, and goes on after its tab was out of sight', async () => {
     await page.getByRole('button', { name: 'Driven by puppet 7' }).click()
     await page.waitForTimeout(1500)
@@ -191,4 +276,14 @@ function pixels(page: Page, name = 'The picture, moved'): Promise<string> {
     .getByRole('img', { name })
     .first()
     .evaluate((canvas) => (canvas as HTMLCanvasElement).toDataURL())
+}
+
+/** Whether two pictures are the same, but for what was drawn under them, which their borders show a trace of. */
+async function isLike(one: string, other: string): Promise<boolean> {
+  const read = (picture: string) =>
+    sharp(Buffer.from(picture.split(',')[1]!, 'base64'))
+      .raw()
+      .toBuffer()
+  const [a, b] = await Promise.all([read(one), read(other)])
+  return a.every((value, i) => Math.abs(value - b[i]!) < 8)
 }

@@ -36,6 +36,19 @@ describe.skipIf(chromium === undefined)(title, () => {
     await page.getByRole('heading', { name: 'second' }).waitFor()
   }, 240_000)
 
+  test('a run whose folder is gone leaves the list, and the others are shown', async () => {
+    await makeRun(join(runs, 'third'))
+    await page.getByRole('button', { name: 'Look at third' }).click()
+    await page.getByRole('heading', { name: 'third' }).waitFor()
+    rmSync(join(runs, 'third'), { recursive: true })
+    await page.getByRole('button', { name: 'Look at third' }).waitFor({ state: 'detached' })
+    await page.getByRole('heading', { name: 'first' }).waitFor()
+    await page.locator('.trouble').waitFor({ state: 'detached' })
+    await page.getByRole('img', { name: 'Loss by step of 2 runs' }).waitFor()
+    await page.getByRole('button', { name: 'Look at second' }).click()
+    await page.getByRole('heading', { name: 'second' }).waitFor()
+  }, 240_000)
+
   test('a run that begins to train while the page is open appears, and grows', async () => {
     const script = `
       const { train } = await import(${JSON.stringify(new URL('../../dist/index.js', import.meta.url).href)})
@@ -89,7 +102,7 @@ describe.skipIf(chromium === undefined)(title, () => {
   }, 240_000)
 
   test('no page complains on its console', () => {
-    // The browser itself reports the server that is gone.
-    expect(world.complaints.filter((text) => !/ERR_CONNECTION/.test(text))).toEqual([])
+    // The browser itself reports the server that is gone, and what it asks of a run that goes meanwhile.
+    expect(world.complaints.filter((text) => !/ERR_CONNECTION|status of 404/.test(text))).toEqual([])
   })
 })

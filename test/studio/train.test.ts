@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { unzipSync } from 'fflate'
 import type { Page } from 'playwright-core'
@@ -90,6 +90,19 @@ describe.skipIf(chromium === undefined)(title, () => {
     expect(await lossStep(page)).toBeGreaterThan(next)
     await page.getByRole('button', { name: 'Pause', exact: true }).click()
     await page.locator('.state[data-state=paused]').waitFor({ timeout: 240_000 })
+
+    // What cannot go on is still there to be taken away.
+    const remover = await world.open('runs', page.context())
+    await remover.getByRole('button', { name: 'Remove two', exact: true }).click()
+    await remover.getByRole('button', { name: 'Remove two for good' }).click()
+    await remover.getByRole('button', { name: 'Animate with two' }).waitFor({ state: 'detached' })
+    await remover.close()
+    await page.getByRole('button', { name: 'Go on', exact: true }).click()
+    await page.locator('.trouble', { hasText: 'There is no such run' }).waitFor()
+    await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name: 'Download the run' }).click(),
+    ])
     await page.getByRole('button', { name: 'Train another' }).click()
   }, 300_000)
 
@@ -111,14 +124,73 @@ describe.skipIf(chromium === undefined)(title, () => {
     await page.getByRole('button', { name: 'Download me' }).waitFor()
   }, 200_000)
 
-  test('a webcam is recorded into a clip', async () => {
+  test('what only the page has is not called saved, and is not lost without a question', async () => {
     await page.getByRole('link', { name: 'Train' }).click()
     await page.getByRole('button', { name: 'Train another' }).click()
-    await page.getByRole('button', { name: 'Record the webcam' }).click()
+    const session = await page.context().newCDPSession(page)
+    const origin = new URL(page.url()).origin
+    const usage = await page.evaluate(async () => (await navigator.storage.estimate()).usage!)
+    expect(await asksBeforeLeaving(page)).toBe(false)
+    await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: usage + 100_000 })
+    await begin(page, 'only', 100_000)
+    await lossAt(page, 1)
+    await page.getByRole('button', { name: 'Pause', exact: true }).click()
+    await page.locator('.state[data-state=paused]').waitFor({ timeout: 240_000 })
+    await page.locator('.trouble', { hasText: 'This page has the only copy' }).waitFor()
+    expect(await page.getByText('all of it is saved').count()).toBe(0)
+    expect(await page.getByRole('button', { name: /^Go on/ }).count()).toBe(0)
+    expect(await page.locator('button.strong').textContent()).toBe('Download the run')
+    expect(await asksBeforeLeaving(page)).toBe(true)
+    await page.getByRole('button', { name: 'Train another' }).click()
+    await page.getByRole('button', { name: 'Lose this run?' }).waitFor()
+
+    await page.getByRole('button', { name: 'Animate with it' }).click()
+    await page.locator('.speed[data-fps]').waitFor({ timeout: 240_000 })
+    await page.getByRole('link', { name: 'Train' }).click()
+    const [zip] = await Promise.all([
+      page.waitForEvent('download'),
+      page.getByRole('button', { name: 'Download the run' }).click(),
+    ])
+    await session.send('Storage.overrideQuotaForOrigin', { origin })
+    expect(readdirSync(unpack(await zip.path(), join(world.folder, 'only')))).toEqual(
+      expect.arrayContaining(['config.json', 'weights.safetensors', 'last']),
+    )
+    await page.locator('.trouble').waitFor({ state: 'detached' })
+    expect(await asksBeforeLeaving(page)).toBe(false)
+    await page.getByRole('button', { name: 'Train another' }).click()
+    await page.locator('.train-form').waitFor()
+  }, 240_000)
+
+  test('a webcam is recorded into a clip, and is off afterwards, however often one clicks', async () => {
+    await page.evaluate(() => {
+      const streams: MediaStream[] = []
+      const { mediaDevices } = navigator
+      const open = mediaDevices.getUserMedia.bind(mediaDevices)
+      mediaDevices.getUserMedia = async (asked) => {
+        // As long as it takes to allow it.
+        await new Promise((resolve) => setTimeout(resolve, 500))
+        streams.push(await open(asked))
+        return streams.at(-1)!
+      }
+      Object.assign(globalThis, { streams })
+    })
+    const live = () =>
+      page.evaluate(() => {
+        const { streams } = globalThis as unknown as { streams: MediaStream[] }
+        return streams.map((stream) => stream.getTracks().some(({ readyState }) => readyState === 'live'))
+      })
+    const record = page.getByRole('button', { name: 'Record the webcam' })
+    await record.dblclick()
+    await page.getByRole('button', { name: /^Stop/ }).waitFor()
     await page.waitForTimeout(3000)
     await page.getByRole('button', { name: /^Stop/ }).click()
     await page.getByText('webcam 1').waitFor()
     await page.getByRole('button', { name: 'Remove webcam 1' }).click()
+    expect(await live()).toEqual([false])
+
+    await record.click()
+    await page.getByRole('link', { name: 'Runs' }).click()
+    await expect.poll(live).toEqual([false, false])
   }, 240_000)
 
   test('a run folder of the command line opens, is kept, and is removed when one says so twice', async () => {
@@ -159,6 +231,10 @@ async function begin(page: Page, name: string, steps: number): Promise<void> {
   }
   await form.getByRole('button', { name: 'Start training' }).click()
 }
+
+/** Whether the browser would ask before it leaves the page. */
+const asksBeforeLeaving = (page: Page): Promise<boolean> =>
+  page.evaluate(() => !dispatchEvent(new Event('beforeunload', { cancelable: true })))
 
 const number = async (page: Page, name: string): Promise<string> =>
   (await page

@@ -103,6 +103,21 @@ describe.skipIf(chromium === undefined)(title, () => {
     expect(await page.getByRole('radio', { name: 'WASM' }).isChecked()).toBe(true)
     await page.keyboard.press('Escape')
     expect(await page.getByRole('radio', { name: 'WASM' }).isVisible()).toBe(false)
+    expect(await page.evaluate(() => document.activeElement?.tagName)).toBe('SUMMARY')
+    await page.close()
+  })
+
+  test('the menu of devices is whole, however narrow the page', async () => {
+    const page = await world.open('train')
+    await page.locator('.device summary').click()
+    for (const width of [1280, 390, 360]) {
+      await page.setViewportSize({ width, height: 800 })
+      const menu = (await page.locator('.menu').boundingBox())!
+      const button = (await page.locator('.device summary').boundingBox())!
+      expect(menu.x, `at ${width}`).toBeGreaterThanOrEqual(0)
+      expect(menu.x + menu.width, `at ${width}`).toBeLessThanOrEqual(width)
+      expect(menu.y, `at ${width}`).toBeGreaterThanOrEqual(button.y + button.height)
+    }
     await page.close()
   })
 
@@ -138,6 +153,11 @@ describe.skipIf(chromium === undefined)(title, () => {
     await second.focus()
     await page.keyboard.press('Enter')
     await expect.poll(() => second.getAttribute('aria-pressed')).toBe('true')
+    for (const key of ['ArrowRight', 'ArrowRight', 'ArrowLeft']) await page.keyboard.press(key)
+    const third = page.getByRole('button', { name: /^Stage 3:/ })
+    expect(await third.getAttribute('aria-pressed')).toBe('true')
+    expect(await third.evaluate((stage) => stage === document.activeElement)).toBe(true)
+    await page.keyboard.press('ArrowLeft')
     const block = page.locator('.blocks li').first()
     expect(await block.textContent()).toMatch(/conv.*parameters.*MACs.*sees \d+ px/)
     await page.close()

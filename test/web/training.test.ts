@@ -204,14 +204,24 @@ describe.skipIf(chromium === undefined)(title, () => {
     const origin = new URL(site.address).origin
     const usage = await inPage<number>(page, 'return (await navigator.storage.estimate()).usage')
     await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: usage + 40_000 })
-    const result = await inPage<{ notices: string[]; kinds: string[]; zip: string; list: string[] }>(
+    const result = await inPage<{
+      notices: string[]
+      kinds: string[]
+      saved: { inMemory: boolean }[]
+      zip: string
+      list: string[]
+    }>(
       page,
       `${toBase64}
       const notices = []
       const kinds = []
-      const trainer = await pantin.Trainer.start([input.clip], input.settings, { ...place, name: 'full', onNotice: ({ kind }) => notices.push(kind), onEvent: ({ kind }) => kinds.push(kind) })
+      const saved = []
+      const trainer = await pantin.Trainer.start([input.clip], input.settings, { ...place, name: 'full', onNotice: ({ kind }) => notices.push(kind), onEvent(event) {
+        kinds.push(event.kind)
+        if (event.kind === 'saved') saved.push(event)
+      } })
       const zip = await toBase64(await (await trainer.done).toZip())
-      return { notices, kinds, zip, list: (await pantin.storedRuns.list()).map(({ name }) => name) }
+      return { notices, kinds, saved, zip, list: (await pantin.storedRuns.list()).map(({ name }) => name) }
       `,
       { clip, settings },
     )
@@ -219,9 +229,54 @@ describe.skipIf(chromium === undefined)(title, () => {
     expect(result.notices).toEqual(['storage-full'])
     expect(result.kinds).toContain('notice')
     expect(result.kinds.at(-1)).toBe('finished')
+    expect(result.saved.at(-1)).toEqual({ kind: 'saved', step: 30, inMemory: true })
     expect(result.list).toEqual(expect.arrayContaining(['me', 'from node']))
     const { metadata } = await readSafetensors(join(unpacked(result.zip, at('full')), 'weights.safetensors'))
     expect(metadata.get('step')).toBe('30')
+  }, 240_000)
+
+  test('what found no room is stored once there is some, but for the frames: the run cannot go on, and leaves none', async () => {
+    const session = await page.context().newCDPSession(page)
+    const origin = new URL(site.address).origin
+    const usage = await inPage<number>(page, 'return (await navigator.storage.estimate()).usage')
+    // A browser without a profile of its own counts no frames, so the worker is given what others throw.
+    site.files.set('full-worker.js', `${fullForFrames}${String(site.files.get('worker.js'))}`)
+    await session.send('Storage.overrideQuotaForOrigin', { origin, quotaSize: usage + 20_000 })
+    const during = await inPage<boolean>(
+      page,
+      `
+      globalThis.saved = []
+      let isSaved
+      const first = new Promise((resolve) => { isSaved = resolve })
+      globalThis.trainer = await pantin.Trainer.start([input.clip], { ...input.settings, steps: 100000 }, { ...place, workerUrl: 'full-worker.js', name: 'short', onEvent(event) {
+        if (event.kind !== 'saved') return
+        globalThis.saved.push(event.inMemory)
+        isSaved(event.inMemory)
+      } })
+      return first
+      `,
+      { clip, settings },
+    )
+    expect(during).toBe(true)
+    await session.send('Storage.overrideQuotaForOrigin', { origin })
+    const after = await inPage<{ saved: boolean; files: string[]; stored: object; said: string }>(
+      page,
+      `
+      await trainer.pause()
+      const root = await (await (await navigator.storage.getDirectory()).getDirectoryHandle('pantin')).getDirectoryHandle('runs')
+      const files = []
+      for await (const name of (await (await root.getDirectoryHandle('short')).getDirectoryHandle('frames')).keys()) files.push(name)
+      const stored = (await pantin.storedRuns.list()).find(({ name }) => name === 'short')
+      const { step } = await pantin.storedRuns.open('short')
+      const said = await pantin.Trainer.resume('short', { ...place, onEvent() {} }).then(() => 'done', (error) => error.message)
+      await pantin.storedRuns.remove('short')
+      return { saved: saved.at(-1), files, stored: { ...stored, isOfWeights: stored.step === step }, said }
+      `,
+    )
+    expect(after.saved).toBe(false)
+    expect(after.files).toEqual([])
+    expect(after.stored).toMatchObject({ finished: false, resumable: false, isOfWeights: true })
+    expect(after.said).toMatch(/frames are not kept/)
   }, 240_000)
 
   test('reading clips can be given up, and leaves nothing', async () => {
@@ -306,6 +361,15 @@ describe.skipIf(chromium === undefined)(title, () => {
     expect(site.complaints.filter((text) => !/404/.test(text))).toEqual([])
   })
 })
+
+/** In a worker: storage takes a frame or two, and no more. */
+const fullForFrames = `
+const { write } = FileSystemSyncAccessHandle.prototype
+FileSystemSyncAccessHandle.prototype.write = function (bytes, options) {
+  if (options.at > 10_000) throw new DOMException('no room', 'QuotaExceededError')
+  return write.call(this, bytes, options)
+}
+`
 
 /** Unpacks a zip of one folder. @returns that folder's path */
 function unpacked(zip: string, into: string): string {

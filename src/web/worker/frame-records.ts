@@ -21,6 +21,7 @@ export class FrameRecords implements Records {
     readonly length: number,
     private stored: number,
     private readonly onFull: () => void,
+    private readonly remove: () => Promise<void>,
   ) {}
 
   /**
@@ -48,7 +49,7 @@ export class FrameRecords implements Records {
         remedy: 'train another run on the clips',
       })
     }
-    return new FrameRecords(handle, length, count, onFull)
+    return new FrameRecords(handle, length, count, onFull, () => folder.remove(path))
   }
 
   get count(): number {
@@ -79,8 +80,8 @@ export class FrameRecords implements Records {
     else place.set(this.beyond[index - this.stored]!)
   }
 
-  /** Brings all frames into memory, and gives storage its room back. */
-  release(): void {
+  /** Brings all frames into memory, and removes the file: storage has its room back. */
+  async release(): Promise<void> {
     const stored = Array.from({ length: this.stored }, (_, index) => {
       const record = new Uint8Array(this.length)
       this.read(index, record)
@@ -88,7 +89,9 @@ export class FrameRecords implements Records {
     })
     this.beyond.unshift(...stored)
     this.stored = 0
-    this.handle.truncate(0)
+    // A file that is open cannot be removed.
+    this.handle.close()
+    await this.remove()
   }
 
   close(): void {

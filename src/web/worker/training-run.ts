@@ -88,7 +88,7 @@ async function decode(
   store: TrainingStore,
 ): Promise<FrameCache> {
   await folder.remove(framesIndex)
-  const onFull = () => store.warn()
+  const onFull = () => store.lackFrames()
   const records = await FrameRecords.open(folder, framesFile, { length: size * size * 3, onFull })
   const cache = await cacheClips(clips, {
     ...{ size, fit, holdout, records: () => records },
@@ -98,7 +98,7 @@ async function decode(
     await store.write(framesIndex, [JSON.stringify({ size, clips: cache.clips })])
   } else {
     // Half of the frames serve nobody, and take the room that checkpoints need.
-    records.release()
+    await records.release()
   }
   return cache
 }

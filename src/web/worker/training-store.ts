@@ -4,9 +4,16 @@ import { type Checkpoint, checkpointFile, checkpointOf } from '../../store/check
 import { type MetricsRecord, metricsLine, metricsLines } from '../../store/metrics-lines.ts'
 import { decodeSafetensors, encodeSafetensors } from '../../store/safetensors-bytes.ts'
 import type { RunStore } from '../../train/run-store.ts'
-import { checkpointFile as checkpointPath, metricsFile, previewFile, weightsFile } from '../run-files.ts'
+import {
+  checkpointFile as checkpointPath,
+  configFile,
+  isRunFile,
+  metricsFile,
+  previewFile,
+  weightsFile,
+} from '../run-files.ts'
 import { isFull, type StoredFolder } from '../storage.ts'
-import { filesOf } from '../stored-runs.ts'
+import { filesIn } from '../stored-runs.ts'
 import { pngOf } from './pixels.ts'
 import { tell } from './serve.ts'
 
@@ -19,6 +26,8 @@ export class TrainingStore implements RunStore {
   private readonly inMemory = new Map<string, Blob>()
   /** Lines that are written with the next checkpoint: those after it would be dropped on resuming anyway. */
   private metrics = ''
+  private savedStep = 0
+  private lacksFrames = false
   private warned = false
 
   constructor(private readonly folder: StoredFolder) {
@@ -46,7 +55,8 @@ export class TrainingStore implements RunStore {
     metadata: ReadonlyMap<string, string>,
   ): Promise<void> {
     await this.write(weightsFile, encodeSafetensors(tensors, metadata))
-    tell({ kind: 'train', event: { kind: 'saved', step: Number(metadata.get('step')) } })
+    this.savedStep = Number(metadata.get('step'))
+    this.tellSaved()
   }
 
   appendMetrics(record: MetricsRecord): void {
@@ -65,19 +75,22 @@ export class TrainingStore implements RunStore {
     tell({ kind: 'train', event: { kind: 'preview', step, picture, measures } })
   }
 
-  /** Writes what came after the last checkpoint: the end of a run has a preview. */
+  /** Writes what came after the last checkpoint, for the end of a run has a preview, and what found no room before. */
   async finish(): Promise<void> {
     await this.write(metricsFile, [this.metrics])
+    const { [configFile]: config, ...others } = Object.fromEntries(this.inMemory)
+    for (const [path, blob] of Object.entries(others)) await this.write(path, [blob])
+    // It makes the folder a run, so it waits until the rest is there.
+    if (config !== undefined && this.inMemory.size === 1) await this.write(configFile, [config])
+    // No step needs them any more.
+    this.lacksFrames = false
+    if (this.warned) this.tellSaved()
   }
 
-  /** The run's files, wherever they are. */
+  /** The run's files, wherever they are. Where its configuration found no room, storage may have others. */
   async files(): Promise<Map<string, Blob>> {
-    const stored = await filesOf(this.folder).catch((error: unknown) => {
-      // Where not even its configuration found room, all of it is in memory.
-      if (this.inMemory.size === 0) throw error
-      return new Map<string, Blob>()
-    })
-    return new Map([...stored, ...this.inMemory])
+    const unstored = [...this.inMemory].filter(([path]) => isRunFile(path))
+    return new Map([...(await filesIn(this.folder)), ...unstored])
   }
 
   async write(path: string, content: (Blob | string | Uint8Array<ArrayBuffer>)[]): Promise<void> {
@@ -91,8 +104,19 @@ export class TrainingStore implements RunStore {
     }
   }
 
+  /** Says that frames found no room: until training ends they are in memory, and the run cannot go on later. */
+  lackFrames(): void {
+    this.lacksFrames = true
+    this.warn()
+  }
+
+  private tellSaved(): void {
+    const inMemory = this.inMemory.size > 0 || this.lacksFrames
+    tell({ kind: 'train', event: { kind: 'saved', step: this.savedStep, inMemory } })
+  }
+
   /** Tells the page once that storage is full. */
-  warn(): void {
+  private warn(): void {
     if (this.warned) return
     this.warned = true
     const message =

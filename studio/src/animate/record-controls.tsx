@@ -1,5 +1,5 @@
 import type { RefObject } from 'preact'
-import { useState } from 'preact/hooks'
+import { useRef, useState } from 'preact/hooks'
 import { duration } from '../core/format.ts'
 import { complain } from '../core/messages.ts'
 import { recordedSeconds, saveStill, Take } from './recording.ts'
@@ -14,12 +14,25 @@ export function RecordControls({ session, result }: RecordControlsProps) {
   const [format, setFormat] = useState<'auto' | 'mp4' | 'webm'>('auto')
   const seconds = recordedSeconds.value
   const isRecording = seconds !== undefined
+  const isOpening = useRef(false)
   const begin = async (own: Session) => {
-    own.take = await Take.begin(format === 'auto' ? undefined : format)
+    // A recorder takes a while to open: who clicks again meanwhile wants no second one.
+    if (isOpening.current) return
+    isOpening.current = true
+    try {
+      const take = await Take.begin(format === 'auto' ? undefined : format)
+      // Another model was chosen meanwhile, or the view was left.
+      if (own.isOver) return take.cancel()
+      own.take = take
+      recordedSeconds.value = 0
+    } finally {
+      isOpening.current = false
+    }
   }
   const end = async (own: Session) => {
     const { take } = own
     own.take = undefined
+    recordedSeconds.value = undefined
     await take?.finish()
   }
   return (

@@ -16,14 +16,13 @@ export class Take {
   private readonly canvas = Object.assign(document.createElement('canvas'), { width: side, height: side })
   private startedAt: number | undefined
   private last = -1
+  private isOver = false
 
   private constructor(private readonly recorder: Recorder) {}
 
   static async begin(format: 'mp4' | 'webm' | undefined): Promise<Take> {
     const options = { width: side, height: side, ...(format && { format }) }
-    const take = new Take(await createRecorder(options, place.peek()))
-    recordedSeconds.value = 0
-    return take
+    return new Take(await createRecorder(options, place.peek()))
   }
 
   async add(frame: ImageBitmap): Promise<void> {
@@ -33,11 +32,24 @@ export class Take {
     if (time <= this.last) return
     this.last = time
     drawSquare(this.canvas, frame)
-    await this.recorder.add(this.canvas, time)
-    recordedSeconds.value = Math.floor(time)
+    try {
+      await this.recorder.add(this.canvas, time)
+    } catch (error) {
+      // It was finished before this frame reached the recorder.
+      if (this.isOver) return
+      throw error
+    }
+    if (!this.isOver) recordedSeconds.value = Math.floor(time)
+  }
+
+  /** Ends without a film. */
+  cancel(): void {
+    this.isOver = true
+    this.recorder.cancel()
   }
 
   async finish(): Promise<void> {
+    this.isOver = true
     recordedSeconds.value = undefined
     if (this.startedAt === undefined) {
       this.recorder.cancel()

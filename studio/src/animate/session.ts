@@ -24,6 +24,8 @@ export class Session {
   private isClosed = false
   private isPaused = false
   private opening = 0
+  private picturing = 0
+  private pictured: Promise<unknown> = Promise.resolve()
 
   private constructor(
     private readonly animator: Animator,
@@ -36,24 +38,47 @@ export class Session {
     return new Session(animator, stages)
   }
 
+  get isOver(): boolean {
+    return this.isClosed
+  }
+
+  /** Changes the picture. Of calls that overlap the last one counts. */
   async setPicture({ source }: state.PictureChoice): Promise<void> {
-    const picture =
-      typeof source === 'string' ? (await puppetFilm(source)).frames[0]! : await createImageBitmap(source)
-    const { value } = await this.animator.setSource(picture)
-    drawSquare(this.stages.picture, picture)
-    if (state.points.peek()) {
-      drawOverlay(this.stages.picture, { value }, { points: true, axes: false, heatmap: false })
+    const turn = ++this.picturing
+    const isFilm = typeof source === 'string'
+    const picture = isFilm ? (await puppetFilm(source)).frames[0]! : await createImageBitmap(source)
+    const show = async () => {
+      if (this.isClosed || turn !== this.picturing) return
+      const { value } = await this.animator.setSource(picture)
+      if (this.isClosed) return
+      drawSquare(this.stages.picture, picture)
+      if (state.points.peek()) {
+        drawOverlay(this.stages.picture, { value }, { points: true, axes: false, heatmap: false })
+      }
+    }
+    // One after the other, so that the model takes none that is older last.
+    const shown = this.pictured.catch(() => {}).then(show)
+    this.pictured = shown
+    try {
+      await shown
+    } finally {
+      // Films are kept for the next time.
+      if (!isFilm) picture.close()
     }
   }
 
-  /** Changes what drives. Of two calls that overlap the later one counts. */
+  /** Changes what drives. Of calls that overlap the last one counts. */
   async setDriving(choice: DrivingChoice): Promise<void> {
+    if (this.isClosed) return
     this.driving?.close()
     this.driving = undefined
     const turn = ++this.opening
-    const driving = await openDriving(choice)
-    if (this.isClosed || turn !== this.opening) {
-      driving.close()
+    const isLast = () => !this.isClosed && turn === this.opening
+    const driving = await openDriving(choice).catch((error: unknown) => {
+      if (isLast()) throw error
+    })
+    if (driving === undefined || !isLast()) {
+      driving?.close()
       return
     }
     this.driving = driving

@@ -1,4 +1,4 @@
-import { useSignal, useSignalEffect } from '@preact/signals'
+import { type Signal, useSignal, useSignalEffect } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { complain, say } from '../core/messages.ts'
 import { place } from '../core/place.ts'
@@ -17,12 +17,37 @@ import * as state from './state.ts'
 /** Pixels a side of what is drawn; the style sheet decides how large it is shown. */
 const side = 512
 
+/**
+ * Applies what is chosen. What is chosen meanwhile takes its place, for that may never be ready: a webcam waits until
+ * somebody allows it.
+ *
+ * @returns the choice that was applied
+ */
+async function settle<T>(chosen: Signal<T>, apply: (choice: T) => Promise<void>): Promise<T> {
+  for (;;) {
+    const choice = chosen.peek()
+    let stop = () => {}
+    const changed = new Promise<void>((resolve) => {
+      stop = chosen.subscribe((now) => now !== choice && resolve())
+    })
+    await Promise.race([apply(choice), changed]).finally(() => stop())
+    if (chosen.peek() === choice) return choice
+  }
+}
+
 export function AnimateView() {
   const picture = useRef<HTMLCanvasElement>(null)
   const driving = useRef<HTMLCanvasElement>(null)
   const result = useRef<HTMLCanvasElement>(null)
   const session = useSignal<Session | undefined>(undefined)
   const attempt = useSignal(0)
+
+  // Changes while it runs. What fails is told; the session goes on with what it had.
+  const change = (apply: (own: Session) => Promise<void>) => {
+    const own = session.peek()
+    if (own !== undefined) apply(own).catch((error) => own.isOver || complain(error))
+    else if (state.status.peek() === 'failed') attempt.value++
+  }
 
   useSignalEffect(() => {
     const [key, at] = [chosenRun.value, place.value]
@@ -38,12 +63,16 @@ export function AnimateView() {
       own = await Session.open(await loadRun(key), at, stages)
       if (isOver) return own.close()
       state.waitingFor.value = 'the picture'
-      await own.setPicture(state.picture.peek())
+      const opened = own
+      const shown = await settle(state.picture, (choice) => opened.setPicture(choice))
+      if (isOver) return
       state.waitingFor.value = 'what drives it'
-      await own.setDriving(state.driving.peek())
+      await settle(state.driving, (choice) => opened.setDriving(choice))
       if (isOver) return
       session.value = own
       state.status.value = 'running'
+      // Another picture was chosen while it waited for what drives.
+      if (state.picture.peek() !== shown) change((own) => own.setPicture(state.picture.peek()))
       await own.run()
       if (!isOver) session.value = undefined
     }
@@ -62,12 +91,6 @@ export function AnimateView() {
     }
   })
 
-  // Changes while it runs. What fails is told; the session goes on with what it had.
-  const change = (apply: (own: Session) => Promise<void>) => {
-    const own = session.peek()
-    if (own !== undefined) apply(own).catch(complain)
-    else if (state.status.peek() === 'failed') attempt.value++
-  }
   useEffect(() => state.picture.subscribe((choice) => change((own) => own.setPicture(choice))), [])
   useEffect(() => state.driving.subscribe((choice) => change((own) => own.setDriving(choice))), [])
 

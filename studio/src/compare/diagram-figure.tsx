@@ -8,6 +8,9 @@ interface DiagramFigureProps {
   onChoose(index: number): void
 }
 
+/** How far keys lead from the stage that has the focus. */
+const strides: Readonly<Record<string, number>> = { ArrowLeft: -1, ArrowRight: 1, Enter: 0, ' ': 0 }
+
 /** A network as the survey draws it: stages as high as their maps, and what goes past them as arcs. */
 export function DiagramFigure({ title, diagram, chosen, onChoose }: DiagramFigureProps) {
   const { width, height, boxes, arcs, steps } = layOut(diagram)
@@ -42,10 +45,12 @@ export function DiagramFigure({ title, diagram, chosen, onChoose }: DiagramFigur
             class={`stage-box ${stage.kind} ${stage.part ?? ''} ${index === chosen ? 'chosen' : ''}`}
             onClick={() => onChoose(index)}
             onKeyDown={(event) => {
-              if (event.key === 'ArrowRight') onChoose(Math.min(index + 1, boxes.length - 1))
-              else if (event.key === 'ArrowLeft') onChoose(Math.max(index - 1, 0))
-              else if (event.key !== 'Enter' && event.key !== ' ') return
-              else onChoose(index)
+              const next = index + (strides[event.key] ?? Number.NaN)
+              if (boxes[next] === undefined) return
+              // Keys go on from the stage that they led to, which comes into sight.
+              const stages = event.currentTarget.parentElement!.querySelectorAll<SVGGElement>('[role=button]')
+              stages[next]!.focus()
+              onChoose(next)
               event.preventDefault()
             }}
           >

@@ -23,7 +23,12 @@ export async function openCamera(): Promise<HTMLVideoElement> {
     })
   const video = makeVideo()
   video.srcObject = stream
-  await video.play()
+  try {
+    await video.play()
+  } catch (error) {
+    closeCamera(video)
+    throw new CameraError(whyNot(error))
+  }
   return video
 }
 

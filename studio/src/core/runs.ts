@@ -35,9 +35,13 @@ export async function refreshServed(): Promise<void> {
 
 /** Takes up a run of files that were given; its key. */
 export async function takeRun(source: Blob | ReadonlyMap<string, Blob>): Promise<RunKey> {
-  const run = await openRun(source)
-  opened.value = [...opened.value, run]
-  return `opened:${opened.value.length - 1}`
+  return takeOpened(await openRun(source))
+}
+
+/** Takes up a run that no storage has; its key. */
+export function takeOpened(run: WebRun): RunKey {
+  if (!opened.peek().includes(run)) opened.value = [...opened.peek(), run]
+  return `opened:${opened.peek().indexOf(run)}`
 }
 
 export async function loadRun(key: RunKey): Promise<WebRun> {

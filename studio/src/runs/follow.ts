@@ -40,15 +40,40 @@ export function follow(): () => void {
 /** Looks once: at the list, the curves that are shown, and the run that is looked at. */
 export async function once(): Promise<void> {
   await refreshServed()
+  forgetGone(new Set(served.peek().map(({ id }) => id)))
   const [first] = served.peek()
   if (looked.peek() === undefined && first !== undefined) {
-    overlaid.value = new Set([first.id])
+    overlaid.value = new Set([...overlaid.peek(), first.id])
     looked.value = first.id
   }
-  await Promise.all([...overlaid.peek()].map(readCurve))
   const id = looked.peek()
-  if (id !== undefined) details.value = await readServedRun(id)
-  trouble.value = undefined
+  const readings = [...overlaid.peek()].map(readCurve)
+  if (id !== undefined) readings.push(readDetails(id))
+  // One run that cannot be read, or is gone since the list was, keeps no other from being shown.
+  const failed = (await Promise.allSettled(readings)).find((reading) => reading.status === 'rejected')
+  trouble.value = failed && troubleOf(failed.reason)
+}
+
+/** Forgets runs that are not served any more: their folders are gone. */
+function forgetGone(ids: ReadonlySet<string>): void {
+  for (const id of cursors.keys()) if (!ids.has(id)) cursors.delete(id)
+  if ([...records.peek().keys()].some((id) => !ids.has(id))) {
+    records.value = new Map([...records.peek()].filter(([id]) => ids.has(id)))
+  }
+  if ([...overlaid.peek()].some((id) => !ids.has(id))) {
+    overlaid.value = new Set([...overlaid.peek()].filter((id) => ids.has(id)))
+  }
+  const id = looked.peek()
+  if (id !== undefined && !ids.has(id)) {
+    looked.value = undefined
+    details.value = undefined
+  }
+}
+
+async function readDetails(id: string): Promise<void> {
+  const read = await readServedRun(id)
+  // Another may have been chosen meanwhile.
+  if (looked.peek() === id) details.value = read
 }
 
 function told(error: unknown): void {
@@ -57,7 +82,10 @@ function told(error: unknown): void {
 
 async function readCurve(id: string): Promise<void> {
   for (let more = true; more; ) {
-    const page = await readMetrics(id, cursors.get(id) ?? '')
+    const cursor = cursors.get(id)
+    const page = await readMetrics(id, cursor ?? '')
+    // Read by another look meanwhile, or gone.
+    if (cursors.get(id) !== cursor) return
     cursors.set(id, page.cursor)
     more = page.more
     const fresh = page.records.flatMap(recordOf)

@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals'
-import { createRecorder } from 'pantin/web'
+import { createRecorder, type Recorder } from 'pantin/web'
 import { useEffect, useRef } from 'preact/hooks'
 import { closeCamera, openCamera } from '../core/camera.ts'
 import { duration } from '../core/format.ts'
@@ -20,14 +20,27 @@ export function CameraClip() {
   useEffect(() => () => stopping.current?.abort(), [])
 
   const record = async () => {
+    // A camera takes a while to open: who clicks again meanwhile wants no second one.
+    if (stopping.current !== undefined) return
     const stop = new AbortController()
     stopping.current = stop
-    const video = await openCamera()
     try {
+      await recordUntil(stop.signal)
+    } finally {
+      stopping.current = undefined
+    }
+  }
+
+  const recordUntil = async (signal: AbortSignal) => {
+    const video = await openCamera()
+    let recorder: Recorder | undefined
+    try {
+      // The view was left while the camera opened.
+      if (signal.aborted) return
       seconds.value = 0
-      const recorder = await createRecorder({ width: side, height: side }, place.peek())
+      recorder = await createRecorder({ width: side, height: side }, place.peek())
       const startedAt = performance.now()
-      for (let last = -1; !stop.signal.aborted; ) {
+      for (let last = -1; !signal.aborted; ) {
         // A timer, since a tab out of sight gets no animation frames.
         await new Promise((resolve) => setTimeout(resolve, 1000 / framesPerSecond))
         const time = (performance.now() - startedAt) / 1000
@@ -43,6 +56,7 @@ export function CameraClip() {
       clips.value = [...clips.value, { name: `webcam ${count + 1}`, source: film }]
     } finally {
       seconds.value = undefined
+      recorder?.cancel()
       closeCamera(video)
     }
   }

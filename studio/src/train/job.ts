@@ -1,8 +1,8 @@
-import { signal } from '@preact/signals'
+import { computed, effect, signal } from '@preact/signals'
 import { storedRuns, type TrainEvent, Trainer, type TrainSettings, type WebRun } from 'pantin/web'
 import { complain, say } from '../core/messages.ts'
 import { place, showComputing } from '../core/place.ts'
-import { refreshStored } from '../core/runs.ts'
+import { refreshStored, stored } from '../core/runs.ts'
 import { type Trouble, troubleOf } from '../core/trouble.ts'
 
 /** The training of this page. It goes on whatever view is shown, and in a tab that is out of sight. */
@@ -31,9 +31,27 @@ export const job = signal<Job | undefined>(undefined)
 export const curve = signal<readonly Curve[]>([])
 /** What came of it, once it is paused or finished. */
 export const result = signal<WebRun | undefined>(undefined)
+/** Whether storage had no room for some of it. */
+export const inMemory = signal(false)
+/** Whether what came of it was downloaded. */
+export const downloaded = signal(false)
+/** Whether this page has the only copy. */
+export const isOnlyCopy = computed(() => inMemory.value && !downloaded.value)
+/** What storage has of the run, where that can be trained further. */
+export const resumable = computed(() =>
+  stored.value.find((run) => run.name === job.value?.name && run.resumable),
+)
+
+// Leaving the page would lose it: the browser asks first.
+const ask = (event: Event): void => event.preventDefault()
+effect(() => {
+  if (isOnlyCopy.value) addEventListener('beforeunload', ask)
+  else removeEventListener('beforeunload', ask)
+})
 
 let trainer: Trainer | undefined
 let points: Curve[] = []
+let ending: 'paused' | 'finished' = 'finished'
 
 export async function start(
   name: string,
@@ -49,7 +67,12 @@ export async function resume(name: string): Promise<void> {
   begin(name)
   points = await recorded(name)
   curve.value = points
-  await carryOut((place) => Trainer.resume(name, place))
+  await carryOut(async (place) => {
+    const opened = await Trainer.resume(name, place)
+    // What it goes on from is in storage.
+    inMemory.value = false
+    return opened
+  })
 }
 
 export async function pause(): Promise<void> {
@@ -57,10 +80,22 @@ export async function pause(): Promise<void> {
   await trainer?.pause()
 }
 
+/** Makes place for another training. What this page alone has is gone then. */
+export function leave(): void {
+  job.value = undefined
+  forget()
+}
+
+function forget(): void {
+  result.value = undefined
+  inMemory.value = false
+  downloaded.value = false
+}
+
+/** What came of a sitting before stays until the next has begun: it may be the only copy. */
 function begin(name: string): void {
   points = []
   curve.value = []
-  result.value = undefined
   const old = job.peek()?.preview
   if (old !== undefined) URL.revokeObjectURL(old.address)
   job.value = {
@@ -76,13 +111,34 @@ async function carryOut(open: Open): Promise<void> {
   try {
     // A GPU that is lost, storage that is full: the library goes on, and says how.
     trainer = await open({ ...place.peek(), onEvent: take })
-    result.value = await trainer.done
+    result.value = undefined
+    downloaded.value = false
+    const run = await trainer.done
+    // The list tells whether it can go on.
+    await refreshStored()
+    result.value = run
+    update({ state: ending })
+    say(endText())
   } catch (error) {
     update({ state: 'failed', trouble: troubleOf(error) })
+    if (result.peek() === undefined) {
+      const isLost = inMemory.peek() && job.peek()?.savedAt !== undefined
+      if (isLost) say('What storage had no room for is lost with this training.', 'error')
+      forget()
+    }
+    await refreshStored()
   } finally {
     trainer = undefined
-    await refreshStored()
   }
+}
+
+function endText(): string {
+  const text = `Training is ${ending}`
+  if (inMemory.peek()) return `${text}. Storage is full: download the run before you leave the page.`
+  if (ending === 'finished') return `${text}.`
+  return resumable.peek() === undefined
+    ? `${text}; what it has learned is saved.`
+    : `${text}; all of it is saved.`
 }
 
 function take(event: TrainEvent): void {
@@ -98,12 +154,12 @@ function take(event: TrainEvent): void {
       break
     case 'saved':
       update({ savedAt: event.step })
+      inMemory.value = event.inMemory
       break
     case 'paused':
     case 'finished':
       curve.value = [...points]
-      update({ state: event.kind })
-      say(event.kind === 'finished' ? 'Training is finished.' : 'Training is paused; all of it is saved.')
+      ending = event.kind
       break
     case 'failed':
       update({
@@ -112,6 +168,7 @@ function take(event: TrainEvent): void {
       })
       break
     case 'notice':
+      if (event.notice.kind === 'storage-full') inMemory.value = true
       break
   }
 }

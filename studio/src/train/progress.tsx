@@ -1,12 +1,24 @@
-import { useComputed } from '@preact/signals'
+import { useComputed, useSignal } from '@preact/signals'
 import { download } from '../core/files.ts'
 import { digits, duration, inPercent } from '../core/format.ts'
 import { complain } from '../core/messages.ts'
 import { go } from '../core/router.ts'
-import { chosenRun } from '../core/runs.ts'
+import { chosenRun, takeOpened } from '../core/runs.ts'
 import { Chart, type Line } from '../ui/chart.tsx'
 import { TroubleBox } from '../ui/trouble-box.tsx'
-import { type Curve, curve, type Job, job, result, resume, stop } from './job.ts'
+import {
+  type Curve,
+  curve,
+  downloaded,
+  inMemory,
+  isOnlyCopy,
+  type Job,
+  leave,
+  result,
+  resumable,
+  resume,
+  stop,
+} from './job.ts'
 
 const stateNames: Readonly<Record<Job['state'], string>> = {
   decoding: 'Reading clips',
@@ -44,6 +56,7 @@ export function TrainProgress({ now }: { readonly now: Job }) {
         <Figure name="saved at step" value={savedAt === undefined ? '-' : String(savedAt)} />
       </dl>
       {trouble !== undefined && <TroubleBox trouble={trouble} />}
+      <Keeping now={now} />
       <JobButtons now={now} />
       <div class="job-pictures">
         <Chart label={curveLabel(now)} lines={lines.value} />
@@ -67,9 +80,29 @@ export function TrainProgress({ now }: { readonly now: Job }) {
   )
 }
 
+/** What storage had no room for, and what to do about it. */
+function Keeping({ now: { state } }: { readonly now: Job }) {
+  if (isOnlyCopy.value) {
+    const remedy =
+      result.value === undefined
+        ? 'keep this page open until it is finished, and download it then; after a pause it may not go on'
+        : 'download it before you leave the page'
+    return (
+      <TroubleBox trouble={{ what: 'storage is full: this page has the only copy of the run', remedy }} />
+    )
+  }
+  if (state !== 'paused' || resumable.value !== undefined) return null
+  return <p class="note">It cannot go on here: the frames of its clips are not kept.</p>
+}
+
 function JobButtons({ now: { name, state } }: { readonly now: Job }) {
+  const asks = useSignal(false)
   const run = result.value
   const isOver = state === 'paused' || state === 'finished' || state === 'failed'
+  const take = async (from: NonNullable<typeof run>) => {
+    download(await from.toZip(), `${name}.zip`)
+    downloaded.value = true
+  }
   return (
     <div class="row">
       {!isOver && (
@@ -77,18 +110,18 @@ function JobButtons({ now: { name, state } }: { readonly now: Job }) {
           Pause
         </button>
       )}
-      {state === 'paused' && (
+      {state === 'paused' && resumable.value !== undefined && !isOnlyCopy.value && (
         <button type="button" class="strong" onClick={() => void resume(name)}>
-          Go on
+          {resumable.value.step === run?.step ? 'Go on' : `Go on from step ${resumable.value.step}`}
         </button>
       )}
       {run !== undefined && (
         <>
           <button
             type="button"
-            class={state === 'finished' ? 'strong' : ''}
+            class={state === 'finished' && !isOnlyCopy.value ? 'strong' : ''}
             onClick={() => {
-              chosenRun.value = `stored:${name}`
+              chosenRun.value = inMemory.peek() ? takeOpened(run) : `stored:${name}`
               go('animate')
             }}
           >
@@ -96,7 +129,8 @@ function JobButtons({ now: { name, state } }: { readonly now: Job }) {
           </button>
           <button
             type="button"
-            onClick={() => run.toZip().then((zip) => download(zip, `${name}.zip`), complain)}
+            class={isOnlyCopy.value ? 'strong' : ''}
+            onClick={() => take(run).catch(complain)}
           >
             Download the run
           </button>
@@ -105,11 +139,16 @@ function JobButtons({ now: { name, state } }: { readonly now: Job }) {
       {isOver && (
         <button
           type="button"
+          class={asks.value ? 'danger' : ''}
+          onBlur={() => {
+            asks.value = false
+          }}
           onClick={() => {
-            job.value = undefined
+            asks.value = isOnlyCopy.peek() && !asks.peek()
+            if (!asks.peek()) leave()
           }}
         >
-          Train another
+          {asks.value ? 'Lose this run?' : 'Train another'}
         </button>
       )}
     </div>

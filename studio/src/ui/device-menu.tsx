@@ -23,9 +23,13 @@ export function DeviceMenu() {
   const details = useRef<HTMLDetailsElement>(null)
   useEffect(() => {
     const close = (event: Event) => {
+      const { current: menu } = details
+      if (!menu?.open) return
       const isEscape = event instanceof KeyboardEvent && event.key === 'Escape'
-      const isOutside = event.type === 'pointerdown' && !details.current?.contains(event.target as Node)
-      if (isEscape || isOutside) details.current?.removeAttribute('open')
+      const isOutside = event.type === 'pointerdown' && !menu.contains(event.target as Node)
+      // What has the focus vanishes with the menu: it goes to what opened it.
+      if (isEscape && menu.contains(document.activeElement)) menu.querySelector('summary')?.focus()
+      if (isEscape || isOutside) menu.open = false
     }
     addEventListener('pointerdown', close)
     addEventListener('keydown', close)
