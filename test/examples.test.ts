@@ -1,5 +1,7 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { get, type IncomingMessage } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
@@ -25,6 +27,28 @@ test('a network of one’s own is counted, run and written', () => {
     expect(statSync(join(folder, 'own-network.onnx')).size).toBeGreaterThan(10_000)
   } finally {
     compiled.remove()
+    rmSync(folder, { recursive: true, force: true })
+  }
+})
+
+test('the server of the example page answers to its own names alone', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'pantin-examples-'))
+  const child = spawn(process.execPath, ['examples/live-keypoints/serve.mjs', folder])
+  try {
+    const [address] = (await once(child.stdout.setEncoding('utf8'), 'data')) as [string]
+    const { port } = new URL(address)
+    const statusFor = async (host: string) => {
+      const asked = get({ host: '127.0.0.1', port, headers: { host } })
+      const [response] = (await once(asked, 'response')) as [IncomingMessage]
+      response.resume()
+      return response.statusCode
+    }
+    for (const host of ['localhost', '127.0.0.1']) expect(await statusFor(`${host}:${port}`)).toBe(200)
+    for (const host of [`evil.example:${port}`, 'localhost', `localhost.evil.example:${port}`]) {
+      expect(await statusFor(host), host).toBe(403)
+    }
+  } finally {
+    child.kill()
     rmSync(folder, { recursive: true, force: true })
   }
 })

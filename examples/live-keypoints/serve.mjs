@@ -24,7 +24,12 @@ const types = {
   '.wasm': 'application/wasm',
 }
 
+// Another site's name may be made to lead here (DNS rebinding): its pages get nothing.
+const port = 8321
+const hosts = [`localhost:${port}`, `127.0.0.1:${port}`]
+
 const server = createServer(async (request, response) => {
+  if (!hosts.includes(request.headers.host)) return response.writeHead(403).end()
   // One folder and one plain name: nothing leads out of the folders.
   const asked = /^\/(?:(pantin|ort|run)\/)?([\w-][\w.-]*)?$/.exec(request.url)
   try {
@@ -41,4 +46,4 @@ const server = createServer(async (request, response) => {
     response.writeHead(404).end()
   }
 })
-server.listen(8321, '127.0.0.1', () => process.stdout.write('http://localhost:8321/\n'))
+server.listen(port, '127.0.0.1', () => process.stdout.write(`http://localhost:${port}/\n`))
