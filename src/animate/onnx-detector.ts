@@ -1,9 +1,9 @@
-import { readFile, stat } from 'node:fs/promises'
 import { tensor } from '../graph/tensor.ts'
 import { assertSelfContained } from '../onnx/self-contained.ts'
 import { createSession } from '../runtime/node.ts'
 import { describePort, type PortType, type Session } from '../runtime/session.ts'
 import { fileError } from '../store/file-errors.ts'
+import { readWhole } from '../store/read-whole.ts'
 import { FormatError } from '../util/errors.ts'
 import type { KeypointDetector, OpenDetectorOptions } from './keypoint-detector.ts'
 import { toPlanes } from './pixels.ts'
@@ -47,17 +47,8 @@ export async function openOnnxDetector(
 const mostBytes = 1 << 30
 
 async function readModel(path: string): Promise<Uint8Array> {
+  const bytes = await readWhole(path, 'an ONNX model', mostBytes)
   try {
-    const { size } = await stat(path)
-    if (size > mostBytes) {
-      throw new FormatError({
-        what: 'too large',
-        where: path,
-        got: `${size} bytes`,
-        expected: `under ${mostBytes}`,
-      })
-    }
-    const bytes = await readFile(path)
     assertSelfContained(bytes)
     return bytes
   } catch (error) {

@@ -4,9 +4,9 @@ import { isDeepStrictEqual } from 'node:util'
 import type { z } from 'zod'
 import { writeFileAtomic } from '../store/atomic.ts'
 import { codeOf, fileError } from '../store/file-errors.ts'
+import { isIncidental } from '../store/incidental.ts'
 import { acquireLock, type Lock } from '../store/lock.ts'
 import { makeFolder } from '../store/make-folder.ts'
-import { isTemporary } from '../store/temporaries.ts'
 import { FormatError, InputError, messageOf } from '../util/errors.ts'
 
 /** Folders of long work that is taken up again: a plan, what came of it so far, and a lock. */
@@ -90,7 +90,7 @@ async function assertOwn<T extends object>(
     if (codeOf(error) === 'ENOENT') return []
     throw fileError(error, folder, 'written')
   })
-  if (names.includes(file) || names.every((name) => name === 'lock' || isTemporary(name))) return
+  if (names.includes(file) || names.every((name) => name === 'lock' || isIncidental(name))) return
   throw new InputError({
     what: `the folder is not empty and not a ${noun}`,
     where: folder,

@@ -1,5 +1,4 @@
-import { readFile, stat } from 'node:fs/promises'
-import { fileError } from '../store/file-errors.ts'
+import { readWhole } from '../store/read-whole.ts'
 import { FormatError, messageOf } from '../util/errors.ts'
 import { type Design, parseDesign } from '../zoo/design.ts'
 
@@ -13,18 +12,7 @@ const maxBytes = 1 << 20
  * JSON.
  */
 export async function readDesignFile(path: string): Promise<Design> {
-  return parseDesign(parsed(await text(path), path))
-}
-
-async function text(path: string): Promise<string> {
-  try {
-    const { size } = await stat(path)
-    if (size <= maxBytes) return await readFile(path, 'utf8')
-    const expected = `under ${maxBytes}`
-    throw new FormatError({ what: 'too large for a design', where: path, got: `${size} bytes`, expected })
-  } catch (error) {
-    throw fileError(error, path, 'read')
-  }
+  return parseDesign(parsed(String(await readWhole(path, 'a design in JSON', maxBytes)), path))
 }
 
 function parsed(json: string, where: string): unknown {

@@ -81,7 +81,7 @@ async function ofNetwork(folder: string, { part, input }: ExportOptions): Promis
       remedy: 'leave it out',
     })
   }
-  if (input !== undefined) checkChannels(input)
+  if (input !== undefined) checkInput(input)
   const { config, weights } = await loadNetwork(folder)
   const { net, outputs, dilations } = config
   const metadata = { net, part: 'network', outputs: String(outputs), dilations }
@@ -94,7 +94,7 @@ async function ofMotionModel(
   { part = 'detector', input, frame }: ExportOptions,
 ): Promise<Exportable> {
   const { path, config, weights } = await loadRun(folder)
-  if (input !== undefined) checkChannels(input)
+  if (input !== undefined) checkInput(input)
   const [batch = 1, , height = config.size, width = config.size] = input ?? []
   const build = part === 'detector' ? detectorGraph : generatorGraph
   const graph = build(config, { batch, height, width })
@@ -109,15 +109,27 @@ async function ofMotionModel(
   }
 }
 
-function checkChannels(input: InputShape): void {
+/** Of all pictures together. A graph holds the places of its pixels, which more would only fill the memory with. */
+const mostPixels = 8192 * 8192
+
+function checkInput(input: InputShape): void {
   const [batch, channels, height, width] = input
-  if (channels === 3) return
-  throw new InputError({
-    what: 'the model reads RGB pictures',
-    where: 'the input',
-    got: input.join('x'),
-    expected: [batch, 3, height, width].join('x'),
-  })
+  if (channels !== 3) {
+    throw new InputError({
+      what: 'the model reads RGB pictures',
+      where: 'the input',
+      got: input.join('x'),
+      expected: [batch, 3, height, width].join('x'),
+    })
+  }
+  if (batch * height * width > mostPixels) {
+    throw new InputError({
+      what: 'the pictures are too many or too large',
+      where: 'the input',
+      got: input.join('x'),
+      expected: `${mostPixels} pixels at most, of all pictures together`,
+    })
+  }
 }
 
 function portsOf(graph: Graph): Pick<ExportedModel, 'inputs' | 'outputs'> {

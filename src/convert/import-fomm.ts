@@ -1,9 +1,9 @@
 import type { Graph } from '../graph/graph.ts'
 import type { Tensor } from '../graph/tensor.ts'
-import type { MotionConfig } from '../motion/config.ts'
+import { type MotionConfig, motionConfigSchema } from '../motion/config.ts'
 import { detectorGraph, generatorGraph } from '../motion/model.ts'
 import { parametersOf } from '../motion/weights.ts'
-import { InputError } from '../util/errors.ts'
+import { FormatError, InputError } from '../util/errors.ts'
 import type { CheckpointFile, StateDict } from './checkpoint.ts'
 import { fommConfig, type Shapes } from './fomm-config.ts'
 import { readFinite, whereFrom } from './import-network.ts'
@@ -66,6 +66,7 @@ export async function importFomm(
     { detector: shapes(found.detector), generator: shapes(found.generator) },
     { size, file },
   )
+  assertBuildable(config, file)
   const weights = new Map<string, Tensor>()
   const from: string[] = []
   const ignored: string[] = []
@@ -88,6 +89,18 @@ export async function importFomm(
     ignored.push(...match.left.filter((name) => name.startsWith(prefix)))
   }
   return { config, parts, weights, from: from.join(', '), taken: weights.size, ignored }
+}
+
+/** Shapes may claim anything: no axes, empty ones, a billion keypoints. */
+function assertBuildable(config: MotionConfig, file: string): void {
+  const [issue] = motionConfigSchema.safeParse(config).error?.issues ?? []
+  if (issue === undefined) return
+  throw new FormatError({
+    what: 'the shapes of its tensors are those of no motion model',
+    where: file,
+    got: `${issue.path.join('.')}: ${issue.message}`,
+    expected: 'the names and shapes of the First Order Motion Model',
+  })
 }
 
 function find({ states }: CheckpointFile, part: MotionPart): Found | undefined {

@@ -14,8 +14,8 @@ export interface ListClipsOptions {
 }
 
 /**
- * One name for each clip, where a name may stand for many: a folder for the videos that lie in it, in the order of their
- * names (`2` before `10`), and `puppet:1..200` for two hundred puppets. Other names stay as they are.
+ * One name for each clip, where a name may stand for many: a folder for the videos in it but for hidden ones, in the
+ * order of their names (`2` before `10`), and `puppet:1..200` for two hundred puppets. Other names stay as they are.
  *
  * @throws InputError for a folder without any, or a series that is none.
  */
@@ -40,7 +40,10 @@ async function clipsIn(folder: string, endings: readonly string[]): Promise<stri
   const entries = await readdir(folder).catch((error: unknown) => {
     throw fileError(error, folder, 'read')
   })
-  const clips = entries.filter((entry) => endings.includes(extname(entry).toLowerCase()))
+  // Hidden ones are what a killed pantin left half written, or what macOS keeps beside a file of its own.
+  const clips = entries.filter(
+    (entry) => !entry.startsWith('.') && endings.includes(extname(entry).toLowerCase()),
+  )
   if (clips.length === 0) {
     throw new InputError({
       what: 'there are no videos in this folder',

@@ -10,7 +10,17 @@ export async function assertFile(path: string): Promise<void> {
   if (found.isDirectory()) {
     throw new InputError({ what: 'this is a folder', where: path, expected: 'a video or picture file' })
   }
-  if (found.isFile() && found.size === 0) {
+  // Opening a pipe would wait for somebody who writes to it.
+  if (!found.isFile()) {
+    const got = 'a device, pipe or socket'
+    throw new InputError({
+      what: 'this is not a file',
+      where: path,
+      got,
+      expected: 'a video or picture file',
+    })
+  }
+  if (found.size === 0) {
     throw new InputError({ what: 'the file is empty', where: path, expected: 'a video or picture' })
   }
 }

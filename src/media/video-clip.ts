@@ -22,7 +22,8 @@ export interface VideoSurroundings {
  * Reads a container (mp4, mov, webm, mkv, ts with H.264, H.265, VP8, VP9 or AV1) as a clip.
  *
  * @param name for messages.
- * @throws InputError if it is not a video, cut short, or of a codec that is not decoded here.
+ * @throws InputError if it is not a video, cut short, or of a codec that is not decoded here; FormatError if it claims
+ * more frames than it has room for.
  */
 export async function readVideo(
   source: Source,
@@ -30,10 +31,13 @@ export async function readVideo(
   surroundings: VideoSurroundings,
 ): Promise<Clip> {
   const { mediabunny } = surroundings
-  const input = new mediabunny.Input({ source, formats: mediabunny.ALL_FORMATS })
+  // A playlist leads to other files, which nobody named.
+  const formats = mediabunny.ALL_FORMATS.filter((format) => format !== mediabunny.HLS)
+  const input = new mediabunny.Input({ source, formats })
   try {
     const track = await keepAlive(findTrack(mediabunny, input, name))
-    const times = await keepAlive(readFrameTimes(mediabunny, track))
+    const bytes = (await source.getSizeOrNull()) ?? Number.POSITIVE_INFINITY
+    const times = await keepAlive(readFrameTimes(mediabunny, track, { bytes, name }))
     await keepAlive(assertWhole(input, times, name))
     const width = await track.getDisplayWidth()
     const height = await track.getDisplayHeight()

@@ -9,17 +9,25 @@ import { type Head, type SkipChoice, skipChoices } from './heads.ts'
 
 /** What a motion model is made of: the part of a run's config.json that decides its weights' shapes. */
 
-const count = z.int().positive()
-const odd = z.int().refine((n) => n > 0 && n % 2 === 1, 'an odd number above 0')
+// The upper limits are far above what anybody trains: a few bytes must not ask for the work of years.
+const pixels = z.int().positive().max(4096)
+const width = z.int().positive().max(8192)
+const depth = z.int().max(64)
+const kernelSide = z
+  .int()
+  .max(63)
+  .refine((n) => n > 0 && n % 2 === 1, 'an odd number above 0')
 /** Pictures are scaled down by whole numbers. */
 const scaleFactor = z
   .number()
-  .refine((s) => s > 0 && Number.isInteger(Math.round(1e6 / s) / 1e6), '1 over a whole number')
+  .min(1 / 64)
+  .max(1)
+  .refine((s) => Number.isInteger(Math.round(1e6 / s) / 1e6), '1 over a whole number')
 
 const hourglassSize = {
-  blockExpansion: count,
-  maxFeatures: count,
-  blocks: count,
+  blockExpansion: width,
+  maxFeatures: width,
+  blocks: depth.positive(),
 }
 
 /** Runs of before version 0.2 say true for all and false for none. */
@@ -32,7 +40,7 @@ export const headSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('fomm'), skip: skip.default('none') }),
   z.strictObject({
     kind: z.literal('light'),
-    channels: count,
+    channels: width,
     stride: z.union([z.literal(1), z.literal(2), z.literal(4), z.literal(8)]),
     skip,
   }),
@@ -42,9 +50,9 @@ const motionConfigObject = z.strictObject({
   /** The detector's backbone: a name of the zoo. */
   net: z.enum(netNames),
   /** Side of the square frames that the model is made for, in pixels. */
-  size: count,
+  size: pixels,
   /** K, the number of keypoints. */
-  keypoints: count,
+  keypoints: z.int().positive().max(1000),
   /** Whether local affine maps are estimated beside points. */
   jacobian: z.boolean(),
   /** How sampling coordinates are read; false for published weights. */
@@ -67,17 +75,17 @@ const motionConfigObject = z.strictObject({
     ...hourglassSize,
     scaleFactor,
     kpVariance: z.number().positive(),
-    kernel: odd,
+    kernel: kernelSide,
     occlusion: z.boolean(),
   }),
   generator: z.strictObject({
     /** Whose encoder and decoder: those published, or light ones. */
     kind: z.enum(['fomm', 'light']).default('fomm'),
-    blockExpansion: count,
-    maxFeatures: count,
-    downBlocks: z.int().nonnegative(),
-    bottleneckBlocks: z.int().nonnegative(),
-    kernel: odd,
+    blockExpansion: width,
+    maxFeatures: width,
+    downBlocks: depth.nonnegative(),
+    bottleneckBlocks: depth.nonnegative(),
+    kernel: kernelSide,
     skips: z.enum(['none', 'coarse', 'all']),
   }),
 })

@@ -3,10 +3,11 @@
  * the bytes go to a temporary in the same folder, reach the disk, and take the name in one rename.
  */
 import { constants } from 'node:fs'
-import { access, link, open, realpath, rename, rm, stat } from 'node:fs/promises'
+import { access, link, open, readlink, realpath, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { InputError } from '../util/errors.ts'
 import { codeOf, fileError } from './file-errors.ts'
+import { renamePatiently } from './patient-rename.ts'
 import { removeStaleTemporaries, temporaryPath } from './temporaries.ts'
 
 export { removeStaleTemporaries } from './temporaries.ts'
@@ -61,7 +62,7 @@ function toParts(content: string | Uint8Array | readonly Uint8Array[]): readonly
  */
 export async function createOutput(path: string, options: { overwrite: boolean }): Promise<Output> {
   await assertWritableTarget(path, { force: options.overwrite })
-  // Through a symbolic link, so that the link stays one; a missing or dangling one is its own target.
+  // Through a symbolic link, so that the link stays one.
   const target = await realpath(path).catch(() => path)
   const temporary = temporaryPath(target)
   await removeStaleTemporaries(dirname(target))
@@ -69,7 +70,7 @@ export async function createOutput(path: string, options: { overwrite: boolean }
   const commit = async () => {
     try {
       await sync(temporary)
-      if (options.overwrite) await rename(temporary, target)
+      if (options.overwrite) await renamePatiently(temporary, target)
       else await renameToNew(temporary, target)
       await syncFolder(dirname(target))
     } catch (error) {
@@ -82,7 +83,7 @@ export async function createOutput(path: string, options: { overwrite: boolean }
 
 /**
  * Checks, before any long work, that a file can be written at `path`: its folder exists and is writable,
- * and nothing is there, or with `force` a regular file that may be replaced.
+ * and nothing is there, not even a dangling link, or with `force` a regular file that may be replaced.
  *
  * @throws InputError that says which of these fails.
  */
@@ -107,12 +108,25 @@ export async function assertWritableTarget(path: string, { force }: { force: boo
       if (!force) throw existsAlready(path)
       await access(path, constants.W_OK)
     }
+    // Its new file would replace the link itself.
+    if (found === undefined) await refuseDanglingLink(path)
     const folder = dirname(await realpath(path).catch(() => path))
     if (!(await stat(folder)).isDirectory()) throw Object.assign(new Error(folder), { code: 'ENOTDIR' })
     await access(folder, constants.W_OK | constants.X_OK)
   } catch (error) {
     throw fileError(error, path, 'written')
   }
+}
+
+async function refuseDanglingLink(path: string): Promise<void> {
+  const target = await readlink(path).catch(() => undefined)
+  if (target === undefined) return
+  throw new InputError({
+    what: 'cannot be written: it is a symbolic link to a file that is not there',
+    where: path,
+    got: `a link to ${target}`,
+    remedy: 'name that file itself, or remove the link',
+  })
 }
 
 function existsAlready(path: string): InputError {
@@ -123,6 +137,17 @@ function existsAlready(path: string): InputError {
   })
 }
 
+/** What file systems without hard links answer; EISDIR and EINVAL are FAT's and exFAT's on Windows. */
+const withoutLinks: ReadonlySet<string | undefined> = new Set([
+  'EPERM',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'ENOSYS',
+  'EMLINK',
+  'EISDIR',
+  'EINVAL',
+])
+
 /** A hard link refuses an existing name in the same step; file systems without links get two steps. */
 async function renameToNew(temporary: string, target: string): Promise<void> {
   try {
@@ -130,9 +155,10 @@ async function renameToNew(temporary: string, target: string): Promise<void> {
   } catch (error) {
     const code = codeOf(error)
     if (code === 'EEXIST') throw existsAlready(target)
-    if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(code ?? '')) throw error
+    if (!withoutLinks.has(code)) throw error
+    // A folder that is there is refused by this too, whatever the code said.
     await assertWritableTarget(target, { force: false })
-    await rename(temporary, target)
+    await renamePatiently(temporary, target)
     return
   }
   await rm(temporary, { force: true })

@@ -10,12 +10,12 @@ import { InputError } from '../util/errors.ts'
 import { removeStaleTemporaries, writeFileAtomic } from './atomic.ts'
 import { describeMachine } from './environment.ts'
 import { codeOf, fileError } from './file-errors.ts'
+import { isIncidental } from './incidental.ts'
 import { acquireLock, type Lock } from './lock.ts'
 import { makeFolder } from './make-folder.ts'
 import { truncateMetrics } from './metrics.ts'
 import { isRun, readConfig, writeConfig } from './run-config.ts'
 import { Run } from './run-folder.ts'
-import { isTemporary } from './temporaries.ts'
 
 export type { Checkpoint } from './checkpoint.ts'
 export { type MetricsRecord, readMetrics } from './metrics.ts'
@@ -108,7 +108,7 @@ async function assertReplaceable(folder: string, force: boolean): Promise<void> 
     throw fileError(error, folder, 'written')
   }
   // A lock or a temporary alone is what a kill at the very start leaves.
-  if (names.every((name) => name === 'lock' || isTemporary(name))) return
+  if (names.every((name) => name === 'lock' || isIncidental(name))) return
   const run = await isRun(folder)
   if (run && force) return
   throw new InputError({

@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises'
 import { openClips } from '../media/source.ts'
 import { requireDevice, sessionsOn } from '../runtime/node.ts'
-import { fileError } from '../store/file-errors.ts'
+import { readWhole } from '../store/read-whole.ts'
 import type { Run } from '../store/run.ts'
 import { beginRun, withFinetuned } from './begin.ts'
 import type { RunConfig, TrainingConfig } from './config.ts'
@@ -80,11 +79,12 @@ async function trainOn(run: Run<RunConfig>, cache: FrameCache, options: TrainOpt
   }
 }
 
+/** VGG-19 has 80 MB of features. */
+const mostPerceptualBytes = 1 << 30
+
 /** The perceptual network that a run names. @throws InputError, FormatError for a file that cannot be used. */
 async function readPerceptual({ perceptual, scales }: TrainingConfig): Promise<PerceptualLoss | undefined> {
   if (perceptual === undefined) return undefined
-  const bytes = await readFile(perceptual).catch((error: unknown) => {
-    throw fileError(error, perceptual, 'read')
-  })
+  const bytes = await readWhole(perceptual, 'an ONNX model', mostPerceptualBytes)
   return perceptualLoss(bytes, perceptual, scales)
 }

@@ -6,7 +6,7 @@ import { loadRun } from '../../src/animate/load.ts'
 import { exportFolder } from '../../src/convert/export-folder.ts'
 import { importCheckpoint } from '../../src/convert/import-checkpoint.ts'
 import { parametersOfNetwork } from '../../src/convert/network-folder.ts'
-import { floats, type Tensor } from '../../src/graph/tensor.ts'
+import { floats, type Shape, type Tensor } from '../../src/graph/tensor.ts'
 import { publishedConfig } from '../../src/motion/config.ts'
 import { detectorGraph, generatorGraph } from '../../src/motion/model.ts'
 import { initialise, parametersOf } from '../../src/motion/weights.ts'
@@ -169,4 +169,37 @@ describe('a First Order Motion Model', () => {
     const failed = importCheckpoint(file, { net: 'hourglass', out: at('cut') })
     await expect(failed).rejects.toThrow('kp_detector.predictor.decoder.up_blocks.1.norm.bias')
   })
+
+  it.each<[string, Record<string, Shape>]>([
+    ['empty axes', { 'kp.weight': [10, 0], 'predictor.encoder.down_blocks.0.conv.weight': [1, 0] }],
+    ['no axes', { 'kp.weight': [], 'predictor.encoder.down_blocks.0.conv.weight': [] }],
+    [
+      'a trillion keypoints',
+      {
+        'kp.weight': [1e12, 0],
+        'predictor.encoder.down_blocks.0.conv.weight': [64, 0],
+        'predictor.decoder.up_blocks.0.conv.weight': [64, 0],
+      },
+    ],
+    ['no keypoints', { 'first.conv.weight': [0, 0, 8], 'dense_motion_network.mask.weight': [0, 0, 8] }],
+  ])('is refused where its shapes claim %s', async (_, shapes) => {
+    const empty = (shape: Shape) => floats(new Float32Array(shape.reduce((a, b) => a * b, 1)), shape)
+    const sized = Object.entries(shapes).map(([name, shape]) => [name, empty(shape)] as const)
+    const file = await checkpoint('claims.safetensors', new Map(sized))
+    const failed = importCheckpoint(file, { net: 'hourglass', out: at('claims') })
+    await expect(failed).rejects.toThrow(FormatError)
+    await expect(failed).rejects.toThrow('no motion model')
+  })
+
+  it.each([[1, 3, 999984, 999984] as const, [65536, 3, 64, 64] as const])(
+    'exports for no more and no larger pictures than memory holds: %d, %d, %d, %d',
+    async (...input) => {
+      const file = await checkpoint('large.safetensors', weights)
+      const out = at('large')
+      await importCheckpoint(file, { net: 'hourglass', out, size: 64, force: true })
+      const failed = exportFolder(out, at('large.onnx'), { input })
+      await expect(failed).rejects.toThrow(InputError)
+      await expect(failed).rejects.toThrow('too many or too large')
+    },
+  )
 })

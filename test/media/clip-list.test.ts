@@ -7,7 +7,8 @@ import { InputError } from '../../src/util/errors.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'pantin-clips-'))
 const inFolder = (name: string) => join(folder, name)
-for (const name of ['10.mp4', '2.MP4', 'a.webm', 'face.jpg', 'notes.txt', '.hidden']) {
+const hidden = ['.hidden', '._2.MP4', '._face.jpg', '.moved.123-0123456789ab.tmp.mp4']
+for (const name of ['10.mp4', '2.MP4', 'a.webm', 'face.jpg', 'notes.txt', ...hidden]) {
   writeFileSync(inFolder(name), 'x')
 }
 mkdirSync(inFolder('empty'))

@@ -1,12 +1,14 @@
 /** What is wrong with a video file is said in a way that its owner understands. */
+import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
 import { frameAt } from '../../src/media/clip.ts'
 import { pixelAt } from '../../src/media/frame.ts'
-import { openClip } from '../../src/media/source.ts'
+import { readPicture } from '../../src/media/picture.ts'
+import { openClip, readSource } from '../../src/media/source.ts'
 import { openVideo } from '../../src/media/video-in.ts'
-import { InputError } from '../../src/util/errors.ts'
+import { FormatError, InputError } from '../../src/util/errors.ts'
 import {
   alter,
   collect,
@@ -30,6 +32,13 @@ describe('files that are no videos', () => {
     await expectFailure(() => openClip(path('folder.mp4')), InputError, 'folder')
     writeFileSync(path('text.mp4'), 'Not a video, whatever its name says.')
     await expectFailure(() => openClip(path('text.mp4')), InputError, 'not a video', 'mp4, mov, webm')
+  })
+
+  test.skipIf(process.platform === 'win32')('a pipe, which nobody writes to', async () => {
+    execFileSync('mkfifo', [path('pipe.mp4')])
+    for (const read of [openClip, readSource, readPicture]) {
+      await expectFailure(() => read(path('pipe.mp4')), InputError, 'not a file', 'pipe')
+    }
   })
 
   test('a picture is called one', async () => {
@@ -70,6 +79,29 @@ describe('damaged and unusual videos', () => {
     const webm = await writeOddVideo(path('whole.webm'), frames)
     const part = alter(webm, path('part.webm'), (bytes) => bytes.subarray(0, Math.floor(bytes.length / 2)))
     await expectFailure(() => openVideo(part), InputError, 'cut short')
+  })
+
+  test('an index that claims more frames than the file has room for', async () => {
+    const whole = await writeOddVideo(path('small.mp4'), frames.slice(0, 3))
+    // One chunk of two million frames of a byte each.
+    const claiming = alter(whole, path('claiming.mp4'), (bytes) => {
+      const put = (box: string, numbers: readonly number[]) =>
+        bytes.set(Buffer.from(Uint32Array.from(numbers).buffer).swap32(), bytes.indexOf(box) + 8)
+      put('stts', [1, 2e6, 512])
+      put('stsc', [1, 1, 2e6, 1])
+      put('stsz', [1, 2e6])
+      return bytes
+    })
+    const begun = performance.now()
+    await expectFailure(() => openVideo(claiming), FormatError, 'damaged', 'claims more frames')
+    expect(performance.now() - begun).toBeLessThan(5000)
+  })
+
+  test('a playlist, which would lead to other files', async () => {
+    await writeOddVideo(path('part.mp4'), frames.slice(0, 3))
+    const list = ['#EXTM3U', '#EXT-X-TARGETDURATION:1', '#EXTINF:0.12,', 'part.mp4', '#EXT-X-ENDLIST', '']
+    writeFileSync(path('list.mp4'), list.join('\n'))
+    await expectFailure(() => openVideo(path('list.mp4')), InputError, 'not a video')
   })
 
   test('a codec that no decoder here knows', async () => {

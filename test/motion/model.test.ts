@@ -211,6 +211,19 @@ describe('configurations', () => {
     expect(motionConfigSchema.parse({ ...publishedConfig, generator }).generator.kind).toBe(kind)
   })
 
+  it.each<[string, object]>([
+    ['keypoints', { keypoints: 1e8 }],
+    ['size', { size: 2 ** 20 }],
+    ['detector.scaleFactor', { detector: { ...publishedConfig.detector, scaleFactor: 1e-9 } }],
+    ['denseMotion.blocks', { denseMotion: { ...publishedConfig.denseMotion, blocks: 1e8 } }],
+    ['denseMotion.kernel', { denseMotion: { ...publishedConfig.denseMotion, kernel: 1e8 + 1 } }],
+    ['generator.bottleneckBlocks', { generator: { ...publishedConfig.generator, bottleneckBlocks: 1e8 } }],
+    ['generator.maxFeatures', { generator: { ...publishedConfig.generator, maxFeatures: 1e8 } }],
+  ])('asks for no more than %s that can be built', (path, part) => {
+    const { error } = motionConfigSchema.safeParse({ ...publishedConfig, ...part })
+    expect(error?.issues.map((issue) => issue.path.join('.'))).toEqual([path])
+  })
+
   it('publishedConfig is valid', () => {
     expect(motionConfigSchema.parse(publishedConfig)).toEqual(publishedConfig)
   })

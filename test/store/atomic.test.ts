@@ -4,6 +4,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   symlinkSync,
   utimesSync,
@@ -116,6 +117,14 @@ describe('assertWritableTarget', () => {
     await assertWritableTarget(at('b'), { force: false })
     await expect(assertWritableTarget(at('none/b'), { force: true })).rejects.toThrow(InputError)
     expect(existsSync(at('b'))).toBe(false)
+  })
+
+  it.each([false, true])('refuses a link to nothing, which stays (force: %s)', async (force) => {
+    symlinkSync(at('gone'), at('link'))
+    await expect(assertWritableTarget(at('link'), { force })).rejects.toThrow(/symbolic link .*not there/)
+    await expect(createOutput(at('link'), { overwrite: force })).rejects.toThrow(InputError)
+    expect(readlinkSync(at('link'))).toBe(at('gone'))
+    expect(readdirSync(folder)).toEqual(['link'])
   })
 })
 

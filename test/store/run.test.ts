@@ -100,6 +100,14 @@ describe('createRun and openRun', () => {
     run.close()
   })
 
+  it('counts a folder as empty where file managers alone have left something', async () => {
+    mkdirSync(path, { recursive: true })
+    for (const name of ['.DS_Store', '._clip.mp4', 'Thumbs.db']) writeFileSync(at(name), '')
+    const run = await createRun(path, options)
+    run.close()
+    expect(readdirSync(path)).toContain('.DS_Store')
+  })
+
   it('refuses a configuration that JSON would change', async () => {
     const loop: Record<string, unknown> = {}
     loop.self = loop

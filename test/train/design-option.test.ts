@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -55,4 +56,13 @@ describe('a design as an option', () => {
     await expect(readDesignFile(path)).rejects.toThrow(kind)
     await expect(readDesignFile(path)).rejects.toThrow(words)
   })
+
+  it.skipIf(process.platform === 'win32')(
+    'is refused where it is a pipe, which nobody writes to',
+    async () => {
+      const path = join(folder, 'pipe.json')
+      execFileSync('mkfifo', [path])
+      await expect(readDesignFile(path)).rejects.toThrow(/not a file[\s\S]*pipe/)
+    },
+  )
 })

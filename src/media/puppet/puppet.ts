@@ -16,7 +16,7 @@ import { paintStrings } from './strings.ts'
 export interface PuppetOptions {
   /** Decides everything: figure, clothes, background, motion. */
   readonly seed: number
-  /** Default 240. */
+  /** 1 to 1,000,000; default 240. */
   readonly frames?: number
   /** Pixels a side, 16 to 4096; default 256. */
   readonly size?: number
@@ -176,7 +176,9 @@ function assertOptions(name: string, frames: number, size: number, frameRate: nu
   const refuse = (what: string, got: number, expected: string): never => {
     throw new InputError({ what, where: name, got: String(got), expected })
   }
-  if (!Number.isInteger(frames) || frames < 1) refuse('not a number of frames', frames, 'at least 1')
+  if (!Number.isInteger(frames) || frames < 1 || frames > 1e6) {
+    refuse('not a number of frames', frames, '1 to 1000000')
+  }
   if (!Number.isInteger(size) || size < 16 || size > 4096) refuse('not a picture size', size, '16 to 4096')
   if (!(frameRate > 0 && frameRate <= 1000)) refuse('not a frame rate', frameRate, 'over 0, at most 1000')
 }
