@@ -21,7 +21,7 @@ export function explain(error: unknown, stopped: boolean): Failure {
     const { name, message, exitCode, problem } = error
     return { exitCode, text: `pantin: ${message}`, json: { error: { name, message, ...problem, exitCode } } }
   }
-  if (stopped && error instanceof Error && error.name === 'AbortError') {
+  if (isStop(error, stopped)) {
     const message = 'stopped before it was done: nothing was written'
     return {
       exitCode: interrupted,
@@ -31,6 +31,10 @@ export function explain(error: unknown, stopped: boolean): Failure {
   }
   return bug(error)
 }
+
+/** Whether it was thrown since the user asked to stop. @param stopped whether that was so. */
+export const isStop = (error: unknown, stopped: boolean): boolean =>
+  stopped && error instanceof Error && error.name === 'AbortError'
 
 /** Commander has printed its message by then; help and version arrive here too, with exit code 0. */
 function usage(error: CommanderError): Failure {

@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import type { TrainedRun } from '../train/sitting.ts'
 import type { Design } from '../zoo/design.ts'
+import { commandLine } from './command-line.ts'
 import { formatCount, formatSeconds } from './format.ts'
 import {
   type DeviceName,
@@ -121,9 +122,6 @@ export function reportRun(reporter: Reporter, run: TrainedRun, words: readonly s
     const done = `${formatCount(run.steps)} steps, ${formatSeconds(run.seconds)} on ${run.device}`
     const loss = Number.isFinite(run.loss) ? `, loss ${run.loss.toFixed(4)}` : ''
     if (!run.interrupted) return `trained ${done}${loss}\nrun: ${path}`
-    return `stopped and saved after ${done}${loss}\ncontinue with: ${[...words, '--resume'].map(quoted).join(' ')}`
+    return `stopped and saved after ${done}${loss}\ncontinue with: ${commandLine([...words, '--resume'])}`
   })
 }
-
-/** For a shell, where a name has characters that it would read otherwise. */
-const quoted = (word: string) => (/^[\w./:=,@+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)

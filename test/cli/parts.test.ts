@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest'
+import { commandLine } from '../../src/cli/command-line.ts'
 import { lineChart } from '../../src/cli/demo/chart.ts'
+import { describeDemo } from '../../src/cli/demo/demo.ts'
 import { explain } from '../../src/cli/failure.ts'
 import { formatScaled, formatSeconds, table } from '../../src/cli/format.ts'
 import { fraction, sizes, wholeNumber } from '../../src/cli/options.ts'
 import { JsonLines, type ProgressEvent } from '../../src/cli/progress.ts'
+import { distilCommand } from '../../src/cli/search/text.ts'
 import { InputError } from '../../src/util/errors.ts'
 
 describe('progress as JSON lines', () => {
@@ -68,6 +71,34 @@ describe('anything thrown', () => {
   it('is no bug where the user stopped the work', () => {
     expect(explain(AbortSignal.abort().reason, true).exitCode).toBe(130)
     expect(explain(AbortSignal.abort().reason, false).text).toContain('bug')
+  })
+})
+
+describe('a command to type', () => {
+  it.each([
+    ['puppet:1..9,frames=8', 'puppet:1..9,frames=8', '"puppet:1..9,frames=8"'],
+    ['my clips/a.mp4', "'my clips/a.mp4'", '"my clips/a.mp4"'],
+    ["it's", "'it'\\''s'", '"it\'s"'],
+    ['C:\\clips\\a.mp4', "'C:\\clips\\a.mp4'", 'C:\\clips\\a.mp4'],
+    ['C:\\my clips\\', "'C:\\my clips\\'", '"C:\\my clips\\\\"'],
+    ['say "a"', `'say "a"'`, '"say \\"a\\""'],
+    ['', "''", '""'],
+  ])('has %s in the quotes of the shell', (word, posix, windows) => {
+    expect(commandLine(['pantin', word], 'linux')).toBe(`pantin ${posix}`)
+    expect(commandLine(['pantin', word], 'win32')).toBe(`pantin ${windows}`)
+  })
+
+  it('has names as they were given', () => {
+    const names = { clips: ['my clips', 'puppet:1..9'], teacher: 'the teacher' }
+    expect(distilCommand(names, 'found/best.json')).toMatch(
+      /^pantin distil (['"])my clips\1 puppet:1\.\.9 --teacher \1the teacher\1 .* --design found\/best\.json /,
+    )
+  })
+
+  it('starts a stopped demo again as it was asked for', () => {
+    const made = { out: 'my demo', page: '', steps: 5, seconds: 9, device: 'cpu', interrupted: true }
+    const text = describeDemo(made, ['pantin', 'demo', '--out', 'my demo', '--seed', '7'])
+    expect(text).toMatch(/run so far: my demo.run\n.*pantin demo --out (['"])my demo\1 --seed 7 --force$/)
   })
 })
 

@@ -91,6 +91,7 @@ describe('search', () => {
 
     const again = await cli.run(args)
     expect(again.stdout).toMatch(/to teacher +jacobian +latency[\s\S]*best design, in [\s\S]*--design/)
+    expect(again.stdout).toContain(`pantin distil ${clip} --teacher ${teacher} --net ficelle`)
   })
 
   it.each<[string, readonly string[], readonly string[]]>([

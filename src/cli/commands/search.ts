@@ -109,7 +109,7 @@ async function runSearch({ reporter, signal }: Context, named: string[], flags: 
       ),
   })
   const { describeSearch, searchJson } = await import('../search/text.ts')
-  reporter.result(searchJson(found), () => describeSearch(found))
+  reporter.result(searchJson(found), () => describeSearch(found, { clips: named, teacher }))
   // Every training failed: scripts have to know.
   if (found.best === undefined && !found.interrupted) process.exitCode = 1
 }

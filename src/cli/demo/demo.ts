@@ -10,6 +10,8 @@ import { readMetrics } from '../../store/run.ts'
 import { type TrainedRun, train } from '../../train/train.ts'
 import { version } from '../../util/version.ts'
 import { defaultNet } from '../../zoo/registry.ts'
+import { commandLine } from '../command-line.ts'
+import { isStop } from '../failure.ts'
 import { formatCount, formatSeconds } from '../format.ts'
 import type { Reporter } from '../reporter.ts'
 import { type Cast, chooseCast, familiarFrom, strangersFrom } from './cast.ts'
@@ -37,7 +39,7 @@ export interface DemoResult {
   readonly seconds: number
   readonly device: string
   readonly interrupted: boolean
-  /** Left out where training was interrupted. */
+  /** Left out where the demo was interrupted. */
   readonly strangers?: Evaluation
   readonly familiar?: Evaluation
 }
@@ -75,7 +77,13 @@ export async function demo(options: DemoOptions): Promise<DemoResult> {
   const { steps, seconds, device, interrupted } = run
   const result = { out, page: join(out, demoFiles.page), steps, seconds, device, interrupted }
   if (interrupted) return result
-  return { ...result, ...(await show(run, cast, options)) }
+  try {
+    return { ...result, ...(await show(run, cast, options)) }
+  } catch (error) {
+    // The run is there by now.
+    if (isStop(error, signal.aborted)) return { ...result, interrupted: true }
+    throw error
+  }
 }
 
 /** Films, measures and writes the page. */
@@ -147,19 +155,16 @@ async function lossCurve(run: string): Promise<Point[]> {
   return records.flatMap(({ step, loss }) => (typeof loss === 'number' ? [{ x: step, y: loss }] : []))
 }
 
-/** What to print at the end. */
-export function describeDemo({
-  out,
-  page,
-  steps,
-  seconds,
-  device,
-  interrupted,
-  strangers,
-}: DemoResult): string {
+/** What to print at the end. @param words the command that made the demo, without `--force` */
+export function describeDemo(made: DemoResult, words: readonly string[]): string {
+  const { out, page, steps, seconds, device, interrupted, strangers } = made
   const took = `${formatCount(steps)} steps in ${formatSeconds(seconds)} on ${device}`
-  if (interrupted || strangers === undefined)
-    return `stopped after ${took}; start again with: pantin demo --force`
+  if (interrupted || strangers === undefined) {
+    return [
+      `stopped after ${took}; the run so far: ${join(out, demoFiles.run)}`,
+      `start again with: ${commandLine([...words, '--force'])}`,
+    ].join('\n')
+  }
   const { l1, psnr, still } = strangers
   return [
     `trained ${took}`,

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { eta } from '../../compress/search/halving.ts'
 import type { Finalist, SearchReport } from '../../compress/search/report.ts'
 import type { Design, Stage } from '../../zoo/design.ts'
+import { commandLine } from '../command-line.ts'
 import { milliseconds } from '../compare/text.ts'
 import { formatCount, formatScaled, table } from '../format.ts'
 
@@ -27,9 +28,15 @@ const finalistJson = ({ id, parent, cost, distance, jacobian, onFront, run, desi
   ...{ distance, jacobian: jacobian ?? null, onFront, run, design },
 })
 
+/** As they were given on the command line: a folder of clips is one name there, and many in the plan. */
+export interface SearchNames {
+  readonly clips: readonly string[]
+  readonly teacher: string
+}
+
 /** The front as a table, the best design as JSON, and how to go on. */
-export function describeSearch(found: SearchReport): string {
-  const { plan, tried, dropped, trainings, best, against, interrupted } = found
+export function describeSearch(found: SearchReport, names: SearchNames): string {
+  const { tried, dropped, trainings, best, against, interrupted } = found
   const counts = [
     `${formatCount(tried.length)} designs tried, ${formatCount(dropped)} too slow`,
     `${formatCount(trainings.done)} of ${formatCount(trainings.total)} trainings done`,
@@ -43,12 +50,18 @@ export function describeSearch(found: SearchReport): string {
     best === undefined ? '' : `best design, in ${bestFile(found)}:\n${JSON.stringify(best.design)}`,
     interrupted
       ? 'stopped: the same command goes on'
-      : best &&
-        `train it with: pantin distil ${plan.clips.join(' ')} --teacher ${plan.teacher} --net ficelle --design ${bestFile(found)} --out RUN`,
+      : best && `train it with: ${distilCommand(names, bestFile(found)!)}`,
   ]
     .filter(Boolean)
     .join('\n\n')
 }
+
+/** Trains a design on the search's own clips. */
+export const distilCommand = ({ clips, teacher }: SearchNames, design: string): string =>
+  commandLine([
+    ...['pantin', 'distil', ...clips, '--teacher', teacher],
+    ...['--net', 'ficelle', '--design', design, '--out', 'RUN'],
+  ])
 
 function frontTable({ finalists, plan }: SearchReport): string {
   const shown = finalists.filter(({ onFront }) => onFront)
