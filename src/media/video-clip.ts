@@ -31,9 +31,7 @@ export async function readVideo(
   surroundings: VideoSurroundings,
 ): Promise<Clip> {
   const { mediabunny } = surroundings
-  // A playlist leads to other files, which nobody named.
-  const formats = mediabunny.ALL_FORMATS.filter((format) => format !== mediabunny.HLS)
-  const input = new mediabunny.Input({ source, formats })
+  const input = new mediabunny.Input({ source, formats: mediabunny.ALL_FORMATS })
   try {
     const track = await keepAlive(findTrack(mediabunny, input, name))
     const bytes = (await source.getSizeOrNull()) ?? Number.POSITIVE_INFINITY
@@ -168,7 +166,8 @@ async function rateOf(track: InputVideoTrack, { times, durations }: FrameTimes):
 }
 
 async function findTrack(mediabunny: Mediabunny, input: Input, path: string): Promise<InputVideoTrack> {
-  if (!(await input.canRead())) {
+  // A playlist leads to other files, which nobody named.
+  if (!(await input.canRead()) || (await input.getFormat()) === mediabunny.HLS) {
     throw new InputError({
       what: 'this is not a video that can be read here',
       where: path,
