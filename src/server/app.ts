@@ -29,8 +29,9 @@ export function createApp(options: AppOptions): Hono<{ Bindings: HttpBindings }>
   app.route('/api/runs', runRoutes(options))
 
   app.get('/open/:ticket', (c) => {
-    // A look at what is there must not use it up.
-    if (c.req.method === 'GET') tickets.redeem(c.req.param('ticket'))
+    // Hono sends HEAD here too. An answer with the token costs a ticket, and a ticket is used by GET alone.
+    if (c.req.method !== 'GET') throw notByThisMethod(c.req.method)
+    tickets.redeem(c.req.param('ticket'))
     c.header('Cache-Control', 'no-store')
     return c.redirect(home, 303)
   })
@@ -50,6 +51,14 @@ export function createApp(options: AppOptions): Hono<{ Bindings: HttpBindings }>
 function answer(error: unknown): Response {
   const { status, headers, body } = failureOf(error)
   return Response.json(body, { status, headers: { ...headers, 'Cache-Control': 'no-store' } })
+}
+
+function notByThisMethod(method: string): Refusal {
+  return new Refusal(
+    405,
+    { what: 'this address is opened by GET alone', got: method, expected: 'GET' },
+    { Allow: 'GET' },
+  )
 }
 
 function noToken(): Refusal {

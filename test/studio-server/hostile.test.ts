@@ -130,7 +130,6 @@ describe('the token', () => {
 
   it('is reached once through a ticket', async () => {
     const path = new URL(studio.ticketAddress()).pathname
-    expect((await request(port, `HEAD ${path}`)).status).toBe(303)
     const first = await request(port, `GET ${path}`)
     expect(first.status).toBe(303)
     expect(first.headers.location).toContain(studio.token)
@@ -142,6 +141,38 @@ describe('the token', () => {
       403,
       'as a picture',
     )
+  })
+})
+
+describe('the address that opens the page once', () => {
+  const paths = () => ['/open/x', '/open/guessed', new URL(studio.ticketAddress()).pathname]
+
+  it('gives the token to no HEAD, with or without a ticket', async () => {
+    for (const path of paths()) {
+      const answer = await request(port, `HEAD ${path}`)
+      expect(answer.status, path).toBe(405)
+      expect(answer.headers.allow).toBe('GET')
+      expect(answer.headers.location).toBeUndefined()
+      expect(JSON.stringify(answer.headers) + answer.body).not.toContain(studio.token)
+    }
+  })
+
+  it('gives the token to no other method', async () => {
+    for (const method of ['PUT', 'POST', 'OPTIONS', 'DELETE', 'PATCH', 'TRACE', 'PROPFIND']) {
+      for (const path of paths()) {
+        const answer = await request(port, `${method} ${path}`)
+        expect(answer.status, `${method} ${path}`).toBeGreaterThanOrEqual(400)
+        expect(JSON.stringify(answer.headers) + answer.body).not.toContain(studio.token)
+      }
+    }
+  })
+
+  it('is not used up by a HEAD', async () => {
+    const path = new URL(studio.ticketAddress()).pathname
+    await request(port, `HEAD ${path}`)
+    const answer = await request(port, `GET ${path}`)
+    expect(answer.status).toBe(303)
+    expect(answer.headers.location).toContain(studio.token)
   })
 })
 
