@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileError } from '../store/file-errors.ts'
+import { fileError } from '../files/file-errors.ts'
 
 /**
  * A hash of a detector's weights, and of what else decides its results.

@@ -1,12 +1,12 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { defaultBudgetSeconds, type Latency, timeInTurn } from '../compress/latency.ts'
+import { assertWritableTarget, writeFileAtomic } from '../files/atomic.ts'
+import { makeFolder } from '../files/make-folder.ts'
 import { floats, sizeOf, type Tensor } from '../graph/tensor.ts'
 import { createSession } from '../runtime/node.ts'
 import type { Device, Session } from '../runtime/session.ts'
-import { assertWritableTarget, writeFileAtomic } from '../store/atomic.ts'
 import { describeMachine, type Machine } from '../store/environment.ts'
-import { makeFolder } from '../store/make-folder.ts'
 import { type DetectorForm, detectorForms, detectorFrameSize, detectorModels } from './detector-models.ts'
 
 /** How fast keypoints are found: the published detector, the same rewritten, and a light one. */

@@ -1,4 +1,4 @@
-import { readWhole } from '../store/read-whole.ts'
+import { readWhole } from '../files/read-whole.ts'
 import { FormatError, messageOf } from '../util/errors.ts'
 import { type Design, parseDesign } from '../zoo/design.ts'
 

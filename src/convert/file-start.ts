@@ -1,5 +1,5 @@
 import { open, stat } from 'node:fs/promises'
-import { fileError } from '../store/file-errors.ts'
+import { fileError } from '../files/file-errors.ts'
 import { InputError } from '../util/errors.ts'
 
 /** The first bytes of a file, as many as there are. @throws InputError for what cannot be read as a file. */

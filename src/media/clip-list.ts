@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises'
 import { extname, join } from 'node:path'
-import { fileError } from '../store/file-errors.ts'
+import { fileError } from '../files/file-errors.ts'
 import { InputError } from '../util/errors.ts'
 import { isPuppet, puppetSeries } from './puppet/spec.ts'
 

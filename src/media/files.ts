@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises'
-import { fileError } from '../store/file-errors.ts'
+import { fileError } from '../files/file-errors.ts'
 import { InputError } from '../util/errors.ts'
 
 /** Refuses what cannot be a media file before a decoder sees it. @throws InputError */

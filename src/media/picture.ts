@@ -1,5 +1,5 @@
 import sharp, { type Sharp } from 'sharp'
-import { writeFileAtomic } from '../store/atomic.ts'
+import { writeFileAtomic } from '../files/atomic.ts'
 import { InputError, messageOf } from '../util/errors.ts'
 import { assertFile } from './files.ts'
 import type { Frame } from './frame.ts'

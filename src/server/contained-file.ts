@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { type FileHandle, lstat, open, realpath } from 'node:fs/promises'
 import { join, sep } from 'node:path'
-import { codeOf, fileError } from '../store/file-errors.ts'
+import { codeOf, fileError } from '../files/file-errors.ts'
 
 /** A file of a folder, open for reading. Whoever gets it closes it. */
 export interface ContainedFile {

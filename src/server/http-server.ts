@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http'
 import type { Socket } from 'node:net'
-import { codeOf } from '../store/file-errors.ts'
+import { codeOf } from '../files/file-errors.ts'
 
 /** Milliseconds. */
 export interface Timeouts {

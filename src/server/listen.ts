@@ -1,6 +1,6 @@
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { codeOf } from '../store/file-errors.ts'
+import { codeOf } from '../files/file-errors.ts'
 import { EnvironmentError, InputError, messageOf } from '../util/errors.ts'
 
 /**

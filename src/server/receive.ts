@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
-import { codeOf, fileError } from '../store/file-errors.ts'
+import { codeOf, fileError } from '../files/file-errors.ts'
 import { Refusal } from './refusal.ts'
 
 /**

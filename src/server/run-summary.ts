@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
-import { isLocked } from '../store/lock.ts'
+import { isLocked } from '../files/lock.ts'
 import type { MetricsRecord } from '../store/metrics.ts'
 import { readLastMetrics } from '../store/metrics-tail.ts'
 import { readConfig } from '../store/run-config.ts'

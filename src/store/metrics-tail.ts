@@ -1,6 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises'
+import { codeOf, fileError } from '../files/file-errors.ts'
 import { InputError } from '../util/errors.ts'
-import { codeOf, fileError } from './file-errors.ts'
 import { type MetricsRecord, parseRecord } from './metrics.ts'
 
 /** metrics.jsonl of a run that trains in another process, read piece by piece as it grows. */

@@ -1,8 +1,8 @@
 /** metrics.jsonl: one JSON object a line, appended as training goes. */
 import { appendFileSync, statSync, truncateSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { writeFileAtomic } from './atomic.ts'
-import { codeOf, fileError } from './file-errors.ts'
+import { writeFileAtomic } from '../files/atomic.ts'
+import { codeOf, fileError } from '../files/file-errors.ts'
 import { type MetricsLine, type MetricsRecord, metricsLine, metricsLines } from './metrics-lines.ts'
 
 export { type MetricsRecord, parseRecord } from './metrics-lines.ts'

@@ -2,10 +2,10 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { writeFileAtomic } from '../files/atomic.ts'
+import { codeOf, fileError } from '../files/file-errors.ts'
 import { FormatError, InputError } from '../util/errors.ts'
-import { writeFileAtomic } from './atomic.ts'
 import { configText, parseConfig, remedy, stampSchema } from './config-text.ts'
-import { codeOf, fileError } from './file-errors.ts'
 
 /** No configuration comes near this; a larger file is something else. */
 const maxBytes = 16 << 20

@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { Lock } from '../files/lock.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import { InputError } from '../util/errors.ts'
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts'
-import type { Lock } from './lock.ts'
 import { appendMetrics, type MetricsRecord, readMetrics, truncateMetrics } from './metrics.ts'
 import { readSafetensors, type TensorFile, writeSafetensors } from './safetensors.ts'
 

@@ -1,9 +1,9 @@
 /** safetensors files on disk. In a browser, use safetensors-bytes.ts. */
 import { type FileHandle, open, stat } from 'node:fs/promises'
+import { writeFileAtomic } from '../files/atomic.ts'
+import { fileError } from '../files/file-errors.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import { FormatError, InputError } from '../util/errors.ts'
-import { writeFileAtomic } from './atomic.ts'
-import { fileError } from './file-errors.ts'
 import { encodeSafetensors, readTensors, type TensorFile } from './safetensors-bytes.ts'
 import { checkHeaderLength, type Header, readHeader } from './safetensors-header.ts'
 

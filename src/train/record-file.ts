@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { closeSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileError } from '../store/file-errors.ts'
+import { fileError } from '../files/file-errors.ts'
 import { InputError } from '../util/errors.ts'
 import type { Records } from './records.ts'
 

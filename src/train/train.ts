@@ -1,6 +1,6 @@
+import { readWhole } from '../files/read-whole.ts'
 import { openClips } from '../media/source.ts'
 import { requireDevice, sessionsOn } from '../runtime/node.ts'
-import { readWhole } from '../store/read-whole.ts'
 import type { Run } from '../store/run.ts'
 import { beginRun, withFinetuned } from './begin.ts'
 import type { RunConfig, TrainingConfig } from './config.ts'

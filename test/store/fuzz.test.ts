@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { floats, ints, type Tensor, tensor } from '../../src/graph/tensor.ts'
 import { decodeSafetensors, encodeSafetensors, type TensorFile } from '../../src/store/safetensors.ts'
 import { FormatError } from '../../src/util/errors.ts'
-import { fileOf, joined } from './files.ts'
+import { fileOf, joined } from '../files/files.ts'
 
 const tensors = new Map<string, Tensor>([
   ['conv.weight', floats([1, 2, 3, 4, 5, 6], [3, 2])],

@@ -12,7 +12,7 @@ import {
   writeSafetensors,
 } from '../../src/store/safetensors.ts'
 import { FormatError, InputError } from '../../src/util/errors.ts'
-import { fileOf, joined } from './files.ts'
+import { fileOf, joined } from '../files/files.ts'
 
 let folder = ''
 beforeAll(() => {

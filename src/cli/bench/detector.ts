@@ -18,7 +18,7 @@ export async function runDetector({ reporter, signal }: Context, flags: Detector
   const { benchDetector } = await import('../../bench/detector.ts')
   const { figuresOfDetectors } = await import('../../bench/detector-figures.ts')
   const { judged } = await import('./report.ts')
-  const { writeFileAtomic } = await import('../../store/atomic.ts')
+  const { writeFileAtomic } = await import('../../files/atomic.ts')
   const { keep, csv, rounds, threads, device, force = false } = flags
   const found = await benchDetector({
     force,

@@ -44,7 +44,7 @@ export const addAnimate: AddCommand = (program, call) => {
 }
 
 async function runAnimate({ reporter, signal }: Context, run: string, flags: AnimateFlags): Promise<void> {
-  const { assertWritableTarget } = await import('../../store/atomic.ts')
+  const { assertWritableTarget } = await import('../../files/atomic.ts')
   await assertWritableTarget(flags.out, { force: flags.force ?? false })
   const { animate } = await import('../../animate/animate.ts')
   const { rewriteExactly } = await import('../../compress/exact/rewrite-exactly.ts')

@@ -61,7 +61,7 @@ type What = PartName | 'all'
 
 async function runBench(context: Context, what: What, flags: BenchFlags): Promise<void> {
   checkFlags(what, flags)
-  const { assertWritableTarget } = await import('../../store/atomic.ts')
+  const { assertWritableTarget } = await import('../../files/atomic.ts')
   await context.reporter.prepare()
   const { csv, plot, force = false } = flags
   for (const path of [csv, plot]) {
@@ -100,7 +100,7 @@ async function runParts(context: Context, what: What, flags: BenchFlags): Promis
   const { measureParts } = await import('../bench/parts.ts')
   const { describeReport, figuresCsv, growthCsv, reportOf } = await import('../bench/report.ts')
   const { growthPlot } = await import('../bench/growth-plot.ts')
-  const { writeFileAtomic } = await import('../../store/atomic.ts')
+  const { writeFileAtomic } = await import('../../files/atomic.ts')
   const { rounds, threads, python, csv, plot } = flags
   const found = await measureParts(
     what === 'all' ? partNames : [what],

@@ -90,7 +90,7 @@ async function runCompare(context: Context, flags: CompareFlags, command: Comman
   checkFlags(flags)
   if (train === undefined) assertNoTrialFlags(flags)
   else checkWithTrials(flags)
-  const { assertWritableTarget, writeFileAtomic } = await import('../../store/atomic.ts')
+  const { assertWritableTarget, writeFileAtomic } = await import('../../files/atomic.ts')
   // The same command goes on with trials, and must not trip over its own report.
   const force = flags.force ?? train !== undefined
   for (const path of [html, csv]) if (path !== undefined) await assertWritableTarget(path, { force })

@@ -64,7 +64,7 @@ async function runExport({ reporter }: Context, folder: string, flags: ExportFla
       remedy: `take ${flags.out}.onnx`,
     })
   }
-  const { assertWritableTarget } = await import('../../store/atomic.ts')
+  const { assertWritableTarget } = await import('../../files/atomic.ts')
   await assertWritableTarget(flags.out, { force: flags.force ?? false })
   const { exportFolder } = await import('../../convert/export-folder.ts')
   const made = await exportFolder(folder, flags.out, {

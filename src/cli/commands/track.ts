@@ -33,7 +33,7 @@ async function runTrack(
   flags: TrackFlags,
 ): Promise<void> {
   const { force = false, ...options } = flags
-  const { assertWritableTarget } = await import('../../store/atomic.ts')
+  const { assertWritableTarget } = await import('../../files/atomic.ts')
   for (const path of [flags.out, flags.overlay]) {
     if (path !== undefined) await assertWritableTarget(path, { force })
   }

@@ -47,7 +47,7 @@ export async function runTrained({ reporter, signal }: Context, request: Trained
       }),
     onReport: (event) => reporter.progress(event),
   })
-  const { writeFileAtomic } = await import('../../store/atomic.ts')
+  const { writeFileAtomic } = await import('../../files/atomic.ts')
   if (csv !== undefined) {
     const { trainedCsv } = await import('./trained-csv.ts')
     await writeFileAtomic(csv, trainedCsv(found))

@@ -1,8 +1,8 @@
 import type { Dirent } from 'node:fs'
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { codeOf, fileError } from '../../store/file-errors.ts'
-import { isIncidental } from '../../store/incidental.ts'
+import { codeOf, fileError } from '../../files/file-errors.ts'
+import { isIncidental } from '../../files/incidental.ts'
 import { InputError } from '../../util/errors.ts'
 
 /** What the demo makes, by name. */

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { writeFileAtomic } from '../../store/atomic.ts'
-import { codeOf, fileError } from '../../store/file-errors.ts'
-import { makeFolder } from '../../store/make-folder.ts'
+import { writeFileAtomic } from '../../files/atomic.ts'
+import { codeOf, fileError } from '../../files/file-errors.ts'
+import { makeFolder } from '../../files/make-folder.ts'
 import { type Design, designSchema } from '../../zoo/design.ts'
 
 /**

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeFileAtomic } from '../../store/atomic.ts'
+import { writeFileAtomic } from '../../files/atomic.ts'
 import { Random } from '../../util/random.ts'
 import { type Candidate, candidateFolder, type RungResult, readRung, rungRun } from './candidate.ts'
 import { type Chosen, choose, costOf, limitsOf, noResult, type SearchContext } from './choose.ts'

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { writeFileAtomic } from '../../store/atomic.ts'
-import { codeOf, fileError } from '../../store/file-errors.ts'
+import { writeFileAtomic } from '../../files/atomic.ts'
+import { codeOf, fileError } from '../../files/file-errors.ts'
 import { trialSchema } from './plan.ts'
 
 /** result.json of a trial: how it ended. A trial without one is yet to be done. */

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isLocked } from '../../store/lock.ts'
+import { isLocked } from '../../files/lock.ts'
 import type { Hooks } from '../child.ts'
 import { inOwnProcess } from './own-process.ts'
 import { type Trial, type TrialPlan, trialKey, trialsOf } from './plan.ts'

@@ -1,6 +1,6 @@
+import { fileError } from '../../files/file-errors.ts'
 import { bytesPerElement, formatShape, type Shape, type Tensor } from '../../graph/tensor.ts'
 import { FormatError } from '../../util/errors.ts'
-import { fileError } from '../file-errors.ts'
 import { gather } from './gather.ts'
 import { damaged, limits } from './limits.ts'
 import type { StorageSlice } from './storage.ts'

@@ -3,8 +3,9 @@
  * more than data is refused. The formats: `zip-format.ts`, `legacy-format.ts`; the pickles: `pickle-machine.ts`;
  * what a file may cost: `limits.ts`.
  */
+
+import { fileError } from '../../files/file-errors.ts'
 import { FormatError } from '../../util/errors.ts'
-import { fileError } from '../file-errors.ts'
 import { FileBytes } from './file-bytes.ts'
 import { readLegacyFormat } from './legacy-format.ts'
 import type { StoredTensor } from './tensor-view.ts'

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { Entry, fromRandomAccessReaderPromise, RandomAccessReader, type ZipFile } from 'yauzl'
+import { codeOf } from '../../files/file-errors.ts'
 import { FormatError, messageOf, PantinError } from '../../util/errors.ts'
-import { codeOf } from '../file-errors.ts'
 import type { FileBytes } from './file-bytes.ts'
 import { damaged, limits } from './limits.ts'
 

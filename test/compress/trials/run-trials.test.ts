@@ -8,7 +8,7 @@ import { type TrialPlan, trialKey } from '../../../src/compress/trials/plan.ts'
 import { writeResult } from '../../../src/compress/trials/result.ts'
 import { runTrials, type TrialsProgress } from '../../../src/compress/trials/run-trials.ts'
 import { runTrial, type TrialTask } from '../../../src/compress/trials/trial.ts'
-import { acquireLock } from '../../../src/store/lock.ts'
+import { acquireLock } from '../../../src/files/lock.ts'
 import { train } from '../../../src/train/train.ts'
 import { EnvironmentError, TrainingError } from '../../../src/util/errors.ts'
 

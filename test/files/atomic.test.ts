@@ -18,9 +18,9 @@ import {
   createOutput,
   removeStaleTemporaries,
   writeFileAtomic,
-} from '../../src/store/atomic.ts'
-import { fileError } from '../../src/store/file-errors.ts'
-import { temporaryPath } from '../../src/store/temporaries.ts'
+} from '../../src/files/atomic.ts'
+import { fileError } from '../../src/files/file-errors.ts'
+import { temporaryPath } from '../../src/files/temporaries.ts'
 import { EnvironmentError, InputError } from '../../src/util/errors.ts'
 
 let folder = ''
