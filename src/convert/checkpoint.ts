@@ -1,6 +1,6 @@
+import { readSafetensors } from '../formats/safetensors/safetensors.ts'
+import { openTorchFile } from '../formats/torch/torch-file.ts'
 import type { Shape, Tensor } from '../graph/tensor.ts'
-import { readSafetensors } from '../store/safetensors.ts'
-import { openTorchFile } from '../store/torch/torch-file.ts'
 import { startOf } from './file-start.ts'
 
 /** Weights on disk that others have written, whatever the format. */

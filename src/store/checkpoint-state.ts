@@ -2,10 +2,11 @@
  * The whole state of a training run in one file, so that one rename replaces all of it: the tensors
  * (weights, optimiser moments, buffers) and, as metadata, step, time and random state.
  */
+
+import type { TensorFile } from '../formats/safetensors/bytes.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import { FormatError, InputError } from '../util/errors.ts'
 import type { RandomState } from '../util/random.ts'
-import type { TensorFile } from './safetensors-bytes.ts'
 
 export interface Checkpoint {
   /** Optimiser steps done, 0 and up. */

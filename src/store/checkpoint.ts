@@ -1,5 +1,5 @@
+import { readSafetensors, writeSafetensors } from '../formats/safetensors/safetensors.ts'
 import { type Checkpoint, checkpointFile, checkpointOf } from './checkpoint-state.ts'
-import { readSafetensors, writeSafetensors } from './safetensors.ts'
 
 export type { Checkpoint } from './checkpoint-state.ts'
 

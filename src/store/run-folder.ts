@@ -1,11 +1,11 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Lock } from '../files/lock.ts'
+import { readSafetensors, type TensorFile, writeSafetensors } from '../formats/safetensors/safetensors.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import { InputError } from '../util/errors.ts'
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from './checkpoint.ts'
 import { appendMetrics, type MetricsRecord, readMetrics, truncateMetrics } from './metrics.ts'
-import { readSafetensors, type TensorFile, writeSafetensors } from './safetensors.ts'
 
 /** A run on disk. Made by `createRun` and `openRun`. */
 export class Run<T = unknown> {

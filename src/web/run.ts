@@ -1,6 +1,6 @@
 import { type Unzipped, unzipSync, zipSync } from 'fflate'
+import { checkHeaderLength, readHeader } from '../formats/safetensors/header.ts'
 import type { MotionConfig } from '../motion/config.ts'
-import { checkHeaderLength, readHeader } from '../store/safetensors-header.ts'
 import { FormatError, InputError, messageOf } from '../util/errors.ts'
 import { configFile, isRunFile, weightsFile } from './run-files.ts'
 import type { WebRun } from './types.ts'

@@ -1,4 +1,4 @@
-import { checkHeaderLength, readHeader } from '../store/safetensors-header.ts'
+import { checkHeaderLength, readHeader } from '../formats/safetensors/header.ts'
 import { InputError } from '../util/errors.ts'
 import { openRun, runOf } from './run.ts'
 import { checkpointFile, configFile, isRunFile, weightsFile } from './run-files.ts'

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { readSafetensors } from '../../src/store/safetensors.ts'
+import { readSafetensors } from '../../src/formats/safetensors/safetensors.ts'
 import { Random } from '../../src/util/random.ts'
 import { type Compiled, compile } from '../support/compile.ts'
 

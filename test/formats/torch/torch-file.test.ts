@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from 'vitest'
-import { openTorchFile } from '../../../src/store/torch/torch-file.ts'
+import { openTorchFile } from '../../../src/formats/torch/torch-file.ts'
 
 const folder = fileURLToPath(new URL('files/', import.meta.url))
 

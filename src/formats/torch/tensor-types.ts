@@ -1,5 +1,5 @@
 import { allocate, type DType, type Shape, type Tensor, type TypedData, tensor } from '../../graph/tensor.ts'
-import { brainToNumber, halfToNumber } from '../safetensors-elements.ts'
+import { brainToNumber, halfToNumber } from '../safetensors/elements.ts'
 
 /** Where the elements of a stretch are, in bytes from the start of `view`, and where they go, in elements. */
 export interface Stretch {

@@ -2,10 +2,10 @@
  * safetensors in memory, for Node and browsers: an 8-byte length, a JSON header, the elements.
  * Format: https://github.com/huggingface/safetensors. Stricter than the format asks: see `readHeader`.
  */
-import { bytesPerElement, formatShape, sizeOf, type Tensor } from '../graph/tensor.ts'
-import { FormatError, InputError } from '../util/errors.ts'
-import { bytesOf, elementNames, elementTypes, readElements } from './safetensors-elements.ts'
-import { checkHeaderLength, type Header, maxHeaderBytes, placeOf, readHeader } from './safetensors-header.ts'
+import { bytesPerElement, formatShape, sizeOf, type Tensor } from '../../graph/tensor.ts'
+import { FormatError, InputError } from '../../util/errors.ts'
+import { bytesOf, elementNames, elementTypes, readElements } from './elements.ts'
+import { checkHeaderLength, type Header, maxHeaderBytes, placeOf, readHeader } from './header.ts'
 
 /** What a safetensors file holds. */
 export interface TensorFile {

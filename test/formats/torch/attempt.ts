@@ -1,5 +1,5 @@
 /** For processes of their own, whose memory can be measured: opens checkpoint files and reads every tensor. */
-import { openTorchFile } from '../../../src/store/torch/torch-file.ts'
+import { openTorchFile } from '../../../src/formats/torch/torch-file.ts'
 import { PantinError } from '../../../src/util/errors.ts'
 
 /** How it went with many files. */

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
+import { gather } from '../../../src/formats/torch/gather.ts'
+import type { StorageData } from '../../../src/formats/torch/storage.ts'
+import { tensorTypes } from '../../../src/formats/torch/tensor-types.ts'
 import { sizeOf } from '../../../src/graph/tensor.ts'
-import { gather } from '../../../src/store/torch/gather.ts'
-import type { StorageData } from '../../../src/store/torch/storage.ts'
-import { tensorTypes } from '../../../src/store/torch/tensor-types.ts'
 
 /** A storage in memory that counts the bytes read of it. */
 class Memory implements StorageData {

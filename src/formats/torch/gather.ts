@@ -1,5 +1,5 @@
 import type { Shape, Tensor } from '../../graph/tensor.ts'
-import { bytesOf } from '../safetensors-elements.ts'
+import { bytesOf } from '../safetensors/elements.ts'
 import type { StorageData } from './storage.ts'
 import type { TensorType } from './tensor-types.ts'
 

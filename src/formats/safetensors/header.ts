@@ -1,7 +1,7 @@
-import { formatShape, type Shape } from '../graph/tensor.ts'
-import { FormatError } from '../util/errors.ts'
-import { elementTypes } from './safetensors-elements.ts'
-import { parseHeader, type RawEntry } from './safetensors-parser.ts'
+import { formatShape, type Shape } from '../../graph/tensor.ts'
+import { FormatError } from '../../util/errors.ts'
+import { elementTypes } from './elements.ts'
+import { parseHeader, type RawEntry } from './parser.ts'
 
 /** A tensor's place in a file: `start` bytes after the header, `length` bytes. */
 export interface Entry {

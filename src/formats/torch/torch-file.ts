@@ -6,10 +6,10 @@
 
 import { fileError } from '../../files/file-errors.ts'
 import { FormatError } from '../../util/errors.ts'
+import { readZipFormat } from '../zip/zip-format.ts'
 import { FileBytes } from './file-bytes.ts'
 import { readLegacyFormat } from './legacy-format.ts'
 import type { StoredTensor } from './tensor-view.ts'
-import { readZipFormat } from './zip-format.ts'
 
 export type { StoredTensor } from './tensor-view.ts'
 

@@ -1,5 +1,5 @@
-import type { Shape } from '../graph/tensor.ts'
-import { allocate, bytesPerElement, type DType, type Tensor, tensor } from '../graph/tensor.ts'
+import type { Shape } from '../../graph/tensor.ts'
+import { allocate, bytesPerElement, type DType, type Tensor, tensor } from '../../graph/tensor.ts'
 
 /** How one safetensors element type comes into memory. Bytes are little-endian, as is every host of ours. */
 interface ElementType {

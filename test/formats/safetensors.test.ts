@@ -3,14 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { allocate, floats, ints, sizeOf, type Tensor, tensor } from '../../src/graph/tensor.ts'
 import {
   decodeSafetensors,
   encodeSafetensors,
   readSafetensors,
   readSafetensorsHeader,
   writeSafetensors,
-} from '../../src/store/safetensors.ts'
+} from '../../src/formats/safetensors/safetensors.ts'
+import { allocate, floats, ints, sizeOf, type Tensor, tensor } from '../../src/graph/tensor.ts'
 import { FormatError, InputError } from '../../src/util/errors.ts'
 import { fileOf, joined } from '../files/files.ts'
 

@@ -1,13 +1,13 @@
 /** safetensors files on disk. In a browser, use safetensors-bytes.ts. */
 import { type FileHandle, open, stat } from 'node:fs/promises'
-import { writeFileAtomic } from '../files/atomic.ts'
-import { fileError } from '../files/file-errors.ts'
-import type { Tensor } from '../graph/tensor.ts'
-import { FormatError, InputError } from '../util/errors.ts'
-import { encodeSafetensors, readTensors, type TensorFile } from './safetensors-bytes.ts'
-import { checkHeaderLength, type Header, readHeader } from './safetensors-header.ts'
+import { writeFileAtomic } from '../../files/atomic.ts'
+import { fileError } from '../../files/file-errors.ts'
+import type { Tensor } from '../../graph/tensor.ts'
+import { FormatError, InputError } from '../../util/errors.ts'
+import { encodeSafetensors, readTensors, type TensorFile } from './bytes.ts'
+import { checkHeaderLength, type Header, readHeader } from './header.ts'
 
-export { decodeSafetensors, encodeSafetensors, type TensorFile } from './safetensors-bytes.ts'
+export { decodeSafetensors, encodeSafetensors, type TensorFile } from './bytes.ts'
 
 /**
  * Reads a safetensors file: header first, and no data if the header is bad. Memory stays within the size

@@ -1,4 +1,4 @@
-import { FormatError } from '../util/errors.ts'
+import { FormatError } from '../../util/errors.ts'
 
 /** What a safetensors header says of one tensor, before any check against the file. */
 export interface RawEntry {

@@ -2,8 +2,8 @@ import { Readable } from 'node:stream'
 import { Entry, fromRandomAccessReaderPromise, RandomAccessReader, type ZipFile } from 'yauzl'
 import { codeOf } from '../../files/file-errors.ts'
 import { FormatError, messageOf, PantinError } from '../../util/errors.ts'
-import type { FileBytes } from './file-bytes.ts'
-import { damaged, limits } from './limits.ts'
+import type { FileBytes } from '../torch/file-bytes.ts'
+import { damaged, limits } from '../torch/limits.ts'
 
 /** A file inside a zip archive. */
 export interface ZipEntry {

@@ -1,7 +1,11 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  type TensorFile,
+} from '../../src/formats/safetensors/safetensors.ts'
 import { floats, ints, type Tensor, tensor } from '../../src/graph/tensor.ts'
-import { decodeSafetensors, encodeSafetensors, type TensorFile } from '../../src/store/safetensors.ts'
 import { FormatError } from '../../src/util/errors.ts'
 import { fileOf, joined } from '../files/files.ts'
 

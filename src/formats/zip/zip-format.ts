@@ -1,10 +1,10 @@
 import { FormatError } from '../../util/errors.ts'
-import { bytesInMemory, type FileBytes } from './file-bytes.ts'
-import { Budget, damaged, limits } from './limits.ts'
-import { readPickle } from './pickle-machine.ts'
-import { PickleReader } from './pickle-reader.ts'
-import { collectStates, type States } from './states.ts'
-import { StorageTable } from './storage-table.ts'
+import { bytesInMemory, type FileBytes } from '../torch/file-bytes.ts'
+import { Budget, damaged, limits } from '../torch/limits.ts'
+import { readPickle } from '../torch/pickle-machine.ts'
+import { PickleReader } from '../torch/pickle-reader.ts'
+import { collectStates, type States } from '../torch/states.ts'
+import { StorageTable } from '../torch/storage-table.ts'
 import { ZipArchive, type ZipEntry } from './zip-archive.ts'
 
 /**
