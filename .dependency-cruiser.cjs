@@ -9,7 +9,7 @@ const floors = [
   'runtime',
   'files',
   'formats',
-  'store',
+  'run',
   'media',
   'animate',
   'convert',

@@ -1,4 +1,4 @@
-import { openRun } from '../store/run.ts'
+import { openRun } from '../run/run.ts'
 import { animatedRunSchema, type LoadedRun, modelOf } from './run-contents.ts'
 
 export { checkWeights, type LoadedRun } from './run-contents.ts'

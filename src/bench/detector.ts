@@ -4,9 +4,9 @@ import { defaultBudgetSeconds, type Latency, timeInTurn } from '../compress/late
 import { assertWritableTarget, writeFileAtomic } from '../files/atomic.ts'
 import { makeFolder } from '../files/make-folder.ts'
 import { floats, sizeOf, type Tensor } from '../graph/tensor.ts'
+import { describeMachine, type Machine } from '../run/environment.ts'
 import { createSession } from '../runtime/node.ts'
 import type { Device, Session } from '../runtime/session.ts'
-import { describeMachine, type Machine } from '../store/environment.ts'
 import { type DetectorForm, detectorForms, detectorFrameSize, detectorModels } from './detector-models.ts'
 
 /** How fast keypoints are found: the published detector, the same rewritten, and a light one. */

@@ -5,7 +5,7 @@ import { createVideoWriter } from '../media/video-out.ts'
 import type { MotionConfig } from '../motion/config.ts'
 import { detectorGraph, generatorGraph } from '../motion/model.ts'
 import { initialise, parametersOf } from '../motion/weights.ts'
-import { createRun } from '../store/run.ts'
+import { createRun } from '../run/run.ts'
 import { Random } from '../util/random.ts'
 import { version } from '../util/version.ts'
 

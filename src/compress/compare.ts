@@ -1,7 +1,7 @@
 import { type SmallConfigOptions, smallConfig } from '../motion/config.ts'
+import { describeMachine } from '../run/environment.ts'
 import { ort } from '../runtime/ort-node.ts'
 import type { Device } from '../runtime/session.ts'
-import { describeMachine } from '../store/environment.ts'
 import { InputError } from '../util/errors.ts'
 import { findNet, netNames } from '../zoo/registry.ts'
 import { type Candidate, findCandidates } from './candidates.ts'

@@ -1,7 +1,7 @@
 import type { Dilations } from '../layers/scope.ts'
 import type { Head, SkipChoice } from '../motion/heads.ts'
+import type { Machine } from '../run/environment.ts'
 import type { Device } from '../runtime/session.ts'
-import type { Machine } from '../store/environment.ts'
 import type { Paper } from '../zoo/net.ts'
 import type { Diagram } from './diagram.ts'
 import type { Latency } from './latency.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { openRun } from '../store/run.ts'
+import { openRun } from '../run/run.ts'
 import { InputError } from '../util/errors.ts'
 
 /** What a folder holds: `train` and `distil` make motion models, `import` makes either. */

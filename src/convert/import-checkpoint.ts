@@ -1,5 +1,5 @@
 import type { Dilations } from '../layers/scope.ts'
-import { createRun } from '../store/run.ts'
+import { createRun } from '../run/run.ts'
 import { InputError } from '../util/errors.ts'
 import { version } from '../util/version.ts'
 import { findNet } from '../zoo/registry.ts'

@@ -4,7 +4,7 @@ import { checkWeights } from '../animate/load.ts'
 import type { ParameterInfo } from '../graph/ops/leaf.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import { parametersOf } from '../motion/weights.ts'
-import { openRun } from '../store/run.ts'
+import { openRun } from '../run/run.ts'
 import { networkGraph } from '../zoo/network-graph.ts'
 import { findNet, type NetName, netNames } from '../zoo/registry.ts'
 

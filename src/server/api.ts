@@ -1,4 +1,4 @@
-import type { MetricsPage } from '../store/metrics-tail.ts'
+import type { MetricsPage } from '../run/metrics-tail.ts'
 import type { Problem } from '../util/errors.ts'
 
 /** What the server's addresses under `api/` answer, as JSON. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { fileError } from '../files/file-errors.ts'
-import { isRun } from '../store/run-config.ts'
+import { isRun } from '../run/run-config.ts'
 import { InputError } from '../util/errors.ts'
 
 /** The run folders that are served, by the names that addresses have for them. */

@@ -1,5 +1,5 @@
 import { loadRun } from '../animate/load.ts'
-import type { Run } from '../store/run.ts'
+import type { Run } from '../run/run.ts'
 import { InputError } from '../util/errors.ts'
 import { type RunConfig, runConfigSchema } from './config.ts'
 import { makeRun } from './make-run.ts'

@@ -1,5 +1,5 @@
 import { writePicture } from '../media/picture.ts'
-import type { Run } from '../store/run.ts'
+import type { Run } from '../run/run.ts'
 import type { RunStore } from './run-store.ts'
 
 /** A run folder as the place where training keeps its run. */

@@ -1,7 +1,7 @@
 import { realpath } from 'node:fs/promises'
 import type { z } from 'zod'
+import { createRun, openRun, type Run } from '../run/run.ts'
 import { describeDevices } from '../runtime/node.ts'
-import { createRun, openRun, type Run } from '../store/run.ts'
 import { InputError } from '../util/errors.ts'
 import { version } from '../util/version.ts'
 import type { RunOptions } from './run-options.ts'

@@ -1,7 +1,7 @@
 import type { Tensor } from '../graph/tensor.ts'
 import type { Frame } from '../media/frame.ts'
-import type { Checkpoint } from '../store/checkpoint-state.ts'
-import type { MetricsRecord } from '../store/metrics-lines.ts'
+import type { Checkpoint } from '../run/checkpoint-state.ts'
+import type { MetricsRecord } from '../run/metrics-lines.ts'
 
 /** Where a run in training is kept: a folder on disk, or the browser's own storage. */
 export interface RunStore {

@@ -1,7 +1,7 @@
 import { readWhole } from '../files/read-whole.ts'
 import { openClips } from '../media/source.ts'
+import type { Run } from '../run/run.ts'
 import { requireDevice, sessionsOn } from '../runtime/node.ts'
-import type { Run } from '../store/run.ts'
 import { beginRun, withFinetuned } from './begin.ts'
 import type { RunConfig, TrainingConfig } from './config.ts'
 import { folderStore } from './folder-store.ts'

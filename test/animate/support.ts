@@ -5,7 +5,7 @@ import { afterAll } from 'vitest'
 import { smallConfig } from '../../src/motion/config.ts'
 import { detectorGraph, generatorGraph } from '../../src/motion/model.ts'
 import { initialise, parametersOf } from '../../src/motion/weights.ts'
-import { createRun } from '../../src/store/run.ts'
+import { createRun } from '../../src/run/run.ts'
 import { Random } from '../../src/util/random.ts'
 
 /** A folder for this file's tests, removed at their end; gives paths in it. */

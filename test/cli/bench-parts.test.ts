@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it, vi } from 'vitest'
 import { measureParts } from '../../src/cli/bench/parts.ts'
 import { describeReport, figuresCsv, judged } from '../../src/cli/bench/report.ts'
 import { Reporter } from '../../src/cli/reporter.ts'
-import { describeMachine } from '../../src/store/environment.ts'
+import { describeMachine } from '../../src/run/environment.ts'
 import { compileCli } from './run.ts'
 
 const cli = compileCli()

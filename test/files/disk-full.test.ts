@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { z } from 'zod'
-import { openRun } from '../../src/store/run.ts'
+import { openRun } from '../../src/run/run.ts'
 import { type Compiled, compile } from '../support/compile.ts'
 
 const script = fileURLToPath(new URL('save-loop.mjs', import.meta.url))
@@ -13,7 +13,7 @@ let compiled: Compiled
 let folder = ''
 let disk = ''
 beforeAll(() => {
-  compiled = compile('src/store/run.ts')
+  compiled = compile('src/run/run.ts')
   folder = mkdtempSync(join(tmpdir(), 'pantin-full-'))
   disk = join(folder, 'disk')
   mkdirSync(disk)
@@ -25,7 +25,7 @@ afterAll(() => {
 
 /** Runs the script in a shell, after `before`. */
 function save(before: string, path: string, times: number) {
-  const args = [process.execPath, script, compiled.url('src/store/run.ts'), import.meta.resolve('zod'), path]
+  const args = [process.execPath, script, compiled.url('src/run/run.ts'), import.meta.resolve('zod'), path]
   const shell = ['-c', `${before} exec "$@"`, 'sh', ...args, String(times)]
   return spawnSync('sh', shell, { encoding: 'utf8' })
 }

@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 export interface Compiled {
   /** The temporary folder that holds them, laid out as the project. */
   readonly folder: string
-  /** The address to import, of a path as in the project ('src/store/run.ts'). */
+  /** The address to import, of a path as in the project ('src/run/run.ts'). */
   url(path: string): string
   remove(): void
 }
@@ -19,7 +19,7 @@ export interface Compiled {
  * Turns TypeScript modules and all that they import from the project into JavaScript in a temporary
  * folder, for tests that need a child process: Node 20 does not run TypeScript, and a build may be old.
  *
- * @param entries paths from the project's root, such as 'src/store/run.ts'.
+ * @param entries paths from the project's root, such as 'src/run/run.ts'.
  */
 export function compile(...entries: string[]): Compiled {
   const folder = mkdtempSync(join(tmpdir(), 'pantin-compiled-'))

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { Graph } from '../../src/graph/graph.ts'
-import type { Checkpoint } from '../../src/store/checkpoint-state.ts'
+import type { Checkpoint } from '../../src/run/checkpoint-state.ts'
 import { settingsSchema } from '../../src/train/config.ts'
 import type { RunStore } from '../../src/train/run-store.ts'
 import { sit } from '../../src/train/sitting.ts'

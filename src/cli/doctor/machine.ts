@@ -1,6 +1,6 @@
 import { statfs } from 'node:fs/promises'
 import { freemem } from 'node:os'
-import { describeMachine } from '../../store/environment.ts'
+import { describeMachine } from '../../run/environment.ts'
 import { messageOf } from '../../util/errors.ts'
 import type { Finding } from './finding.ts'
 

@@ -1,4 +1,4 @@
-import { isRun } from '../../store/run-config.ts'
+import { isRun } from '../../run/run-config.ts'
 import { distil } from '../../train/distil/distil.ts'
 import { FormatError, TrainingError } from '../../util/errors.ts'
 import type { Design } from '../../zoo/design.ts'

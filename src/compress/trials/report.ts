@@ -1,6 +1,6 @@
+import { describeMachine } from '../../run/environment.ts'
 import { ort } from '../../runtime/ort-node.ts'
 import type { Device } from '../../runtime/session.ts'
-import { describeMachine } from '../../store/environment.ts'
 import { type Candidate, findCandidates } from '../candidates.ts'
 import type { ComparedRow, Comparison } from '../comparison.ts'
 import { rewriteExactly } from '../exact/rewrite-exactly.ts'

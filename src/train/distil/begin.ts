@@ -1,6 +1,6 @@
 import type { KeypointDetector } from '../../animate/keypoint-detector.ts'
 import { type MotionConfig, smallConfig } from '../../motion/config.ts'
-import type { Run } from '../../store/run.ts'
+import type { Run } from '../../run/run.ts'
 import { InputError } from '../../util/errors.ts'
 import { defaultNet } from '../../zoo/registry.ts'
 import { type Settings, settingsSchema } from '../config.ts'

@@ -1,6 +1,6 @@
 import { animatedRunSchema, type LoadedRun, modelOf } from '../../animate/run-contents.ts'
 import { decodeSafetensors } from '../../formats/safetensors/bytes.ts'
-import { parseConfig } from '../../store/config-text.ts'
+import { parseConfig } from '../../run/config-text.ts'
 import { InputError } from '../../util/errors.ts'
 import type { RunFiles } from '../calls.ts'
 import { configFile, weightsFile } from '../run-files.ts'

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Clip } from '../../media/clip.ts'
-import { configText, parseConfig } from '../../store/config-text.ts'
+import { configText, parseConfig } from '../../run/config-text.ts'
 import { type RunConfig, runConfigSchema } from '../../train/config.ts'
 import { assertUsable, cacheClips, FrameCache } from '../../train/frame-cache.ts'
 import { resolveConfig } from '../../train/resolve.ts'

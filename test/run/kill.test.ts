@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { z } from 'zod'
-import { openRun } from '../../src/store/run.ts'
+import { openRun } from '../../src/run/run.ts'
 import { Random } from '../../src/util/random.ts'
 import { type Compiled, compile } from '../support/compile.ts'
 
@@ -14,7 +14,7 @@ const script = fileURLToPath(new URL('save-loop.mjs', import.meta.url))
 let compiled: Compiled
 let folder = ''
 beforeAll(() => {
-  compiled = compile('src/store/run.ts')
+  compiled = compile('src/run/run.ts')
   folder = mkdtempSync(join(tmpdir(), 'pantin-kill-'))
 })
 afterAll(() => {
@@ -25,7 +25,7 @@ afterAll(() => {
 /** Starts the script; `lines` grows as it speaks, `ended` gives its exit code. */
 function start(...args: string[]) {
   const zod = import.meta.resolve('zod')
-  const child = spawn(process.execPath, [script, compiled.url('src/store/run.ts'), zod, ...args])
+  const child = spawn(process.execPath, [script, compiled.url('src/run/run.ts'), zod, ...args])
   const lines: string[] = []
   const add = (bytes: Buffer) => lines.push(...bytes.toString().trim().split('\n'))
   child.stdout.on('data', add)

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { z } from 'zod'
 import { writeSafetensors } from '../../src/formats/safetensors/safetensors.ts'
 import { floats, ints, type Tensor } from '../../src/graph/tensor.ts'
-import { createRun, openRun, readMetrics } from '../../src/store/run.ts'
+import { createRun, openRun, readMetrics } from '../../src/run/run.ts'
 import { FormatError, InputError } from '../../src/util/errors.ts'
 import { Random } from '../../src/util/random.ts'
 

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeEach, expect, it } from 'vitest'
-import { appendMetrics, truncateMetrics } from '../../src/store/metrics.ts'
-import { type MetricsPage, readLastMetrics, readMetricsPage } from '../../src/store/metrics-tail.ts'
+import { appendMetrics, truncateMetrics } from '../../src/run/metrics.ts'
+import { type MetricsPage, readLastMetrics, readMetricsPage } from '../../src/run/metrics-tail.ts'
 
 /** A file of metrics that another process writes, read as it grows. */
 
