@@ -7,6 +7,7 @@ const floors = [
   'zoo',
   'motion',
   'runtime',
+  'optimise',
   'files',
   'formats',
   'run',

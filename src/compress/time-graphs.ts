@@ -6,10 +6,10 @@ import { inputInfo } from '../graph/ops/leaf.ts'
 import { liveNodes } from '../graph/rewrite.ts'
 import { floats, sizeOf, type Tensor } from '../graph/tensor.ts'
 import { parametersOf } from '../motion/weights.ts'
+import type { Weighted } from '../optimise/precompute.ts'
 import { createSession, type SessionOptions } from '../runtime/node.ts'
 import type { Device, Session } from '../runtime/session.ts'
 import { Random } from '../util/random.ts'
-import type { Weighted } from './exact/precompute.ts'
 import {
   defaultBudgetSeconds,
   type Latencies,

@@ -38,7 +38,7 @@ async function runTrack(
     if (path !== undefined) await assertWritableTarget(path, { force })
   }
   const { writeTrack } = await import('../../animate/write-track.ts')
-  const { rewriteExactly } = await import('../../compress/exact/rewrite-exactly.ts')
+  const { rewriteExactly } = await import('../../optimise/rewrite-exactly.ts')
   await reporter.prepare()
   const made = await writeTrack(run, video, {
     ...options,

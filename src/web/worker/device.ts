@@ -1,5 +1,5 @@
 import type { Network } from '../../animate/motion-model.ts'
-import { rewriteWith } from '../../compress/exact/rewrite-with.ts'
+import { rewriteWith } from '../../optimise/rewrite-with.ts'
 import type { OpenSession } from '../../runtime/open-session.ts'
 import { ComputeError } from '../../runtime/ort-errors.ts'
 import { loadWebRuntime, type WebRuntime, webSessions } from '../../runtime/web.ts'

@@ -1,5 +1,5 @@
-import type { Graph, Value } from '../../graph/graph.ts'
-import { rewrite } from '../../graph/rewrite.ts'
+import type { Graph, Value } from '../graph/graph.ts'
+import { rewrite } from '../graph/rewrite.ts'
 import { foldedInto, normAffine } from './norm-affine.ts'
 import { madeBy } from './pattern.ts'
 

@@ -1,7 +1,7 @@
-import type { Graph, Value } from '../../graph/graph.ts'
-import { add } from '../../graph/ops/arithmetic.ts'
-import { pad, sliceAxis } from '../../graph/ops/shape.ts'
-import { rewrite } from '../../graph/rewrite.ts'
+import type { Graph, Value } from '../graph/graph.ts'
+import { add } from '../graph/ops/arithmetic.ts'
+import { pad, sliceAxis } from '../graph/ops/shape.ts'
+import { rewrite } from '../graph/rewrite.ts'
 import { isPlainConv, madeBy } from './pattern.ts'
 
 /**

@@ -1,4 +1,4 @@
-import type { Node, Value } from '../../graph/graph.ts'
+import type { Node, Value } from '../graph/graph.ts'
 import { isPlainConv, madeBy } from './pattern.ts'
 
 /** A 3x3 convolution that keeps the size of a map that nearest neighbour doubled. */

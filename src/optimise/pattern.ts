@@ -1,4 +1,4 @@
-import type { Node, Value } from '../../graph/graph.ts'
+import type { Node, Value } from '../graph/graph.ts'
 
 /** What passes ask of nodes. Attributes are plain data whose form the op's own file knows. */
 

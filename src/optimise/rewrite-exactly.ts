@@ -1,4 +1,4 @@
-import { evaluate } from '../../runtime/evaluate.ts'
+import { evaluate } from '../runtime/evaluate.ts'
 import type { Weighted } from './precompute.ts'
 import { type RewriteOptions, rewriteWith } from './rewrite-with.ts'
 

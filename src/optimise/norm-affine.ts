@@ -1,7 +1,7 @@
-import type { Node, Value } from '../../graph/graph.ts'
-import { add, div, mul, sub } from '../../graph/ops/arithmetic.ts'
-import { reshape } from '../../graph/ops/shape.ts'
-import { sqrt } from '../../graph/ops/unary.ts'
+import type { Node, Value } from '../graph/graph.ts'
+import { add, div, mul, sub } from '../graph/ops/arithmetic.ts'
+import { reshape } from '../graph/ops/shape.ts'
+import { sqrt } from '../graph/ops/unary.ts'
 
 /** Channel by channel, x times `scale` plus `shift`: vectors of one number a channel. */
 export interface ChannelAffine {

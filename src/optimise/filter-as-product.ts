@@ -1,8 +1,8 @@
-import type { Graph, Node, Value } from '../../graph/graph.ts'
-import { constant, parameterInfo } from '../../graph/ops/leaf.ts'
-import { matmul } from '../../graph/ops/linear.ts'
-import { rewrite } from '../../graph/rewrite.ts'
-import { floats, type Tensor } from '../../graph/tensor.ts'
+import type { Graph, Node, Value } from '../graph/graph.ts'
+import { constant, parameterInfo } from '../graph/ops/leaf.ts'
+import { matmul } from '../graph/ops/linear.ts'
+import { rewrite } from '../graph/rewrite.ts'
+import { floats, type Tensor } from '../graph/tensor.ts'
 import { numbers } from './pattern.ts'
 
 /**

@@ -1,4 +1,4 @@
-import { simplify } from '../../graph/ops/index.ts'
+import { simplify } from '../graph/ops/index.ts'
 import { doubledAsProduct } from './doubled-as-product.ts'
 import { filterAsProduct } from './filter-as-product.ts'
 import { foldNorms } from './fold-norms.ts'

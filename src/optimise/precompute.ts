@@ -1,7 +1,7 @@
-import { Graph, type Node, type Value } from '../../graph/graph.ts'
-import { isLeaf, parameter, parameterInfo } from '../../graph/ops/leaf.ts'
-import { copyInto, liveNodes, rewrite } from '../../graph/rewrite.ts'
-import type { Tensor } from '../../graph/tensor.ts'
+import { Graph, type Node, type Value } from '../graph/graph.ts'
+import { isLeaf, parameter, parameterInfo } from '../graph/ops/leaf.ts'
+import { copyInto, liveNodes, rewrite } from '../graph/rewrite.ts'
+import type { Tensor } from '../graph/tensor.ts'
 
 /** A graph with the contents of its parameters. */
 export interface Weighted {

@@ -1,4 +1,4 @@
-import type { Node, Value } from '../../graph/graph.ts'
+import type { Node, Value } from '../graph/graph.ts'
 import { isUnstridedConv, madeBy, numbers } from './pattern.ts'
 
 /** A split-shuffle block (layers/ss-nbt.ts), its norms folded away. */

@@ -1,8 +1,8 @@
-import type { Graph, Node, Value } from '../../graph/graph.ts'
-import { add } from '../../graph/ops/arithmetic.ts'
-import { matmul } from '../../graph/ops/linear.ts'
-import { concat, pad, reshape, sliceAxis, split, stack, transpose } from '../../graph/ops/shape.ts'
-import { rewrite } from '../../graph/rewrite.ts'
+import type { Graph, Node, Value } from '../graph/graph.ts'
+import { add } from '../graph/ops/arithmetic.ts'
+import { matmul } from '../graph/ops/linear.ts'
+import { concat, pad, reshape, sliceAxis, split, stack, transpose } from '../graph/ops/shape.ts'
+import { rewrite } from '../graph/rewrite.ts'
 import { isPlainConv, madeBy, numbers } from './pattern.ts'
 
 /**
