@@ -12,6 +12,8 @@ const floors = [
   'formats',
   'run',
   'media',
+  'synthetic',
+  'clips',
   'animate',
   'convert',
   'train',

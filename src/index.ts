@@ -22,6 +22,7 @@ export type { TeacherDistance } from './animate/teacher-distance.ts'
 export { type TrackedFrame, type TrackOptions, track } from './animate/track.ts'
 export type { TransferError } from './animate/transfer-error.ts'
 export { type WriteTrackOptions, writeTrack } from './animate/write-track.ts'
+export { openClip, readSource } from './clips/source.ts'
 // What networks cost; checkpoints in, ONNX out.
 export { type CompareOptions, type Comparison, compare } from './compress/compare.ts'
 export {
@@ -46,16 +47,10 @@ export type { Tensor } from './graph/tensor.ts'
 export * as layers from './layers/index.ts'
 export { type Dilations, Scope } from './layers/scope.ts'
 // Frames in and out.
-export {
-  type Clip,
-  createVideoWriter,
-  type Frame,
-  openClip,
-  puppetClip,
-  readPicture,
-  readSource,
-  writePicture,
-} from './media/index.ts'
+export type { Clip } from './media/clip.ts'
+export type { Frame } from './media/frame.ts'
+export { readPicture, writePicture } from './media/picture.ts'
+export { createVideoWriter } from './media/video-out.ts'
 export { type MotionConfig, publishedConfig, smallConfig } from './motion/config.ts'
 export { detectorGraph, generatorGraph } from './motion/model.ts'
 export { initialise, parametersOf } from './motion/weights.ts'
@@ -63,6 +58,7 @@ export { toOnnx } from './onnx/export.ts'
 export { fromOnnx } from './onnx/import.ts'
 export { createSession, describeDevices } from './runtime/node.ts'
 export type { Session } from './runtime/session.ts'
+export { puppetClip } from './synthetic/puppet/puppet.ts'
 export type { RunConfig, TrainingConfig } from './train/config.ts'
 export { type DistilOptions, distil } from './train/distil/distil.ts'
 export { type TrainedRun, type TrainOptions, type TrainProgress, train } from './train/train.ts'

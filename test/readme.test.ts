@@ -4,8 +4,9 @@ import { stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { createVideoWriter, stillPuppet, writePicture } from '../src/media/index.ts'
-import { puppetClip } from '../src/media/puppet/puppet.ts'
+import { writePicture } from '../src/media/picture.ts'
+import { createVideoWriter } from '../src/media/video-out.ts'
+import { puppetClip, stillPuppet } from '../src/synthetic/puppet/puppet.ts'
 import { compile } from './support/compile.ts'
 
 /** The README's quick start, as it stands there but for how long it trains. */

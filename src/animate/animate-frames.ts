@@ -1,7 +1,7 @@
 import type { Clip, FrameRange } from '../media/clip.ts'
 import type { FitMode, Fitter } from '../media/fit.ts'
+import { fitClip } from '../media/fit-clip.ts'
 import type { Frame } from '../media/frame.ts'
-import { fitClip } from './fit.ts'
 import type { Keypoints } from './keypoints.ts'
 import type { EncodedPicture, MotionModel } from './motion-model.ts'
 import { squareFrame } from './pixels.ts'

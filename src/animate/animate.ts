@@ -1,10 +1,10 @@
+import { fitSource } from '../clips/fit-source.ts'
+import { openClip } from '../clips/source.ts'
 import { assertAtLeast, type Frame } from '../media/frame.ts'
-import { openClip } from '../media/source.ts'
 import { createVideoWriter } from '../media/video-out.ts'
 import type { Device } from '../runtime/session.ts'
 import { InputError } from '../util/errors.ts'
 import { type AnimateFramesOptions, moveFrames } from './animate-frames.ts'
-import { fitSource } from './fit-source.ts'
 import { type ModelOptions, type MotionModel, type RunReference, withModel } from './model.ts'
 import { resized } from './pixels.ts'
 

@@ -1,4 +1,4 @@
-import { jointNames } from '../media/puppet/figure.ts'
+import { jointNames } from '../synthetic/puppet/figure.ts'
 import { EquivarianceMeter } from './equivariance.ts'
 import type { DetectorEvaluation, DetectorMeasures, Evaluation } from './evaluation.ts'
 import { JitterMeter } from './jitter.ts'

@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import type { ParameterInfo } from '../graph/ops/leaf.ts'
 import { formatShape, sameShape, type Tensor } from '../graph/tensor.ts'
+import { fitModes } from '../media/fit-clip.ts'
 import { type MotionConfig, motionConfigSchema } from '../motion/config.ts'
 import { FormatError, InputError } from '../util/errors.ts'
-import { fitModes } from './fit.ts'
 
 /** A run as animation reads it, wherever its files are. */
 

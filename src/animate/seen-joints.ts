@@ -1,8 +1,8 @@
 import type { Fitter } from '../media/fit.ts'
+import { seenSquare } from '../media/fit-clip.ts'
 import { type Frame, fromPixel, toPixel } from '../media/frame.ts'
-import { type JointName, jointNames } from '../media/puppet/figure.ts'
-import { hasJoints } from '../media/puppet/puppet.ts'
-import { seenSquare } from './fit.ts'
+import { type JointName, jointNames } from '../synthetic/puppet/figure.ts'
+import { hasJoints } from '../synthetic/puppet/puppet.ts'
 
 /**
  * A puppet's joints where a network sees them: in the coordinates of the fitted frame, by the fit that its pixels

@@ -1,8 +1,8 @@
+import { openClip } from '../clips/source.ts'
 import type { Clip } from '../media/clip.ts'
 import type { FitMode, Fitter } from '../media/fit.ts'
+import { fitClip } from '../media/fit-clip.ts'
 import type { Frame } from '../media/frame.ts'
-import { openClip } from '../media/source.ts'
-import { fitClip } from './fit.ts'
 import type { Keypoints } from './keypoints.ts'
 import { isModel, type ModelOptions, type MotionModel, openModel, type RunReference } from './model.ts'
 

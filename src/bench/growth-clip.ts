@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import type { Frame } from '../media/frame.ts'
-import { puppetClip } from '../media/puppet/puppet.ts'
 import { createVideoWriter } from '../media/video-out.ts'
+import { puppetClip } from '../synthetic/puppet/puppet.ts'
 import { train } from '../train/train.ts'
 import type { Figure } from './figure.ts'
 

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { MotionModel } from '../animate/model.ts'
 import { createTransfer } from '../animate/transfer.ts'
 import { createFitter } from '../media/fit.ts'
-import { puppetClip, stillPuppet } from '../media/puppet/puppet.ts'
 import { rgbToI420, yuvToRgb } from '../media/yuv.ts'
+import { puppetClip, stillPuppet } from '../synthetic/puppet/puppet.ts'
 
 /** What a camera gives, in pixels. */
 const camera = 480

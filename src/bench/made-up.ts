@@ -1,11 +1,11 @@
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { puppetClip } from '../media/puppet/puppet.ts'
 import { createVideoWriter } from '../media/video-out.ts'
 import type { MotionConfig } from '../motion/config.ts'
 import { detectorGraph, generatorGraph } from '../motion/model.ts'
 import { initialise, parametersOf } from '../motion/weights.ts'
 import { createRun } from '../run/run.ts'
+import { puppetClip } from '../synthetic/puppet/puppet.ts'
 import { Random } from '../util/random.ts'
 import { version } from '../util/version.ts'
 

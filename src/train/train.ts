@@ -1,5 +1,5 @@
+import { openClips } from '../clips/source.ts'
 import { readWhole } from '../files/read-whole.ts'
-import { openClips } from '../media/source.ts'
 import type { Run } from '../run/run.ts'
 import { requireDevice, sessionsOn } from '../runtime/node.ts'
 import { beginRun, withFinetuned } from './begin.ts'

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { evaluate, firstDrivingFrame } from '../../src/animate/evaluate.ts'
 import { openModel } from '../../src/animate/model.ts'
-import { puppetClip } from '../../src/media/puppet/puppet.ts'
+import { puppetClip } from '../../src/synthetic/puppet/puppet.ts'
 import { trainingFrames } from '../../src/train/frame-cache.ts'
 import { InputError } from '../../src/util/errors.ts'
 import { expectFailure } from '../media/support.ts'

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { LandmarkRegression } from '../../src/animate/landmarks.ts'
 import { LeastSquares } from '../../src/animate/least-squares.ts'
-import { jointNames } from '../../src/media/puppet/figure.ts'
-import { puppetClip } from '../../src/media/puppet/puppet.ts'
+import { jointNames } from '../../src/synthetic/puppet/figure.ts'
+import { puppetClip } from '../../src/synthetic/puppet/puppet.ts'
 import { Random } from '../../src/util/random.ts'
 
 const numbers = (random: Random, length: number) => Float32Array.from({ length }, () => random.between(-1, 1))

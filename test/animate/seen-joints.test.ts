@@ -4,8 +4,8 @@ import { seenJoints, torsoLength } from '../../src/animate/seen-joints.ts'
 import type { Square } from '../../src/media/fit.ts'
 import { createFitter, type FitMode } from '../../src/media/fit.ts'
 import { blankFrame, fromPixel, toPixel } from '../../src/media/frame.ts'
-import { jointNames } from '../../src/media/puppet/figure.ts'
-import { type PuppetFrame, stillPuppet } from '../../src/media/puppet/puppet.ts'
+import { jointNames } from '../../src/synthetic/puppet/figure.ts'
+import { type PuppetFrame, stillPuppet } from '../../src/synthetic/puppet/puppet.ts'
 
 const [width, height, size] = [160, 128, 32]
 

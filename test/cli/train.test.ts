@@ -5,7 +5,7 @@ import * as ort from 'onnxruntime-node'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { openModel } from '../../src/animate/model.ts'
 import { toPlanes } from '../../src/animate/pixels.ts'
-import { stillPuppet } from '../../src/media/puppet/puppet.ts'
+import { stillPuppet } from '../../src/synthetic/puppet/puppet.ts'
 import { compileCli, type Outcome } from './run.ts'
 
 /** One short training on the smallest frames, interrupted, resumed, and put to use. */

@@ -19,7 +19,7 @@ import { buildTrainingStep } from ${JSON.stringify(url('src/train/step.ts'))}
 import { StepSession } from ${JSON.stringify(url('src/train/step-session.ts'))}
 import { drawTransform } from ${JSON.stringify(url('src/train/transform.ts'))}
 import { tinyModel } from ${JSON.stringify(url('test/train/tiny.ts'))}
-import { puppetClip } from ${JSON.stringify(url('src/media/puppet/puppet.ts'))}
+import { puppetClip } from ${JSON.stringify(url('src/synthetic/puppet/puppet.ts'))}
 import { Random } from ${JSON.stringify(url('src/util/random.ts'))}
 
 const results = {}
@@ -74,7 +74,7 @@ describe.skipIf(environment === undefined)(title, () => {
       'src/train/step.ts',
       'src/train/step-session.ts',
       'src/train/state.ts',
-      'src/media/puppet/puppet.ts',
+      'src/synthetic/puppet/puppet.ts',
       'test/train/tiny.ts',
     )
     try {

@@ -56,7 +56,7 @@ export const addDistil: AddCommand = (program, call) => {
 async function runDistil({ reporter, signal }: Context, named: string[], flags: DistilFlags): Promise<void> {
   const { distil } = await import('../../train/distil/distil.ts')
   const { teacher, soften, variants, colour, warp, mix, cache, out } = flags
-  const { listClips } = await import('../../media/clip-list.ts')
+  const { listClips } = await import('../../clips/clip-list.ts')
   const { parseLosses } = await import('../losses.ts')
   const { transformDefaults } = await import('../../train/transform.ts')
   const losses = flags.losses === undefined ? undefined : parseLosses(flags.losses)

@@ -43,7 +43,7 @@ async function runEval(
 ): Promise<void> {
   if (flags.absolute && flags.source === undefined) throw absoluteAlone()
   const { evaluate } = await import('../../animate/evaluate.ts')
-  const { listClips } = await import('../../media/clip-list.ts')
+  const { listClips } = await import('../../clips/clip-list.ts')
   await reporter.prepare()
   const found = await evaluate(run, await listClips(named), {
     ...flags,

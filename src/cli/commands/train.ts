@@ -51,7 +51,7 @@ export const addTrain: AddCommand = (program, call) => {
 
 async function runTrain({ reporter, signal }: Context, named: string[], flags: TrainFlags): Promise<void> {
   const { train } = await import('../../train/train.ts')
-  const { listClips } = await import('../../media/clip-list.ts')
+  const { listClips } = await import('../../clips/clip-list.ts')
   await reporter.prepare()
   const { size, keypoints, generator, mirror, colour, perceptual, finetune } = flags
   const augments = mirror !== undefined || colour !== undefined

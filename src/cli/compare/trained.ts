@@ -30,7 +30,7 @@ export async function runTrained({ reporter, signal }: Context, request: Trained
   const { train: named, options, html, csv, out, ...flags } = request
   const { teacher, methods, skips, seeds, jobs, steps, minutes, batch, holdout, fit } = flags
   if (out === undefined) throw noFolder()
-  const { listClips } = await import('../../media/clip-list.ts')
+  const { listClips } = await import('../../clips/clip-list.ts')
   const clips = await listClips(named)
   const test = flags.test && (await listClips(flags.test))
   const { compareTrained } = await import('../../compress/trials/compare-trained.ts')

@@ -71,7 +71,7 @@ async function tryCodec(folder: string, codec: string, ending: string): Promise<
   try {
     const { blankFrame } = await import('../../media/frame.ts')
     const { createVideoWriter } = await import('../../media/video-out.ts')
-    const { openClip } = await import('../../media/source.ts')
+    const { openClip } = await import('../../clips/source.ts')
     const path = join(folder, `try.${ending}`)
     const writer = await createVideoWriter(path, { width: 64, height: 64, frameRate: 25 })
     for (let i = 0; i < 5; i++) await writer.write(blankFrame(64, 64, [40 * i, 120, 200]))

@@ -1,10 +1,10 @@
 import { firstDrivingFrame } from '../../animate/evaluate.ts'
-import { fitClip } from '../../animate/fit.ts'
 import type { KeypointDetector } from '../../animate/keypoint-detector.ts'
 import { openDetector } from '../../animate/open-detector.ts'
 import { type TeacherDistance, TeacherMeter } from '../../animate/teacher-distance.ts'
+import { openClips } from '../../clips/source.ts'
 import type { Clip } from '../../media/clip.ts'
-import { openClips } from '../../media/source.ts'
+import { fitClip } from '../../media/fit-clip.ts'
 import type { Hooks } from '../child.ts'
 import type { SearchPlan } from './plan.ts'
 

@@ -1,8 +1,8 @@
 import { readdir, stat } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import { fileError } from '../files/file-errors.ts'
+import { isPuppet, puppetSeries } from '../synthetic/puppet/spec.ts'
 import { InputError } from '../util/errors.ts'
-import { isPuppet, puppetSeries } from './puppet/spec.ts'
 
 /** Endings of what a folder is searched for. */
 const videoEndings: readonly string[] = ['.mp4', '.m4v', '.mov', '.webm', '.mkv']

@@ -1,5 +1,5 @@
-import { type Clip, resolveRange } from './clip.ts'
-import { readPicture } from './picture.ts'
+import { type Clip, resolveRange } from '../media/clip.ts'
+import { readPicture } from '../media/picture.ts'
 
 /**
  * A picture as a clip of one frame, for those who look at frames one by one.

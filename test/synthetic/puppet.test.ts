@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import { openClip } from '../../src/clips/source.ts'
 import { pixelAt, toPixel } from '../../src/media/frame.ts'
-import { jointNames } from '../../src/media/puppet/figure.ts'
-import { puppetClip, stillPuppet } from '../../src/media/puppet/puppet.ts'
-import { cos, sin } from '../../src/media/puppet/trig.ts'
-import { openClip } from '../../src/media/source.ts'
+import { jointNames } from '../../src/synthetic/puppet/figure.ts'
+import { puppetClip, stillPuppet } from '../../src/synthetic/puppet/puppet.ts'
+import { cos, sin } from '../../src/synthetic/puppet/trig.ts'
 import { InputError } from '../../src/util/errors.ts'
-import { collect, expectFailure } from './support.ts'
+import { collect, expectFailure } from '../media/support.ts'
 
 const pinned = jointNames.filter((name) => /neck|Shoulder|Elbow|Hip|Knee/.test(name))
 

@@ -1,11 +1,11 @@
+import { type Clip, frameAt } from '../media/clip.ts'
+import { assertFile } from '../media/files.ts'
+import type { Frame } from '../media/frame.ts'
+import { isPicture, readPicture } from '../media/picture.ts'
+import { openVideo } from '../media/video-in.ts'
+import { isPuppet, openPuppet, puppetForm } from '../synthetic/puppet/spec.ts'
 import { InputError } from '../util/errors.ts'
-import { type Clip, frameAt } from './clip.ts'
-import { assertFile } from './files.ts'
-import type { Frame } from './frame.ts'
-import { isPicture, readPicture } from './picture.ts'
 import { pictureClip } from './picture-clip.ts'
-import { isPuppet, openPuppet, puppetForm } from './puppet/spec.ts'
-import { openVideo } from './video-in.ts'
 
 export interface OpenClipOptions {
   /** Whether a picture is a clip of one frame (default: it is refused, for it does not move). */

@@ -1,7 +1,7 @@
-import type { Clip } from '../media/clip.ts'
-import { createFitter, type FitMode, type Fitter, type Square } from '../media/fit.ts'
-import { assertAtLeast } from '../media/frame.ts'
-import { subjectCrop } from '../media/subject.ts'
+import type { Clip } from './clip.ts'
+import { createFitter, type FitMode, type Fitter, type Square } from './fit.ts'
+import { assertAtLeast } from './frame.ts'
+import { subjectCrop } from './subject.ts'
 
 /** Pictures and clips as the networks see them: square, and of one size. */
 

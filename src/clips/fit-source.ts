@@ -1,8 +1,8 @@
 import { createFitter, type FitMode, type Fitter, type Square } from '../media/fit.ts'
 import { assertAtLeast, type Frame } from '../media/frame.ts'
 import { isPicture } from '../media/picture.ts'
-import { openClip, readSource } from '../media/source.ts'
 import { subjectCrop } from '../media/subject.ts'
+import { openClip, readSource } from './source.ts'
 
 /** A picture to animate, as seen by a network of `size` pixels. */
 export interface FittedPicture {
