@@ -2,11 +2,11 @@ import { fitSource } from '../clips/fit-source.ts'
 import { openClip } from '../clips/source.ts'
 import { assertAtLeast, type Frame } from '../media/frame.ts'
 import { createVideoWriter } from '../media/video-out.ts'
+import { type ModelOptions, type MotionModel, type RunReference, withModel } from '../model/model.ts'
+import { resized } from '../model/pixels.ts'
 import type { Device } from '../runtime/session.ts'
 import { InputError } from '../util/errors.ts'
 import { type AnimateFramesOptions, moveFrames } from './animate-frames.ts'
-import { type ModelOptions, type MotionModel, type RunReference, withModel } from './model.ts'
-import { resized } from './pixels.ts'
 
 export interface AnimateOptions extends AnimateFramesOptions, ModelOptions {
   /** The picture to animate: a picture, the path of one, or of a video (its first frame), or `puppet:SEED`. */

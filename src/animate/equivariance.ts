@@ -1,7 +1,7 @@
+import { inverse, matrixAt, product } from '../model/keypoints.ts'
+import type { MotionModel } from '../model/model.ts'
 import { Random } from '../util/random.ts'
-import { inverse, matrixAt, product } from './keypoints.ts'
 import { Mean } from './mean.ts'
-import type { MotionModel } from './model.ts'
 import { drawWarp, type Warp, warpPixels } from './warp.ts'
 
 /** How far keypoints are from moving along with the picture; 0 is best. */

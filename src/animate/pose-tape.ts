@@ -1,4 +1,4 @@
-import type { Keypoints } from './keypoints.ts'
+import type { Keypoints } from '../model/keypoints.ts'
 
 /** The keypoints of one frame of a clip, and when it is shown, in seconds. */
 export interface Pose {

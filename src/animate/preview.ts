@@ -1,8 +1,8 @@
 import { drawDisc, drawLine, keypointPalette } from '../media/draw.ts'
 import { type Colour, copyFrame, type Frame, toPixel } from '../media/frame.ts'
 import { contactSheet, sideBySide } from '../media/sheet.ts'
-import type { Keypoints } from './keypoints.ts'
-import { resized } from './pixels.ts'
+import type { Keypoints } from '../model/keypoints.ts'
+import { resized } from '../model/pixels.ts'
 
 /** Pictures that show what a model sees and makes. */
 

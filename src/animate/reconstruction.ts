@@ -1,10 +1,10 @@
+import type { KeypointDetector } from '../model/keypoint-detector.ts'
+import type { Keypoints } from '../model/keypoints.ts'
+import type { EncodedPicture, MotionModel } from '../model/model.ts'
+import { resized, squareFrame } from '../model/pixels.ts'
 import { averageKeypointDistance } from './akd.ts'
-import type { KeypointDetector } from './keypoint-detector.ts'
-import type { Keypoints } from './keypoints.ts'
 import { Mean } from './mean.ts'
 import { type Likeness, likeness } from './metrics.ts'
-import type { EncodedPicture, MotionModel } from './model.ts'
-import { resized, squareFrame } from './pixels.ts'
 import type { SeenFrame } from './seen-frame.ts'
 
 /** Whether generated frames show the pose of the true ones; 0 is best. */

@@ -1,5 +1,5 @@
+import type { Keypoints } from '../model/keypoints.ts'
 import { hullArea } from './hull.ts'
-import type { Keypoints } from './keypoints.ts'
 
 /**
  * The driving frame that is posed most like the source: relative transfer takes their poses to be the same

@@ -2,10 +2,10 @@ import type { Clip } from '../media/clip.ts'
 import { createFitter, type FitMode } from '../media/fit.ts'
 import { fitClip } from '../media/fit-clip.ts'
 import type { Frame } from '../media/frame.ts'
+import type { KeypointDetector } from '../model/keypoint-detector.ts'
+import type { Keypoints } from '../model/keypoints.ts'
+import type { MotionModel } from '../model/model.ts'
 import { InputError } from '../util/errors.ts'
-import type { KeypointDetector } from './keypoint-detector.ts'
-import type { Keypoints } from './keypoints.ts'
-import type { MotionModel } from './model.ts'
 import { seenJoints } from './seen-joints.ts'
 
 /** A frame of a clip, with what measures read of it. */

@@ -1,5 +1,5 @@
+import type { Keypoints } from '../model/keypoints.ts'
 import { jacobianDifference, keypointDistance } from './akd.ts'
-import type { Keypoints } from './keypoints.ts'
 import { Mean } from './mean.ts'
 
 /** How far a detector is from its teacher on the same frames; 0 is best. */

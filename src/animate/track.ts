@@ -3,8 +3,8 @@ import type { Clip } from '../media/clip.ts'
 import type { FitMode, Fitter } from '../media/fit.ts'
 import { fitClip } from '../media/fit-clip.ts'
 import type { Frame } from '../media/frame.ts'
-import type { Keypoints } from './keypoints.ts'
-import { isModel, type ModelOptions, type MotionModel, openModel, type RunReference } from './model.ts'
+import type { Keypoints } from '../model/keypoints.ts'
+import { isModel, type ModelOptions, type MotionModel, openModel, type RunReference } from '../model/model.ts'
 
 export interface TrackOptions extends ModelOptions {
   /** How frames become square; default: as the model's training clips did. */

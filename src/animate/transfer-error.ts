@@ -1,7 +1,7 @@
+import type { Keypoints } from '../model/keypoints.ts'
+import type { EncodedPicture, MotionModel } from '../model/model.ts'
 import { keypointDistance } from './akd.ts'
-import type { Keypoints } from './keypoints.ts'
 import { Mean } from './mean.ts'
-import type { EncodedPicture, MotionModel } from './model.ts'
 import { createTransfer, type TransferOptions } from './transfer.ts'
 
 /** Whether a picture of somebody else goes where it is sent; needs no truth. */

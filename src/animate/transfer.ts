@@ -1,5 +1,5 @@
+import { determinant, inverse, type Keypoints, matrixAt, product } from '../model/keypoints.ts'
 import { hullArea } from './hull.ts'
-import { determinant, inverse, type Keypoints, matrixAt, product } from './keypoints.ts'
 
 /**
  * Motion transfer: what the source's keypoints become when the driving clip's move (Siarohin et al. 2019,

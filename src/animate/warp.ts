@@ -1,5 +1,5 @@
+import type { Matrix } from '../model/keypoints.ts'
 import type { Random } from '../util/random.ts'
-import type { Matrix } from './keypoints.ts'
 
 /**
  * Random affine + thin-plate-spline warps on plain numbers, by which equivariance is measured; training has

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { z } from 'zod'
-import { detectorContent } from '../animate/detector-content.ts'
 import { openClips } from '../clips/source.ts'
+import { detectorContent } from '../model/detector-content.ts'
 import { assertUsable } from '../train/frame-cache.ts'
 import { InputError } from '../util/errors.ts'
 

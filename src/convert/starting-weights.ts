@@ -1,5 +1,5 @@
-import { loadRun } from '../animate/load.ts'
 import { sameShape, type Tensor } from '../graph/tensor.ts'
+import { loadRun } from '../model/load.ts'
 import type { MotionConfig } from '../motion/config.ts'
 import { detectorGraph, generatorGraph } from '../motion/model.ts'
 import { parametersOf } from '../motion/weights.ts'

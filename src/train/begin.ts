@@ -1,4 +1,4 @@
-import { loadRun } from '../animate/load.ts'
+import { loadRun } from '../model/load.ts'
 import type { Run } from '../run/run.ts'
 import { InputError } from '../util/errors.ts'
 import { type RunConfig, runConfigSchema } from './config.ts'

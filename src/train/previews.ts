@@ -1,7 +1,7 @@
-import { resized } from '../animate/pixels.ts'
 import { drawKeypoints } from '../animate/preview.ts'
 import type { Frame } from '../media/frame.ts'
 import { contactSheet } from '../media/sheet.ts'
+import { resized } from '../model/pixels.ts'
 import type { FrameCache } from './frame-cache.ts'
 import type { Reconstructor } from './reconstruction.ts'
 import type { TrainingState } from './step-runner.ts'

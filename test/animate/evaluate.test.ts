@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { evaluate, firstDrivingFrame } from '../../src/animate/evaluate.ts'
-import { openModel } from '../../src/animate/model.ts'
+import { openModel } from '../../src/model/model.ts'
 import { puppetClip } from '../../src/synthetic/puppet/puppet.ts'
 import { trainingFrames } from '../../src/train/frame-cache.ts'
 import { InputError } from '../../src/util/errors.ts'

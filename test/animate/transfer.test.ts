@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { hullArea } from '../../src/animate/hull.ts'
-import type { Keypoints } from '../../src/animate/keypoints.ts'
 import { nearestPose } from '../../src/animate/reference.ts'
 import { createTransfer, movementScale } from '../../src/animate/transfer.ts'
+import type { Keypoints } from '../../src/model/keypoints.ts'
 import { Random } from '../../src/util/random.ts'
 
 /** K points and maps near the identity. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { measureEquivariance } from '../../src/animate/equivariance.ts'
-import type { Keypoints } from '../../src/animate/keypoints.ts'
 import { createWarp, drawWarp, type Warp, warpPixels } from '../../src/animate/warp.ts'
+import type { Keypoints } from '../../src/model/keypoints.ts'
 import { smallConfig } from '../../src/motion/config.ts'
 import { Random } from '../../src/util/random.ts'
 

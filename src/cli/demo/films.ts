@@ -1,6 +1,4 @@
 import { animateFrames } from '../../animate/animate-frames.ts'
-import type { MotionModel } from '../../animate/model.ts'
-import { resized, squareFrame } from '../../animate/pixels.ts'
 import { type ComparedFrames, compareSheet } from '../../animate/preview.ts'
 import { fitSource } from '../../clips/fit-source.ts'
 import { openClip } from '../../clips/source.ts'
@@ -8,6 +6,8 @@ import type { Frame } from '../../media/frame.ts'
 import { writePicture } from '../../media/picture.ts'
 import { contactSheet } from '../../media/sheet.ts'
 import { createVideoWriter } from '../../media/video-out.ts'
+import type { MotionModel } from '../../model/model.ts'
+import { resized, squareFrame } from '../../model/pixels.ts'
 import type { ProgressEvent } from '../progress.ts'
 
 /** Side of a picture in the films, in pixels, and the paper between them. */

@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { openDetector } from '../../animate/open-detector.ts'
+import { openDetector } from '../../model/open-detector.ts'
 import type { DistilLosses } from '../../train/distil/config.ts'
 import { labelLayout, lossesFor } from '../../train/distil/labels.ts'
 import { checkedOptions } from '../../train/run-options.ts'

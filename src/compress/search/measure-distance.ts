@@ -1,10 +1,10 @@
 import { firstDrivingFrame } from '../../animate/evaluate.ts'
-import type { KeypointDetector } from '../../animate/keypoint-detector.ts'
-import { openDetector } from '../../animate/open-detector.ts'
 import { type TeacherDistance, TeacherMeter } from '../../animate/teacher-distance.ts'
 import { openClips } from '../../clips/source.ts'
 import type { Clip } from '../../media/clip.ts'
 import { fitClip } from '../../media/fit-clip.ts'
+import type { KeypointDetector } from '../../model/keypoint-detector.ts'
+import { openDetector } from '../../model/open-detector.ts'
 import type { Hooks } from '../child.ts'
 import type { SearchPlan } from './plan.ts'
 

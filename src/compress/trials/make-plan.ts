@@ -1,4 +1,4 @@
-import { openDetector } from '../../animate/open-detector.ts'
+import { openDetector } from '../../model/open-detector.ts'
 import { InputError } from '../../util/errors.ts'
 import { contentsOf } from '../plan-contents.ts'
 import { planSchema, type TrialPlan, type TrialSettings } from './plan.ts'

@@ -1,4 +1,4 @@
-import type { KeypointDetector } from '../../animate/keypoint-detector.ts'
+import type { KeypointDetector } from '../../model/keypoint-detector.ts'
 import { type MotionConfig, smallConfig } from '../../motion/config.ts'
 import type { Run } from '../../run/run.ts'
 import { InputError } from '../../util/errors.ts'

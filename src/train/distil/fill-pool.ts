@@ -1,4 +1,4 @@
-import type { KeypointDetector } from '../../animate/keypoint-detector.ts'
+import type { KeypointDetector } from '../../model/keypoint-detector.ts'
 import { Random } from '../../util/random.ts'
 import type { FrameCache } from '../frame-cache.ts'
 import { RecordFile } from '../record-file.ts'

@@ -1,4 +1,4 @@
-import type { Detections, KeypointDetector } from '../../animate/keypoint-detector.ts'
+import type { Detections, KeypointDetector } from '../../model/keypoint-detector.ts'
 import { InputError } from '../../util/errors.ts'
 import { type DistilLosses, distilLossDefaults } from './config.ts'
 import { type Regrid, regrid } from './regrid.ts'

@@ -1,4 +1,4 @@
-import type { Network } from '../../animate/motion-model.ts'
+import type { Network } from '../../model/motion-model.ts'
 import { rewriteWith } from '../../optimise/rewrite-with.ts'
 import type { OpenSession } from '../../runtime/open-session.ts'
 import { ComputeError } from '../../runtime/ort-errors.ts'

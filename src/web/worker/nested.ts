@@ -1,4 +1,4 @@
-import type { Keypoints } from '../../animate/keypoints.ts'
+import type { Keypoints } from '../../model/keypoints.ts'
 import type { Tracked } from '../types.ts'
 
 /** Keypoints as nested lists: K x 2, and K x 2 x 2. */

@@ -1,5 +1,5 @@
-import { animatedRunSchema, type LoadedRun, modelOf } from '../../animate/run-contents.ts'
 import { decodeSafetensors } from '../../formats/safetensors/bytes.ts'
+import { animatedRunSchema, type LoadedRun, modelOf } from '../../model/run-contents.ts'
 import { parseConfig } from '../../run/config-text.ts'
 import { InputError } from '../../util/errors.ts'
 import type { RunFiles } from '../calls.ts'

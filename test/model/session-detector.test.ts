@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type OutputNames, SessionDetector } from '../../src/animate/session-detector.ts'
+import { type OutputNames, SessionDetector } from '../../src/model/session-detector.ts'
 import type { PortType, Session } from '../../src/runtime/session.ts'
 import { FormatError } from '../../src/util/errors.ts'
 

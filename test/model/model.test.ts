@@ -1,13 +1,13 @@
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { openModel } from '../../src/animate/model.ts'
 import { readSafetensors, writeSafetensors } from '../../src/formats/safetensors/safetensors.ts'
+import { openModel } from '../../src/model/model.ts'
 import { rewriteExactly } from '../../src/optimise/rewrite-exactly.ts'
 import { stillPuppet } from '../../src/synthetic/puppet/puppet.ts'
 import { FormatError, InputError } from '../../src/util/errors.ts'
+import { randomRun, scratch } from '../animate/support.ts'
 import { expectFailure } from '../media/support.ts'
-import { randomRun, scratch } from './support.ts'
 
 const at = scratch()
 const run = await randomRun(at('run'))
