@@ -16,6 +16,7 @@ const floors = [
   'clips',
   'model',
   'animate',
+  'evaluate',
   'convert',
   'train',
   'compress',

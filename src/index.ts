@@ -6,19 +6,7 @@
 // The main job: train on a clip, animate a picture, track keypoints, measure.
 export { type AnimateOptions, type AnimateResult, animate } from './animate/animate.ts'
 export { animateFrames } from './animate/animate-frames.ts'
-export type { Equivariance } from './animate/equivariance.ts'
-export {
-  type DetectorEvaluation,
-  type EvaluateOptions,
-  type Evaluation,
-  evaluate,
-} from './animate/evaluate.ts'
-export type { Jitter } from './animate/jitter.ts'
-export type { LandmarkErrors } from './animate/landmarks.ts'
-export type { Akd } from './animate/reconstruction.ts'
-export type { TeacherDistance } from './animate/teacher-distance.ts'
 export { type TrackedFrame, type TrackOptions, track } from './animate/track.ts'
-export type { TransferError } from './animate/transfer-error.ts'
 export { type WriteTrackOptions, writeTrack } from './animate/write-track.ts'
 export { openClip, readSource } from './clips/source.ts'
 // What networks cost; checkpoints in, ONNX out.
@@ -37,6 +25,18 @@ export { type CompareTrainedOptions, compareTrained } from './compress/trials/co
 export type { TrainedComparison } from './compress/trials/report.ts'
 export { type ExportedModel, type ExportOptions, exportFolder } from './convert/export-folder.ts'
 export { type ImportOptions, type ImportResult, importCheckpoint } from './convert/import-checkpoint.ts'
+export type { Equivariance } from './evaluate/equivariance.ts'
+export {
+  type DetectorEvaluation,
+  type EvaluateOptions,
+  type Evaluation,
+  evaluate,
+} from './evaluate/evaluate.ts'
+export type { Jitter } from './evaluate/jitter.ts'
+export type { LandmarkErrors } from './evaluate/landmarks.ts'
+export type { Akd } from './evaluate/reconstruction.ts'
+export type { TeacherDistance } from './evaluate/teacher-distance.ts'
+export type { TransferError } from './evaluate/transfer-error.ts'
 export { readSafetensors, writeSafetensors } from './formats/safetensors/safetensors.ts'
 // Networks and the graphs that they are.
 export { Graph, type Value } from './graph/graph.ts'

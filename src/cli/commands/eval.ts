@@ -1,4 +1,4 @@
-import type { DetectorEvaluation, Evaluation } from '../../animate/evaluation.ts'
+import type { DetectorEvaluation, Evaluation } from '../../evaluate/evaluation.ts'
 import { InputError } from '../../util/errors.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
 import { formatCount, table } from '../format.ts'
@@ -42,7 +42,7 @@ async function runEval(
   flags: EvalFlags,
 ): Promise<void> {
   if (flags.absolute && flags.source === undefined) throw absoluteAlone()
-  const { evaluate } = await import('../../animate/evaluate.ts')
+  const { evaluate } = await import('../../evaluate/evaluate.ts')
   const { listClips } = await import('../../clips/clip-list.ts')
   await reporter.prepare()
   const found = await evaluate(run, await listClips(named), {

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { type Evaluation, evaluate } from '../../animate/evaluate.ts'
 import { writeTrack } from '../../animate/write-track.ts'
+import { type Evaluation, evaluate } from '../../evaluate/evaluate.ts'
 import { writeFileAtomic } from '../../files/atomic.ts'
 import { loadCodecs } from '../../media/codecs.ts'
 import { type MotionModel, openModel } from '../../model/model.ts'

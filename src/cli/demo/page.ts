@@ -1,4 +1,4 @@
-import type { Evaluation } from '../../animate/evaluate.ts'
+import type { Evaluation } from '../../evaluate/evaluate.ts'
 import { formatCount, formatSeconds } from '../format.ts'
 import { lineChart, type Point } from './chart.ts'
 import { demoFiles } from './folder.ts'

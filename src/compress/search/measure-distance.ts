@@ -1,6 +1,6 @@
-import { firstDrivingFrame } from '../../animate/evaluate.ts'
-import { type TeacherDistance, TeacherMeter } from '../../animate/teacher-distance.ts'
 import { openClips } from '../../clips/source.ts'
+import { firstDrivingFrame } from '../../evaluate/evaluate.ts'
+import { type TeacherDistance, TeacherMeter } from '../../evaluate/teacher-distance.ts'
 import type { Clip } from '../../media/clip.ts'
 import { fitClip } from '../../media/fit-clip.ts'
 import type { KeypointDetector } from '../../model/keypoint-detector.ts'

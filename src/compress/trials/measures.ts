@@ -1,4 +1,4 @@
-import type { DetectorEvaluation, Evaluation } from '../../animate/evaluation.ts'
+import type { DetectorEvaluation, Evaluation } from '../../evaluate/evaluation.ts'
 import type { TrainedRun } from '../../train/sitting.ts'
 import type { Method } from './plan.ts'
 

@@ -1,6 +1,6 @@
-import { firstDrivingFrame } from '../../animate/evaluate.ts'
 import { drawKeypoints } from '../../animate/preview.ts'
 import { openClips } from '../../clips/source.ts'
+import { firstDrivingFrame } from '../../evaluate/evaluate.ts'
 import { frameAt } from '../../media/clip.ts'
 import { fitClip } from '../../media/fit-clip.ts'
 import type { Frame } from '../../media/frame.ts'

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { evaluate } from '../../animate/evaluate.ts'
+import { evaluate } from '../../evaluate/evaluate.ts'
 import { makeFolder } from '../../files/make-folder.ts'
 import { smallConfig } from '../../motion/config.ts'
 import { isRun } from '../../run/run-config.ts'

@@ -1,5 +1,5 @@
 import { drawKeypoints } from '../../animate/preview.ts'
-import { TeacherMeter } from '../../animate/teacher-distance.ts'
+import { TeacherMeter } from '../../evaluate/teacher-distance.ts'
 import type { Frame } from '../../media/frame.ts'
 import { contactSheet } from '../../media/sheet.ts'
 import type { Keypoints } from '../../model/keypoints.ts'

@@ -1,4 +1,4 @@
-import { createWarp, warpPixels } from '../../animate/warp.ts'
+import { createWarp, warpPixels } from '../../evaluate/warp.ts'
 import type { Random } from '../../util/random.ts'
 import { drawColour } from '../batches.ts'
 import type { Settings } from '../config.ts'

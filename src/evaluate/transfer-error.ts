@@ -1,8 +1,8 @@
+import { createTransfer, type TransferOptions } from '../animate/transfer.ts'
 import type { Keypoints } from '../model/keypoints.ts'
 import type { EncodedPicture, MotionModel } from '../model/model.ts'
 import { keypointDistance } from './akd.ts'
 import { Mean } from './mean.ts'
-import { createTransfer, type TransferOptions } from './transfer.ts'
 
 /** Whether a picture of somebody else goes where it is sent; needs no truth. */
 export interface TransferError {

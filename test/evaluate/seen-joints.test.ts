@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { luma } from '../../src/animate/metrics.ts'
-import { seenJoints, torsoLength } from '../../src/animate/seen-joints.ts'
+import { luma } from '../../src/evaluate/metrics.ts'
+import { seenJoints, torsoLength } from '../../src/evaluate/seen-joints.ts'
 import type { Square } from '../../src/media/fit.ts'
 import { createFitter, type FitMode } from '../../src/media/fit.ts'
 import { blankFrame, fromPixel, toPixel } from '../../src/media/frame.ts'

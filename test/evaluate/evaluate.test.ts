@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { evaluate, firstDrivingFrame } from '../../src/animate/evaluate.ts'
+import { evaluate, firstDrivingFrame } from '../../src/evaluate/evaluate.ts'
 import { openModel } from '../../src/model/model.ts'
 import { puppetClip } from '../../src/synthetic/puppet/puppet.ts'
 import { trainingFrames } from '../../src/train/frame-cache.ts'
 import { InputError } from '../../src/util/errors.ts'
+import { randomRun, scratch } from '../animate/support.ts'
 import { expectFailure } from '../media/support.ts'
-import { randomRun, scratch } from './support.ts'
 
 const at = scratch()
 const run = await randomRun(at('run'))

@@ -1,3 +1,4 @@
+import type { TransferOptions } from '../animate/transfer.ts'
 import { fitSource } from '../clips/fit-source.ts'
 import { openClip } from '../clips/source.ts'
 import { type Clip, frameAt } from '../media/clip.ts'
@@ -10,7 +11,6 @@ import { InputError } from '../util/errors.ts'
 import type { DetectorEvaluation, Evaluation } from './evaluation.ts'
 import { Meters } from './meters.ts'
 import { assertComparable, seeClip } from './seen-frame.ts'
-import type { TransferOptions } from './transfer.ts'
 import { TransferMeter } from './transfer-error.ts'
 
 export type { DetectorEvaluation, Evaluation } from './evaluation.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { averageKeypointDistance, jacobianDifference, keypointDistance } from '../../src/animate/akd.ts'
-import { TeacherMeter } from '../../src/animate/teacher-distance.ts'
+import { averageKeypointDistance, jacobianDifference, keypointDistance } from '../../src/evaluate/akd.ts'
+import { TeacherMeter } from '../../src/evaluate/teacher-distance.ts'
 import { toPixel } from '../../src/media/frame.ts'
 import { InputError } from '../../src/util/errors.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { measureEquivariance } from '../../src/animate/equivariance.ts'
-import { createWarp, drawWarp, type Warp, warpPixels } from '../../src/animate/warp.ts'
+import { measureEquivariance } from '../../src/evaluate/equivariance.ts'
+import { createWarp, drawWarp, type Warp, warpPixels } from '../../src/evaluate/warp.ts'
 import type { Keypoints } from '../../src/model/keypoints.ts'
 import { smallConfig } from '../../src/motion/config.ts'
 import { Random } from '../../src/util/random.ts'
