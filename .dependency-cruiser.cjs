@@ -19,6 +19,7 @@ const floors = [
   'evaluate',
   'convert',
   'train',
+  'profile',
   'compress',
   'web',
   'bench',

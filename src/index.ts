@@ -11,14 +11,6 @@ export { type WriteTrackOptions, writeTrack } from './animate/write-track.ts'
 export { openClip, readSource } from './clips/source.ts'
 // What networks cost; checkpoints in, ONNX out.
 export { type CompareOptions, type Comparison, compare } from './compress/compare.ts'
-export {
-  type DetectorProfile,
-  type NetProfile,
-  type Profile,
-  profile,
-  profileDetector,
-  profileNet,
-} from './compress/profile.ts'
 export type { SearchReport } from './compress/search/report.ts'
 export { type SearchOptions, search } from './compress/search/run-search.ts'
 export { type CompareTrainedOptions, compareTrained } from './compress/trials/compare-trained.ts'
@@ -56,6 +48,14 @@ export { detectorGraph, generatorGraph } from './motion/model.ts'
 export { initialise, parametersOf } from './motion/weights.ts'
 export { toOnnx } from './onnx/export.ts'
 export { fromOnnx } from './onnx/import.ts'
+export {
+  type DetectorProfile,
+  type NetProfile,
+  type Profile,
+  profile,
+  profileDetector,
+  profileNet,
+} from './profile/profile.ts'
 export { createSession, describeDevices } from './runtime/node.ts'
 export type { Session } from './runtime/session.ts'
 export { puppetClip } from './synthetic/puppet/puppet.ts'

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import { type NetProfile, profileDetector, profileNet } from '../../src/compress/profile.ts'
 import { blocks } from '../../src/layers/blocks.ts'
+import { type NetProfile, profileDetector, profileNet } from '../../src/profile/profile.ts'
 import type { Net } from '../../src/zoo/net.ts'
 import { findNet, netNames } from '../../src/zoo/registry.ts'
 import { headerOf } from './comments.ts'

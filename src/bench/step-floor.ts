@@ -1,5 +1,5 @@
-import { profile } from '../compress/profile.ts'
 import { detectorGraph, generatorGraph } from '../motion/model.ts'
+import { profile } from '../profile/profile.ts'
 import type { Figure } from './figure.ts'
 import type { MachineRates } from './machine-rates.ts'
 import { makeStep, type StepChoice } from './step-graphs.ts'

@@ -2,17 +2,17 @@ import { setImmediate as breathe } from 'node:timers/promises'
 import type { Graph } from '../graph/graph.ts'
 import { smallConfig } from '../motion/config.ts'
 import { detectorGraph } from '../motion/model.ts'
-import { InputError } from '../util/errors.ts'
-import { networkGraph } from '../zoo/network-graph.ts'
-import { findNet } from '../zoo/registry.ts'
-import type { ComparedAs, ComparedRow, Skipped } from './comparison.ts'
-import { diagram } from './diagram.ts'
+import { diagram } from '../profile/diagram.ts'
 import {
   type DetectorProfileOptions,
   type NetProfileOptions,
   profileDetector,
   profileNet,
-} from './profile.ts'
+} from '../profile/profile.ts'
+import { InputError } from '../util/errors.ts'
+import { networkGraph } from '../zoo/network-graph.ts'
+import { findNet } from '../zoo/registry.ts'
+import type { ComparedAs, ComparedRow, Skipped } from './comparison.ts'
 
 /** What is compared: everything that is known of it without running it. */
 export interface Candidate {

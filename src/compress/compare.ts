@@ -1,4 +1,8 @@
 import { type SmallConfigOptions, smallConfig } from '../motion/config.ts'
+import { defaultRestMs, defaultWarmMs, type Latency, realClock } from '../profile/latency.ts'
+import { paretoFront } from '../profile/pareto.ts'
+import type { DetectorProfileOptions } from '../profile/profile.ts'
+import { type TimeGraphsOptions, timeGraphs } from '../profile/time-graphs.ts'
 import { describeMachine } from '../run/environment.ts'
 import { ort } from '../runtime/ort-node.ts'
 import type { Device } from '../runtime/session.ts'
@@ -13,10 +17,6 @@ import {
   comparedAs,
   paretoCosts,
 } from './comparison.ts'
-import { defaultRestMs, defaultWarmMs, type Latency, realClock } from './latency.ts'
-import { paretoFront } from './pareto.ts'
-import type { DetectorProfileOptions } from './profile.ts'
-import { type TimeGraphsOptions, timeGraphs } from './time-graphs.ts'
 
 export type { ComparedAs, ComparedRow, Comparison } from './comparison.ts'
 

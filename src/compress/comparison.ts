@@ -1,11 +1,11 @@
 import type { Dilations } from '../layers/scope.ts'
 import type { Head, SkipChoice } from '../motion/heads.ts'
+import type { Diagram } from '../profile/diagram.ts'
+import type { Latency } from '../profile/latency.ts'
+import type { NetProfile } from '../profile/profile.ts'
 import type { Machine } from '../run/environment.ts'
 import type { Device } from '../runtime/session.ts'
 import type { Paper } from '../zoo/net.ts'
-import type { Diagram } from './diagram.ts'
-import type { Latency } from './latency.ts'
-import type { NetProfile } from './profile.ts'
 
 /** What a comparison of networks found out. */
 export interface Comparison {

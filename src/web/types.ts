@@ -1,5 +1,5 @@
-import type { Diagram } from '../compress/diagram.ts'
 import type { MotionConfig } from '../motion/config.ts'
+import type { Diagram } from '../profile/diagram.ts'
 import type { WebDevice } from '../runtime/web-runtime.ts'
 import type { Smoothing } from './one-euro.ts'
 

@@ -1,6 +1,6 @@
-import type { Clock } from '../../src/compress/latency.ts'
 import type { Graph } from '../../src/graph/graph.ts'
 import { liveNodes } from '../../src/graph/rewrite.ts'
+import type { Clock } from '../../src/profile/latency.ts'
 import type { SessionOptions } from '../../src/runtime/node.ts'
 import type { Session } from '../../src/runtime/session.ts'
 

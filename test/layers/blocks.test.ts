@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
-import { profile } from '../../src/compress/profile.ts'
 import { Graph } from '../../src/graph/graph.ts'
 import { input } from '../../src/graph/ops/leaf.ts'
 import { blocks } from '../../src/layers/blocks.ts'
 import { Scope } from '../../src/layers/scope.ts'
+import { profile } from '../../src/profile/profile.ts'
 import { examine, notFinite } from '../zoo/build.ts'
 
 /** What every block must do: cost what its formula says, and train. */

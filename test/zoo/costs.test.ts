@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { profileNet } from '../../src/compress/profile.ts'
+import { profileNet } from '../../src/profile/profile.ts'
 import type { NetName } from '../../src/zoo/registry.ts'
 
 /** What the references cost, as counted on them: parameters in use, and multiply-accumulates at 1024x512. */

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
-import { profileNet } from '../../src/compress/profile.ts'
 import { Graph } from '../../src/graph/graph.ts'
 import { input } from '../../src/graph/ops/leaf.ts'
 import { Scope } from '../../src/layers/scope.ts'
+import { profileNet } from '../../src/profile/profile.ts'
 import { findNet } from '../../src/zoo/registry.ts'
 
 /** Networks built from what their papers say: the counts that their headers give, and that they say so. */

@@ -1,5 +1,5 @@
 import { Option } from 'commander'
-import type { DetectorProfile, NetProfile } from '../../compress/profile.ts'
+import type { DetectorProfile, NetProfile } from '../../profile/profile.ts'
 import { InputError } from '../../util/errors.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
 import { formatCount, formatScaled, table } from '../format.ts'
@@ -75,7 +75,7 @@ async function network(name: string, flags: InfoFlags): Promise<NetProfile> {
       remedy: 'add --as detector',
     })
   }
-  const { profileNet } = await import('../../compress/profile.ts')
+  const { profileNet } = await import('../../profile/profile.ts')
   return profileNet(name, { outputs, input, ...(dilations && { dilations }) })
 }
 
@@ -90,7 +90,7 @@ async function detector(name: string, flags: InfoFlags): Promise<DetectorProfile
       expected: `3x${height}x${height}`,
     })
   }
-  const { profileDetector } = await import('../../compress/profile.ts')
+  const { profileDetector } = await import('../../profile/profile.ts')
   const choices = { ...(dilations && { dilations }), ...(head && { head }), ...(skip && { skip }) }
   return profileDetector(name, { keypoints, size: height, jacobian, ...choices })
 }

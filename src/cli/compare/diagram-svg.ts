@@ -1,4 +1,4 @@
-import type { Diagram, DiagramEdge, Stage } from '../../compress/diagram.ts'
+import type { Diagram, DiagramEdge, Stage } from '../../profile/diagram.ts'
 import { formatCount, formatScaled } from '../format.ts'
 import { escaped, fixed } from './html.ts'
 

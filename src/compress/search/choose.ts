@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
 import { detectorGraph } from '../../motion/model.ts'
+import { profile } from '../../profile/profile.ts'
 import { EnvironmentError, InputError } from '../../util/errors.ts'
 import type { Random } from '../../util/random.ts'
 import type { Design } from '../../zoo/design.ts'
-import { profile } from '../profile.ts'
 import {
   type Candidate,
   type CandidateCost,

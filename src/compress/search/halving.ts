@@ -1,4 +1,4 @@
-import { paretoFront } from '../pareto.ts'
+import { paretoFront } from '../../profile/pareto.ts'
 
 /**
  * Successive halving (Jamieson and Talwalkar 2016, "Non-stochastic best arm identification and hyperparameter

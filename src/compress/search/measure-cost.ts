@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
 import { detectorGraph } from '../../motion/model.ts'
 import { rewriteExactly } from '../../optimise/rewrite-exactly.ts'
+import { profile } from '../../profile/profile.ts'
+import { timeGraphs } from '../../profile/time-graphs.ts'
+import type { Hooks } from '../../util/child.ts'
 import type { Design } from '../../zoo/design.ts'
-import type { Hooks } from '../child.ts'
-import { profile } from '../profile.ts'
-import { timeGraphs } from '../time-graphs.ts'
 import { writeCost } from './candidate.ts'
 import { detectorOf, type SearchPlan } from './plan.ts'
 

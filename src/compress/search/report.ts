@@ -1,4 +1,4 @@
-import { paretoFront } from '../pareto.ts'
+import { paretoFront } from '../../profile/pareto.ts'
 import { candidateFolder, type RungResult, rungRun } from './candidate.ts'
 import type { Chosen } from './choose.ts'
 import { rungsOfPlan, type SearchPlan } from './plan.ts'

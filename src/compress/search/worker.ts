@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { type Hooks, inChild, serveParent } from '../child.ts'
+import { type Hooks, inChild, serveParent } from '../../util/child.ts'
 import { type CostTask, measureCostOf } from './measure-cost.ts'
 import { type RungTask, tryRung } from './try-rung.ts'
 

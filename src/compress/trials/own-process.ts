@@ -1,6 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { threadsVariable } from '../../runtime/node.ts'
-import { type Hooks, inChild, serveParent } from '../child.ts'
+import { type Hooks, inChild, serveParent } from '../../util/child.ts'
 import type { TrialTask } from './trial.ts'
 
 /** A trial in a process of its own, which this file is. */

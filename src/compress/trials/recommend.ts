@@ -1,4 +1,4 @@
-import { paretoFront } from '../pareto.ts'
+import { paretoFront } from '../../profile/pareto.ts'
 import type { Spread } from './gather.ts'
 
 /** Something that may be recommended: its name, what it costs, and its error over the seeds. */

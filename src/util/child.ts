@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process'
-import { messageOf, PantinError } from '../util/errors.ts'
-import { lastLine } from '../util/last-line.ts'
+import { messageOf, PantinError } from './errors.ts'
+import { lastLine } from './last-line.ts'
 
 /** Work in a process of its own: its memory goes with it, and what ends it ends no other. */
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { type LatencyOptions, type Timed, timeInTurn } from '../../src/compress/latency.ts'
-import { timingWeights } from '../../src/compress/timing-weights.ts'
 import { floats } from '../../src/graph/tensor.ts'
+import { type LatencyOptions, type Timed, timeInTurn } from '../../src/profile/latency.ts'
+import { timingWeights } from '../../src/profile/timing-weights.ts'
 
 /** Things that take the given milliseconds, on a clock that only they and rests move. */
 function race(costs: readonly ((now: number) => number)[], options: LatencyOptions = {}) {

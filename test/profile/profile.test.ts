@@ -1,6 +1,4 @@
 import { describe, expect, it } from 'vitest'
-import { profile, profileDetector, profileNet } from '../../src/compress/profile.ts'
-import { receptiveField } from '../../src/compress/receptive-field.ts'
 import { Graph, type Value } from '../../src/graph/graph.ts'
 import {
   conv,
@@ -16,6 +14,8 @@ import {
 import { parameter } from '../../src/graph/ops/leaf.ts'
 import { liveNodes } from '../../src/graph/rewrite.ts'
 import { maxUnpool } from '../../src/layers/max-unpool.ts'
+import { profile, profileDetector, profileNet } from '../../src/profile/profile.ts'
+import { receptiveField } from '../../src/profile/receptive-field.ts'
 
 const picture = (graph: Graph, size = 32) => input(graph, 'x', 'float32', [1, 3, size, size])
 const kernel = (graph: Graph, name: string, shape: readonly number[]) =>

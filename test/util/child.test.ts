@@ -2,13 +2,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { inChild } from '../../src/compress/child.ts'
+import { inChild } from '../../src/util/child.ts'
 import { type Compiled, compile } from '../support/compile.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'pantin-child-'))
 let compiled: Compiled
 beforeAll(() => {
-  compiled = compile('src/compress/child.ts')
+  compiled = compile('src/util/child.ts')
 })
 afterAll(() => {
   compiled.remove()
@@ -21,7 +21,7 @@ function worker(name: string, work: string): string {
   writeFileSync(
     file,
     `import { writeFileSync } from 'node:fs'
-import { serveParent } from '${compiled.url('src/compress/child.ts')}'
+import { serveParent } from '${compiled.url('src/util/child.ts')}'
 await serveParent(async (task, { signal, onProgress }) => { ${work} })`,
   )
   return file

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { type Diagram, diagram } from '../../src/compress/diagram.ts'
-import { profile } from '../../src/compress/profile.ts'
 import { Graph, type Value } from '../../src/graph/graph.ts'
 import { add, conv, input, maxPool, parameter, reduceMean, resize } from '../../src/graph/ops/index.ts'
 import { smallConfig } from '../../src/motion/config.ts'
 import { detectorGraph } from '../../src/motion/model.ts'
+import { type Diagram, diagram } from '../../src/profile/diagram.ts'
+import { profile } from '../../src/profile/profile.ts'
 import { networkGraph } from '../../src/zoo/network-graph.ts'
 import { netNames } from '../../src/zoo/registry.ts'
 
