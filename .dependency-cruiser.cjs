@@ -20,7 +20,7 @@ const floors = [
   'convert',
   'train',
   'profile',
-  'compress',
+  'study',
   'web',
   'bench',
   'server',

@@ -1,11 +1,11 @@
-import { makePlan } from '../../src/compress/trials/make-plan.ts'
-import type { Strips } from '../../src/compress/trials/pictures.ts'
-import { type Trial, type TrialPlan, trialKey, trialsOf } from '../../src/compress/trials/plan.ts'
-import { reportOn, type TrainedComparison } from '../../src/compress/trials/report.ts'
-import type { TrialState } from '../../src/compress/trials/run-trials.ts'
 import { encodePicture } from '../../src/media/picture.ts'
+import { makePlan } from '../../src/study/trials/make-plan.ts'
+import type { Strips } from '../../src/study/trials/pictures.ts'
+import { type Trial, type TrialPlan, trialKey, trialsOf } from '../../src/study/trials/plan.ts'
+import { reportOn, type TrainedComparison } from '../../src/study/trials/report.ts'
+import type { TrialState } from '../../src/study/trials/run-trials.ts'
 import { Random } from '../../src/util/random.ts'
-import { fakeMachine } from '../compress/compare-fake.ts'
+import { fakeMachine } from '../study/compare-fake.ts'
 
 export interface Sample {
   readonly found: TrainedComparison

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander'
-import type { ComparedAs } from '../../compress/comparison.ts'
+import type { ComparedAs } from '../../study/comparison.ts'
 import { InputError } from '../../util/errors.ts'
 import { assertNoTrialFlags, type TrialFlags, withTrialFlags } from '../compare/trial-flags.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
@@ -98,7 +98,7 @@ async function runCompare(context: Context, flags: CompareFlags, command: Comman
     const { runTrained } = await import('../compare/trained.ts')
     return runTrained(context, { ...flags, train, options: trialChoices(flags, command) })
   }
-  const { compare } = await import('../../compress/compare.ts')
+  const { compare } = await import('../../study/compare.ts')
   await reporter.prepare()
   const found = await compare({
     ...choices(flags),

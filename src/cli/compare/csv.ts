@@ -1,4 +1,4 @@
-import type { ComparedRow, Comparison } from '../../compress/comparison.ts'
+import type { ComparedRow, Comparison } from '../../study/comparison.ts'
 import { type Cell, msCell as ms, toCsv } from '../csv.ts'
 
 /** A comparison's rows as CSV, one line each. */

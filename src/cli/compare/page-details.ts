@@ -1,4 +1,4 @@
-import type { ComparedRow } from '../../compress/comparison.ts'
+import type { ComparedRow } from '../../study/comparison.ts'
 import { formatCount, formatScaled } from '../format.ts'
 import { diagramSvg } from './diagram-svg.ts'
 import { escaped, plainTable } from './html.ts'

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { Comparison } from '../../compress/comparison.ts'
+import type { Comparison } from '../../study/comparison.ts'
 import { version } from '../../util/version.ts'
 import { escaped } from './html.ts'
 import { script } from './script.ts'

@@ -1,4 +1,4 @@
-import { type ComparedRow, type Comparison, comparedAs } from '../../compress/comparison.ts'
+import { type ComparedRow, type Comparison, comparedAs } from '../../study/comparison.ts'
 import { formatCount, formatScaled } from '../format.ts'
 import { escaped, plainTable } from './html.ts'
 import { rowId } from './page-table.ts'

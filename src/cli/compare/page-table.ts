@@ -1,4 +1,4 @@
-import type { AccuracyKind, ComparedRow, Comparison } from '../../compress/comparison.ts'
+import type { AccuracyKind, ComparedRow, Comparison } from '../../study/comparison.ts'
 import { formatCount, formatScaled } from '../format.ts'
 import { escaped } from './html.ts'
 import { rowDetails } from './page-details.ts'

@@ -1,4 +1,4 @@
-import { type Comparison, comparedAs } from '../../compress/comparison.ts'
+import { type Comparison, comparedAs } from '../../study/comparison.ts'
 import { version } from '../../util/version.ts'
 import { escaped } from './html.ts'
 import { factList, kindChoice, machineFacts, plotLegend, standalonePage } from './page-frame.ts'

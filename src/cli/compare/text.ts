@@ -1,4 +1,4 @@
-import { type ComparedAs, type ComparedRow, type Comparison, comparedAs } from '../../compress/comparison.ts'
+import { type ComparedAs, type ComparedRow, type Comparison, comparedAs } from '../../study/comparison.ts'
 import { formatCount, formatScaled, table } from '../format.ts'
 
 /** A comparison as text: on the terminal, and in pieces on the page. */

@@ -1,6 +1,6 @@
-import type { Gathered } from '../../compress/trials/gather.ts'
-import { measureNames } from '../../compress/trials/measures.ts'
-import type { TrainedComparison, TrainedRow } from '../../compress/trials/report.ts'
+import type { Gathered } from '../../study/trials/gather.ts'
+import { measureNames } from '../../study/trials/measures.ts'
+import type { TrainedComparison, TrainedRow } from '../../study/trials/report.ts'
 import { type Cell, msCell, toCsv } from '../csv.ts'
 
 /** Trained networks as CSV: one line for a network, a skip and a method; mean and deviation over the seeds. */

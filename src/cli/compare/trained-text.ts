@@ -1,7 +1,7 @@
-import type { Gathered, Spread } from '../../compress/trials/gather.ts'
-import { type MeasureName, measureKinds } from '../../compress/trials/measures.ts'
-import { type Method, trialKey } from '../../compress/trials/plan.ts'
-import type { Advice, CostName, TrainedComparison, TrainedRow } from '../../compress/trials/report.ts'
+import type { Gathered, Spread } from '../../study/trials/gather.ts'
+import { type MeasureName, measureKinds } from '../../study/trials/measures.ts'
+import { type Method, trialKey } from '../../study/trials/plan.ts'
+import type { Advice, CostName, TrainedComparison, TrainedRow } from '../../study/trials/report.ts'
 import { formatCount, formatScaled, table } from '../format.ts'
 import { describeMeasurement, milliseconds } from './text.ts'
 

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import type { CompareTrainedOptions } from '../../compress/trials/compare-trained.ts'
+import type { CompareTrainedOptions } from '../../study/trials/compare-trained.ts'
 import { InputError } from '../../util/errors.ts'
 import type { Context } from '../context.ts'
 import { defined } from '../training.ts'
@@ -33,8 +33,8 @@ export async function runTrained({ reporter, signal }: Context, request: Trained
   const { listClips } = await import('../../clips/clip-list.ts')
   const clips = await listClips(named)
   const test = flags.test && (await listClips(flags.test))
-  const { compareTrained } = await import('../../compress/trials/compare-trained.ts')
-  const { trialKey } = await import('../../compress/trials/plan.ts')
+  const { compareTrained } = await import('../../study/trials/compare-trained.ts')
+  const { trialKey } = await import('../../study/trials/plan.ts')
   await reporter.prepare()
   const found = await compareTrained(clips, {
     ...options,
@@ -53,7 +53,7 @@ export async function runTrained({ reporter, signal }: Context, request: Trained
     await writeFileAtomic(csv, trainedCsv(found))
   }
   if (html !== undefined) {
-    const { drawStrips } = await import('../../compress/trials/pictures.ts')
+    const { drawStrips } = await import('../../study/trials/pictures.ts')
     const { trainedPage } = await import('./trained-page.ts')
     const strips = await drawStrips(resolve(out), found.plan, found.trials, {
       ...(!signal.aborted && { signal }),

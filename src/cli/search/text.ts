@@ -1,6 +1,6 @@
 import { join } from 'node:path'
-import { eta } from '../../compress/search/halving.ts'
-import type { Finalist, SearchReport } from '../../compress/search/report.ts'
+import { eta } from '../../study/search/halving.ts'
+import type { Finalist, SearchReport } from '../../study/search/report.ts'
 import type { Design, Stage } from '../../zoo/design.ts'
 import { commandLine } from '../command-line.ts'
 import { milliseconds } from '../compare/text.ts'

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest'
-import { gather, spreadOf } from '../../../src/compress/trials/gather.ts'
-import type { Trial } from '../../../src/compress/trials/plan.ts'
-import { recommend } from '../../../src/compress/trials/recommend.ts'
-import type { TrialState } from '../../../src/compress/trials/run-trials.ts'
+import { gather, spreadOf } from '../../../src/study/trials/gather.ts'
+import type { Trial } from '../../../src/study/trials/plan.ts'
+import { recommend } from '../../../src/study/trials/recommend.ts'
+import type { TrialState } from '../../../src/study/trials/run-trials.ts'
 
 it('has mean, standard deviation over n - 1, and n', () => {
   expect(spreadOf([2, 4, 9])).toEqual({ mean: 5, deviation: Math.sqrt(13), n: 3 })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { type CompareProgress, compare } from '../../src/compress/compare.ts'
 import { profileDetector, profileNet } from '../../src/profile/profile.ts'
+import { type CompareProgress, compare } from '../../src/study/compare.ts'
 import { InputError } from '../../src/util/errors.ts'
 import { netNames } from '../../src/zoo/registry.ts'
 import { fakeMachine } from './compare-fake.ts'
