@@ -21,6 +21,7 @@ const floors = [
   'train',
   'profile',
   'study',
+  'report',
   'web',
   'bench',
   'server',

@@ -1,4 +1,4 @@
-import { formatCount, formatSeconds } from './format.ts'
+import { formatCount, formatSeconds } from '../report/format.ts'
 
 /** Where a piece of work stands. */
 export interface ProgressEvent {

@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { commandLine } from '../../src/cli/command-line.ts'
-import { lineChart } from '../../src/cli/demo/chart.ts'
 import { describeDemo } from '../../src/cli/demo/demo.ts'
 import { explain } from '../../src/cli/failure.ts'
-import { formatScaled, formatSeconds, table } from '../../src/cli/format.ts'
 import { fraction, sizes, wholeNumber } from '../../src/cli/options.ts'
 import { JsonLines, type ProgressEvent } from '../../src/cli/progress.ts'
-import { distilCommand } from '../../src/cli/search/text.ts'
+import { lineChart } from '../../src/report/demo-chart.ts'
+import { formatScaled, formatSeconds, table } from '../../src/report/format.ts'
+import { distilCommand } from '../../src/report/search-text.ts'
 import { InputError } from '../../src/util/errors.ts'
 
 describe('progress as JSON lines', () => {

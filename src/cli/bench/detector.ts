@@ -1,7 +1,7 @@
 import type { DetectorBench } from '../../bench/detector.ts'
+import { msCell, toCsv } from '../../report/csv.ts'
+import { formatCount, formatScaled, table } from '../../report/format.ts'
 import type { Context } from '../context.ts'
-import { msCell, toCsv } from '../csv.ts'
-import { formatCount, formatScaled, table } from '../format.ts'
 import type { DeviceName } from '../options.ts'
 
 export interface DetectorFlags {

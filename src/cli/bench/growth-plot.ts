@@ -1,6 +1,6 @@
 import { type GrowthSeries, power } from '../../bench/growth-series.ts'
+import { escaped, fixed } from '../../report/html.ts'
 import type { Machine } from '../../run/environment.ts'
-import { escaped, fixed } from '../compare/html.ts'
 
 /** How time grows, as an SVG file of its own: one small plot for each series, on axes that begin at zero. */
 

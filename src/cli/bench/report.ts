@@ -2,9 +2,9 @@ import { type Figure, reached } from '../../bench/figure.ts'
 import { type GrowthSeries, power } from '../../bench/growth-series.ts'
 import type { LeftOut } from '../../bench/left-out.ts'
 import { withTried } from '../../bench/tried.ts'
+import { type Cell, toCsv } from '../../report/csv.ts'
+import { table } from '../../report/format.ts'
 import { describeMachine, type Machine } from '../../run/environment.ts'
-import { type Cell, toCsv } from '../csv.ts'
-import { table } from '../format.ts'
 import type { Found } from './parts.ts'
 
 /** A figure, and whether its target is reached; null where it has none. */

@@ -1,6 +1,6 @@
 import { Option } from 'commander'
+import { formatCount, formatSeconds } from '../../report/format.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
-import { formatCount, formatSeconds } from '../format.ts'
 import { type DeviceName, deviceOption, type FitName, fitOption, wholeNumber } from '../options.ts'
 
 interface AnimateFlags {

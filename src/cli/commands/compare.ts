@@ -1,7 +1,6 @@
 import { type Command, Option } from 'commander'
 import type { ComparedAs } from '../../study/comparison.ts'
 import { InputError } from '../../util/errors.ts'
-import { assertNoTrialFlags, type TrialFlags, withTrialFlags } from '../compare/trial-flags.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
 import {
   type DeviceName,
@@ -15,6 +14,7 @@ import {
   skipOption,
   wholeNumber,
 } from '../options.ts'
+import { assertNoTrialFlags, type TrialFlags, withTrialFlags } from '../study/trial-flags.ts'
 import { defined } from '../training.ts'
 
 interface CompareFlags extends TrialFlags {
@@ -95,7 +95,7 @@ async function runCompare(context: Context, flags: CompareFlags, command: Comman
   const force = flags.force ?? train !== undefined
   for (const path of [html, csv]) if (path !== undefined) await assertWritableTarget(path, { force })
   if (train !== undefined) {
-    const { runTrained } = await import('../compare/trained.ts')
+    const { runTrained } = await import('../study/trained.ts')
     return runTrained(context, { ...flags, train, options: trialChoices(flags, command) })
   }
   const { compare } = await import('../../study/compare.ts')
@@ -107,15 +107,15 @@ async function runCompare(context: Context, flags: CompareFlags, command: Comman
   })
   signal.throwIfAborted()
   if (html !== undefined) {
-    const { comparisonPage } = await import('../compare/page.ts')
+    const { comparisonPage } = await import('../../report/page.ts')
     await writeFileAtomic(html, comparisonPage(found))
   }
   if (csv !== undefined) {
-    const { comparisonCsv } = await import('../compare/csv.ts')
+    const { comparisonCsv } = await import('../../report/comparison-csv.ts')
     await writeFileAtomic(csv, comparisonCsv(found))
   }
-  const { comparisonJson } = await import('../compare/json.ts')
-  const { describeComparison } = await import('../compare/text.ts')
+  const { comparisonJson } = await import('../../report/comparison-json.ts')
+  const { describeComparison } = await import('../../report/comparison-text.ts')
   const files = { html: html ?? null, csv: csv ?? null }
   reporter.result({ ...comparisonJson(found, { layers }), ...files }, () => {
     const wrote = [html, csv].flatMap((path) => (path === undefined ? [] : `wrote ${path}`))

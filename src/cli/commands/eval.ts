@@ -1,7 +1,7 @@
 import type { DetectorEvaluation, Evaluation } from '../../evaluate/evaluation.ts'
+import { formatCount, table } from '../../report/format.ts'
 import { InputError } from '../../util/errors.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
-import { formatCount, table } from '../format.ts'
 import { type DeviceName, deviceOption, type FitName, fitOption, fraction } from '../options.ts'
 
 interface EvalFlags {

@@ -1,7 +1,7 @@
 import { Option } from 'commander'
+import { formatScaled } from '../../report/format.ts'
 import { InputError } from '../../util/errors.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
-import { formatScaled } from '../format.ts'
 import { sizes } from '../options.ts'
 
 interface ExportFlags {

@@ -1,6 +1,6 @@
 import type { ImportResult } from '../../convert/import-checkpoint.ts'
+import { formatCount } from '../../report/format.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
-import { formatCount } from '../format.ts'
 import { type DilationsName, dilationsOption, wholeNumber } from '../options.ts'
 
 interface ImportFlags {

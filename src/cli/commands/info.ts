@@ -1,8 +1,8 @@
 import { Option } from 'commander'
 import type { DetectorProfile, NetProfile } from '../../profile/profile.ts'
+import { formatCount, formatScaled, table } from '../../report/format.ts'
 import { InputError } from '../../util/errors.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
-import { formatCount, formatScaled, table } from '../format.ts'
 import {
   type DilationsName,
   dilationsOption,

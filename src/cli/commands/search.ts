@@ -108,7 +108,7 @@ async function runSearch({ reporter, signal }: Context, named: string[], flags: 
             { ...event, unit: 'trainings', rate: 0 },
       ),
   })
-  const { describeSearch, searchJson } = await import('../search/text.ts')
+  const { describeSearch, searchJson } = await import('../../report/search-text.ts')
   reporter.result(searchJson(found), () => describeSearch(found, { clips: named, teacher }))
   // Every training failed: scripts have to know.
   if (found.best === undefined && !found.interrupted) process.exitCode = 1

@@ -1,5 +1,5 @@
+import { formatCount, formatSeconds } from '../../report/format.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
-import { formatCount, formatSeconds } from '../format.ts'
 import { type DeviceName, deviceOption, type FitName, fitOption } from '../options.ts'
 
 interface TrackFlags {

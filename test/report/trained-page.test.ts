@@ -4,12 +4,12 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { trainedCsv } from '../../src/cli/compare/trained-csv.ts'
-import { trainedPage } from '../../src/cli/compare/trained-page.ts'
-import { describeTrained } from '../../src/cli/compare/trained-text.ts'
+import { trainedCsv } from '../../src/report/trained-csv.ts'
+import { trainedPage } from '../../src/report/trained-page.ts'
+import { describeTrained } from '../../src/report/trained-text.ts'
 import { netNames } from '../../src/zoo/registry.ts'
 import { chromium as executablePath, withoutChromium } from '../support/chromium.ts'
-import { type Sample, sampleTrained } from './compare-trained-sample.ts'
+import { type Sample, sampleTrained } from './trained-sample.ts'
 
 describe('the report', () => {
   let sample: Sample

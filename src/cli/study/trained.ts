@@ -49,20 +49,20 @@ export async function runTrained({ reporter, signal }: Context, request: Trained
   })
   const { writeFileAtomic } = await import('../../files/atomic.ts')
   if (csv !== undefined) {
-    const { trainedCsv } = await import('./trained-csv.ts')
+    const { trainedCsv } = await import('../../report/trained-csv.ts')
     await writeFileAtomic(csv, trainedCsv(found))
   }
   if (html !== undefined) {
     const { drawStrips } = await import('../../study/trials/pictures.ts')
-    const { trainedPage } = await import('./trained-page.ts')
+    const { trainedPage } = await import('../../report/trained-page.ts')
     const strips = await drawStrips(resolve(out), found.plan, found.trials, {
       ...(!signal.aborted && { signal }),
       onProgress: (done, total) => reporter.progress({ phase: 'pictures', done, total, unit: 'networks' }),
     })
     await writeFileAtomic(html, trainedPage(found, strips))
   }
-  const { trainedJson } = await import('./json.ts')
-  const { describeTrained } = await import('./trained-text.ts')
+  const { trainedJson } = await import('../../report/comparison-json.ts')
+  const { describeTrained } = await import('../../report/trained-text.ts')
   const written = [html, csv].filter((path) => path !== undefined)
   const value = {
     out: resolve(out),

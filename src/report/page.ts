@@ -1,10 +1,10 @@
-import { type Comparison, comparedAs } from '../../study/comparison.ts'
-import { version } from '../../util/version.ts'
+import { type Comparison, comparedAs } from '../study/comparison.ts'
+import { version } from '../util/version.ts'
+import { describeUnrest, headings } from './comparison-text.ts'
 import { escaped } from './html.ts'
 import { factList, kindChoice, machineFacts, plotLegend, standalonePage } from './page-frame.ts'
 import { plots } from './page-plots.ts'
 import { comparisonTable } from './page-table.ts'
-import { describeUnrest, headings } from './text.ts'
 
 /** A comparison as one page that stands alone. */
 export function comparisonPage(found: Comparison): string {

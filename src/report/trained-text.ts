@@ -1,9 +1,9 @@
-import type { Gathered, Spread } from '../../study/trials/gather.ts'
-import { type MeasureName, measureKinds } from '../../study/trials/measures.ts'
-import { type Method, trialKey } from '../../study/trials/plan.ts'
-import type { Advice, CostName, TrainedComparison, TrainedRow } from '../../study/trials/report.ts'
-import { formatCount, formatScaled, table } from '../format.ts'
-import { describeMeasurement, milliseconds } from './text.ts'
+import type { Gathered, Spread } from '../study/trials/gather.ts'
+import { type MeasureName, measureKinds } from '../study/trials/measures.ts'
+import { type Method, trialKey } from '../study/trials/plan.ts'
+import type { Advice, CostName, TrainedComparison, TrainedRow } from '../study/trials/report.ts'
+import { describeMeasurement, milliseconds } from './comparison-text.ts'
+import { formatCount, formatScaled, table } from './format.ts'
 
 /** A comparison of trained networks as text: on the terminal, and in pieces on the page. */
 

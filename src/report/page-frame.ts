@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import type { Comparison } from '../../study/comparison.ts'
-import { version } from '../../util/version.ts'
+import type { Comparison } from '../study/comparison.ts'
+import { version } from '../util/version.ts'
 import { escaped } from './html.ts'
 import { script } from './script.ts'
 import { style } from './style.ts'

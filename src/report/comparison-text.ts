@@ -1,5 +1,5 @@
-import { type ComparedAs, type ComparedRow, type Comparison, comparedAs } from '../../study/comparison.ts'
-import { formatCount, formatScaled, table } from '../format.ts'
+import { type ComparedAs, type ComparedRow, type Comparison, comparedAs } from '../study/comparison.ts'
+import { formatCount, formatScaled, table } from './format.ts'
 
 /** A comparison as text: on the terminal, and in pieces on the page. */
 

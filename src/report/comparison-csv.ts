@@ -1,5 +1,5 @@
-import type { ComparedRow, Comparison } from '../../study/comparison.ts'
-import { type Cell, msCell as ms, toCsv } from '../csv.ts'
+import type { ComparedRow, Comparison } from '../study/comparison.ts'
+import { type Cell, msCell as ms, toCsv } from './csv.ts'
 
 /** A comparison's rows as CSV, one line each. */
 export const comparisonCsv = (found: Comparison): string => toCsv(found.rows.map((row) => record(row, found)))

@@ -1,9 +1,9 @@
-import { type ComparedRow, type Comparison, comparedAs } from '../../study/comparison.ts'
-import { formatCount, formatScaled } from '../format.ts'
+import { type ComparedRow, type Comparison, comparedAs } from '../study/comparison.ts'
+import { headings, milliseconds } from './comparison-text.ts'
+import { formatCount, formatScaled } from './format.ts'
 import { escaped, plainTable } from './html.ts'
 import { rowId } from './page-table.ts'
 import { type PlotPoint, paretoPlot } from './plot.ts'
-import { headings, milliseconds } from './text.ts'
 
 /** What is put on an axis. */
 export interface Measure<R> {

@@ -1,5 +1,5 @@
-import type { Diagram, DiagramEdge, Stage } from '../../profile/diagram.ts'
-import { formatCount, formatScaled } from '../format.ts'
+import type { Diagram, DiagramEdge, Stage } from '../profile/diagram.ts'
+import { formatCount, formatScaled } from './format.ts'
 import { escaped, fixed } from './html.ts'
 
 /**

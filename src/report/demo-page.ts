@@ -1,8 +1,8 @@
-import type { Evaluation } from '../../evaluate/evaluate.ts'
-import { formatCount, formatSeconds } from '../format.ts'
-import { lineChart, type Point } from './chart.ts'
-import { demoFiles } from './folder.ts'
-import { style } from './style.ts'
+import { demoFiles } from '../cli/demo/folder.ts'
+import type { Evaluation } from '../evaluate/evaluate.ts'
+import { lineChart, type Point } from './demo-chart.ts'
+import { style } from './demo-style.ts'
+import { formatCount, formatSeconds } from './format.ts'
 
 /** What the page tells. */
 export interface DemoReport {

@@ -1,7 +1,7 @@
-import type { Spread } from '../../study/trials/gather.ts'
-import { measureKinds, rankedBy } from '../../study/trials/measures.ts'
-import type { Method } from '../../study/trials/plan.ts'
-import type { TrainedComparison, TrainedRow } from '../../study/trials/report.ts'
+import type { Spread } from '../study/trials/gather.ts'
+import { measureKinds, rankedBy } from '../study/trials/measures.ts'
+import type { Method } from '../study/trials/plan.ts'
+import type { TrainedComparison, TrainedRow } from '../study/trials/report.ts'
 import { latency, type Measure, macs, type PlottedRow, params, plotFigure } from './page-plots.ts'
 import { methodTitles, resultOf, spreadText, trainedId } from './trained-text.ts'
 

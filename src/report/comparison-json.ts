@@ -1,5 +1,5 @@
-import type { Comparison } from '../../study/comparison.ts'
-import type { TrainedComparison } from '../../study/trials/report.ts'
+import type { Comparison } from '../study/comparison.ts'
+import type { TrainedComparison } from '../study/trials/report.ts'
 
 /** A comparison as `--json` prints it: without diagrams, and with layers only where they are asked for. */
 export function comparisonJson(found: Comparison, options: { readonly layers: boolean }): object {

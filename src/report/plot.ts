@@ -1,4 +1,4 @@
-import { paretoFront } from '../../profile/pareto.ts'
+import { paretoFront } from '../profile/pareto.ts'
 import { escaped, fixed } from './html.ts'
 import { type Label, placeLabels, type Segment, type Spot } from './labels.ts'
 import { logScale, type Scale } from './scale.ts'

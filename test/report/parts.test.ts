@@ -1,13 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { comparisonCsv } from '../../src/cli/compare/csv.ts'
-import { diagramSvg } from '../../src/cli/compare/diagram-svg.ts'
-import { overlap, placeLabels } from '../../src/cli/compare/labels.ts'
-import { comparisonPage } from '../../src/cli/compare/page.ts'
-import { paretoPlot } from '../../src/cli/compare/plot.ts'
-import { logScale } from '../../src/cli/compare/scale.ts'
-import { describeComparison, describeUnrest } from '../../src/cli/compare/text.ts'
-import { sampleComparison } from './compare-sample.ts'
+import { comparisonCsv } from '../../src/report/comparison-csv.ts'
+import { describeComparison, describeUnrest } from '../../src/report/comparison-text.ts'
+import { diagramSvg } from '../../src/report/diagram-svg.ts'
+import { overlap, placeLabels } from '../../src/report/labels.ts'
+import { comparisonPage } from '../../src/report/page.ts'
+import { paretoPlot } from '../../src/report/plot.ts'
+import { logScale } from '../../src/report/scale.ts'
+import { sampleComparison } from './comparison-sample.ts'
 
 const sample = await sampleComparison(['lednet', 'enet', 'hourglass'])
 

@@ -1,8 +1,8 @@
-import type { ComparedRow } from '../../study/comparison.ts'
-import { formatCount, formatScaled } from '../format.ts'
+import type { ComparedRow } from '../study/comparison.ts'
+import { layerCells, layerHead } from './comparison-text.ts'
 import { diagramSvg } from './diagram-svg.ts'
+import { formatCount, formatScaled } from './format.ts'
 import { escaped, plainTable } from './html.ts'
-import { layerCells, layerHead } from './text.ts'
 
 type Row = Omit<ComparedRow, 'as' | 'latency' | 'pareto' | 'accuracy'>
 

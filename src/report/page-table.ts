@@ -1,8 +1,8 @@
-import type { AccuracyKind, ComparedRow, Comparison } from '../../study/comparison.ts'
-import { formatCount, formatScaled } from '../format.ts'
+import type { AccuracyKind, ComparedRow, Comparison } from '../study/comparison.ts'
+import { costNames, milliseconds } from './comparison-text.ts'
+import { formatCount, formatScaled } from './format.ts'
 import { escaped } from './html.ts'
 import { rowDetails } from './page-details.ts'
-import { costNames, milliseconds } from './text.ts'
 
 /** The table that opens: a row for each network, and under each, hidden at first, all that is known of it. */
 

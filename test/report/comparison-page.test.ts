@@ -4,9 +4,9 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { comparisonPage } from '../../src/cli/compare/page.ts'
+import { comparisonPage } from '../../src/report/page.ts'
 import { netNames } from '../../src/zoo/registry.ts'
-import { sampleComparison } from './compare-sample.ts'
+import { sampleComparison } from './comparison-sample.ts'
 
 /** The page in a real browser, from a file, as users open it. */
 

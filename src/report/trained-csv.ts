@@ -1,7 +1,7 @@
-import type { Gathered } from '../../study/trials/gather.ts'
-import { measureNames } from '../../study/trials/measures.ts'
-import type { TrainedComparison, TrainedRow } from '../../study/trials/report.ts'
-import { type Cell, msCell, toCsv } from '../csv.ts'
+import type { Gathered } from '../study/trials/gather.ts'
+import { measureNames } from '../study/trials/measures.ts'
+import type { TrainedComparison, TrainedRow } from '../study/trials/report.ts'
+import { type Cell, msCell, toCsv } from './csv.ts'
 
 /** Trained networks as CSV: one line for a network, a skip and a method; mean and deviation over the seeds. */
 export const trainedCsv = (found: TrainedComparison): string =>
