@@ -1,8 +1,8 @@
 import { type Command, Option } from 'commander'
+import { commandLine } from '../report/command-line.ts'
 import { formatCount, formatSeconds } from '../report/format.ts'
 import type { TrainedRun } from '../train/sitting.ts'
 import type { Design } from '../zoo/design.ts'
-import { commandLine } from './command-line.ts'
 import {
   type DeviceName,
   type DilationsName,

@@ -1,8 +1,19 @@
-import { demoFiles } from '../cli/demo/folder.ts'
 import type { Evaluation } from '../evaluate/evaluate.ts'
 import { lineChart, type Point } from './demo-chart.ts'
 import { style } from './demo-style.ts'
 import { formatCount, formatSeconds } from './format.ts'
+
+/** What the demo makes, by name. */
+export const demoFiles = {
+  page: 'index.html',
+  moved: 'moved.mp4',
+  familiar: 'familiar.mp4',
+  keypoints: 'keypoints.mp4',
+  track: 'keypoints.json',
+  sheet: 'sheet.png',
+  metrics: 'metrics.json',
+  run: 'run',
+} as const
 
 /** What the page tells. */
 export interface DemoReport {

@@ -1,8 +1,8 @@
 import { join } from 'node:path'
-import { commandLine } from '../cli/command-line.ts'
 import { eta } from '../study/search/halving.ts'
 import type { Finalist, SearchReport } from '../study/search/report.ts'
 import type { Design, Stage } from '../zoo/design.ts'
+import { commandLine } from './command-line.ts'
 import { milliseconds } from './comparison-text.ts'
 import { formatCount, formatScaled, table } from './format.ts'
 

@@ -3,19 +3,8 @@ import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { codeOf, fileError } from '../../files/file-errors.ts'
 import { isIncidental } from '../../files/incidental.ts'
+import { demoFiles } from '../../report/demo-page.ts'
 import { InputError } from '../../util/errors.ts'
-
-/** What the demo makes, by name. */
-export const demoFiles = {
-  page: 'index.html',
-  moved: 'moved.mp4',
-  familiar: 'familiar.mp4',
-  keypoints: 'keypoints.mp4',
-  track: 'keypoints.json',
-  sheet: 'sheet.png',
-  metrics: 'metrics.json',
-  run: 'run',
-} as const
 
 /**
  * Makes the demo's folder. An earlier demo in it is removed with `force`; anything else is never touched.
