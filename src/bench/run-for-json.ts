@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
+import { lastLine } from '../util/child-process.ts'
 import { EnvironmentError } from '../util/errors.ts'
-import { lastLine } from '../util/last-line.ts'
 
 /**
  * What a program prints, read as JSON.

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { detectorGraph } from '../../motion/model.ts'
 import { profile } from '../../profile/profile.ts'
-import { EnvironmentError, InputError } from '../../util/errors.ts'
+import { EnvironmentError, InputError, messageOf } from '../../util/errors.ts'
 import type { Random } from '../../util/random.ts'
 import type { Design } from '../../zoo/design.ts'
 import {
@@ -27,7 +27,7 @@ export interface SearchContext {
   readonly plan: SearchPlan
   readonly signal: AbortSignal | undefined
   /** Does a task, as `doTask`. */
-  readonly perform: (task: SearchTask, onProgress?: (part: number) => void) => Promise<string | undefined>
+  readonly perform: (task: SearchTask, onProgress?: (part: number) => void) => Promise<undefined>
 }
 
 /** Of designs that are made for one that is chosen, before a search gives up. */
@@ -83,7 +83,10 @@ export async function costOf(
   if (before !== undefined) return before
   signal?.throwIfAborted()
   await writeDesign(own, design)
-  const problem = await perform({ kind: 'cost', plan, design, folder: own })
+  let problem: unknown
+  await perform({ kind: 'cost', plan, design, folder: own }).catch((error: unknown) => {
+    problem = error
+  })
   const cost = await readCost(own)
   if (cost !== undefined) return cost
   signal?.throwIfAborted()
@@ -91,9 +94,9 @@ export async function costOf(
 }
 
 /** For a process that left no result. */
-export const noResult = (what: string, where: string, problem: string | undefined): EnvironmentError =>
+export const noResult = (what: string, where: string, problem: unknown): EnvironmentError =>
   new EnvironmentError({
-    ...{ what, where, got: problem ?? 'it ended without a result' },
+    ...{ what, where, got: problem === undefined ? 'it ended without a result' : messageOf(problem) },
     remedy: 'the same command goes on with the search',
   })
 

@@ -5,7 +5,7 @@ import type { Clip } from '../../media/clip.ts'
 import { fitClip } from '../../media/fit-clip.ts'
 import type { KeypointDetector } from '../../model/keypoint-detector.ts'
 import { openDetector } from '../../model/open-detector.ts'
-import type { Hooks } from '../../util/child.ts'
+import type { Hooks } from '../../util/child-process.ts'
 import type { SearchPlan } from './plan.ts'
 
 /**

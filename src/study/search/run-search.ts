@@ -154,7 +154,12 @@ class Search {
       const cache = join(folder, 'teacher')
       const told = (part: number) => this.trains(`${id}, ${steps} steps`, part * steps)
       told(0)
-      const problem = await perform({ kind: 'rung', plan, design, rung, steps, folder: own, cache }, told)
+      let problem: unknown
+      await perform({ kind: 'rung', plan, design, rung, steps, folder: own, cache }, told).catch(
+        (error: unknown) => {
+          problem = error
+        },
+      )
       result = await readRung(own, rung)
       if (result === undefined) {
         signal?.throwIfAborted()

@@ -1,6 +1,6 @@
 import { isRun } from '../../run/run-config.ts'
 import { distil } from '../../train/distil/distil.ts'
-import type { Hooks } from '../../util/child.ts'
+import type { Hooks } from '../../util/child-process.ts'
 import { FormatError, TrainingError } from '../../util/errors.ts'
 import type { Design } from '../../zoo/design.ts'
 import { measuringPart, trainingPart } from '../training-part.ts'

@@ -1,5 +1,4 @@
-import { fileURLToPath } from 'node:url'
-import { type Hooks, inChild, serveParent } from '../../util/child.ts'
+import { childTask } from '../../util/child-process.ts'
 import { type CostTask, measureCostOf } from './measure-cost.ts'
 import { type RungTask, tryRung } from './try-rung.ts'
 
@@ -7,19 +6,7 @@ import { type RungTask, tryRung } from './try-rung.ts'
 
 export type SearchTask = ({ readonly kind: 'cost' } & CostTask) | ({ readonly kind: 'rung' } & RungTask)
 
-const here = fileURLToPath(import.meta.url)
-
-/**
- * Does a task in a new process, which leaves its result in the candidate's folder, or none where it was stopped.
- *
- * @returns what was wrong, where it failed.
- */
-export const doTask = (task: SearchTask, hooks: Hooks): Promise<string | undefined> =>
-  inChild(here, task, hooks)
-
-if (process.argv[1] === here) {
-  await serveParent((given, hooks) => {
-    const task = given as SearchTask
-    return task.kind === 'cost' ? measureCostOf(task, hooks) : tryRung(task, hooks)
-  })
-}
+/** Does a task in a new process, which leaves its result in the candidate's folder, or none where it was stopped. */
+export const doTask = childTask(import.meta.url, async (task: SearchTask, hooks): Promise<undefined> => {
+  await (task.kind === 'cost' ? measureCostOf(task, hooks) : tryRung(task, hooks))
+})

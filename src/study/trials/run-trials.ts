@@ -2,7 +2,8 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isLocked } from '../../files/lock.ts'
-import type { Hooks } from '../../util/child.ts'
+import type { Hooks } from '../../util/child-process.ts'
+import { messageOf } from '../../util/errors.ts'
 import { inOwnProcess } from './own-process.ts'
 import { type Trial, type TrialPlan, trialKey, trialsOf } from './plan.ts'
 import { readResult, type TrialResult } from './result.ts'
@@ -38,7 +39,7 @@ export interface RunTrialsOptions {
   readonly signal?: AbortSignal
   onProgress?(event: TrialsProgress): void
   /** For tests: does one trial, as `inOwnProcess`. */
-  readonly runOne?: (task: TrialTask, options: Hooks) => Promise<string | undefined>
+  readonly runOne?: (task: TrialTask, hooks: Hooks) => Promise<undefined>
 }
 
 /** A trial's own folder. */
@@ -89,20 +90,20 @@ export async function runTrials(
     hear(0)
     const own = trialFolder(folder, trial)
     await orphanGone(own, signal)
-    const problem = await runOne(
+    let problem = 'it ended without a result'
+    await runOne(
       {
         ...{ trial, settings: plan.settings, folder: own, cache: join(folder, 'teacher') },
         ...(threads !== undefined && { threads }),
       },
       { ...(signal && { signal }), onProgress: hear },
-    )
+    ).catch((error: unknown) => {
+      problem = messageOf(error)
+    })
     parts.delete(i)
     const found = await readResult(own)
     if (found === undefined && signal?.aborted) return
-    states[i] =
-      found === undefined
-        ? { trial, result: undefined, problem: problem ?? 'it ended without a result' }
-        : { trial, result: found }
+    states[i] = found === undefined ? { trial, result: undefined, problem } : { trial, result: found }
     ended.add(i)
   }
   const waiting = states.flatMap(({ result }, i) => (result === undefined ? [i] : []))

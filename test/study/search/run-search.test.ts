@@ -31,7 +31,7 @@ const depthOf = ({ stages }: Design) => stages.reduce((sum, { depth }) => sum + 
 const ratioOf = (design: Design) => widthOf(design) / widthOf(ficelleDesign)
 
 function worker(did: string[] = []) {
-  return async (task: SearchTask): Promise<string | undefined> => {
+  return async (task: SearchTask): Promise<undefined> => {
     const { design, folder } = task
     did.push(`${basename(folder)} ${task.kind === 'rung' ? task.rung : 'cost'}`)
     if (task.kind === 'cost') {
@@ -117,7 +117,10 @@ describe('a search', () => {
   it('loses nothing where a process fails, and says what was wrong', async () => {
     const work = worker()
     const failing = options({
-      perform: async (task) => (task.kind === 'rung' && task.rung === 1 ? 'out of memory' : work(task)),
+      perform: async (task) => {
+        if (task.kind === 'rung' && task.rung === 1) throw new EnvironmentError({ what: 'out of memory' })
+        return work(task)
+      },
     })
     await expect(search([clip], failing)).rejects.toThrow(EnvironmentError)
     await expect(search([clip], failing)).rejects.toThrow('out of memory')

@@ -58,7 +58,11 @@ it('goes on after a trial that ends without a result, and tries that again the n
   const ran: string[] = []
   const work = worker(ran)
   const states = await runTrials(folder, plan, {
-    runOne: async (task) => (trialKey(task.trial) === 'enet-scratch-none-42' ? 'out of memory' : work(task)),
+    runOne: async (task) => {
+      if (trialKey(task.trial) === 'enet-scratch-none-42')
+        throw new EnvironmentError({ what: 'out of memory' })
+      return work(task)
+    },
   })
   expect(states.map(({ result, problem }) => [result?.status, problem])).toEqual([
     ['done', undefined],

@@ -1,0 +1,165 @@
+// Work in a child process: its memory is its own, and what ends it ends no other work.
+// A task goes in as a message and its result comes back as one. The parent stops a child through the same channel.
+import { fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import {
+  EnvironmentError,
+  FormatError,
+  GraphError,
+  InputError,
+  messageOf,
+  PantinError,
+  type Problem,
+  TrainingError,
+} from './errors.ts'
+
+/** How the caller of long work follows it and stops it, in any process. */
+export interface Hooks {
+  readonly signal?: AbortSignal
+  /** Part of the work that is done, 0 to 1. */
+  onProgress?(part: number): void
+}
+
+export interface ChildHooks extends Hooks {
+  /**
+   * What an abort does: `ask` tells the child, which saves and ends by itself (default); `kill` ends it at once, for
+   * work that saves nothing.
+   */
+  readonly onAbort?: 'ask' | 'kill'
+}
+
+/** Work that can be done in a child process. */
+export type ChildTask<Task extends object, Result> = (task: Task, hooks?: ChildHooks) => Promise<Result>
+
+/** Messages of the parent: the task first, later perhaps the order to stop. */
+type Order = { readonly task: object } | 'stop'
+
+/** Messages of the child: its progress, and at the end either a result or an error. */
+type Report =
+  | { readonly part: number }
+  | { readonly result: unknown }
+  | { readonly error: { readonly name: string; readonly problem: Problem } }
+  | { readonly bug: string; readonly stack: string | undefined }
+
+/**
+ * Makes a task of the calling module: in the parent, a function that does the work in a new process; in that process,
+ * whose main file the same module is, the work itself.
+ *
+ * @param url `import.meta.url` of the calling module, which must export the returned function at its top level
+ * @param work the work; its task and its result are values that structuredClone takes
+ * @returns a function that rejects with an error of the class that the work threw, with EnvironmentError where the
+ * process ended early, and with the signal's reason where the work ended because of the signal.
+ */
+export function childTask<Task extends object, Result = undefined>(
+  url: string,
+  work: (task: Task, hooks: Hooks) => Promise<Result>,
+): ChildTask<Task, Result> {
+  const file = fileURLToPath(url)
+  if (process.argv[1] === file && process.send !== undefined) serveParent(work)
+  return (task, hooks = {}) => runInChild<Result>(file, task, hooks)
+}
+
+function runInChild<Result>(
+  file: string,
+  task: object,
+  { signal, onProgress, onAbort = 'ask' }: ChildHooks,
+): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const child = fork(file, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], serialization: 'advanced' })
+    // If the child has ended already, its end is reported below.
+    const order = (what: Order) => child.connected && child.send(what, () => {})
+    // The task is no argument of the process: a task with a thousand videos is longer than arguments may be.
+    order({ task })
+    // A terminal sends Ctrl-C to the child too, which ignores it: this message is what stops the child.
+    const stop = () => (onAbort === 'kill' ? child.kill('SIGKILL') : order('stop'))
+    if (signal?.aborted) stop()
+    signal?.addEventListener('abort', stop, { once: true })
+    let stderr = ''
+    let end: Exclude<Report, { readonly part: number }> | undefined
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      stderr = (stderr + text).slice(-2000)
+    })
+    child.on('message', (report: Report) => {
+      if ('part' in report) onProgress?.(report.part)
+      else end = report
+    })
+    const settle = (failure: string) => {
+      signal?.removeEventListener('abort', stop)
+      if (end !== undefined && 'result' in end) resolve(end.result as Result)
+      else if (end !== undefined && 'error' in end) reject(rebuilt(end.error))
+      else if (signal?.aborted) reject(signal.reason)
+      else if (end !== undefined) reject(bugOf(end.bug, end.stack))
+      else reject(new EnvironmentError({ what: failure }))
+    }
+    child.once('error', (error) => settle(error.message))
+    child.once('close', (code, by) => settle(`its process ended with ${by ?? code}${lastLine(stderr)}`))
+  })
+}
+
+/** The child's side: does the task that the parent sends, and ends the process. */
+function serveParent<Task extends object, Result>(work: (task: Task, hooks: Hooks) => Promise<Result>): void {
+  const controller = new AbortController()
+  process.on('SIGINT', () => {})
+  // Without its parent the work is of no use. The open channel also keeps the event loop alive, which work in native
+  // threads does not.
+  process.on('disconnect', () => process.exit(1))
+  const tell = (report: Report) =>
+    new Promise<void>((resolve) => {
+      process.send?.(report, () => resolve())
+    })
+  let toldAt = 0
+  const hooks: Hooks = {
+    signal: controller.signal,
+    onProgress(part) {
+      if (performance.now() - toldAt < 200) return
+      toldAt = performance.now()
+      void tell({ part })
+    },
+  }
+  const perform = async (task: Task): Promise<void> => {
+    try {
+      await tell({ result: await work(task, hooks) })
+      process.exit(0)
+    } catch (error) {
+      if (error instanceof PantinError) {
+        await tell({ error: { name: error.name, problem: error.problem } })
+      } else {
+        const stack = error instanceof Error ? error.stack : undefined
+        await tell({ bug: messageOf(error), stack })
+      }
+      process.exit(1)
+    }
+  }
+  process.on('message', (order: Order) => {
+    if (order === 'stop') controller.abort()
+    else void perform(order.task as Task)
+  })
+}
+
+const errorClasses: Readonly<Record<string, new (problem: Problem) => PantinError>> = {
+  EnvironmentError,
+  FormatError,
+  GraphError,
+  InputError,
+  TrainingError,
+}
+
+const rebuilt = ({ name, problem }: { readonly name: string; readonly problem: Problem }): PantinError =>
+  new (errorClasses[name] ?? PantinError)(problem)
+
+/** An error that the work did not throw on purpose. Its stack is the child's. */
+function bugOf(message: string, stack: string | undefined): Error {
+  const error = new Error(message)
+  if (stack !== undefined) error.stack = stack
+  return error
+}
+
+/**
+ * The line of what a process wrote that tells why it ended, as `: text`; empty if it wrote nothing. It is the last line
+ * that names an error, as Python and Node print one, or else the last line.
+ */
+export function lastLine(text: string): string {
+  const lines = text.split('\n').filter((line) => line.trim() !== '' && !/^Node\.js v|^\s+at /.test(line))
+  const line = lines.findLast((one) => /^[\w.]*(Error|Exception)( \[\w+\])?: /.test(one)) ?? lines.at(-1)
+  return line === undefined ? '' : `: ${line.trim()}`
+}
