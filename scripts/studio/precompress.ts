@@ -1,3 +1,4 @@
+// A plugin of Vite: writes the page's files in compressed forms too, which the server sends as they are.
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { promisify } from 'node:util'
@@ -6,11 +7,11 @@ import type { Plugin, ResolvedConfig } from 'vite'
 
 const [packBrotli, packGzip] = [promisify(brotliCompress), promisify(gzip)]
 
-/** Text that is worth it. WebAssembly is not: it takes a minute, and the server is on the visitor's machine. */
+/** Only text is compressed. WebAssembly would take a minute, and the server is on the visitor's own machine. */
 const packed = /\.(?:html|js|mjs|css|svg|webmanifest)$/
 const leastBytes = 1024
 
-/** Puts compressed forms of the page's own files beside them, as NAME.br and NAME.gz. Runs after all else is written. */
+/** Writes compressed forms of the page's files beside them, as NAME.br and NAME.gz, after all other files are written. */
 export function precompress(): Plugin {
   let config: ResolvedConfig
   return {

@@ -1,3 +1,4 @@
+// A plugin of Vite: puts the worker of pantin/web and onnxruntime-web's files beside the studio's page.
 import { existsSync } from 'node:fs'
 import { copyFile, mkdir, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -5,19 +6,19 @@ import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'tsdown'
 import type { Plugin, ResolvedConfig } from 'vite'
-import { runtimeFiles } from '../../src/server/runtime-files.ts'
-import { contentPolicy } from '../../src/server/security-headers.ts'
+import { contentPolicy } from '../../src/server/guard.ts'
+import { runtimeFiles } from '../../src/server/site.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
 export interface SiteFilesOptions {
-  /** Take pantin/web from the sources as they are now, in place of the built package. */
+  /** Take pantin/web from the present sources instead of the built package. */
   readonly fromSource: boolean
 }
 
 /**
- * Puts beside the page what its scripts load by address: the worker of pantin/web and onnxruntime-web's files. The page
- * carries its content policy itself, for hosts that send none.
+ * Puts the files beside the page that its scripts load by address: the worker of pantin/web, and onnxruntime-web's files.
+ * The page carries its content policy itself, for hosts that send none.
  */
 export function siteFiles({ fromSource }: SiteFilesOptions): Plugin {
   let config: ResolvedConfig

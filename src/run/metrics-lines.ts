@@ -8,6 +8,20 @@ export interface MetricsRecord {
   readonly [name: string]: unknown
 }
 
+/** Some records of a metrics file, as a reader that follows the file gets them. */
+export interface MetricsPage {
+  readonly records: readonly MetricsRecord[]
+  /** The position to go on from: the next call takes it. */
+  readonly cursor: string
+  /**
+   * Whether the records begin with the run's first and replace all that were read before: at the first call, and if
+   * the run was resumed from an earlier step or started again.
+   */
+  readonly whole: boolean
+  /** Whether there are more already. */
+  readonly more: boolean
+}
+
 /** A record as a line, with its line break. @throws InputError if the step is no whole number. */
 export function metricsLine(record: MetricsRecord): string {
   if (!Number.isSafeInteger(record.step) || record.step < 0) {

@@ -2,21 +2,9 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { codeOf, fileError } from '../files/file-errors.ts'
 import { InputError } from '../util/errors.ts'
 import { type MetricsRecord, parseRecord } from './metrics.ts'
+import type { MetricsPage } from './metrics-lines.ts'
 
 /** metrics.jsonl of a run that trains in another process, read piece by piece as it grows. */
-
-export interface MetricsPage {
-  readonly records: readonly MetricsRecord[]
-  /** Where to go on: for the next call. */
-  readonly cursor: string
-  /**
-   * Whether the records begin with the run's first, and replace all that were read before: at the first call, and
-   * where the run was resumed from an earlier step or begun anew.
-   */
-  readonly whole: boolean
-  /** Whether there are more already. */
-  readonly more: boolean
-}
 
 /** Bytes that one page reads at most. A line has some hundreds. */
 const pageBytes = 1 << 20

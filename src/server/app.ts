@@ -1,10 +1,10 @@
+// All addresses of the server: the API, the ticket that opens the page, and the pages. `guard.ts` looks at requests first.
 import type { HttpBindings } from '@hono/node-server'
 import { Hono } from 'hono'
+import { isToken, type Tickets, tokenHeader } from './access.ts'
 import { failureOf, Refusal } from './refusal.ts'
 import { type RunRoutesOptions, runRoutes } from './run-routes.ts'
 import type { Site } from './site.ts'
-import type { Tickets } from './tickets.ts'
-import { isToken, tokenHeader } from './token.ts'
 
 export interface AppOptions extends RunRoutesOptions {
   readonly site: Site
@@ -12,11 +12,11 @@ export interface AppOptions extends RunRoutesOptions {
   readonly tickets: Tickets
   /** The page's address with the token, from its root. */
   readonly home: string
-  /** Told of errors that are no refusals. */
+  /** Is told of every error, refusals included. */
   onError(error: unknown): void
 }
 
-/** All addresses. What every request is held to before it gets here stands in `guard.ts`. */
+/** The application that answers requests which the guard has let through. */
 export function createApp(options: AppOptions): Hono<{ Bindings: HttpBindings }> {
   const { site, token, tickets, home, onError } = options
   const app = new Hono<{ Bindings: HttpBindings }>()
@@ -29,7 +29,7 @@ export function createApp(options: AppOptions): Hono<{ Bindings: HttpBindings }>
   app.route('/api/runs', runRoutes(options))
 
   app.get('/open/:ticket', (c) => {
-    // Hono sends HEAD here too. An answer with the token costs a ticket, and a ticket is used by GET alone.
+    // Hono routes HEAD here too. Only GET may use a ticket, and only a ticket gets an answer with the token.
     if (c.req.method !== 'GET') throw notByThisMethod(c.req.method)
     tickets.redeem(c.req.param('ticket'))
     c.header('Cache-Control', 'no-store')
@@ -56,7 +56,7 @@ function answer(error: unknown): Response {
 function notByThisMethod(method: string): Refusal {
   return new Refusal(
     405,
-    { what: 'this address is opened by GET alone', got: method, expected: 'GET' },
+    { what: 'this address answers GET alone', got: method, expected: 'GET' },
     { Allow: 'GET' },
   )
 }

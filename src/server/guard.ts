@@ -1,31 +1,32 @@
+// What is checked of every request before its address is looked at, and the headers that every answer carries.
 import type { IncomingMessage } from 'node:http'
+import { hostname, networkInterfaces } from 'node:os'
 import { Refusal } from './refusal.ts'
-
-/** What is checked of every request before anything looks at it, on the bytes as they came. */
 
 type Request = Pick<IncomingMessage, 'method' | 'url' | 'headers' | 'rawHeaders'>
 
-/** What the server answers to. */
+/** The methods that the server answers to. */
 export const methods = ['GET', 'HEAD', 'PUT'] as const
+const allow = { Allow: methods.join(', ') }
 
 /**
  * Plain names between single slashes. So nothing has to be decoded, and there is no `..`, `%2e`, backslash, NUL,
- * drive letter or second host to be decoded wrongly.
+ * drive letter or second host that could be decoded wrongly.
  */
 const plainPath = /^\/(?:\w[\w.-]*(?:\/\w[\w.-]*)*)?$/
 const maxUrlLength = 2048
 
 /**
- * Looks at where a request comes from and what it asks for.
+ * Checks where a request comes from and what it asks for, on the bytes as they came.
  *
- * @param hosts what the `Host` header may be, in lower case, with the port.
- * @returns why it is refused; undefined where it is not.
+ * @param hosts the values that the `Host` header may have: in lower case, with the port (`allowedHosts`).
+ * @returns the reason to refuse it; undefined if it is let through.
  */
 export function examine(request: Request, hosts: ReadonlySet<string>): Refusal | undefined {
   return examineHost(request, hosts) ?? examineOrigin(request) ?? examineTarget(request)
 }
 
-/** A name that an attacker's name server leads to this machine is in the browser's Host header. */
+/** If an attacker's name server leads a name to this machine, that name is in the browser's Host header. */
 function examineHost({ headers, rawHeaders }: Request, hosts: ReadonlySet<string>): Refusal | undefined {
   const count = rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'host').length
   if (count === 1 && hosts.has(headers.host?.toLowerCase() ?? '')) return undefined
@@ -33,7 +34,8 @@ function examineHost({ headers, rawHeaders }: Request, hosts: ReadonlySet<string
     what: 'the studio is not served under this name',
     where: 'Host',
     got: count === 1 ? shown(headers.host) : `${count} Host headers`,
-    expected: [...hosts].join(', '),
+    // This machine's names are not told: a page of the attacker may read the answer.
+    expected: 'the host and port that pantin studio printed',
     remedy: 'open the address that pantin studio printed, or name the host with --host',
   })
 }
@@ -42,7 +44,7 @@ function examineOrigin({ method, headers }: Request): Refusal | undefined {
   const { origin, host } = headers
   const own = `http://${host}`
   const site = headers['sec-fetch-site']
-  // A link may lead here from anywhere; nothing else may come from elsewhere, with or without an Origin.
+  // A link may lead here from any page. Every other request must come from this one, with or without an Origin.
   const isLink = headers['sec-fetch-mode'] === 'navigate' && method === 'GET'
   const isForeign =
     (origin !== undefined && origin.toLowerCase() !== own.toLowerCase()) ||
@@ -74,7 +76,65 @@ function examineTarget({ method = '', url = '' }: Request): Refusal | undefined 
   )
 }
 
-export const allow = { Allow: methods.join(', ') }
-
-/** What came from outside, cut and without control characters. */
+/** A text from outside: cut, and without control characters. */
 const shown = (text: string | undefined): string => JSON.stringify((text ?? '').slice(0, 100))
+
+const wildcards = new Set(['0.0.0.0', '::', ''])
+const loopbacks = ['127.0.0.1', 'localhost', '[::1]']
+
+/** Whether a server that binds to `host` is reached by this machine alone. */
+export const isLoopback = (host: string): boolean => loopbacks.includes(host) || host === '::1'
+
+/**
+ * The values that the `Host` header of a request may have: this machine's names, as browsers write them.
+ *
+ * @param host the address that the server binds to.
+ */
+export function allowedHosts(host: string, port: number): ReadonlySet<string> {
+  const names = new Set([...loopbacks, ...(wildcards.has(host) ? ownNames() : [inAddress(host)])])
+  const withPort = [...names].map((name) => `${name.toLowerCase()}:${port}`)
+  // Browsers leave the default port out.
+  return new Set(port === 80 ? [...withPort, ...names] : withPort)
+}
+
+/** The origin under which a browser on this machine finds the server. */
+export const originOf = (host: string, port: number): string =>
+  `http://${wildcards.has(host) ? loopbacks[0] : inAddress(host)}:${port}`
+
+/** Addresses of IPv6 stand in brackets. */
+const inAddress = (host: string): string => (host.includes(':') ? `[${host}]` : host)
+
+function ownNames(): string[] {
+  const addresses = Object.values(networkInterfaces()).flatMap((list) => list ?? [])
+  return [hostname(), ...addresses.map(({ address }) => inAddress(address))]
+}
+
+/**
+ * What the pages may load and run: their own files, WebAssembly, and pictures and videos that they made themselves.
+ * `frame-ancestors` works in a header only, so a page that carries its policy itself leaves it out.
+ */
+export const contentPolicy = [
+  "default-src 'none'",
+  "script-src 'self' 'wasm-unsafe-eval'",
+  "worker-src 'self'",
+  "style-src 'self'",
+  "font-src 'self'",
+  "img-src 'self' blob: data:",
+  "media-src 'self' blob: data:",
+  "connect-src 'self'",
+  "manifest-src 'self'",
+  "object-src 'none'",
+  "base-uri 'none'",
+  "form-action 'none'",
+] as const
+
+/** The first three isolate the page. Without isolation, browsers share no memory between threads. */
+export const securityHeaders: Readonly<Record<string, string>> = {
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Embedder-Policy': 'require-corp',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Content-Security-Policy': [...contentPolicy, "frame-ancestors 'none'"].join('; '),
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+  'Permissions-Policy': 'camera=(self), microphone=(), geolocation=(), display-capture=()',
+}

@@ -1,20 +1,23 @@
+// The HTTP server itself: time limits, answers to what is no request, and binding to an address.
 import { createServer, type Server } from 'node:http'
-import type { Socket } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { codeOf } from '../files/file-errors.ts'
+import { EnvironmentError, InputError, messageOf } from '../util/errors.ts'
 
-/** Milliseconds. */
+/** Time limits, in milliseconds. */
 export interface Timeouts {
-  /** For the head of a request (default 10,000), and for all of it (default 300,000). */
+  /** For the head of a request (default 10,000). */
   readonly head?: number
+  /** For a whole request (default 300,000). */
   readonly request?: number
-  /** For a connection on which nothing moves (default 60,000). */
+  /** For a connection on which no data moves (default 60,000). */
   readonly idle?: number
 }
 
-/** Connections at a time. A page has six. */
+/** The most connections at one time. A page opens six. */
 const maxConnections = 256
 
-/** A server that waits for nobody forever. */
+/** A server with a time limit for every wait. It does not listen yet. */
 export function createHttpServer({ head = 10_000, request = 300_000, idle = 60_000 }: Timeouts = {}): Server {
   const server = createServer({
     headersTimeout: head,
@@ -33,7 +36,7 @@ const badClients: Readonly<Record<string, readonly [status: string, what: string
   HPE_HEADER_OVERFLOW: ['431 Request Header Fields Too Large', 'the headers of the request are too large'],
 }
 
-/** What is not HTTP, or comes too slowly, never becomes a request. */
+/** Answers a client that sent no complete HTTP request: not HTTP, too slow, or too long. */
 function answerBadClient(error: Error, socket: Socket): void {
   if (codeOf(error) === 'ECONNRESET' || !socket.writable) {
     socket.destroy()
@@ -51,4 +54,53 @@ function answerBadClient(error: Error, socket: Socket): void {
     `Content-Length: ${Buffer.byteLength(body)}`,
   ]
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+}
+/**
+ * Binds a server to an address of this machine.
+ *
+ * @param port 0 takes a free one.
+ * @returns the port.
+ * @throws InputError if the port is in use or not allowed, or if the host is not an address of this machine.
+ */
+export async function listen(server: Server, host: string, port: number): Promise<number> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(port, host, () => {
+        server.off('error', reject)
+        resolve()
+      })
+    })
+  } catch (error) {
+    throw cannotListen(error, host, port)
+  }
+  return (server.address() as AddressInfo).port
+}
+
+function cannotListen(error: unknown, host: string, port: number): Error {
+  const where = `${host}, port ${port}`
+  switch (codeOf(error)) {
+    case 'EADDRINUSE':
+      return new InputError({
+        what: 'the port is in use',
+        where,
+        remedy:
+          'stop the program that uses it (another pantin studio?), or choose another port with --port; --port 0 takes a free one. A browser stores runs separately for each port',
+      })
+    case 'EACCES':
+      return new InputError({ what: 'the port may not be used', where, remedy: 'choose a port from 1024 on' })
+    case 'EADDRNOTAVAIL':
+    case 'ENOTFOUND':
+    case 'EAI_AGAIN':
+      return new InputError({
+        what: 'the host is not an address of this machine',
+        where,
+        expected: 'an address or name of this machine, such as 127.0.0.1 or 0.0.0.0',
+      })
+    default:
+      return new EnvironmentError(
+        { what: 'the server could not start', where, got: messageOf(error) },
+        { cause: error },
+      )
+  }
 }

@@ -1,10 +1,11 @@
+// Requests that are refused, and the answer to any error.
 import { EnvironmentError, messageOf, PantinError, type Problem } from '../util/errors.ts'
-import type { ErrorAnswer } from './api.ts'
+import type { ErrorAnswer } from '../web/studio-api.ts'
 
-/** A request that is not answered as it asks. */
+/** The reason why a request is refused. */
 export class Refusal extends PantinError {
   constructor(
-    /** Status of the answer, 400 and up. */
+    /** Status of the answer: 400 or above. */
     readonly status: number,
     problem: Problem,
     /** More headers of the answer. */
@@ -21,7 +22,7 @@ export interface Failure {
   readonly body: ErrorAnswer
 }
 
-/** The answer to a request that ended with an error. What is no PantinError is a bug, and is not told in detail. */
+/** The answer to a request that ended with an error. Any error but a PantinError is a bug: the answer gives no detail. */
 export function failureOf(error: unknown): Failure {
   if (error instanceof Refusal) {
     return { status: error.status, headers: error.headers, body: { error: error.problem } }
@@ -30,17 +31,21 @@ export function failureOf(error: unknown): Failure {
     return { status: statusOf(error), headers: {}, body: { error: error.problem } }
   }
   const what = 'the server failed'
-  return { status: 500, headers: {}, body: { error: { what, remedy: 'look at where pantin studio runs' } } }
+  return {
+    status: 500,
+    headers: {},
+    body: { error: { what, remedy: 'look at the terminal in which pantin studio runs' } },
+  }
 }
 
-/** What a person at the server's terminal should see of an error, if anything. */
+/** The text of an error for the server's terminal; undefined if the answer to the page says it all. */
 export function forTheTerminal(error: unknown): string | undefined {
   if (error instanceof PantinError) return undefined
   return error instanceof Error ? (error.stack ?? error.message) : messageOf(error)
 }
 
 function statusOf(error: PantinError): number {
-  // 507: what is asked for cannot be stored.
+  // 507 Insufficient Storage: the disk is full.
   if (error instanceof EnvironmentError) return 507
   return error.exitCode === 2 ? 422 : 500
 }

@@ -1,3 +1,4 @@
+// The run folders that are served, by the names that addresses have for them.
 import { createHash } from 'node:crypto'
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
@@ -5,28 +6,28 @@ import { fileError } from '../files/file-errors.ts'
 import { isRun } from '../run/run-config.ts'
 import { InputError } from '../util/errors.ts'
 
-/** The run folders that are served, by the names that addresses have for them. */
+/** Finds run folders in the places that the user named. */
 export class RunList {
-  /** @param places folders of runs, and folders that hold such, as `realpath` gives them. */
+  /** @param places run folders, and folders that hold run folders, as `realpath` gives them. */
   private constructor(private readonly places: readonly string[]) {}
 
   /**
-   * @param named folders that a person named: of runs, or with runs in them.
-   * @param more folders in which runs may be some day, as `realpath` gives them.
-   * @throws InputError for a named one that is neither.
+   * @param named folders that the user named: run folders, or folders with run folders in them.
+   * @param more folders in which runs may appear, as `realpath` gives them.
+   * @throws InputError if a named folder is neither.
    */
   static async open(named: readonly string[], more: readonly string[] = []): Promise<RunList> {
     return new RunList([...(await Promise.all(named.map(checkedPlace))), ...more])
   }
 
-  /** Folders by id, as they are now: a folder of runs may have got one more. */
+  /** Run folders by id, as they are now. Runs may appear and disappear between two calls. */
   async folders(): Promise<ReadonlyMap<string, string>> {
     const found = (await Promise.all(this.places.map(runsIn))).flat()
     return new Map(found.map((folder) => [idOf(folder), folder]))
   }
 }
 
-/** A name for addresses: readable, and another one for each folder. */
+/** A folder's name in addresses: readable, and unique. */
 export function idOf(folder: string): string {
   const name = basename(folder)
     .replace(/[^A-Za-z0-9]+/g, '-')
@@ -41,7 +42,7 @@ async function checkedPlace(named: string): Promise<string> {
     const place = await realpath(named)
     if (!(await stat(place)).isDirectory()) throw noRun(named, 'a file')
     const names = await readdir(place)
-    // An empty folder is one where runs will be.
+    // Runs may appear in an empty folder later.
     if (names.length > 0 && (await runsIn(place)).length === 0)
       throw noRun(named, names.slice(0, 5).join(', '))
     return place
@@ -60,12 +61,12 @@ function noRun(where: string, got: string): InputError {
   })
 }
 
-/** The place itself where it is a run, else the runs right in it. */
+/** The place itself if it is a run, else the runs directly in it. */
 async function runsIn(place: string): Promise<string[]> {
   if (await isRun(place)) return [place]
   const entries = await readdir(place, { withFileTypes: true }).catch(() => [])
   const folders = entries
-    // A link that leads elsewhere would serve what nobody named.
+    // Links are not followed: they would serve folders that the user did not name.
     .filter((entry) => entry.isDirectory())
     .map((entry) => join(place, entry.name))
     .sort()

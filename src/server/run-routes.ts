@@ -1,27 +1,42 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+// The addresses under `api/runs`: the list of runs, one run, its metrics and files, and saving.
+import { readdir, readFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
 import type { HttpBindings } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
 import { readMetricsPage } from '../run/metrics-tail.ts'
+import {
+  checkpointFile,
+  configFile,
+  environmentFile,
+  isPreviewName,
+  metricsFile,
+  weightsFile,
+} from '../run/run-files.ts'
 import { version } from '../util/version.ts'
-import type { RunDetails, RunListing, RunMetrics } from './api.ts'
-import { openContained } from './contained-file.ts'
+import type { RunDetails, RunListing, RunMetrics } from '../web/studio-api.ts'
 import { Refusal } from './refusal.ts'
-import { isPreview, previewsOf, runFiles } from './run-files.ts'
 import { idOf, type RunList } from './run-list.ts'
 import type { RunSaver } from './run-saver.ts'
 import { summarise } from './run-summary.ts'
-import { sendFile } from './send-file.ts'
+import { openContained, sendFile } from './send-file.ts'
 
 export interface RunRoutesOptions {
   readonly runs: RunList
-  /** Takes runs in; undefined where nobody asked for that. */
+  /** Saves runs; undefined if the user named no folder for them. */
   readonly saver: RunSaver | undefined
 }
 
 type Env = { Bindings: HttpBindings }
 
-/** Addresses under `api/runs`. Whoever gets here has shown the token. */
+/** The files of a run that are served, by their names in addresses. */
+const servedFiles: ReadonlyMap<string, string> = new Map(
+  [configFile, weightsFile, metricsFile, environmentFile, checkpointFile].map((path) => [
+    basename(path),
+    path,
+  ]),
+)
+
+/** The routes under `api/runs`. The token has been checked before. */
 export function runRoutes({ runs, saver }: RunRoutesOptions): Hono<Env> {
   const routes = new Hono<Env>()
 
@@ -51,15 +66,15 @@ export function runRoutes({ runs, saver }: RunRoutesOptions): Hono<Env> {
     const folder = await folderOf(c)
     const details: RunDetails = {
       ...(await summarise(c.req.param('id'), folder)),
-      config: await readJson(folder, 'config.json'),
-      environment: await readJson(folder, 'env.json'),
+      config: await readJson(folder, configFile),
+      environment: await readJson(folder, environmentFile),
       previews: await previewsOf(folder),
     }
     return c.json(details)
   })
 
   routes.get('/:id/metrics', async (c) => {
-    const path = join(await folderOf(c), 'metrics.jsonl')
+    const path = join(await folderOf(c), metricsFile)
     const page: RunMetrics = await readMetricsPage(path, c.req.query('cursor'))
     return c.json(page)
   })
@@ -67,13 +82,13 @@ export function runRoutes({ runs, saver }: RunRoutesOptions): Hono<Env> {
   routes.get('/:id/previews/:name', async (c) => {
     const name = c.req.param('name')
     const folder = await folderOf(c)
-    const sent = isPreview(name) && (await sendFile(c, folder, `previews/${name}`, { cache: 'never' }))
+    const sent = isPreviewName(name) && (await sendFile(c, folder, `previews/${name}`, { cache: 'never' }))
     return sent || missing(name)
   })
 
   routes.get('/:id/files/:name', async (c) => {
     const name = c.req.param('name')
-    const path = runFiles.get(name)
+    const path = servedFiles.get(name)
     const folder = await folderOf(c)
     const sent = path !== undefined && (await sendFile(c, folder, path, { cache: 'never' }))
     return sent || missing(name)
@@ -106,7 +121,13 @@ function missing(name: string): never {
   throw new Refusal(404, { what: 'the run has no such file', got: JSON.stringify(name.slice(0, 100)) })
 }
 
-/** A file of a run that is JSON; null where it is not, or not there, or larger than any such file. */
+/** Names of a run's previews, in the order of their steps. */
+async function previewsOf(folder: string): Promise<string[]> {
+  const names = await readdir(join(folder, 'previews')).catch(() => [])
+  return names.filter(isPreviewName).sort()
+}
+
+/** A JSON file of a run; null if it is missing, damaged, or larger than such a file can be. */
 async function readJson(folder: string, name: string): Promise<unknown> {
   const file = await openContained(folder, name).catch(() => undefined)
   if (file === undefined) return null

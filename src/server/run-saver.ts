@@ -1,32 +1,34 @@
-import { lstat, mkdir, mkdtemp, readdir, realpath, rename, rm } from 'node:fs/promises'
+// Saves runs that pages send: receives a zip, unpacks it, checks that it holds a model, and names it in one step.
+import { lstat, mkdir, mkdtemp, open, readdir, realpath, rename, rm } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { syncFolder } from '../files/atomic.ts'
 import { codeOf, fileError } from '../files/file-errors.ts'
 import { makeFolder } from '../files/make-folder.ts'
 import { isAlive } from '../files/temporaries.ts'
+import { FileBytes } from '../formats/torch/file-bytes.ts'
+import { ZipArchive, type ZipEntry } from '../formats/zip/zip-archive.ts'
 import { openModel } from '../model/model.ts'
 import { readMetrics } from '../run/metrics.ts'
-import { InputError } from '../util/errors.ts'
-import { receive } from './receive.ts'
+import { configFile, isRunFile } from '../run/run-files.ts'
+import { FormatError, InputError } from '../util/errors.ts'
 import { Refusal } from './refusal.ts'
-import { unpackRun } from './unpack-run.ts'
 
-/** Uploads that are taken at a time. */
+/** The most uploads at one time. */
 const mostAtOnce = 2
 
-/** Puts runs that pages send into a folder. */
+/** Saves runs that pages send in one folder. */
 export class RunSaver {
   private active = 0
 
   private constructor(
-    /** As `realpath` gives it. */
+    /** The folder, as `realpath` gives it. */
     readonly folder: string,
-    /** Bytes of a run, packed and unpacked. */
+    /** The most bytes that a run may have, packed and unpacked. */
     readonly maxBytes: number,
   ) {}
 
-  /** Makes the folder where it is missing. @throws InputError where that cannot be. */
+  /** Makes the folder if it is missing. @throws InputError if it cannot be made or written. */
   static async open(named: string, maxBytes: number): Promise<RunSaver> {
     try {
       await makeFolder(resolve(named))
@@ -39,10 +41,11 @@ export class RunSaver {
   }
 
   /**
-   * Takes a zip, checks that it holds a model that can be opened, and gives it its name in one step.
+   * Receives a zip, checks that it holds a model that can be opened, and gives it its name in one step.
    *
    * @returns the run's folder.
-   * @throws Refusal where there is such a run already (409), the zip is too large (413) or no run (422).
+   * @throws Refusal if there is a run of this name (409), the zip is too large (413) or not a run (422), or two other
+   * uploads are in progress (503).
    */
   async save(name: string, incoming: IncomingMessage): Promise<string> {
     const target = join(this.folder, checkedName(name))
@@ -61,7 +64,7 @@ export class RunSaver {
       await syncFolder(this.folder)
       return target
     } catch (error) {
-      // Somebody was quicker: a folder with something in it is not replaced.
+      // Another upload of this name was quicker. A folder that is not empty is never replaced.
       if (['ENOTEMPTY', 'EEXIST'].includes(codeOf(error) ?? '')) throw existsAlready(name)
       throw fileError(error, target, 'written')
     } finally {
@@ -71,10 +74,10 @@ export class RunSaver {
   }
 }
 
-/** Hidden, with the process that made it. */
+/** Begins the names of temporary folders: hidden, and followed by the process that made them. */
 const leftover = '.upload-'
 
-/** Removes what killed servers left. */
+/** Removes the temporary folders of servers that were killed. */
 async function removeLeftovers(folder: string): Promise<void> {
   for (const name of await readdir(folder)) {
     const pid = /^\.upload-(\d+)-/.exec(name)?.[1]
@@ -83,7 +86,7 @@ async function removeLeftovers(folder: string): Promise<void> {
   }
 }
 
-/** Addresses hold plain names only; these would still trouble people or file systems. */
+/** Addresses hold plain names only. Some of them would still be trouble for file systems, so they are refused. */
 function checkedName(name: string): string {
   if (name.length <= 80 && /^\w[\w.-]*$/.test(name) && !name.endsWith('.')) return name
   throw new Refusal(400, {
@@ -93,7 +96,7 @@ function checkedName(name: string): string {
   })
 }
 
-/** Opens what was unpacked as every command would. @throws Refusal (422) that says what is wrong with it. */
+/** Opens the unpacked run as every command would. @throws Refusal (422) that says what is wrong with it. */
 async function checkRun(run: string, place: string): Promise<void> {
   try {
     await (await openModel(run, { device: 'cpu' })).close()
@@ -101,7 +104,7 @@ async function checkRun(run: string, place: string): Promise<void> {
   } catch (error) {
     if (!(error instanceof InputError)) throw error
     const { where, ...problem } = error.problem
-    // The temporary folder means nothing to a reader.
+    // The temporary folder's path means nothing to a reader.
     throw new Refusal(422, { ...problem, ...(where && { where: where.replaceAll(join(place, '/'), '') }) })
   }
 }
@@ -126,3 +129,98 @@ const busy = (): Refusal =>
     },
     { 'Retry-After': '5' },
   )
+
+/**
+ * Writes the body of a request to a new file, as it arrives.
+ *
+ * @throws Refusal if it is larger than allowed (413) or ends early (400); EnvironmentError if the disk is full. The
+ * file may then hold a part of it.
+ */
+async function receive(incoming: IncomingMessage, path: string, maxBytes: number): Promise<void> {
+  if (Number(incoming.headers['content-length'] ?? 0) > maxBytes) throw tooLarge(maxBytes)
+  const file = await open(path, 'wx', 0o600)
+  try {
+    let size = 0
+    // To destroy the request would close the connection, and the refusal could not be sent.
+    for await (const piece of incoming.iterator({ destroyOnReturn: false })) {
+      size += (piece as Buffer).length
+      if (size > maxBytes) throw tooLarge(maxBytes)
+      await file.writeFile(piece as Buffer)
+    }
+  } catch (error) {
+    if (codeOf(error) === 'ECONNRESET' || codeOf(error) === 'ERR_STREAM_PREMATURE_CLOSE') {
+      throw new Refusal(400, { what: 'the upload ended early', remedy: 'send it again' })
+    }
+    throw fileError(error, path, 'written')
+  } finally {
+    await file.close()
+  }
+}
+
+function tooLarge(maxBytes: number): Refusal {
+  return new Refusal(413, {
+    what: 'this run is too large to be saved here',
+    expected: `at most ${maxBytes} bytes`,
+    remedy: 'download it, and unpack it by hand',
+  })
+}
+
+/**
+ * Unpacks the zip of a run folder. Only files of run folders are written, under their names in run folders, so that no
+ * name in the archive becomes a path elsewhere.
+ *
+ * @param into the new folder, which exists and is empty.
+ * @throws Refusal (422) if it is not such an archive, or (413) if it has more than `maxBytes` unpacked.
+ */
+async function unpackRun(zip: string, into: string, maxBytes: number): Promise<void> {
+  const bytes = await FileBytes.open(zip)
+  try {
+    const archive = await ZipArchive.open(bytes)
+    for (const [path, entry] of runEntries(archive.entries, maxBytes)) {
+      const target = join(into, ...path.split('/'))
+      await mkdir(dirname(target), { recursive: true })
+      const file = await open(target, 'wx')
+      try {
+        await archive.readAll(entry, (piece) => file.writeFile(piece))
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof FormatError)) throw error
+    const { what, got } = error.problem
+    throw new Refusal(422, { what, ...(got !== undefined && { got }), expected: 'the zip of a run folder' })
+  } finally {
+    await bytes.close()
+  }
+}
+
+/** The archive's files by their paths in the run folder. An archive may hold the folder itself, or its content. */
+function runEntries(entries: ReadonlyMap<string, ZipEntry>, maxBytes: number): Map<string, ZipEntry> {
+  const config = [...entries.keys()].find((name) => /^(?:[^/]+\/)?config\.json$/.test(name))
+  const prefix = config?.slice(0, -configFile.length) ?? ''
+  const files = [...entries].filter(([name]) => !isFolder(name, prefix))
+  const size = files.reduce((sum, [, entry]) => sum + entry.size, 0)
+  if (size > maxBytes) {
+    throw new Refusal(413, {
+      what: 'this run is too large to be saved here',
+      got: `${size} bytes unpacked`,
+      expected: `at most ${maxBytes} bytes`,
+    })
+  }
+  return new Map(
+    files.map(([name, entry]) => {
+      const path = name.startsWith(prefix) ? name.slice(prefix.length) : name
+      if (isRunFile(path)) return [path, entry]
+      throw new Refusal(422, {
+        what: 'the zip holds a file that no run has',
+        got: JSON.stringify(name.slice(0, 100)),
+        expected: 'config.json, weights.safetensors, metrics.jsonl, env.json, last/ and previews/',
+      })
+    }),
+  )
+}
+
+const isFolder = (name: string, prefix: string): boolean =>
+  ['', 'last/', 'previews/'].some((folder) => name === prefix + folder && name !== '')

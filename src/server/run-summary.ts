@@ -1,3 +1,4 @@
+// How far a run is, from its configuration, the last lines of its metrics, and its lock.
 import { stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
@@ -5,10 +6,11 @@ import { isLocked } from '../files/lock.ts'
 import type { MetricsRecord } from '../run/metrics.ts'
 import { readLastMetrics } from '../run/metrics-tail.ts'
 import { readConfig } from '../run/run-config.ts'
+import { metricsFile, weightsFile } from '../run/run-files.ts'
 import { PantinError } from '../util/errors.ts'
-import type { RunSummary } from './api.ts'
+import type { RunSummary } from '../web/studio-api.ts'
 
-/** What the list shows of a config.json, of whatever way of training. */
+/** The parts of config.json that the list shows, of every way of training. */
 const schema = z.looseObject({
   model: z.looseObject({ net: z.string(), size: z.number(), keypoints: z.number() }).optional(),
   network: z.looseObject({ net: z.string() }).optional(),
@@ -17,17 +19,17 @@ const schema = z.looseObject({
 })
 type Config = z.infer<typeof schema>
 
-/** Where the run in a folder stands. Never throws for what the folder holds: a broken run is told as such. */
+/** How far the run in a folder is. If the folder's content cannot be read, the state is `broken`: it never throws. */
 export async function summarise(id: string, folder: string): Promise<RunSummary> {
   const name = basename(folder)
   try {
     const { config } = await readConfig(folder, schema)
-    const { records, modified } = await readLastMetrics(join(folder, 'metrics.jsonl'))
+    const { records, modified } = await readLastMetrics(join(folder, metricsFile))
     return {
       ...{ id, name },
       ...describeConfig(config),
-      ...standOf(config, records, isLocked(join(folder, 'lock'))),
-      hasWeights: await isFile(join(folder, 'weights.safetensors')),
+      ...progressOf(config, records, isLocked(join(folder, 'lock'))),
+      hasWeights: await isFile(join(folder, weightsFile)),
       ...(modified && { updated: modified.toISOString() }),
     }
   } catch (error) {
@@ -46,8 +48,8 @@ function describeConfig({ model, network, training, distillation }: Config): Par
   }
 }
 
-/** How far it is, by its configuration and its last lines of metrics. */
-function standOf({ training }: Config, records: readonly MetricsRecord[], isTraining: boolean) {
+/** State, progress and rate, by its configuration and the last lines of its metrics. */
+function progressOf({ training }: Config, records: readonly MetricsRecord[], isTraining: boolean) {
   const last = numbersOf(records.at(-1))
   const { step = 0, elapsed = 0 } = last
   const { steps, minutes } = training ?? {}
@@ -79,10 +81,10 @@ function standOf({ training }: Config, records: readonly MetricsRecord[], isTrai
   } as const
 }
 
-/** Lines over which the rate is taken. */
+/** The number of lines that the rate is the mean of. */
 const rateLines = 10
 
-/** Steps a second over the last lines. A pause between two sittings is not in `elapsed`. */
+/** Steps per second over the last lines. `elapsed` counts training alone, without pauses. */
 function rateOf(records: readonly MetricsRecord[]): number | undefined {
   const recent = records.map(numbersOf).slice(-rateLines)
   const [first, last] = [recent[0], recent.at(-1)]
@@ -91,7 +93,7 @@ function rateOf(records: readonly MetricsRecord[]): number | undefined {
   return seconds > 0 ? ((last?.step ?? 0) - first.step) / seconds : undefined
 }
 
-/** A line of metrics holds what its writer wrote. */
+/** The numbers of a line of metrics. A line may lack them, or have another kind of value. */
 function numbersOf(record: MetricsRecord | undefined): Partial<Record<'step' | 'elapsed' | 'loss', number>> {
   const number = (value: unknown) => (typeof value === 'number' && Number.isFinite(value) ? value : undefined)
   const found = { step: number(record?.step), elapsed: number(record?.elapsed), loss: number(record?.loss) }

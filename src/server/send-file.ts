@@ -1,19 +1,89 @@
+// Answers with a file of a folder: it must really lie in the folder, and is sent as a stream.
+import { constants } from 'node:fs'
+import { type FileHandle, lstat, open, realpath } from 'node:fs/promises'
+import { extname, join, sep } from 'node:path'
 import { Readable } from 'node:stream'
 import type { Context } from 'hono'
-import { type ContainedFile, openContained } from './contained-file.ts'
-import { contentType } from './content-types.ts'
+import { codeOf, fileError } from '../files/file-errors.ts'
+
+/** A file of a folder, open for reading. The caller closes its handle. */
+export interface ContainedFile {
+  /** Its real path, without links. */
+  readonly path: string
+  readonly handle: FileHandle
+  readonly size: number
+  readonly modified: Date
+}
+
+/** System error codes that mean: there is no such file to serve. */
+const absent = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'EISDIR', 'ENXIO'])
+
+/**
+ * Opens a regular file that really lies in a folder, whatever links lead there.
+ *
+ * @param folder as `realpath` gives it.
+ * @param name its path in the folder, with slashes.
+ * @returns undefined if there is none, or if links lead out of the folder.
+ * @throws InputError, EnvironmentError if it cannot be read.
+ */
+export async function openContained(folder: string, name: string): Promise<ContainedFile | undefined> {
+  const asked = join(folder, ...name.split('/'))
+  try {
+    const path = await realpath(asked)
+    // The root of a file system ends with its separator already.
+    if (!path.startsWith(folder.endsWith(sep) ? folder : folder + sep)) return undefined
+    // Checked before opening: to open a device has effects.
+    if (!(await lstat(path)).isFile()) return undefined
+    // A link or a pipe may have taken its place since: neither is followed or waited for.
+    const handle = await open(
+      path,
+      constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0),
+    )
+    const found = await handle.stat()
+    if (found.isFile()) return { path, handle, size: found.size, modified: found.mtime }
+    await handle.close()
+    return undefined
+  } catch (error) {
+    if (absent.has(codeOf(error) ?? '')) return undefined
+    throw fileError(error, asked, 'read')
+  }
+}
+
+const types: Readonly<Record<string, string>> = {
+  '.css': 'text/css; charset=utf-8',
+  '.html': 'text/html; charset=utf-8',
+  '.ico': 'image/x-icon',
+  '.jpg': 'image/jpeg',
+  '.js': 'text/javascript; charset=utf-8',
+  '.json': 'application/json',
+  '.jsonl': 'application/x-ndjson',
+  '.mjs': 'text/javascript; charset=utf-8',
+  '.mp4': 'video/mp4',
+  '.png': 'image/png',
+  '.svg': 'image/svg+xml',
+  '.txt': 'text/plain; charset=utf-8',
+  '.wasm': 'application/wasm',
+  '.webm': 'video/webm',
+  '.webmanifest': 'application/manifest+json',
+  '.webp': 'image/webp',
+  '.woff2': 'font/woff2',
+}
+
+/** The media type of a file, by its name. */
+export const contentType = (name: string): string =>
+  types[extname(name).toLowerCase()] ?? 'application/octet-stream'
 
 export interface SendOptions {
-  /** How long browsers may keep it. */
-  readonly cache: 'forever' | 'ask' | 'never'
-  /** Whether compressed forms may lie beside it, as `NAME.br` and `NAME.gz`. */
+  /** How long browsers may keep it: `revalidate` lets them keep it and ask each time whether it is current. */
+  readonly cache: 'forever' | 'revalidate' | 'never'
+  /** Whether compressed forms may stand beside it, as `NAME.br` and `NAME.gz` (default: no). */
   readonly precompressed?: boolean
 }
 
 const cacheControl = {
-  // Its name changes with its content.
+  // The file's name changes with its content.
   forever: 'public, max-age=31536000, immutable',
-  ask: 'no-cache',
+  revalidate: 'no-cache',
   never: 'no-store',
 } as const
 
@@ -26,7 +96,7 @@ const encodings = [
  * Answers with a file of a folder, as a stream.
  *
  * @param folder as `realpath` gives it.
- * @returns undefined where there is no such file.
+ * @returns undefined if there is no such file.
  */
 export async function sendFile(
   c: Context,
@@ -65,17 +135,17 @@ async function respond(
       ?.split(/\s*,\s*/)
       .includes(tag)
   if (!known) headers.set('Content-Length', String(size))
-  // No body is read for HEAD, and a stream that nobody reads never closes its file.
+  // The body of an answer to HEAD is never read, and a stream that is never read would not close its file.
   if (known || size === 0 || c.req.method === 'HEAD') {
     await handle.close()
     return new Response(null, { status: known ? 304 : 200, headers })
   }
-  // To where it ended when its size was told: metrics may grow meanwhile.
+  // As many bytes as Content-Length says: metrics may have grown since.
   const stream = handle.createReadStream({ start: 0, end: size - 1 })
   return new Response(Readable.toWeb(stream) as ReadableStream, { headers })
 }
 
-/** Encodings that a browser takes, without those that it gives no weight. */
+/** The encodings that a browser accepts. An encoding with weight 0 is not accepted. */
 function acceptedEncodings(header = ''): ReadonlySet<string> {
   const parts = header.split(',').map((part) =>
     part

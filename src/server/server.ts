@@ -1,37 +1,34 @@
+// Starts the server of `pantin studio`: pages, runs and saving, behind a guard and a token.
 import type { ServerResponse } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
+import { makeToken, Tickets } from './access.ts'
 import { createApp } from './app.ts'
-import { examine } from './guard.ts'
-import { allowedHosts, originOf } from './hosts.ts'
-import { createHttpServer, type Timeouts } from './http-server.ts'
-import { listen } from './listen.ts'
+import { allowedHosts, examine, originOf, securityHeaders } from './guard.ts'
+import { createHttpServer, listen, type Timeouts } from './http-server.ts'
 import { failureOf, forTheTerminal, type Refusal } from './refusal.ts'
 import { RunList } from './run-list.ts'
 import { RunSaver } from './run-saver.ts'
-import { securityHeaders } from './security-headers.ts'
 import { Site } from './site.ts'
-import { Tickets } from './tickets.ts'
-import { makeToken } from './token.ts'
 
 export interface StudioOptions {
-  /** Folders of runs, or with runs in them, to show. */
+  /** Run folders to show, or folders with run folders in them. */
   readonly runs?: readonly string[]
-  /** Folder that pages may put runs into (default: none, and nothing can be written). */
+  /** Folder in which pages may save runs (default: none, and the server then writes nothing). */
   readonly save?: string
-  /** 0 takes a free one. Browsers keep what they store by address, port included. */
+  /** Default 7268; 0 takes a free one. Browsers store runs separately for each address and port. */
   readonly port?: number
   /** Default 127.0.0.1: this machine alone. */
   readonly host?: string
   /** Folder of the built pages (default: the package's own). */
   readonly site?: string
-  /** Bytes of a run that is put in, packed and unpacked (default 512 MiB). */
+  /** The most bytes of a run that is saved, packed and unpacked (default 512 MiB). */
   readonly maxUploadBytes?: number
   readonly timeouts?: Timeouts
-  /** Told what a person at the terminal should see: bugs. */
+  /** Is told of errors that are bugs, as a text for the terminal. */
   onError?(text: string): void
 }
 
-/** A server that is ready. */
+/** A server that listens. */
 export interface Studio {
   /** The page's address, with the token. */
   readonly address: string
@@ -39,7 +36,9 @@ export interface Studio {
   readonly token: string
   /** An address that opens the page once, without the token in it. */
   ticketAddress(): string
+  /** Stops the server and closes all connections. */
   close(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
 }
 
 export const defaultPort = 7268
@@ -48,8 +47,8 @@ const defaultMaxUploadBytes = 512 << 20
 /**
  * Serves the studio.
  *
- * @throws InputError where the port is taken, the host is none of this machine's or a folder holds no run;
- * EnvironmentError where the pages are not built.
+ * @throws InputError if the port is in use, the host is not an address of this machine or a folder holds no run;
+ * EnvironmentError if the pages are not built.
  */
 export async function startStudio(options: StudioOptions = {}): Promise<Studio> {
   const { host = '127.0.0.1', maxUploadBytes = defaultMaxUploadBytes, onError } = options
@@ -66,7 +65,7 @@ export async function startStudio(options: StudioOptions = {}): Promise<Studio> 
   const app = createApp({ site, runs, saver, token, tickets, home, onError: report })
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false })
 
-  // Known once the server listens, and until then it gets no request.
+  // Known once the server listens. Before that it gets no request.
   let hosts: ReadonlySet<string> = new Set()
   const server = createHttpServer(options.timeouts)
   server.on('request', (request, response) => {
@@ -78,20 +77,22 @@ export async function startStudio(options: StudioOptions = {}): Promise<Studio> 
   const port = await listen(server, host, options.port ?? defaultPort)
   hosts = allowedHosts(host, port)
   const origin = originOf(host, port)
+  const close = async () => {
+    const closed = new Promise((resolve) => server.close(resolve))
+    server.closeAllConnections()
+    await closed
+  }
   return {
     address: origin + home,
     port,
     token,
     ticketAddress: () => `${origin}/open/${tickets.issue()}`,
-    async close() {
-      const closed = new Promise((resolve) => server.close(resolve))
-      server.closeAllConnections()
-      await closed
-    },
+    close,
+    [Symbol.asyncDispose]: close,
   }
 }
 
-/** A refusal before anything of the request is read; the connection goes with it. */
+/** Refuses a request before its body is read, and closes the connection. */
 function refuse(response: ServerResponse, refusal: Refusal): void {
   const { status, headers, body } = failureOf(refusal)
   const text = JSON.stringify(body)

@@ -1,24 +1,34 @@
+// The studio's pages and the files that they load, from two folders: the build's, and onnxruntime-web's.
 import { realpath } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Context } from 'hono'
 import { EnvironmentError } from '../util/errors.ts'
-import { runtimeFiles } from './runtime-files.ts'
 import { sendFile } from './send-file.ts'
 
-/** The studio's pages and what they load, from two folders. */
+/** The files of onnxruntime-web that pages load: the entry and its WebAssembly, for the CPU and for WebGPU. */
+export const runtimeFiles: readonly string[] = [
+  'ort.wasm.min.mjs',
+  'ort-wasm-simd-threaded.mjs',
+  'ort-wasm-simd-threaded.wasm',
+  'ort.webgpu.min.mjs',
+  'ort-wasm-simd-threaded.asyncify.mjs',
+  'ort-wasm-simd-threaded.asyncify.wasm',
+]
+
+/** The files that are served to everybody. None of them is secret. */
 export class Site {
   private constructor(
-    /** What the build made: the page, its scripts, the worker, built-in runs. */
+    /** The build's folder: the page, its scripts, the worker, built-in runs. */
     private readonly pages: string,
-    /** onnxruntime-web's files. */
+    /** The folder of onnxruntime-web's files. */
     private readonly runtime: string,
   ) {}
 
   /**
-   * @param folder of the pages (default: the one that the build puts beside this floor).
-   * @throws EnvironmentError where they have not been built.
+   * @param folder of the pages (default: the folder that the build puts beside this one).
+   * @throws EnvironmentError if they have not been built.
    */
   static async open(folder = fileURLToPath(new URL('../studio/', import.meta.url))): Promise<Site> {
     try {
@@ -37,15 +47,15 @@ export class Site {
     }
   }
 
-  /** Answers with the file that an address names; undefined where there is none. */
+  /** Answers with the file at an address; undefined if there is none. */
   async send(c: Context): Promise<Response | undefined> {
     const path = c.req.path.slice(1)
     const runtimeFile = /^ort\/([^/]+)$/.exec(path)?.[1]
     if (runtimeFile !== undefined) {
       if (!runtimeFiles.includes(runtimeFile)) return undefined
-      return sendFile(c, this.runtime, runtimeFile, { cache: 'ask' })
+      return sendFile(c, this.runtime, runtimeFile, { cache: 'revalidate' })
     }
-    const cache = path.startsWith('assets/') ? 'forever' : 'ask'
+    const cache = path.startsWith('assets/') ? 'forever' : 'revalidate'
     return sendFile(c, this.pages, path === '' ? 'index.html' : path, { cache, precompressed: true })
   }
 }

@@ -1,8 +1,8 @@
 import { type Unzipped, unzipSync, zipSync } from 'fflate'
 import { checkHeaderLength, readHeader } from '../formats/safetensors/header.ts'
 import type { MotionConfig } from '../motion/config.ts'
+import { configFile, isRunFile, weightsFile } from '../run/run-files.ts'
 import { FormatError, InputError, messageOf } from '../util/errors.ts'
-import { configFile, isRunFile, weightsFile } from './run-files.ts'
 import type { WebRun } from './types.ts'
 
 export interface OpenRunOptions {

@@ -1,7 +1,7 @@
 import { checkHeaderLength, readHeader } from '../formats/safetensors/header.ts'
+import { checkpointFile, configFile, isRunFile, weightsFile } from '../run/run-files.ts'
 import { InputError } from '../util/errors.ts'
 import { openRun, runOf } from './run.ts'
-import { checkpointFile, configFile, isRunFile, weightsFile } from './run-files.ts'
 import { withRunLock } from './run-lock.ts'
 import { checkRunName, runsFolder, StoredFolder, storageError } from './storage.ts'
 import { framesIndex } from './stored-frames.ts'

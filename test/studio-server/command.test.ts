@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
-import type { RunListing, RunMetrics, RunSummary } from '../../src/server/api.ts'
+import type { RunListing, RunMetrics, RunSummary } from '../../src/web/studio-api.ts'
 import { type Compiled, compile } from '../support/compile.ts'
 
 /** `pantin studio` as a process, and beside one that trains. */
@@ -134,7 +134,7 @@ it('refuses what cannot be served with exit code 2, and says what to do', async 
   const cases: [string[], RegExp][] = [
     [['studio', '--port', port], /the port is in use[\s\S]*--port 0 takes a free one/],
     [['studio', '--port', '70000'], /0 to 65535/],
-    [['studio', '--port', '0', '--host', '192.0.2.1'], /the host is none of this machine/],
+    [['studio', '--port', '0', '--host', '192.0.2.1'], /the host is not an address of this machine/],
     [['studio', '--port', '0', join(folder, 'absent')], /no such file or folder/],
     [['studio', '--port', '0', compiled.folder], /there is no run here/],
   ]

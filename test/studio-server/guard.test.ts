@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { examine } from '../../src/server/guard.ts'
-import { allowedHosts } from '../../src/server/hosts.ts'
+import { allowedHosts, examine } from '../../src/server/guard.ts'
 
 /** The checks by themselves, on requests that no client of HTTP would send. */
 

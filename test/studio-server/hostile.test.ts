@@ -176,6 +176,39 @@ describe('the address that opens the page once', () => {
   })
 })
 
+it('tells no request without the token or a ticket anything of either, by any method', async () => {
+  const paths = [
+    '/',
+    '/index.html',
+    '/open',
+    '/open/x',
+    '/api',
+    '/api/runs',
+    '/api/runs/x',
+    '/nothing',
+    '/ort/x',
+  ]
+  for (const method of ['GET', 'HEAD', 'PUT', 'POST', 'OPTIONS', 'DELETE', 'PATCH', 'TRACE', 'PROPFIND']) {
+    for (const path of paths) {
+      const origin = method === 'PUT' ? [`Origin: http://127.0.0.1:${port}`] : []
+      const answer = await request(port, `${method} ${path}`, [host, ...origin])
+      expect(JSON.stringify(answer), `${method} ${path}`).not.toContain(studio.token)
+      expect(answer.headers.location, `${method} ${path}`).toBeUndefined()
+      if (path.startsWith('/api/')) expect(answer.status, `${method} ${path}`).toBeGreaterThanOrEqual(400)
+    }
+  }
+})
+
+it('tells a page under another name nothing of this machine', async () => {
+  const { hostname, networkInterfaces } = await import('node:os')
+  const open = await world.start({ host: '0.0.0.0' })
+  const { body } = await request(open.port, 'GET /', ['Host: evil.example'])
+  const names = Object.values(networkInterfaces()).flatMap((list) => list ?? [])
+  const outside = names.filter(({ internal }) => !internal).map(({ address }) => address)
+  for (const name of [hostname(), ...outside]) expect(body).not.toContain(name)
+  await open.close()
+})
+
 describe('paths that lead out of the folders', () => {
   const encodings = ['..', '%2e%2e', '%2E.', '%252e%252e', '%c0%ae%c0%ae', '%uff0e%uff0e', '..;', '....']
   const separators = ['/', '%2f', '%5c', '\\', '%252f', '//']

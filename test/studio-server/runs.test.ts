@@ -1,8 +1,8 @@
 import { appendFileSync, cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import type { RunDetails, RunListing, RunMetrics } from '../../src/server/api.ts'
 import type { Studio } from '../../src/server/server.ts'
+import type { RunDetails, RunListing, RunMetrics } from '../../src/web/studio-api.ts'
 import { makeRun, makeWorld } from './world.ts'
 
 /** What the API tells of runs. */

@@ -3,8 +3,8 @@ import { createRequire } from 'node:module'
 import { connect } from 'node:net'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { runtimeFiles } from '../../src/server/runtime-files.ts'
 import type { Studio } from '../../src/server/server.ts'
+import { runtimeFiles } from '../../src/server/site.ts'
 import { request } from './raw.ts'
 import { makeWorld } from './world.ts'
 
@@ -119,5 +119,7 @@ it('says that the pages are not built, where they are not', async () => {
 
 it('says what is wrong with a port or host', async () => {
   await expect(world.start({ port })).rejects.toThrow(/the port is in use[\s\S]*--port 0/)
-  await expect(world.start({ host: '192.0.2.1' })).rejects.toThrow(/the host is none of this machine/)
+  await expect(world.start({ host: '192.0.2.1' })).rejects.toThrow(
+    /the host is not an address of this machine/,
+  )
 })

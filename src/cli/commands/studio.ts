@@ -1,3 +1,4 @@
+// `pantin studio [RUN...]`: serves the studio until Ctrl-C.
 import { InputError } from '../../util/errors.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
 import { wholeNumber } from '../options.ts'
@@ -15,23 +16,27 @@ export const addStudio: AddCommand = (program, call) => {
     .command('studio')
     .summary('train, compare and animate in the browser')
     .description(
-      'Serves the studio: a page that trains, compares and animates on this machine, in the browser, and shows runs while they train. Ctrl-C ends it.',
+      'Serves the studio: a page that trains, compares and animates in the browser, on this machine, and shows runs while they train. The server writes no files unless --save names a folder. Ctrl-C ends it.',
     )
-    .argument('[run...]', 'runs to show, or folders with runs in them')
+    .argument('[run...]', 'run folders to show, or folders with run folders in them')
     .option(
       '--port <n>',
-      'port to serve on; 0 takes a free one, but browsers keep what they store by port (default: 7268)',
+      'port to serve on; 0 takes a free one, but browsers store runs separately for each port (default: 7268)',
       wholeNumber('--port', { max: 65535 }),
     )
     .option('--host <name>', 'address to serve on (default: 127.0.0.1, which only this machine reaches)')
-    .option('--save <folder>', 'let the page put runs that it trained into this folder')
-    .option('--no-open', 'open no browser')
+    .option(
+      '--save <folder>',
+      'let the page save the runs of the browser in this folder; runs that are there are shown, and never replaced',
+    )
+    .option('--no-open', 'do not open a browser')
   withCommonFlags(command).action(call(runStudio))
 }
 
 async function runStudio({ reporter, signal }: Context, runs: string[], flags: StudioFlags): Promise<void> {
   const { port, host, save, open } = flags
-  if (host === '') throw new InputError({ what: 'no host is named', where: '--host', remedy: 'leave it out' })
+  if (host === '')
+    throw new InputError({ what: 'the host is empty', where: '--host', remedy: 'leave the option out' })
   const { startStudio } = await import('../../server/server.ts')
   const studio = await startStudio({
     runs,
@@ -56,10 +61,10 @@ async function runStudio({ reporter, signal }: Context, runs: string[], flags: S
 }
 
 async function warnOfHost(host: string, note: (text: string) => void): Promise<void> {
-  const { isLoopback } = await import('../../server/hosts.ts')
+  const { isLoopback } = await import('../../server/guard.ts')
   if (isLoopback(host)) return
   note(
-    `pantin: warning: other machines reach ${host}. Whoever has the token reads your runs, and nothing is encrypted on the way. Browsers there allow no webcam, threads or storage without HTTPS.`,
+    `pantin: warning: other machines reach ${host}. Anyone who has the token can read your runs, and the connection is not encrypted. Without HTTPS, browsers on other machines allow no webcam, threads or storage.`,
   )
 }
 

@@ -1,9 +1,9 @@
 import { decodeSafetensors } from '../../formats/safetensors/bytes.ts'
 import { animatedRunSchema, type LoadedRun, modelOf } from '../../model/run-contents.ts'
 import { parseConfig } from '../../run/config-text.ts'
+import { configFile, weightsFile } from '../../run/run-files.ts'
 import { InputError } from '../../util/errors.ts'
 import type { RunFiles } from '../calls.ts'
-import { configFile, weightsFile } from '../run-files.ts'
 
 /** Reads a run's files as animation needs them. @throws InputError, FormatError where they cannot be used. */
 export async function readRun(name: string, files: RunFiles): Promise<LoadedRun> {

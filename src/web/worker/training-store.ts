@@ -3,7 +3,6 @@ import type { Tensor } from '../../graph/tensor.ts'
 import type { Frame } from '../../media/frame.ts'
 import { type Checkpoint, checkpointFile, checkpointOf } from '../../run/checkpoint-state.ts'
 import { type MetricsRecord, metricsLine, metricsLines } from '../../run/metrics-lines.ts'
-import type { RunStore } from '../../train/run-store.ts'
 import {
   checkpointFile as checkpointPath,
   configFile,
@@ -11,7 +10,8 @@ import {
   metricsFile,
   previewFile,
   weightsFile,
-} from '../run-files.ts'
+} from '../../run/run-files.ts'
+import type { RunStore } from '../../train/run-store.ts'
 import { isFull, type StoredFolder } from '../storage.ts'
 import { filesIn } from '../stored-runs.ts'
 import { pngOf } from './pixels.ts'

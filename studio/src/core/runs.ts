@@ -1,7 +1,7 @@
 import { signal } from '@preact/signals'
-import { openRun, type StoredRun, storedRuns, type WebRun } from 'pantin/web'
+import { openRun, type RunSummary, type StoredRun, storedRuns, type WebRun } from 'pantin/web'
 import { complain } from './messages.ts'
-import { listServedRuns, type ServedRun, tokenHeaders } from './server.ts'
+import { listServedRuns, tokenHeaders } from './server.ts'
 import { currentToken } from './token.ts'
 
 /** Where models come from: built in, this browser's own, the command line's, and files that were opened. */
@@ -15,7 +15,7 @@ export const builtIn: RunKey = 'builtin:puppets'
 export const chosenRun = signal<RunKey>(builtIn)
 
 export const stored = signal<readonly StoredRun[]>([])
-export const served = signal<readonly ServedRun[]>([])
+export const served = signal<readonly RunSummary[]>([])
 export const opened = signal<readonly WebRun[]>([])
 
 export async function refreshStored(): Promise<void> {

@@ -1,6 +1,7 @@
 import { signal } from '@preact/signals'
+import type { MetricsRecord, RunDetails } from 'pantin/web'
 import { refreshServed, served } from '../core/runs.ts'
-import { type MetricsRecord, readMetrics, readServedRun, type ServedDetails } from '../core/server.ts'
+import { readMetrics, readServedRun } from '../core/server.ts'
 import { type Trouble, troubleOf } from '../core/trouble.ts'
 
 /** Follows the server's runs while their view is shown. */
@@ -15,7 +16,7 @@ export const overlaid = signal<ReadonlySet<string>>(new Set())
 /** Id of the run that is looked at. */
 export const looked = signal<string | undefined>(undefined)
 export const records = signal<ReadonlyMap<string, readonly Record[]>>(new Map())
-export const details = signal<ServedDetails | undefined>(undefined)
+export const details = signal<RunDetails | undefined>(undefined)
 export const trouble = signal<Trouble | undefined>(undefined)
 
 const everyMilliseconds = 2000

@@ -1,8 +1,8 @@
 import { useComputed } from '@preact/signals'
+import type { RunSummary } from 'pantin/web'
 import { useEffect } from 'preact/hooks'
 import { digits, duration, inPercent } from '../core/format.ts'
 import { served } from '../core/runs.ts'
-import type { ServedRun } from '../core/server.ts'
 import { Chart } from '../ui/chart.tsx'
 import { TroubleBox } from '../ui/trouble-box.tsx'
 import { follow, look, looked, overlaid, records, toggleOverlay, trouble } from './follow.ts'
@@ -42,7 +42,7 @@ export function ServedRuns() {
   )
 }
 
-function RunLine({ run, tint }: { readonly run: ServedRun; readonly tint: number }) {
+function RunLine({ run, tint }: { readonly run: RunSummary; readonly tint: number }) {
   const { id, name, state, net, step, progress, etaSeconds, loss, problem } = run
   const facts = [
     net,

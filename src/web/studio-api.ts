@@ -1,0 +1,81 @@
+// The answers of `pantin studio` to its page, as JSON, at the addresses under `api/`. Server and page read them here.
+import type { MetricsPage } from '../run/metrics-lines.ts'
+import type { Problem } from '../util/errors.ts'
+
+export type { MetricsPage, MetricsRecord } from '../run/metrics-lines.ts'
+export type { Problem } from '../util/errors.ts'
+
+/** Name of the header that carries the server's token. Every request to `api/` needs it. */
+export type TokenHeader = 'x-pantin-token'
+
+/** `api/runs`: the runs that are served. */
+export interface RunListing {
+  /** Version of the pantin that serves. */
+  readonly version: string
+  /** Whether the page can save runs in a folder of this machine (`pantin studio --save FOLDER`). */
+  readonly canSave: boolean
+  /** The largest zip of a run that can be saved, in bytes; 0 if none can. */
+  readonly maxUploadBytes: number
+  readonly runs: readonly RunSummary[]
+}
+
+/** How far a run is. */
+export interface RunSummary {
+  /** Its name in addresses. */
+  readonly id: string
+  /** The name of its folder. */
+  readonly name: string
+  /**
+   * `training`: a process trains it now. `finished`: it reached its steps or minutes. `stopped`: it can be resumed.
+   * `imported`: a model that was never trained here. `broken`: it cannot be read, and `problem` says why.
+   */
+  readonly state: 'training' | 'finished' | 'stopped' | 'imported' | 'broken'
+  /** The reason why it is broken. */
+  readonly problem?: Problem
+  /** How it learns: from frames alone (`train`), or from a teacher (`distil`). */
+  readonly kind?: 'train' | 'distil'
+  /** Backbone of the detector, a name of the zoo. */
+  readonly net?: string
+  /** Side of the model's frames, in pixels. */
+  readonly size?: number
+  /** K */
+  readonly keypoints?: number
+  /** Steps done, by the last line of its metrics. */
+  readonly step: number
+  /** Seconds of training. Pauses are not counted. */
+  readonly elapsed: number
+  /** Fraction of the run that is done, 0 to 1. */
+  readonly progress: number
+  /** Length that was asked for, in steps. */
+  readonly steps?: number
+  /** Length that was asked for, in minutes. */
+  readonly minutes?: number
+  /** Steps per second, over the last lines of its metrics. */
+  readonly rate?: number
+  /** Seconds until it ends, while it trains. */
+  readonly etaSeconds?: number
+  /** The last loss. */
+  readonly loss?: number
+  /** Whether there are weights to animate with. */
+  readonly hasWeights: boolean
+  /** When its metrics last grew: ISO 8601, UTC. */
+  readonly updated?: string
+}
+
+/** `api/runs/ID`: one run in full. */
+export interface RunDetails extends RunSummary {
+  /** The content of config.json; null if it cannot be read. */
+  readonly config: unknown
+  /** The content of env.json; null if it cannot be read. */
+  readonly environment: unknown
+  /** Names of its preview pictures, in the order of their steps. */
+  readonly previews: readonly string[]
+}
+
+/** `api/runs/ID/metrics`: records of its metrics, since a cursor. */
+export type RunMetrics = MetricsPage
+
+/** Every answer with a status of 400 and above. */
+export interface ErrorAnswer {
+  readonly error: Problem
+}
