@@ -1,5 +1,5 @@
 import { allocate, sizeOf, type Tensor, type TypedData, tensor } from '../graph/tensor.ts'
-import { timeOnce } from '../profile/time-once.ts'
+import { timeOnce } from '../profile/latency.ts'
 import { createWebSession, loadWebRuntime } from '../runtime/web.ts'
 import { createResidentSession } from '../runtime/web-resident.ts'
 import { messageOf } from '../util/errors.ts'

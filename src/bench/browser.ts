@@ -1,6 +1,5 @@
 import { floats } from '../graph/tensor.ts'
-import { type Latency, type Sampler, sampleInTurn } from '../profile/latency.ts'
-import { timeOnce } from '../profile/time-once.ts'
+import { type Latency, type Sampler, sampleInTurn, timeOnce } from '../profile/latency.ts'
 import { EnvironmentError } from '../util/errors.ts'
 import { Random } from '../util/random.ts'
 import type { BrowserServer } from './browser-server.ts'

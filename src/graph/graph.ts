@@ -1,6 +1,8 @@
+// A typed dataflow graph, and the check of what every graph promises.
+
 import { GraphError } from '../util/errors.ts'
 import type { Attrs, Builder, Node, OpDef, TensorType, Value } from './op.ts'
-import { formatShape } from './tensor.ts'
+import { formatShape, sameShape } from './tensor.ts'
 
 export type { Attr, Attrs, Builder, Node, TensorType, Value } from './op.ts'
 
@@ -73,4 +75,36 @@ export class Graph implements Builder {
 export function describeValue(value: Value): string {
   const output = value.node.outputs.length > 1 ? `.${value.index}` : ''
   return `${value.node.op.name}#${value.node.id}${output} ${value.dtype}${formatShape(value.shape)}`
+}
+
+/**
+ * Checks what every graph promises: inputs come before their users, and every type is what the shape rule
+ * says. `Graph.apply` keeps both; passes and importers are held to it by calling this.
+ *
+ * @throws GraphError at the first node that breaks a promise.
+ */
+export function verify(graph: Graph): void {
+  graph.nodes.forEach((node, position) => {
+    const where = `${node.op.name} (node ${node.id})`
+    if (node.id !== position) throw new GraphError({ what: 'a node is numbered out of order', where })
+    for (const input of node.inputs) {
+      if (input.graph !== graph || input.node.id >= node.id) {
+        throw new GraphError({ what: 'an input comes after its user', where, got: describeValue(input) })
+      }
+    }
+    node.op.infer(node.inputs, node.attrs).forEach((type, i) => {
+      const output = node.outputs[i]
+      if (output?.dtype !== type.dtype || !sameShape(output.shape, type.shape)) {
+        throw new GraphError({
+          what: 'a value has another type than its shape rule gives',
+          where,
+          got: output === undefined ? 'no output' : describeValue(output),
+          expected: `${type.dtype}${formatShape(type.shape)}`,
+        })
+      }
+    })
+  })
+  for (const [name, value] of graph.outputs) {
+    if (value.graph !== graph) throw new GraphError({ what: `the output "${name}" belongs to another graph` })
+  }
 }

@@ -1,3 +1,5 @@
+// Computes graphs by the plain references of their ops, in float64.
+
 import { GraphError } from '../util/errors.ts'
 import type { Node, Value } from './graph.ts'
 import type { Plain } from './op.ts'

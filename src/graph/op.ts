@@ -1,3 +1,5 @@
+// The language of ops: what an op, a node and a value are, and everything that an op must bring.
+
 import { GraphError } from '../util/errors.ts'
 import type { DType, Shape, Tensor } from './tensor.ts'
 
@@ -39,8 +41,8 @@ export interface Node {
 }
 
 /**
- * What pantin must know of an op: its shape rule, its ONNX form, its gradient and a plain reference.
- * All four are required, so an op that lacks one does not compile.
+ * Everything that pantin must know of an op: its shape rule, its ONNX form, its gradient, its cost, its reach, its
+ * name in words and a plain reference. Each field is required, so an op that lacks one does not compile.
  */
 export interface OpDef<A extends Attrs = Attrs> {
   readonly name: string
@@ -53,6 +55,19 @@ export interface OpDef<A extends Attrs = Attrs> {
    * comparisons). `forbidden`: asking for its gradient is a mistake, and an error.
    */
   readonly gradient: GradientRule<A> | 'zero' | 'forbidden'
+  /**
+   * What one run costs. A function counts the multiply-accumulates. `results`: there are none to count, as for sums,
+   * norms, activations and resizing in the tables of the literature. `nothing`: nothing is computed at all. The
+   * result is fed, is stored with the model, or is the same memory under another shape.
+   */
+  readonly cost: OfUse<A, number> | 'results' | 'nothing'
+  /** Which elements of the first input one element of the result depends on. */
+  readonly reach: OfUse<A, Reach> | Reach
+  /**
+   * What the op is called where a network is described to people: `max pool`. `silent`: the op only moves or holds
+   * data, and says nothing about what a block computes.
+   */
+  readonly words: OfUse<A, string> | string
   /** What the op computes, written for reading, in float64. Returns the data of each output. */
   reference(inputs: readonly Plain[], attrs: A, outputs: readonly TensorType[]): readonly Float64Array[]
 }
@@ -76,6 +91,54 @@ export interface GradientUse<A extends Attrs = Attrs> {
   /** Which inputs' gradients are wanted; the rule may leave the others undefined. */
   readonly wanted: readonly boolean[]
 }
+
+/** One use of an op, as far as its cost, reach and words depend on it. A node is one. */
+export interface OpUse<A extends Attrs = Attrs> {
+  readonly inputs: readonly TensorType[]
+  readonly outputs: readonly TensorType[]
+  readonly attrs: A
+}
+
+/** A function of one use. Written as a method for the same reason as `GradientRule`. */
+type OfUse<A extends Attrs, Result> = { of(use: OpUse<A>): Result }['of']
+
+/** Numbers along height and width. */
+export type Pair = readonly [number, number]
+
+/**
+ * How far one element of a result sees, for values [N, C, H, W]:
+ *
+ * - `place`: the elements of its own row and column.
+ * - `reshape`: the element at its own place in memory.
+ * - `picture`: elements of any row and column.
+ * - `samples`: elements of any row and column, read at points that another input gives; the result is a map.
+ * - `by: 'axes'`: all elements along these axes.
+ * - `by: 'kernel'`, `'pool'`: the elements under a kernel or a window.
+ * - `by: 'transposed kernel'`: the elements whose kernel, laid over the result, covers it.
+ * - `by: 'resize'`: one element, or its neighbours too if `bilinear`. `factors` are input sizes over result sizes.
+ * - `by: 'steps'`: one element; of each axis every `steps`-th is kept.
+ * - `by: 'order'`: one element; axis i of the result is axis `order[i]` of the input.
+ */
+export type Reach =
+  | 'place'
+  | 'reshape'
+  | 'picture'
+  | 'samples'
+  | { readonly by: 'axes'; readonly axes: readonly number[] }
+  | {
+      readonly by: 'kernel' | 'transposed kernel'
+      readonly kernel: Pair
+      readonly strides: Pair
+      readonly dilations: Pair
+    }
+  | { readonly by: 'pool'; readonly kernel: Pair; readonly strides: Pair }
+  | { readonly by: 'resize'; readonly factors: Pair; readonly bilinear: boolean }
+  | { readonly by: 'steps'; readonly steps: readonly number[] }
+  | { readonly by: 'order'; readonly order: readonly number[] }
+
+/** The reach of one node. */
+export const reachOf = ({ op, ...use }: Node): Reach =>
+  typeof op.reach === 'function' ? op.reach(use) : op.reach
 
 /** A tensor of the plain reference: every element type as float64 (bool as 0 and 1). */
 export interface Plain {

@@ -1,3 +1,5 @@
+// Copying a graph through a function, which every pass is made of, and the nodes that values need.
+
 import { Graph, type Node, type Value } from './graph.ts'
 
 /** Replaces a node while a graph is rewritten: new values for its outputs, or undefined to copy it as it is. */

@@ -1,3 +1,5 @@
+// Element types, shapes and typed arrays: the plain data that graphs, files and runtimes exchange.
+
 import { GraphError } from '../util/errors.ts'
 
 /** Element types that graphs carry. Arithmetic is float32; int64 holds indices, bool masks, uint8 pixels. */

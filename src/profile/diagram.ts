@@ -1,10 +1,13 @@
+// The shape of a network, found in its graph: stages of one resolution and width, and what goes from each to which
+// later ones.
+
 import type { Graph, Node, Value } from '../graph/graph.ts'
+import { reachOf } from '../graph/op.ts'
 import { simplify } from '../graph/ops/index.ts'
 import { inputInfo, parameterInfo } from '../graph/ops/leaf.ts'
 import { liveNodes } from '../graph/rewrite.ts'
 import { sizeOf } from '../graph/tensor.ts'
-import { type MapLevel, mapLevels } from './map-levels.ts'
-import { macsOf } from './node-cost.ts'
+import { macsOf } from './nodes.ts'
 
 /**
  * The shape of a network, found in its graph: stages of one resolution and width, in order, and what goes
@@ -273,4 +276,51 @@ function withReadout(
     stages: [...stages, readout],
     edges: [...edges, ...from.map((stage) => ({ from: stage, to, channels: 0, kind: 'maps' as const }))],
   }
+}
+
+/** Where in the pyramid of resolutions a node computes. */
+interface MapLevel {
+  /**
+   * How often the picture's sides are halved, rounded: 0 at full resolution, 3 at 1/8. Undefined where the
+   * result is no map: a global mean, or numbers read from maps.
+   */
+  readonly level: number | undefined
+}
+
+/** The level of every node that depends on the picture. */
+function mapLevels(nodes: readonly Node[]): Map<Node, MapLevel> {
+  const levels = new Map<Node, MapLevel>()
+  let picture = 1
+  for (const node of nodes) {
+    const info = inputInfo(node)
+    if (info !== undefined) picture = sizeOf(info.shape.slice(-2))
+    const sources = node.inputs.filter((value) => levels.has(value.node))
+    if (info === undefined && sources.length === 0) continue
+    const shape = node.outputs[0]!.shape
+    const [h, w] = shape.slice(-2) as [number, number]
+    const sameSize = (other: readonly number[]) => other.at(-2) === h && other.at(-1) === w
+    const maps = sources.filter((value) => levels.get(value.node)!.level !== undefined)
+    const isMap =
+      info !== undefined ||
+      (makesMaps(node)
+        ? (maps.length > 0 && !isGlobalPool(node)) || h * w > 1
+        : shape.length >= 4 && maps.some(({ shape }) => sameSize(shape)))
+    levels.set(node, { level: isMap ? Math.round(Math.log2(picture / (h * w)) / 2) : undefined })
+  }
+  return levels
+}
+
+/** Whether the result is a map wherever it has rows and columns. Of other ops it is one if an input of its size is. */
+function makesMaps(node: Node): boolean {
+  const reach = reachOf(node)
+  if (typeof reach === 'string') return reach === 'samples'
+  return ['kernel', 'transposed kernel', 'pool', 'resize'].includes(reach.by)
+}
+
+/** A window as large as the map. */
+function isGlobalPool(node: Node): boolean {
+  const reach = reachOf(node)
+  const [from, to] = [node.inputs[0]!.shape, node.outputs[0]!.shape]
+  const pools = typeof reach === 'object' && reach.by === 'pool'
+  return pools && sizeOf(to.slice(2)) === 1 && sizeOf(from.slice(2)) > 4
 }

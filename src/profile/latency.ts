@@ -1,16 +1,13 @@
+// How long things take, measured side by side in one process, and weights to time a network with. A machine drifts
+// (clock rates, other programs), and the threads of a session go on spinning after its run. So everything is timed in
+// turn, many rounds, in a new random order for each round. Before each timed run the machine rests, then runs the same
+// thing untimed for a while: threads that a first run woke may share a core until the system's next tick (4 ms on
+// Linux), which tripled the time of every other run of 2 ms.
+
+import type { ParameterInfo } from '../graph/ops/leaf.ts'
+import { sizeOf, type Tensor } from '../graph/tensor.ts'
 import { InputError } from '../util/errors.ts'
 import { Random } from '../util/random.ts'
-import { type Timed, timeOnce } from './time-once.ts'
-
-export type { Timed } from './time-once.ts'
-
-/**
- * How long things take, side by side in one process. A machine drifts (clock rates, other programs) and the
- * threads of a session go on spinning after its run; so everything is timed in turn, many rounds, in an order
- * drawn anew for each. Before each timed run the machine rests, then runs the same thing untimed for a while:
- * threads that were woken by a first run may share a core until the system's next tick (4 ms on Linux), which
- * tripled the time of every other run of 2 ms.
- */
 
 /** Something that times itself: in another process, for instance. */
 export interface Sampler {
@@ -171,4 +168,55 @@ function quantile(sorted: readonly number[], part: number): number {
   const at = part * (sorted.length - 1)
   const low = Math.floor(at)
   return sorted[low]! + (at - low) * ((sorted[low + 1] ?? sorted[low]!) - sorted[low]!)
+}
+
+/** Something to time. */
+export interface Timed {
+  run(): Promise<unknown>
+}
+
+/** Milliseconds of one run, after untimed ones for at least `warmMs`. */
+export async function timeOnce(timed: Timed, warmMs: number, now: () => number): Promise<number> {
+  const warmFrom = now()
+  do await timed.run()
+  while (now() - warmFrom < warmMs)
+  const began = now()
+  await timed.run()
+  return now() - began
+}
+
+/**
+ * Weights to time a network with. How long a run takes does not depend on them, with two exceptions that these
+ * stay clear of: numbers so small that processors compute with them slowly, and zeros and ones that ONNX
+ * Runtime would optimise away. A table of random numbers is repeated, which takes no time even for a network
+ * of a hundred million weights.
+ */
+export function timingWeights(
+  parameters: Iterable<ParameterInfo>,
+  seed: number,
+): Map<string, Tensor<'float32'>> {
+  const random = new Random(seed)
+  // A prime number of them, so that rows of a kernel do not repeat each other.
+  const table = Float32Array.from({ length: 65_521 }, () => random.between(0.1, 1))
+  const signed = table.map((value) => (random.uniform() < 0.5 ? -value : value))
+  return new Map(
+    Array.from(parameters, ({ name, shape, initial }) => {
+      const data = new Float32Array(sizeOf(shape))
+      if (initial.kind === 'values') data.set(initial.values.data)
+      else if (initial.kind === 'fill') repeat(table, data, (value) => initial.value + 0.01 * value)
+      else {
+        const amount = initial.kind === 'uniform' ? initial.amount : initial.deviation
+        repeat(signed, data, (value) => amount * value)
+      }
+      return [name, { dtype: 'float32', data, shape }]
+    }),
+  )
+}
+
+/** Fills `data` with the table, each of its numbers changed by `change`. */
+function repeat(table: Float32Array, data: Float32Array, change: (value: number) => number): void {
+  const changed = table.subarray(0, data.length).map(change)
+  for (let at = 0; at < data.length; at += changed.length) {
+    data.set(changed.subarray(0, data.length - at), at)
+  }
 }

@@ -1,3 +1,5 @@
+// The Pareto front: the items that no other item beats in every respect.
+
 /**
  * The items that no other item beats: none is at least as cheap in every respect and cheaper in one.
  *

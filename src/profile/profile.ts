@@ -1,3 +1,5 @@
+// What a network costs, by counting: parameters, multiply-accumulates, activations, receptive field.
+
 import { Graph, type Node } from '../graph/graph.ts'
 import { simplify } from '../graph/ops/index.ts'
 import { input, parameterInfo } from '../graph/ops/leaf.ts'
@@ -12,7 +14,7 @@ import { decodeBytes } from '../onnx/import/decode.ts'
 import type { Net } from '../zoo/net.ts'
 import { networkGraph } from '../zoo/network-graph.ts'
 import { findNet } from '../zoo/registry.ts'
-import { activationBytesOf, macsOf } from './node-cost.ts'
+import { activationBytesOf, macsOf } from './nodes.ts'
 import { receptiveField } from './receptive-field.ts'
 
 /** What a graph costs, by counting: nothing is run. */

@@ -1,14 +1,14 @@
+// The receptive field of a graph's values, in pixels of the input picture. It is found by a walk from the input to the
+// outputs, through the reach that each op declares. An op that mixes all positions sees the whole picture: a global
+// mean, a softmax or a matrix product over pixels, a sampling grid.
+
 import type { Node, Value } from '../graph/graph.ts'
+import { type Pair, reachOf } from '../graph/op.ts'
+import { gatherOp, scatterAddOp } from '../graph/ops/gather.ts'
+import { inputOp } from '../graph/ops/leaf.ts'
+import { maxPoolOp } from '../graph/ops/pool.ts'
+import { reshapeOp } from '../graph/ops/shape.ts'
 import { type Shape, sameShape } from '../graph/tensor.ts'
-
-/**
- * How far a result sees: for each value, how many pixels of the input picture reach one of its elements, and
- * how many pixels lie between neighbours. Walked from the input to the outputs through kernels, strides and
- * dilations. Anything that mixes all positions (a global mean, a softmax or a matrix product over pixels, a
- * sampling grid) sees the whole picture.
- */
-
-type Pair = readonly [number, number]
 
 /** What is known of a value [N, C, H, W] that depends on the picture. */
 interface Sight {
@@ -33,7 +33,7 @@ export function receptiveField(nodes: readonly Node[], outputs: Iterable<Value>)
   const sights = new Map<Value, Sight>()
   let whole: Pair = [1, 1]
   for (const node of nodes) {
-    if (node.op.name === 'input') {
+    if (node.op === inputOp) {
       const value = node.outputs[0]!
       whole = value.shape.slice(-2) as [number, number]
       sights.set(value, { step: [1, 1], reach: [1, 1], spatial: true })
@@ -67,8 +67,8 @@ function merge(sights: readonly Sight[]): Sight {
  * them what depends on no picture. Other scattering and gathering mixes all positions.
  */
 function unpooled({ op, inputs }: Node, sights: ReadonlyMap<Value, Sight>): Sight | undefined {
-  if (op.name === 'gather' && !sights.has(inputs[0]!)) return sights.get(inputs[1]!)
-  const pool = op.name === 'scatterAdd' ? poolOf(inputs[0]!) : undefined
+  if (op === gatherOp && !sights.has(inputs[0]!)) return sights.get(inputs[1]!)
+  const pool = op === scatterAddOp ? poolOf(inputs[0]!) : undefined
   if (pool === undefined) return undefined
   const from = pool.inputs[0]!
   const { step } = sights.get(from)!
@@ -77,59 +77,48 @@ function unpooled({ op, inputs }: Node, sights: ReadonlyMap<Value, Sight>): Sigh
 
 /** The max pool whose indices a value is, in whatever shape. */
 function poolOf({ node, index }: Value): Node | undefined {
-  if (node.op.name === 'reshape') return poolOf(node.inputs[0]!)
-  return node.op.name === 'maxPool' && index === 1 ? node : undefined
+  if (node.op === reshapeOp) return poolOf(node.inputs[0]!)
+  return node.op === maxPoolOp && index === 1 ? node : undefined
 }
-
-const mixesAll: ReadonlySet<string> = new Set(['matmul', 'gridSample', 'gather', 'scatterAdd', 'take'])
-const overAxes: ReadonlySet<string> = new Set(['reduceSum', 'reduceMean', 'softmax', 'argMax'])
 
 function throughNode(node: Node, sight: Sight, whole: Pair): Sight {
-  const { op, attrs, inputs, outputs } = node
-  const from = inputs[0]!.shape
-  const to = outputs[0]!.shape
-  const everything = {
-    ...sight,
-    reach: [0, 1].map((i) => Math.max(sight.reach[i]!, whole[i]!)) as [number, number],
-  }
-  if (mixesAll.has(op.name)) return everything
-  if (overAxes.has(op.name)) return mixesPixels(node, sight) ? everything : sight
-  if (op.name === 'reshape') return reshaped(sight, from, to)
+  const [from, to] = [node.inputs[0]!.shape, node.outputs[0]!.shape]
+  const along = (i: 0 | 1) => Math.max(sight.reach[i], whole[i])
+  const everything = { ...sight, reach: [along(0), along(1)] } as const
+  const reach = reachOf(node)
+  if (reach === 'picture' || reach === 'samples') return everything
+  if (reach === 'reshape') return reshaped(sight, from, to)
+  if (reach === 'place') return sight
+  if (reach.by === 'axes') return mixesPixels(reach.axes, from.length, sight) ? everything : sight
   if (!sight.spatial) return sight
-  switch (op.name) {
-    case 'conv':
-      return window(sight, inputs[1]!.shape.slice(2), pair(attrs.strides), pair(attrs.dilations))
-    case 'maxPool':
-    case 'averagePool':
-      return window(sight, pair(attrs.kernel), pair(attrs.strides), [1, 1])
-    case 'convTranspose':
-      return spread(sight, inputs[1]!.shape.slice(2), pair(attrs.strides), pair(attrs.dilations))
+  switch (reach.by) {
+    case 'kernel':
+      return window(sight, reach.kernel, reach.strides, reach.dilations)
+    case 'pool':
+      return window(sight, reach.kernel, reach.strides, [1, 1])
+    case 'transposed kernel':
+      return spread(sight, reach.kernel, reach.strides, reach.dilations)
     case 'resize':
-      return resized(sight, [from[2]! / to[2]!, from[3]! / to[3]!], attrs.mode !== 'nearest')
-    case 'slice':
-      return strided(sight, attrs.steps)
-    case 'transpose':
-      return { ...sight, spatial: keepsLastAxes(attrs.order) }
-    default:
-      return sight
+      return resized(sight, reach.factors, reach.bilinear)
+    case 'steps':
+      return strided(sight, reach.steps)
+    case 'order':
+      return { ...sight, spatial: keepsLastAxes(reach.order) }
   }
 }
 
-/** Reduces over rows or columns, or over an axis that pixels have become a part of. */
-function mixesPixels({ attrs, inputs }: Node, { spatial }: Sight): boolean {
-  const rank = inputs[0]!.shape.length
-  const axes = typeof attrs.axis === 'number' ? [attrs.axis] : numbers(attrs.axes)
-  return !spatial || axes.some((axis) => axis >= rank - 2)
-}
+/** Whether these axes are rows or columns, or may be an axis that pixels have become a part of. */
+const mixesPixels = (axes: readonly number[], rank: number, { spatial }: Sight): boolean =>
+  !spatial || axes.some((axis) => axis >= rank - 2)
 
-function window({ step, reach }: Sight, kernel: readonly number[], strides: Pair, dilations: Pair): Sight {
-  const along = (i: 0 | 1) => reach[i] + (kernel[i]! - 1) * dilations[i] * step[i]
+function window({ step, reach }: Sight, kernel: Pair, strides: Pair, dilations: Pair): Sight {
+  const along = (i: 0 | 1) => reach[i] + (kernel[i] - 1) * dilations[i] * step[i]
   return { step: [step[0] * strides[0], step[1] * strides[1]], reach: [along(0), along(1)], spatial: true }
 }
 
 /** A transposed convolution: one result is reached by every stride-th tap. */
-function spread({ step, reach }: Sight, kernel: readonly number[], strides: Pair, dilations: Pair): Sight {
-  const taps = (i: 0 | 1) => Math.ceil(((kernel[i]! - 1) * dilations[i] + 1) / strides[i])
+function spread({ step, reach }: Sight, kernel: Pair, strides: Pair, dilations: Pair): Sight {
+  const taps = (i: 0 | 1) => Math.ceil(((kernel[i] - 1) * dilations[i] + 1) / strides[i])
   const along = (i: 0 | 1) => reach[i] + (taps(i) - 1) * step[i]
   return { step: [step[0] / strides[0], step[1] / strides[1]], reach: [along(0), along(1)], spatial: true }
 }
@@ -140,8 +129,8 @@ function resized({ step, reach }: Sight, factors: Pair, bilinear: boolean): Sigh
   return { step: [step[0] * factors[0], step[1] * factors[1]], reach: [along(0), along(1)], spatial: true }
 }
 
-function strided(sight: Sight, steps: unknown): Sight {
-  const [y, x] = numbers(steps).slice(-2) as [number, number]
+function strided(sight: Sight, steps: readonly number[]): Sight {
+  const [y, x] = steps.slice(-2) as [number, number]
   return { ...sight, step: [sight.step[0] * y, sight.step[1] * x] }
 }
 
@@ -157,9 +146,5 @@ function reshaped(sight: Sight, from: Shape, to: Shape): Sight {
 const keepsPixels = (from: readonly number[], to: readonly number[]) =>
   to.length >= 2 && from.at(-1) === to.at(-1) && from.at(-2) === to.at(-2)
 
-const keepsLastAxes = (order: unknown) =>
-  numbers(order).every((axis, i, all) => i < all.length - 2 || axis === i)
-
-/** Attributes are plain data whose form the op's own file knows. */
-const numbers = (attr: unknown): readonly number[] => (Array.isArray(attr) ? attr : [])
-const pair = (attr: unknown): Pair => numbers(attr) as Pair
+const keepsLastAxes = (order: readonly number[]) =>
+  order.every((axis, i, all) => i < all.length - 2 || axis === i)

@@ -1,3 +1,5 @@
+// Times graphs in turn, each in a session of its own on one device.
+
 import { availableParallelism } from 'node:os'
 import { setImmediate as breathe } from 'node:timers/promises'
 import type { Graph } from '../graph/graph.ts'
@@ -16,8 +18,8 @@ import {
   type LatencyOptions,
   realClock,
   timeInTurn,
+  timingWeights,
 } from './latency.ts'
-import { timingWeights } from './timing-weights.ts'
 
 /** The budget is for all of it, loading included. */
 export interface TimeGraphsOptions extends LatencyOptions {

@@ -1,9 +1,7 @@
 import type { Graph } from '../../src/graph/graph.ts'
-import { fromPlain } from '../../src/graph/ops/leaf.ts'
-import { toPlain } from '../../src/graph/passes.ts'
+import { fromPlain, toPlain } from '../../src/graph/ops/leaf.ts'
 import { liveNodes } from '../../src/graph/rewrite.ts'
-import type { DType, Shape, Tensor } from '../../src/graph/tensor.ts'
-import { sizeOf } from '../../src/graph/tensor.ts'
+import { type DType, type Shape, sizeOf, type Tensor } from '../../src/graph/tensor.ts'
 import { leavesOf } from '../../src/onnx/leaves.ts'
 
 /** Numbers in (0, 1) that repeat nowhere near each other: the fractions of multiples of the golden ratio. */

@@ -1,9 +1,9 @@
-import { gradients } from '../../src/graph/gradient.ts'
 import { Graph } from '../../src/graph/graph.ts'
 import { add, div, expand, mul, neg, reduceMean, reduceSum, sub } from '../../src/graph/ops/arithmetic.ts'
+import { gradient } from '../../src/graph/ops/autodiff.ts'
 import { cast, clip, greater, greaterOrEqual, where } from '../../src/graph/ops/compare.ts'
 import { conv, convTranspose } from '../../src/graph/ops/conv.ts'
-import { constant, input, like, parameter } from '../../src/graph/ops/leaf.ts'
+import { constant, input, parameter } from '../../src/graph/ops/leaf.ts'
 import { matmul, transposeLast } from '../../src/graph/ops/linear.ts'
 import { batchNormalise, normalise } from '../../src/graph/ops/normalise.ts'
 import { averagePool, maxPool } from '../../src/graph/ops/pool.ts'
@@ -132,7 +132,7 @@ export const graphs: Readonly<Record<string, () => Graph>> = {
     const features = graph.within('net', () => maxPool(relu(conv(x, w, undefined)), [2, 2]).value)
     const grid = sub(mul(input(graph, 'grid', 'float32', [1, 2, 2, 2]), 2), 1)
     const loss = reduceMean(abs(gridSample(features, grid, { alignCorners: true })))
-    const [dw, dx] = gradients(loss, [w, x], { add, like })
+    const [dw, dx] = gradient(loss, [w, x])
     graph.output('loss', loss)
     graph.output('dw', dw!)
     graph.output('dx', dx!)

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
-import { gradients } from '../../src/graph/gradient.ts'
 import { Graph } from '../../src/graph/graph.ts'
 import { add, mul, reduceSum } from '../../src/graph/ops/arithmetic.ts'
-import { input, like } from '../../src/graph/ops/leaf.ts'
+import { gradient } from '../../src/graph/ops/autodiff.ts'
+import { input } from '../../src/graph/ops/leaf.ts'
 import { floats, ints } from '../../src/graph/tensor.ts'
 import { fromOnnx } from '../../src/onnx/import.ts'
 import { evaluate } from '../../src/runtime/evaluate.ts'
@@ -50,7 +50,7 @@ test('a part of a model is imported at a value, and differentiated through', asy
   expect(outputs.get('relu3')!.shape).toEqual([2, 5, 4, 4])
   const loss = reduceSum(add(reduceSum(outputs.get('relu0')!), reduceSum(outputs.get('relu3')!)))
   graph.output('loss', loss)
-  graph.output('dx', gradients(loss, [x], { add, like })[0]!)
+  graph.output('dx', gradient(loss, [x])[0]!)
   const at = someTensor('float32', x.shape).data as Float32Array<ArrayBuffer>
   const { loss: before, dx } = await evaluate(graph, { x: floats(at, x.shape) }, weights)
   // All is positive, so the ReLUs are open and the loss bends only at the pools: a small step tells the slope.

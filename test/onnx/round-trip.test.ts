@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { toPlain } from '../../src/graph/passes.ts'
-import { verify } from '../../src/graph/verify.ts'
+import { verify } from '../../src/graph/graph.ts'
+import { toPlain } from '../../src/graph/ops/leaf.ts'
 import { toOnnx } from '../../src/onnx/export.ts'
 import { fromOnnx } from '../../src/onnx/import.ts'
 import { evaluate } from '../../src/runtime/evaluate.ts'

@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { floats } from '../../src/graph/tensor.ts'
-import { type LatencyOptions, type Timed, timeInTurn } from '../../src/profile/latency.ts'
-import { timingWeights } from '../../src/profile/timing-weights.ts'
+import { type LatencyOptions, type Timed, timeInTurn, timingWeights } from '../../src/profile/latency.ts'
 
 /** Things that take the given milliseconds, on a clock that only they and rests move. */
 function race(costs: readonly ((now: number) => number)[], options: LatencyOptions = {}) {

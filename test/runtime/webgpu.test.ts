@@ -12,7 +12,7 @@ import { softwareVulkan, withoutVulkan } from '../support/software-vulkan.ts'
 
 const script = (url: (path: string) => string) => `
 import { createSession, describeDevices } from ${JSON.stringify(url('src/runtime/node.ts'))}
-import { toPlain } from ${JSON.stringify(url('src/graph/passes.ts'))}
+import { toPlain } from ${JSON.stringify(url('src/graph/ops/leaf.ts'))}
 import { graphs } from ${JSON.stringify(url('test/onnx/graphs.ts'))}
 import { feedsOf, weightsFor, worstDifference } from ${JSON.stringify(url('test/onnx/feeds.ts'))}
 

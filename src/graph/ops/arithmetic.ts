@@ -1,3 +1,7 @@
+// The algebra that gradients are written in: add, sub, mul, div, sums and means over axes, and stretching.
+// One family, because each one's gradient needs another of them: a broadcast is undone by a sum, and a sum
+// by a broadcast.
+
 import type { Attrs, Builder, TensorType, Value } from '../graph.ts'
 import type { GradientRule, OpDef } from '../op.ts'
 import { refuse } from '../op.ts'
@@ -5,12 +9,6 @@ import { formatShape, ints, type Shape, sameShape, scalar, sizeOf } from '../ten
 import { constant, constantValue } from './leaf.ts'
 import { reshape } from './shape.ts'
 import { broadcastShape, expectInputs, forBroadcast, type NoAttrs, normalAxis, zipPlain } from './support.ts'
-
-/**
- * The algebra that gradients are written in: add, sub, mul, div, sums and means over axes, and stretching.
- * One family, because each one's gradient needs another of them: a broadcast is undone by a sum, and a sum
- * by a broadcast.
- */
 
 /** A value, or a number that stands for a scalar constant. */
 export type Operand = Value | number
@@ -30,6 +28,9 @@ export function binaryOp(
     },
     emit: (onnx, inputs) => onnx.node(onnxName, inputs),
     gradient,
+    cost: 'results',
+    reach: 'place',
+    words: name,
     reference: ([a, b], _, [type]) => [zipPlain(a!, b!, type!.shape, f)],
   }
 }
@@ -106,6 +107,9 @@ export const negOp: OpDef<NoAttrs> = {
   },
   emit: (onnx, inputs) => onnx.node('Neg', inputs),
   gradient: ({ grad }) => [neg(grad)],
+  cost: 'results',
+  reach: 'place',
+  words: 'neg',
   reference: ([x]) => [x!.data.map((value) => -value)],
 }
 
@@ -143,6 +147,9 @@ export const reduceSumOp: OpDef<ReduceAttrs> = {
   infer: reducedType,
   emit: (onnx, [x], { axes }) => onnx.node('ReduceSum', [x!, onnx.constant(ints(axes))], { keepdims: 1 }),
   gradient: ({ grad, inputs }) => [expand(grad, inputs[0]!.shape)],
+  cost: 'results',
+  reach: ({ attrs: { axes } }) => ({ by: 'axes', axes }),
+  words: 'sum',
   reference: ([x], _, [type]) => [sumOver(x!.data, x!.shape, type!.shape)],
 }
 
@@ -154,6 +161,9 @@ export const reduceMeanOp: OpDef<ReduceAttrs> = {
     const count = sizeOf(x!.shape) / sizeOf(grad.shape)
     return [expand(mul(grad, 1 / count), x!.shape)]
   },
+  cost: 'results',
+  reach: ({ attrs: { axes } }) => ({ by: 'axes', axes }),
+  words: 'mean',
   reference([x], _, [type]) {
     const count = x!.data.length / sizeOf(type!.shape)
     return [sumOver(x!.data, x!.shape, type!.shape).map((sum) => sum / count)]
@@ -203,6 +213,9 @@ export const expandOp: OpDef<ExpandAttrs> = {
   },
   emit: (onnx, [x], { shape }) => onnx.node('Expand', [x!, onnx.constant(ints(shape))]),
   gradient: ({ grad, inputs }) => [sumTo(grad, inputs[0]!.shape)],
+  cost: 'results',
+  reach: 'place',
+  words: 'silent',
   reference([x], _, [type]) {
     const out = new Float64Array(sizeOf(type!.shape))
     forBroadcast(type!.shape, x!.shape, (i, at) => {

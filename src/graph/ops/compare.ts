@@ -1,11 +1,11 @@
+// Comparisons, choices between values, and casts.
+
 import type { Value } from '../graph.ts'
 import { type OpDef, refuse } from '../op.ts'
 import type { DType } from '../tensor.ts'
 import { sizeOf } from '../tensor.ts'
 import { asValue, binaryOp, graphOf, type Operand, sumTo } from './arithmetic.ts'
 import { broadcastShape, describe, expectInputs, forBroadcast, type NoAttrs, zipPlain } from './support.ts'
-
-/** Comparisons, choices between values, and casts. */
 
 function compareOp(name: string, onnxName: string, test: (x: number, y: number) => boolean): OpDef<NoAttrs> {
   return {
@@ -16,6 +16,9 @@ function compareOp(name: string, onnxName: string, test: (x: number, y: number) 
     },
     emit: (onnx, inputs) => onnx.node(onnxName, inputs),
     gradient: 'zero',
+    cost: 'results',
+    reach: 'place',
+    words: name,
     reference: ([a, b], _, [type]) => [zipPlain(a!, b!, type!.shape, (x, y) => (test(x, y) ? 1 : 0))],
   }
 }
@@ -53,6 +56,9 @@ export const whereOp: OpDef<NoAttrs> = {
     wanted[1] ? sumTo(where(condition!, grad, 0), a!.shape) : undefined,
     wanted[2] ? sumTo(where(condition!, 0, grad), b!.shape) : undefined,
   ],
+  cost: 'results',
+  reach: 'place',
+  words: 'where',
   reference([condition, a, b], _, [type]) {
     const { shape } = type!
     const first = zipPlain(condition!, a!, shape, (test, x) => (test === 1 ? x : 0))
@@ -105,6 +111,9 @@ export const castOp: OpDef<CastAttrs> = {
   },
   emit: (onnx, inputs, { to }) => onnx.node('Cast', inputs, { to: onnxTypes[to] }),
   gradient: 'zero',
+  cost: 'results',
+  reach: 'place',
+  words: 'silent',
   reference: ([x], { to }) => [x!.data.map((value) => (to === 'float32' ? value : toInteger(value, to)))],
 }
 
@@ -129,6 +138,9 @@ export const argMaxOp: OpDef<ArgMaxAttrs> = {
   },
   emit: (onnx, inputs, { axis }) => onnx.node('ArgMax', inputs, { axis, keepdims: 1 }),
   gradient: 'forbidden',
+  cost: 'results',
+  reach: ({ attrs: { axis } }) => ({ by: 'axes', axes: [axis] }),
+  words: 'argMax',
   reference([x], _, [type]) {
     const best = new Float64Array(sizeOf(type!.shape)).fill(Number.NEGATIVE_INFINITY)
     const index = new Float64Array(best.length)

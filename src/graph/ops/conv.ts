@@ -1,18 +1,17 @@
+// Convolution over [N, C, H, W] and its transpose, each the other's input gradient.
+
 import type { TensorType, Value } from '../graph.ts'
-import { type OpDef, type Plain, refuse } from '../op.ts'
+import { type OpDef, type OpUse, type Plain, refuse } from '../op.ts'
 import { floats, sizeOf } from '../tensor.ts'
 import { reduceSum } from './arithmetic.ts'
-import type { ConvGeometry } from './conv-geometry.ts'
+import type { ConvGeometry, Convolve } from './conv-weight-gradient.ts'
 import { convWeightGradient } from './conv-weight-gradient.ts'
 import { constant } from './leaf.ts'
 import { matmul } from './linear.ts'
 import { reshape, transpose } from './shape.ts'
 import { describe, expectInputs, expectRank } from './support.ts'
-import type { Convolve } from './weight-gradient-by-rows.ts'
 
-/** Convolution over [N, C, H, W] and its transpose, each the other's input gradient. */
-
-export type { ConvGeometry } from './conv-geometry.ts'
+export type { ConvGeometry } from './conv-weight-gradient.ts'
 
 /** What may be left out of a convolution's geometry. */
 export interface ConvOptions {
@@ -47,6 +46,25 @@ function checkBias(inputs: readonly TensorType[], channels: number): void {
 
 /** Reach of a dilated kernel along one axis, in pixels. */
 const reach = (kernel: number, dilation: number) => (kernel - 1) * dilation + 1
+
+/** Products that are summed to one number: the kernel [O, C / group, kh, kw] without its first axis. */
+const productsOf = (kernel: TensorType) => sizeOf(kernel.shape.slice(1))
+
+const sidesOf = (kernel: TensorType) => kernel.shape.slice(2) as [number, number]
+
+/** `3x3 depthwise conv stride 2`, `3x1 conv in 4 groups dilation 2`. */
+function convWords(name: 'conv' | 'transposed conv') {
+  return ({ inputs: [x, w], attrs: { group, strides, dilations } }: OpUse<ConvGeometry>): string => {
+    const kind =
+      group === 1 ? name : group === x!.shape[1] ? `depthwise ${name}` : `${name} in ${group} groups`
+    const [stride, dilation] = [Math.max(...strides), Math.max(...dilations)]
+    return [
+      `${sidesOf(w!).join('x')} ${kind}`,
+      ...(stride > 1 ? [`stride ${stride}`] : []),
+      ...(dilation > 1 ? [`dilation ${dilation}`] : []),
+    ].join(' ')
+  }
+}
 
 export const convOp: OpDef<ConvGeometry> = {
   name: 'conv',
@@ -84,6 +102,14 @@ export const convOp: OpDef<ConvGeometry> = {
     wanted[1] ? convWeightGradient(x!, grad, w!.shape, attrs, convolve) : undefined,
     bias !== undefined && wanted[2] ? reduceSum(grad, [0, 2, 3]) : undefined,
   ],
+  cost: ({ inputs: [, w], outputs: [y] }) => sizeOf(y!.shape) * productsOf(w!),
+  reach: ({ inputs: [, w], attrs: { strides, dilations } }) => ({
+    by: 'kernel',
+    kernel: sidesOf(w!),
+    strides,
+    dilations,
+  }),
+  words: convWords('conv'),
   reference([x, w, bias], geometry, [type]) {
     const out = new Float64Array(sizeOf(type!.shape))
     forTaps(x!, w!, type!.shape, geometry, (i, tap, o) => {
@@ -145,6 +171,14 @@ export const convTransposeOp: OpDef<TransposeGeometry> = {
     wanted[1] ? convWeightGradient(grad, x!, w!.shape, attrs, convolve) : undefined,
     bias !== undefined && wanted[2] ? reduceSum(grad, [0, 2, 3]) : undefined,
   ],
+  cost: ({ inputs: [x, w] }) => sizeOf(x!.shape) * productsOf(w!),
+  reach: ({ inputs: [, w], attrs: { strides, dilations } }) => ({
+    by: 'transposed kernel',
+    kernel: sidesOf(w!),
+    strides,
+    dilations,
+  }),
+  words: convWords('transposed conv'),
   reference([x, w, bias], geometry, [type]) {
     const out = new Float64Array(sizeOf(type!.shape))
     const image: Plain = { shape: type!.shape, data: out }

@@ -1,10 +1,12 @@
+// Reading and adding at indices along one axis. `gather` and `scatterAdd` are each other's gradients; `take` reads whole
+// slices at places that are known when the graph is built.
+
 import type { TensorType, Value } from '../graph.ts'
 import { type OpDef, type Plain, refuse } from '../op.ts'
-import { sizeOf, stridesOf, tensor } from '../tensor.ts'
+import { ints, sizeOf, stridesOf, tensor } from '../tensor.ts'
+import { expand } from './arithmetic.ts'
 import { constant } from './leaf.ts'
 import { describe, forStrided, normalAxis } from './support.ts'
-
-/** Reading and adding at indices along one axis: each is the other's gradient. */
 
 type GatherAttrs = { readonly axis: number }
 
@@ -31,6 +33,9 @@ export const gatherOp: OpDef<GatherAttrs> = {
     scatterAdd(index!, grad, axis, x!.shape[axis]!),
     undefined,
   ],
+  cost: 'results',
+  reach: 'picture',
+  words: 'gather',
   reference([x, index], { axis }) {
     const out = new Float64Array(index!.data.length)
     forIndexed(index!, axis, x!.shape, (i, at) => {
@@ -64,6 +69,9 @@ export const scatterAddOp: OpDef<ScatterAttrs> = {
     return onnx.node('ScatterElements', [zeros[0]!, index!, updates!], { axis, reduction: 'add' })
   },
   gradient: ({ grad, inputs: [index], attrs: { axis } }) => [undefined, gather(grad, index!, axis)],
+  cost: 'results',
+  reach: 'picture',
+  words: 'scatterAdd',
   reference([index, updates], { axis }, [type]) {
     const out = new Float64Array(sizeOf(type!.shape))
     forIndexed(index!, axis, type!.shape, (i, at) => {
@@ -94,4 +102,41 @@ function forIndexed(
 /** The whole numbers 0 to n - 1, as an int64 constant of this shape. */
 export function indices(graph: Value['graph'], values: readonly number[], shape: readonly number[]): Value {
   return constant(graph, tensor('int64', shape, BigInt64Array.from(values, BigInt)))
+}
+
+type TakeAttrs = { readonly axis: number; readonly places: readonly number[] }
+
+export const takeOp: OpDef<TakeAttrs> = {
+  name: 'take',
+  infer([x], { axis, places }) {
+    const size = x!.shape[axis]!
+    if (!places.every((place) => Number.isInteger(place) && place >= 0 && place < size)) {
+      refuse('a place is outside of the axis', { got: `${describe([x!])} along axis ${axis}` })
+    }
+    return [{ dtype: x!.dtype, shape: x!.shape.with(axis, places.length) }]
+  },
+  emit: (onnx, [x], { axis, places }) => onnx.node('Gather', [x!, onnx.constant(ints(places))], { axis }),
+  gradient({ grad, inputs: [x], attrs: { axis, places } }) {
+    const along = grad.shape.map((_, i) => (i === axis ? places.length : 1))
+    const index = expand(indices(grad.graph, places, along), grad.shape)
+    return [scatterAdd(index, grad, axis, x!.shape[axis]!)]
+  },
+  cost: 'results',
+  reach: 'picture',
+  words: 'take',
+  reference([x], { axis, places }, [type]) {
+    const strides = stridesOf(x!.shape)
+    const others = strides.map((stride, i) => (i === axis ? 0 : stride))
+    const out = new Float64Array(sizeOf(type!.shape))
+    const inner = sizeOf(type!.shape.slice(axis + 1))
+    forStrided(type!.shape, others, 0, (i, base) => {
+      out[i] = x!.data[base + places[Math.floor(i / inner) % places.length]! * strides[axis]!]!
+    })
+    return [out]
+  },
+}
+
+/** The slices of x at these places along `axis`, in this order. */
+export function take(x: Value, places: readonly number[], axis: number): Value {
+  return x.graph.apply(takeOp, [x], { axis: normalAxis(axis, x.shape.length), places })[0]!
 }

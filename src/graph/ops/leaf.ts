@@ -1,7 +1,8 @@
+// Values that come from outside the graph: inputs, parameters and constants.
+
 import { InputError } from '../../util/errors.ts'
 import type { Builder, Node, TensorType, Value } from '../graph.ts'
-import { type OpDef, refuse } from '../op.ts'
-import type { ConstantMaker } from '../passes.ts'
+import { type OpDef, type Plain, refuse } from '../op.ts'
 import {
   allocate,
   type DType,
@@ -13,8 +14,6 @@ import {
   tensor,
 } from '../tensor.ts'
 
-/** Values that come from outside the graph: inputs, parameters and constants. */
-
 type InputAttrs = { readonly name: string; readonly dtype: DType; readonly shape: Shape }
 
 export const inputOp: OpDef<InputAttrs> = {
@@ -22,6 +21,9 @@ export const inputOp: OpDef<InputAttrs> = {
   infer: (_, { dtype, shape }) => [{ dtype, shape: checkedShape(shape) }],
   emit: (_onnx, _inputs, { name }) => [name],
   gradient: 'zero',
+  cost: 'nothing',
+  reach: 'place',
+  words: 'silent',
   reference: (_, { name }) => notFed(name),
 }
 
@@ -54,6 +56,9 @@ export const parameterOp: OpDef<ParameterAttrs> = {
   infer: (_, { shape }) => [{ dtype: 'float32', shape: checkedShape(shape) }],
   emit: (_onnx, _inputs, { name }) => [name],
   gradient: 'zero',
+  cost: 'nothing',
+  reach: 'place',
+  words: 'silent',
   reference: (_, { name }) => notFed(name),
 }
 
@@ -112,7 +117,10 @@ export const constantOp: OpDef<ConstantAttrs> = {
   infer: (_, { value }) => [{ dtype: value.dtype, shape: value.shape }],
   emit: (onnx, _, { value }) => [onnx.constant(value)],
   gradient: 'zero',
-  reference: (_, { value }) => [Float64Array.from(value.data as ArrayLike<number | bigint>, Number)],
+  cost: 'nothing',
+  reach: 'place',
+  words: 'silent',
+  reference: (_, { value }) => [toPlain(value).data],
 }
 
 /** A value that is known when the graph is built. */
@@ -133,13 +141,6 @@ export function filled(graph: Builder, type: TensorType, fill: number): Value {
 /** A constant with the type of `value`, filled with one number. */
 export const like = (value: Value, fill: number): Value => filled(value.graph, value, fill)
 
-/** How passes make and read constants. */
-export const constantMaker: ConstantMaker = {
-  isConstant: (node) => node.op.name === constantOp.name,
-  valueOf: (node) => (node.attrs as ConstantAttrs).value,
-  make: (graph, type, data) => constant(graph, fromPlain(type, data)),
-}
-
 /** Inputs and parameters are told apart by name, not by content: passes must not merge them. */
 export function isLeaf(node: Node): boolean {
   return node.op.name === inputOp.name || node.op.name === parameterOp.name
@@ -156,6 +157,11 @@ export function fromPlain({ dtype, shape }: TensorType, values: Float64Array): T
   const data = allocate(dtype, values.length)
   ;(data as Float32Array | Int32Array | Uint8Array).set(values)
   return tensor(dtype, shape, data)
+}
+
+/** The float64 form of a typed tensor. */
+export function toPlain({ shape, data }: Tensor): Plain {
+  return { shape, data: Float64Array.from(data as ArrayLike<number | bigint>, Number) }
 }
 
 function checkedShape(shape: Shape): Shape {

@@ -1,11 +1,11 @@
+// Matrix products.
+
 import type { Value } from '../graph.ts'
 import { type OpDef, refuse } from '../op.ts'
 import { sizeOf } from '../tensor.ts'
 import { sumTo } from './arithmetic.ts'
 import { transpose } from './shape.ts'
 import { broadcastShape, describe, expectInputs, forBroadcast, type NoAttrs } from './support.ts'
-
-/** Matrix products. */
 
 export const matmulOp: OpDef<NoAttrs> = {
   name: 'matmul',
@@ -28,6 +28,9 @@ export const matmulOp: OpDef<NoAttrs> = {
     wanted[0] ? sumTo(matmul(grad, transposeLast(b!)), a!.shape) : undefined,
     wanted[1] ? sumTo(matmul(transposeLast(a!), grad), b!.shape) : undefined,
   ],
+  cost: ({ inputs: [a], outputs: [y] }) => sizeOf(y!.shape) * a!.shape.at(-1)!,
+  reach: 'picture',
+  words: 'product',
   reference([a, b], _, [type]) {
     const { shape } = type!
     const [m, n] = [shape.at(-2)!, shape.at(-1)!]

@@ -1,3 +1,5 @@
+// Batch normalisation (Ioffe and Szegedy 2015) over [N, C, H, W], in its two forms.
+
 import type { TensorType, Value } from '../graph.ts'
 import { type OpDef, type Plain, refuse } from '../op.ts'
 import { floats, ints, sizeOf } from '../tensor.ts'
@@ -6,8 +8,6 @@ import { filled } from './leaf.ts'
 import { reshape } from './shape.ts'
 import { describe, expectInputs, expectRank } from './support.ts'
 import { sqrt } from './unary.ts'
-
-/** Batch normalisation (Ioffe and Szegedy 2015) over [N, C, H, W], in its two forms. */
 
 type NormAttrs = { readonly epsilon: number }
 
@@ -67,6 +67,9 @@ export const normaliseOp: OpDef<NormAttrs> = {
       wanted[4] ? mul(div(mul(dGamma, gamma!), add(variance!, epsilon)), -0.5) : undefined,
     ]
   },
+  cost: 'results',
+  reach: 'place',
+  words: 'norm',
   reference: ([x, gamma, beta, mean, variance], { epsilon }) => [
     normalised(x!, mean!.data, variance!.data, { epsilon, gamma: gamma!.data, beta: beta!.data }),
   ],
@@ -126,6 +129,9 @@ export const batchNormaliseOp: OpDef<NormAttrs> = {
     const pulled = normalise(centred!, { gamma: slope, beta: shift, ...plain }, 0)
     return [sub(mul(grad, perChannel(scale)), pulled), dGamma, dBeta]
   },
+  cost: 'results',
+  reach: 'place',
+  words: 'norm',
   reference([x, gamma, beta], { epsilon }) {
     const channels = x!.shape[1]!
     const pixels = sizeOf(x!.shape.slice(2))

@@ -1,5 +1,7 @@
+// Pooling over windows of [N, C, H, W].
+
 import type { TensorType, Value } from '../graph.ts'
-import { type OpDef, type Plain, refuse } from '../op.ts'
+import { type OpDef, type OpUse, type Plain, type Reach, refuse } from '../op.ts'
 import { allocate, sizeOf, tensor } from '../tensor.ts'
 import { mul } from './arithmetic.ts'
 import { convTranspose } from './conv.ts'
@@ -7,8 +9,6 @@ import { scatterAdd } from './gather.ts'
 import { constant } from './leaf.ts'
 import { reshape } from './shape.ts'
 import { describe, expectInputs, expectRank } from './support.ts'
-
-/** Pooling over windows of [N, C, H, W]. */
 
 export type PoolGeometry = {
   readonly kernel: readonly [number, number]
@@ -38,6 +38,12 @@ function pooledType(inputs: readonly TensorType[], { kernel, strides, pads }: Po
   }
   return { dtype: 'float32', shape: [n, c, h, w] }
 }
+
+const poolReach = ({ attrs: { kernel, strides } }: OpUse<PoolGeometry>): Reach => ({
+  by: 'pool',
+  kernel,
+  strides,
+})
 
 /** Visits every pixel of every window: indices into the result and the input. Padding is left out. */
 function forWindows(
@@ -80,6 +86,9 @@ export const maxPoolOp: OpDef<PoolGeometry> = {
     const flat = scatterAdd(reshape(index!, [-1]), reshape(grad, [-1]), 0, sizeOf(x!.shape))
     return [reshape(flat, x!.shape)]
   },
+  cost: 'results',
+  reach: poolReach,
+  words: 'max pool',
   reference([x], geometry, [type]) {
     const best = new Float64Array(sizeOf(type!.shape)).fill(Number.NEGATIVE_INFINITY)
     const index = new Float64Array(best.length)
@@ -128,6 +137,9 @@ export const averagePoolOp: OpDef<PoolGeometry> = {
     const outputPadding = [missing(0, height), missing(1, width)] as const
     return [convTranspose(grad, flat, undefined, { strides, pads, group: c, outputPadding })]
   },
+  cost: 'results',
+  reach: poolReach,
+  words: 'mean pool',
   reference([x]: readonly Plain[], geometry, [type]) {
     const out = new Float64Array(sizeOf(type!.shape))
     const count = geometry.kernel[0] * geometry.kernel[1]

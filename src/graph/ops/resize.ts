@@ -1,12 +1,12 @@
+// Resizing of [N, C, H, W]: nearest neighbour and bilinear, with PyTorch's coordinates.
+
 import type { Value } from '../graph.ts'
-import { type OpDef, refuse } from '../op.ts'
+import { type OpDef, type OpUse, type Reach, refuse } from '../op.ts'
 import { ints, type Shape, sizeOf, tensor } from '../tensor.ts'
 import { constant } from './leaf.ts'
 import { matmul } from './linear.ts'
 import { sumPool } from './pool.ts'
 import { describe, expectInputs, expectRank } from './support.ts'
-
-/** Resizing of [N, C, H, W]: nearest neighbour and bilinear, with PyTorch's coordinates. */
 
 /**
  * `nearest`: pixel i reads floor(i in / out). `bilinear`: pixel centres are matched (align_corners False).
@@ -20,6 +20,11 @@ const onnxModes: Readonly<Record<ResizeMode, Readonly<Record<string, string>>>> 
   nearest: { mode: 'nearest', coordinate_transformation_mode: 'asymmetric', nearest_mode: 'floor' },
   bilinear: { mode: 'linear', coordinate_transformation_mode: 'half_pixel' },
   'bilinear-corners': { mode: 'linear', coordinate_transformation_mode: 'align_corners' },
+}
+
+function resizeReach({ inputs: [x], attrs: { size, mode } }: OpUse<ResizeAttrs>): Reach {
+  const [height, width] = x!.shape.slice(2) as [number, number]
+  return { by: 'resize', factors: [height / size[0], width / size[1]], bilinear: mode !== 'nearest' }
 }
 
 export const resizeOp: OpDef<ResizeAttrs> = {
@@ -44,6 +49,9 @@ export const resizeOp: OpDef<ResizeAttrs> = {
     const b = constant(grad.graph, floats(interpolation(width, size[1], mode), [size[1], width]))
     return [matmul(a, matmul(grad, b))]
   },
+  cost: 'results',
+  reach: resizeReach,
+  words: 'resize',
   reference([x], { size, mode }, [type]) {
     const [n, c, height, width] = x!.shape as [number, number, number, number]
     const rows = interpolation(height, size[0], mode)

@@ -1,3 +1,5 @@
+// Bilinear sampling of images at given points: the warp of the motion model.
+
 import type { Value } from '../graph.ts'
 import { type OpDef, refuse } from '../op.ts'
 import { sizeOf } from '../tensor.ts'
@@ -7,8 +9,6 @@ import { scatterAdd } from './gather.ts'
 import { concat, pad, reshape, sliceAxis, stack } from './shape.ts'
 import { describe, expectInputs, expectRank } from './support.ts'
 import { floor } from './unary.ts'
-
-/** Bilinear sampling of images at given points: the warp of the motion model. */
 
 /** What a point outside of the image reads: zeros, or the image mirrored at its border. */
 export type SamplePadding = 'zeros' | 'reflection'
@@ -44,6 +44,9 @@ export const gridSampleOp: OpDef<GridSampleAttrs> = {
       wanted[1] ? gridGradient(grad, x!, grid!, attrs.alignCorners) : undefined,
     ]
   },
+  cost: 'results',
+  reach: 'samples',
+  words: 'sample',
   reference([x, grid], { alignCorners, padding }, [type]) {
     const [n, c, height, width] = x!.shape as [number, number, number, number]
     const points = sizeOf(type!.shape.slice(2))

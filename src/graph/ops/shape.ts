@@ -1,10 +1,10 @@
+// Ops that move elements without computing: reshape, transpose, slice, pad, concat.
+
 import type { TensorType, Value } from '../graph.ts'
 import { type OpDef, refuse } from '../op.ts'
 import { formatShape, ints, type Shape, sameShape, scalar, sizeOf, stridesOf } from '../tensor.ts'
 import { filled } from './leaf.ts'
 import { describe, forStrided, normalAxis } from './support.ts'
-
-/** Ops that move elements without computing: reshape, transpose, slice, pad, concat. */
 
 type ReshapeAttrs = { readonly shape: Shape }
 
@@ -21,6 +21,9 @@ export const reshapeOp: OpDef<ReshapeAttrs> = {
   },
   emit: (onnx, [x], { shape }) => onnx.node('Reshape', [x!, onnx.constant(ints(shape))]),
   gradient: ({ grad, inputs }) => [reshape(grad, inputs[0]!.shape)],
+  cost: 'nothing',
+  reach: 'reshape',
+  words: 'silent',
   reference: ([x]) => [x!.data],
 }
 
@@ -53,6 +56,9 @@ export const transposeOp: OpDef<TransposeAttrs> = {
     })
     return [transpose(grad, inverse)]
   },
+  cost: 'results',
+  reach: ({ attrs: { order } }) => ({ by: 'order', order }),
+  words: 'silent',
   reference([x], { order }, [type]) {
     const own = stridesOf(x!.shape)
     const out = new Float64Array(x!.data.length)
@@ -105,6 +111,9 @@ export const sliceOp: OpDef<SliceAttrs> = {
     const after = full.map((n, i) => n - starts[i]! - spread.shape[i]!)
     return [pad(spread, starts, after)]
   },
+  cost: 'results',
+  reach: ({ attrs: { steps } }) => ({ by: 'steps', steps }),
+  words: 'slice',
   reference([x], { starts, steps }, [type]) {
     const own = stridesOf(x!.shape)
     const start = starts.reduce((sum, first, i) => sum + first * own[i]!, 0)
@@ -188,6 +197,9 @@ export const padOp: OpDef<PadAttrs> = {
     const ends = inputs[0]!.shape.map((n, i) => before[i]! + n)
     return [slice(grad, before, ends)]
   },
+  cost: 'results',
+  reach: 'place',
+  words: 'pad',
   reference([x], { before, value }, [type]) {
     const out = new Float64Array(sizeOf(type!.shape)).fill(value)
     const strides = stridesOf(type!.shape)
@@ -221,6 +233,9 @@ export const reverseOp: OpDef<ReverseAttrs> = {
     return onnx.node('Slice', [x!, all(-1), all(-(2 ** 31)), onnx.constant(ints(axes)), all(-1)])
   },
   gradient: ({ grad, attrs: { axes } }) => [reverse(grad, axes)],
+  cost: 'results',
+  reach: 'place',
+  words: 'reverse',
   reference([x], { axes }, [type]) {
     const own = stridesOf(x!.shape)
     const start = axes.reduce((sum, axis) => sum + (x!.shape[axis]! - 1) * own[axis]!, 0)
@@ -267,6 +282,9 @@ export const concatOp: OpDef<ConcatAttrs> = {
       return wanted[i] ? sliceAxis(grad, axis, from, start) : undefined
     })
   },
+  cost: 'results',
+  reach: 'place',
+  words: 'join',
   reference(inputs, { axis }, [type]) {
     const out = new Float64Array(sizeOf(type!.shape))
     const strides = stridesOf(type!.shape)
@@ -325,6 +343,9 @@ export const splitOp: OpDef<SplitAttrs> = {
     const pieces = grads.map((grad, i) => grad ?? filled(outputs[i]!.graph, outputs[i]!, 0))
     return [concat(pieces, axis)]
   },
+  cost: 'results',
+  reach: 'place',
+  words: 'split',
   reference([x], { axis }, types) {
     const strides = stridesOf(x!.shape)
     let start = 0

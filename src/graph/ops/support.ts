@@ -1,8 +1,8 @@
+// What several op families need: checks for shape rules, and loops for references.
+
 import type { TensorType } from '../graph.ts'
 import { type Plain, refuse } from '../op.ts'
 import { type DType, formatShape, type Shape, sameShape, sizeOf, stridesOf } from '../tensor.ts'
-
-/** What several op families need: checks for shape rules, and loops for references. */
 
 export type NoAttrs = Record<never, never>
 

@@ -1,10 +1,10 @@
+// Functions of one value, element by element, and softmax.
+
 import type { Value } from '../graph.ts'
 import type { GradientRule, OpDef } from '../op.ts'
 import { add, div, mul, neg, reduceSum, sub } from './arithmetic.ts'
 import { greater, where } from './compare.ts'
 import { expectInputs, mapPlain, type NoAttrs, normalAxis } from './support.ts'
-
-/** Functions of one value, element by element, and softmax. */
 
 function unaryOp(
   name: string,
@@ -20,6 +20,9 @@ function unaryOp(
     },
     emit: (onnx, inputs) => onnx.node(onnxName, inputs),
     gradient,
+    cost: 'results',
+    reach: 'place',
+    words: name,
     reference: ([x]) => [mapPlain(x!, f)],
   }
 }
@@ -93,6 +96,9 @@ export const powOp: OpDef<PowAttrs> = {
   emit: (onnx, [x], { exponent }) =>
     onnx.node('Pow', [x!, onnx.constant({ dtype: 'float32', shape: [], data: Float32Array.of(exponent) })]),
   gradient: ({ grad, inputs: [x], attrs: { exponent } }) => [mul(grad, mul(pow(x!, exponent - 1), exponent))],
+  cost: 'results',
+  reach: 'place',
+  words: 'pow',
   reference: ([x], { exponent }) => [mapPlain(x!, (value) => value ** exponent)],
 }
 
@@ -116,6 +122,9 @@ export const softmaxOp: OpDef<SoftmaxAttrs> = {
     const weighted = mul(grad, y!)
     return [sub(weighted, mul(y!, reduceSum(weighted, [axis], { keep: true })))]
   },
+  cost: 'results',
+  reach: ({ attrs: { axis } }) => ({ by: 'axes', axes: [axis] }),
+  words: 'softmax',
   reference([x], { axis }) {
     const { shape, data } = x!
     const out = new Float64Array(data.length)
