@@ -1,10 +1,69 @@
-import { Option } from 'commander'
+// Tables of options as command-line flags, and parsers for the values of flags. Each names its flag in its errors.
+import { type Command, Option as Flag } from 'commander'
+import { settingsOptions } from '../train/options.ts'
 import { InputError } from '../util/errors.ts'
-
-/** Parsers for the values of options. Each names its option in the error it throws. */
+import {
+  expectation,
+  fits,
+  helpOf,
+  type NumberOption,
+  type Option,
+  type OptionTable,
+  type OptionValue,
+} from '../util/options.ts'
 
 /** A function that commander calls with an option's text. */
 export type Parser<T> = (text: string) => T
+
+/** The flag's name of an option: `learningRate` becomes `--learning-rate`. */
+export const flagName = (name: string): string =>
+  `--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`
+
+/** The flag of an option. Defaults are the library's, and stand in the help only. */
+export function flagOf(name: string, option: Option): Flag {
+  const long = flagName(name)
+  const flag = new Flag(
+    option.kind === 'switch' ? long : `${long} <${option.value ?? 'value'}>`,
+    helpOf(option),
+  )
+  if (option.conflicts !== undefined) flag.conflicts(option.conflicts)
+  if (option.kind === 'choice') flag.choices(option.choices)
+  if (option.kind === 'number') flag.argParser(numberOf(long, option))
+  return flag
+}
+
+/** What a command may say in words of its own. */
+interface Wording {
+  readonly help?: string
+  readonly otherwise?: string
+  readonly value?: string
+}
+
+/**
+ * Adds the flags of a table to a command.
+ *
+ * @param changes what this command says otherwise of some of them, such as their help
+ */
+export function withFlags<T extends OptionTable>(
+  command: Command,
+  table: T,
+  changes: { readonly [K in keyof T]?: Wording } = {},
+): Command {
+  const own: Readonly<Record<string, Wording | undefined>> = changes
+  for (const [name, option] of Object.entries<Option>(table)) {
+    if (option.flag !== false) command.addOption(flagOf(name, { ...option, ...own[name] }))
+  }
+  return command
+}
+
+/** A number as an option takes it. */
+function numberOf(flag: string, option: NumberOption): Parser<number> {
+  return (text) => {
+    const value = option.whole && !/^[+-]?\d{1,16}$/.test(text) ? Number.NaN : parseNumber(text)
+    if (fits(option, value)) return value
+    throw invalid(flag, text, expectation(option))
+  }
+}
 
 export interface Range {
   readonly min?: number
@@ -12,44 +71,17 @@ export interface Range {
 }
 
 /** A whole number in decimal digits. */
-export function wholeNumber(
-  option: string,
-  { min = 0, max = Number.MAX_SAFE_INTEGER }: Range = {},
-): Parser<number> {
-  const limits = max === Number.MAX_SAFE_INTEGER ? `${min} or more` : `${min} to ${max}`
-  return (text) => {
-    const value = /^[+-]?\d{1,16}$/.test(text) ? Number(text) : Number.NaN
-    if (Number.isSafeInteger(value) && value >= min && value <= max) return value
-    throw invalid(option, text, `a whole number, ${limits}`)
-  }
-}
+export const wholeNumber = (flag: string, range: Range = {}): Parser<number> =>
+  numberOf(flag, { ...number, whole: true, min: 0, ...range })
 
 /** A number above 0. */
-export function positiveNumber(option: string): Parser<number> {
-  return (text) => {
-    const value = parseNumber(text)
-    if (value > 0 && Number.isFinite(value)) return value
-    throw invalid(option, text, 'a number above 0')
-  }
-}
+export const positiveNumber = (flag: string): Parser<number> => numberOf(flag, { ...number, above: 0 })
 
 /** A part of a whole: 0 or more, under 1. */
-export function fraction(option: string): Parser<number> {
-  return (text) => {
-    const value = parseNumber(text)
-    if (value >= 0 && value < 1) return value
-    throw invalid(option, text, 'a number from 0 to under 1, such as 0.2')
-  }
-}
+export const fraction = (flag: string): Parser<number> =>
+  numberOf(flag, { ...number, min: 0, below: 1, example: 0.2 })
 
-/** A part of a whole, or all of it: 0 to 1. */
-export function part(option: string): Parser<number> {
-  return (text) => {
-    const value = parseNumber(text)
-    if (value >= 0 && value <= 1) return value
-    throw invalid(option, text, 'a number from 0 to 1')
-  }
-}
+const number = { kind: 'number', label: '', help: '' } as const
 
 /** Sizes joined by x, such as `1x3x64x64`. */
 export function sizes(option: string, example: string): Parser<readonly number[]> {
@@ -75,46 +107,11 @@ function invalid(option: string, text: string, expected: string): InputError {
   })
 }
 
-export type DeviceName = 'auto' | 'cpu' | 'webgpu' | 'cuda'
-export type FitName = 'crop' | 'letterbox'
-
 /** `--device`, for commands that compute. */
-export const deviceOption = (): Option =>
-  new Option('--device <name>', 'what to compute on (default: auto, a GPU where one works)').choices([
-    'auto',
-    'cpu',
-    'webgpu',
-    'cuda',
-  ])
+export const deviceOption = (): Flag => flagOf('device', settingsOptions.device)
 
 /** `--fit`, for commands that read videos with a trained model. */
-export const fitOption = (): Option =>
-  new Option('--fit <how>', 'how frames become square (default: as in training)').choices([
-    'crop',
-    'letterbox',
-  ])
+export const fitOption = (): Flag => flagOf('fit', { ...settingsOptions.fit, otherwise: 'as in training' })
 
-export type HeadName = 'light' | 'fomm'
-export type SkipName = 'none' | 'sum' | 'gated' | 'all'
-export type DilationsName = 'clipped' | 'published'
-
-/** `--head`, for commands that make a detector of a network. */
-export const headOption = (): Option =>
-  new Option('--head <kind>', "a detector's head: pantin's, or the published one (default: light)").choices([
-    'light',
-    'fomm',
-  ])
-
-/** `--skip`, for commands that make a detector of a network. */
-export const skipOption = (): Option =>
-  new Option(
-    '--skip <how>',
-    "how the encoder's 1/4 map joins a detector's decoder; all: finer maps too (default: all, none with --head fomm)",
-  ).choices(['none', 'sum', 'gated', 'all'])
-
-/** `--dilations`, for commands that build a network for a size. */
-export const dilationsOption = (): Option =>
-  new Option(
-    '--dilations <which>',
-    'those larger than the map are clipped to it, or stay as published',
-  ).choices(['clipped', 'published'])
+export type DeviceName = OptionValue<typeof settingsOptions.device>
+export type FitName = OptionValue<typeof settingsOptions.fit>

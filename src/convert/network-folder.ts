@@ -3,8 +3,10 @@ import { z } from 'zod'
 import type { ParameterInfo } from '../graph/ops/leaf.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import { checkWeights } from '../model/load.ts'
+import { detectorOptions } from '../motion/options.ts'
 import { parametersOf } from '../motion/weights.ts'
 import { openRun } from '../run/run.ts'
+import { schemaOf } from '../util/option-schema.ts'
 import { networkGraph } from '../zoo/network-graph.ts'
 import { findNet, type NetName, netNames } from '../zoo/registry.ts'
 
@@ -16,7 +18,7 @@ export const networkSchema = z.strictObject({
   /** Channels of the result. */
   outputs: z.int().positive(),
   /** What becomes of dilations that are larger than the map; weights are made for one of the two. */
-  dilations: z.enum(['clipped', 'published']),
+  dilations: schemaOf(detectorOptions.dilations),
 })
 
 export type NetworkConfig = z.infer<typeof networkSchema>

@@ -5,9 +5,6 @@ import { subjectCrop } from './subject.ts'
 
 /** Pictures and clips as the networks see them: square, and of one size. */
 
-/** Every `FitMode`. */
-export const fitModes = ['crop', 'letterbox'] as const satisfies readonly FitMode[]
-
 /**
  * The fit of a clip's frames: the square around what moves, or all of it between bars.
  *

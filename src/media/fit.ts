@@ -6,7 +6,8 @@ import { createResampler, type Window } from './resample.ts'
  * How a picture becomes square: `crop` keeps the square around its subject, `letterbox` keeps the whole
  * picture between bars of the mean grey.
  */
-export type FitMode = 'crop' | 'letterbox'
+export const fitModes = ['crop', 'letterbox'] as const
+export type FitMode = (typeof fitModes)[number]
 
 /** Turns frames of one size into square ones. */
 export interface Fitter {

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { ParameterInfo } from '../graph/ops/leaf.ts'
 import { formatShape, sameShape, type Tensor } from '../graph/tensor.ts'
-import { fitModes } from '../media/fit-clip.ts'
+import { fitModes } from '../media/fit.ts'
 import { type MotionConfig, motionConfigSchema } from '../motion/config.ts'
 import { FormatError, InputError } from '../util/errors.ts'
 

@@ -1,11 +1,12 @@
 import { z } from 'zod'
-import type { Dilations } from '../layers/scope.ts'
 import { InputError } from '../util/errors.ts'
+import { schemaOf } from '../util/option-schema.ts'
+import type { OptionValues } from '../util/options.ts'
 import { type Design, designSchema, parseDesign } from '../zoo/design.ts'
 import { ficelleDesign } from '../zoo/ficelle.ts'
 import { publishedHourglass, smallHourglass } from '../zoo/hourglass.ts'
 import { findNet, type NetName, netNames } from '../zoo/registry.ts'
-import { type Head, type SkipChoice, skipChoices } from './heads.ts'
+import { detectorOptions, modelOptions } from './options.ts'
 
 /** What a motion model is made of: the part of a run's config.json that decides its weights' shapes. */
 
@@ -33,7 +34,7 @@ const hourglassSize = {
 /** Runs of before version 0.2 say true for all and false for none. */
 const skip = z.preprocess(
   (value) => (typeof value === 'boolean' ? (value ? 'all' : 'none') : value),
-  z.enum(skipChoices),
+  schemaOf(detectorOptions.skip),
 )
 
 export const headSchema = z.discriminatedUnion('kind', [
@@ -65,7 +66,7 @@ const motionConfigObject = z.strictObject({
     filter: z.enum(['gaussian', 'box']).default('gaussian'),
     head: headSchema,
     /** What becomes of dilations that are larger than the map. */
-    dilations: z.enum(['clipped', 'published']).default('published'),
+    dilations: schemaOf(detectorOptions.dilations).default('published'),
     /** Widths of the hourglass, where that is the backbone. */
     hourglass: z.strictObject(hourglassSize),
     /** What ficelle is made of, where that is the backbone. */
@@ -132,26 +133,14 @@ export const publishedConfig: MotionConfig = {
   },
 }
 
-export interface SmallConfigOptions {
+export interface SmallConfigOptions
+  extends OptionValues<typeof detectorOptions>,
+    OptionValues<typeof modelOptions> {
   readonly net: string
-  /** Side of the frames in pixels (default 64): a multiple of 16 that the network takes. */
-  readonly size?: number
-  readonly keypoints?: number
   /** Local affine maps beside points (default: yes). */
   readonly jacobian?: boolean
-  /** Which head stands on the backbone (default: light). */
-  readonly head?: Head['kind']
-  /** Default: all for the light head, none for FOMM's. */
-  readonly skip?: SkipChoice
-  /** Default: clipped. */
-  readonly dilations?: Dilations
   /** What ficelle is made of, where that is the network (default: its own). */
   readonly design?: Design
-  /**
-   * `light` is for motion in real time at 128x128 and 256x256: its generator does a quarter of the work, and its
-   * detector sees frames larger than 64x64 at 64x64 (default: small).
-   */
-  readonly generator?: 'small' | 'light'
 }
 
 /** Frames that are larger are shown to the light model's detector at this size. */
@@ -163,7 +152,9 @@ const lightDetectorSide = 64
  * @throws InputError for an unknown network, or a size or design that does not fit.
  */
 export function smallConfig(options: SmallConfigOptions): MotionConfig {
-  const { net, size = 64, keypoints = 10, jacobian = true, dilations = 'clipped' } = options
+  const { net, jacobian = true } = options
+  const { dilations = detectorOptions.dilations.default } = options
+  const { size = modelOptions.size.default, keypoints = modelOptions.keypoints.default } = options
   const light = options.head !== 'fomm'
   const { skip = light ? 'all' : 'none' } = options
   const hourglass = net === 'hourglass' ? publishedHourglass : smallHourglass

@@ -9,16 +9,14 @@ import { floats, type Tensor } from '../graph/tensor.ts'
 import { conv2d } from '../layers/conv2d.ts'
 import { axisCoordinates } from '../layers/coordinate-grid.ts'
 import type { Scope } from '../layers/scope.ts'
+import type { OptionValue } from '../util/options.ts'
 import { spatialSoftmax } from './keypoints.ts'
+import type { detectorOptions } from './options.ts'
 
 /** From features to heatmaps and jacobians, in two ways. */
 
-/**
- * How maps of the encoder join on the way to the head: one, of stride 4, as a sum or through a gate; none;
- * or, in the light head, those of all its doublings as sums.
- */
-export const skipChoices = ['none', 'sum', 'gated', 'all'] as const
-export type SkipChoice = (typeof skipChoices)[number]
+/** How maps of the encoder join on the way to the head. */
+export type SkipChoice = OptionValue<typeof detectorOptions.skip>
 
 /**
  * Which head stands on the backbone.

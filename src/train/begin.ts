@@ -1,6 +1,8 @@
 import { loadRun } from '../model/load.ts'
+import { detectorOptions, modelOptions } from '../motion/options.ts'
 import type { Run } from '../run/run.ts'
 import { InputError } from '../util/errors.ts'
+import { recordedAll } from '../util/options.ts'
 import { type RunConfig, runConfigSchema } from './config.ts'
 import { makeRun } from './make-run.ts'
 import type { TrainOptions } from './resolve.ts'
@@ -8,23 +10,18 @@ import { detectorFacts, settingsFacts } from './run-options.ts'
 
 /** The run folder that comes of what a run of `train` is asked for. */
 
-const modelOptions = [
-  'net',
-  'size',
-  'keypoints',
-  'head',
-  'skip',
-  'dilations',
-  'design',
-  'generator',
-  'model',
-  'init',
-] as const
+/** Options that decide the model, and what it begins with. */
+const ofModel: ReadonlySet<string> = new Set([
+  ...Object.keys({ ...detectorOptions, ...modelOptions }),
+  ...['net', 'design', 'model', 'init'],
+])
 
 /** Puts the model of the run that is to be trained further into the options. @throws InputError */
 export async function withFinetuned({ finetune, ...options }: TrainOptions): Promise<TrainOptions> {
   if (finetune === undefined) return options
-  const given = modelOptions.filter((name) => options[name] !== undefined)
+  const given = Object.entries(options).flatMap(([name, value]) =>
+    ofModel.has(name) && value !== undefined ? [name] : [],
+  )
   if (given.length > 0) {
     throw new InputError({
       what: 'a run that is trained further keeps its model',
@@ -42,12 +39,9 @@ export function beginRun(config: RunConfig, options: TrainOptions): Promise<Run<
   return makeRun({ config, options, schema: runConfigSchema, facts, always: ['clips'], reads: { init } })
 }
 
-function facts({ model, training }: RunConfig) {
-  const { size, keypoints, generator } = model
-  return {
-    ...settingsFacts(training),
-    ...{ size, keypoints },
-    ...detectorFacts(model),
-    generator: generator.kind === 'light' ? 'light' : 'small',
-  }
-}
+const facts = ({ model, training }: RunConfig) => ({
+  ...settingsFacts(training),
+  ...recordedAll(modelOptions, model),
+  ...detectorFacts(model),
+  generator: model.generator.kind === 'light' ? 'light' : 'small',
+})

@@ -1,8 +1,7 @@
-import type { z } from 'zod'
-import type { Dilations } from '../layers/scope.ts'
 import type { MotionConfig } from '../motion/config.ts'
-import type { Head, SkipChoice } from '../motion/heads.ts'
+import { detectorOptions } from '../motion/options.ts'
 import { InputError } from '../util/errors.ts'
+import { defined, type OptionValues, recordedAll } from '../util/options.ts'
 import type { Design } from '../zoo/design.ts'
 import type { Settings } from './config.ts'
 
@@ -21,15 +20,9 @@ export interface RunOptions {
 }
 
 /** How the detector is made. */
-export interface DetectorChoices {
+export interface DetectorChoices extends OptionValues<typeof detectorOptions> {
   /** Backbone of the detector, a name of the zoo (default ficelle). */
   readonly net?: string
-  /** The detector's head (default light). */
-  readonly head?: Head['kind']
-  /** How maps of the encoder join on the way to the head (default: all for the light head, none for FOMM's). */
-  readonly skip?: SkipChoice
-  /** What becomes of dilations that are larger than the map (default clipped). */
-  readonly dilations?: Dilations
   /** What ficelle is made of, where that is the network (default: its own). */
   readonly design?: Design
 }
@@ -64,35 +57,21 @@ export function runLength({ steps, minutes }: { steps?: number | undefined; minu
   return steps === undefined ? { minutes: minutes ?? defaultMinutes } : { steps }
 }
 
-/** Options as a schema has them, with its defaults. @throws InputError that names the option. */
-export function checkedOptions<T>(schema: z.ZodType<T>, given: object): T {
-  const result = schema.safeParse(given)
-  if (result.success) return result.data
-  const [issue] = result.error.issues
-  throw new InputError({
-    what: `the option ${issue!.path.join('.') || 'list'} is not usable`,
-    expected: issue!.message,
-  })
-}
-
 /** What a call computes on; it may be another where it goes on with a run. */
 type Computing = Partial<Pick<Settings, 'device' | 'threads'>>
 
 /** A run's settings, with what this call computes on. */
 export const settingsHere = <T extends Settings>(settings: T, { device, threads }: Computing): T => ({
   ...settings,
-  ...(device !== undefined && { device }),
-  ...(threads !== undefined && { threads }),
+  ...defined({ device, threads }),
 })
 
 /** Settings that a run keeps, as options name them. */
 export const settingsFacts = ({ device: _, threads: __, ...kept }: Settings) => kept
 
 /** What makes a detector, as options name it. */
-export const detectorFacts = ({ net, detector: { head, dilations, design } }: MotionConfig) => ({
-  net,
-  head: head.kind,
-  skip: head.skip,
-  dilations,
-  design,
+export const detectorFacts = (model: MotionConfig) => ({
+  net: model.net,
+  ...recordedAll(detectorOptions, model),
+  design: model.detector.design,
 })

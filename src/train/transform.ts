@@ -17,6 +17,7 @@ import {
 import { transposeLast } from '../graph/ops/linear.ts'
 import { floats } from '../graph/tensor.ts'
 import type { Random } from '../util/random.ts'
+import { warpOptions } from './options.ts'
 
 /**
  * Random affine + thin-plate-spline warps, under which keypoints must move along (equivariance; Siarohin et
@@ -25,7 +26,11 @@ import type { Random } from '../util/random.ts'
  */
 
 /** Standard deviations and grid of the warps; the published values. */
-export const transformDefaults = { sigmaAffine: 0.05, sigmaTps: 0.005, points: 5 } as const
+export const transformDefaults = {
+  sigmaAffine: warpOptions.warp.default,
+  sigmaTps: 0.005,
+  points: 5,
+} as const
 
 export interface TransformOptions {
   /** Of each entry of the affine map, around the identity. */

@@ -32,7 +32,7 @@ describe('help and version', () => {
   it('state the defaults of train', async () => {
     const { stdout } = await cli.run(['train', '--help'])
     expect(stdout.replace(/\s+/g, ' ')).toContain(
-      'take steps for so long (default: 8, where --steps is not given)',
+      'train until the steps have taken this many minutes (default: 8, if --steps is not given)',
     )
   })
 })

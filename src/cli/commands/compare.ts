@@ -1,23 +1,13 @@
 import { type Command, Option } from 'commander'
+import { detectorOptions } from '../../motion/options.ts'
 import type { ComparedAs } from '../../study/comparison.ts'
 import { InputError } from '../../util/errors.ts'
+import { defined, given, type OptionValues } from '../../util/options.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
-import {
-  type DeviceName,
-  type DilationsName,
-  deviceOption,
-  dilationsOption,
-  type HeadName,
-  headOption,
-  type SkipName,
-  sizes,
-  skipOption,
-  wholeNumber,
-} from '../options.ts'
+import { type DeviceName, deviceOption, sizes, wholeNumber, withFlags } from '../options.ts'
 import { assertNoTrialFlags, type TrialFlags, withTrialFlags } from '../study/trial-flags.ts'
-import { defined } from '../training.ts'
 
-interface CompareFlags extends TrialFlags {
+interface CompareFlags extends TrialFlags, OptionValues<typeof detectorOptions> {
   readonly nets?: string
   readonly as: ComparedAs | 'both'
   readonly input: readonly [number, number, number]
@@ -25,9 +15,6 @@ interface CompareFlags extends TrialFlags {
   readonly rounds?: number
   readonly threads?: number
   readonly seed: number
-  readonly head?: HeadName
-  readonly skip?: SkipName
-  readonly dilations?: DilationsName
   readonly latency: boolean
   readonly layers?: true
   readonly html?: string
@@ -61,9 +48,6 @@ export const addCompare: AddCommand = (program, call) => {
       wholeNumber('--outputs', { min: 1, max: 4096 }),
       10,
     )
-    .addOption(headOption())
-    .addOption(skipOption())
-    .addOption(dilationsOption())
     .option(
       '--rounds <n>',
       'timed runs of each (default: as many as fit in about two minutes, 3 to 50)',
@@ -81,6 +65,7 @@ export const addCompare: AddCommand = (program, call) => {
     .option('--html <file.html>', 'also write one page with plots and diagrams')
     .option('--csv <file.csv>', 'also write the table')
     .option('--force', 'replace existing files; with --train, the trials in --out')
+  withFlags(command, detectorOptions)
   withCommonFlags(withTrialFlags(command)).action(call(runCompare))
 }
 
@@ -166,20 +151,17 @@ function checkWithTrials({ as, skip, layers, input }: CompareFlags): void {
 
 /** What trials take over; a size and a number of keypoints only where they were given, for a teacher has its own. */
 function trialChoices({ nets, input, outputs, latency, ...flags }: CompareFlags, command: Command) {
-  const { rounds, threads, head, dilations, device, force } = flags
-  const given = (name: 'input' | 'outputs') => command.getOptionValueSource(name) === 'cli'
+  const { rounds, threads, device, force } = flags
+  const { skip: _, ...detector } = given(detectorOptions, flags)
+  const isGiven = (name: 'input' | 'outputs') => command.getOptionValueSource(name) === 'cli'
   return {
+    ...detector,
     ...defined({
-      rounds,
-      threads,
-      head,
-      dilations,
-      device,
-      force,
+      ...{ rounds, threads, device, force },
       nets: nets === undefined ? undefined : netNamesOf(nets),
     }),
-    ...(given('input') && { size: input[1] }),
-    ...(given('outputs') && { keypoints: outputs }),
+    ...(isGiven('input') && { size: input[1] }),
+    ...(isGiven('outputs') && { keypoints: outputs }),
     latency,
   }
 }
@@ -195,17 +177,15 @@ function checkEnding(option: string, path: string | undefined, ending: string): 
 }
 
 function choices({ nets, as, input, outputs, latency, seed, ...rest }: CompareFlags) {
-  const { rounds, threads, head, skip, dilations, device } = rest
+  const { rounds, threads, device } = rest
   return {
-    ...(nets !== undefined && { nets: netNamesOf(nets) }),
-    ...(as !== 'both' && { as: [as] }),
+    ...given(detectorOptions, rest),
+    ...defined({
+      ...{ rounds, threads, device },
+      nets: nets === undefined ? undefined : netNamesOf(nets),
+      as: as === 'both' ? undefined : [as],
+    }),
     ...{ input, outputs, latency, seed },
-    ...(rounds !== undefined && { rounds }),
-    ...(threads !== undefined && { threads }),
-    ...(head && { head }),
-    ...(skip && { skip }),
-    ...(dilations && { dilations }),
-    ...(device && { device }),
   }
 }
 

@@ -1,15 +1,16 @@
+// `pantin distil`: a light detector that finds what a teacher finds.
+import { distillationOptions, warpOptions } from '../../train/options.ts'
+import { defined, given, type OptionValues } from '../../util/options.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
-import { part, positiveNumber, wholeNumber } from '../options.ts'
-import { defined, reportRun, type TrainingFlags, trainingOptions, withTrainingFlags } from '../training.ts'
+import { withFlags } from '../options.ts'
+import { reportRun, type TrainingFlags, trainingOptions, withTrainingFlags } from '../training.ts'
 
-interface DistilFlags extends TrainingFlags {
+interface DistilFlags
+  extends TrainingFlags,
+    OptionValues<typeof distillationOptions>,
+    OptionValues<typeof warpOptions> {
   readonly teacher: string
   readonly losses?: string
-  readonly soften?: number
-  readonly variants?: number
-  readonly colour?: number
-  readonly mix?: number
-  readonly warp?: number
   readonly cache?: string
 }
 
@@ -32,39 +33,25 @@ export const addDistil: AddCommand = (program, call) => {
       '--losses <list>',
       'weights of losses, such as distance=10,jacobian=1,divergence=0 (the defaults: see the README)',
     )
-    .option('--soften <factor>', 'compare heatmaps at so much more temperature', positiveNumber('--soften'))
-    .option(
-      '--variants <n>',
-      'warped and recoloured copies of each frame to learn from too (default: 3)',
-      wholeNumber('--variants', { max: 1000 }),
-    )
-    .option('--colour <part>', 'recolour copies by up to so much (default: 0.3)', part('--colour'))
-    .option(
-      '--warp <amount>',
-      'how far copies are warped: deviation of the entries of an affine map (default: 0.05)',
-      positiveNumber('--warp'),
-    )
-    .option(
-      '--mix <part>',
-      'blend so many of the copies with those of other frames (default: 0)',
-      part('--mix'),
-    )
     .option('--cache <folder>', "keep the teacher's results here, for other students of the same videos")
+  withFlags(command, distillationOptions)
+  withFlags(command, warpOptions)
   withCommonFlags(withTrainingFlags(command, 'frames')).action(call(runDistil))
 }
 
 async function runDistil({ reporter, signal }: Context, named: string[], flags: DistilFlags): Promise<void> {
   const { distil } = await import('../../train/distil/distil.ts')
-  const { teacher, soften, variants, colour, warp, mix, cache, out } = flags
+  const { teacher, warp, cache, out } = flags
   const { listClips } = await import('../../clips/clip-list.ts')
   const { parseLosses } = await import('../losses.ts')
   const { transformDefaults } = await import('../../train/transform.ts')
   const losses = flags.losses === undefined ? undefined : parseLosses(flags.losses)
+  const transform = warp === undefined ? undefined : { ...transformDefaults, sigmaAffine: warp }
   await reporter.prepare()
   const run = await distil(await listClips(named, { pictures: true }), {
     ...(await trainingOptions(flags)),
-    ...defined({ losses, soften, variants, colour, mix, cache }),
-    ...(warp !== undefined && { transform: { ...transformDefaults, sigmaAffine: warp } }),
+    ...given(distillationOptions, flags),
+    ...defined({ losses, cache, transform }),
     teacher,
     signal,
     onProgress: (event) =>

@@ -1,14 +1,16 @@
+// `pantin import`: weights from a PyTorch or safetensors checkpoint.
 import type { ImportResult } from '../../convert/import-checkpoint.ts'
+import { detectorOptions } from '../../motion/options.ts'
 import { formatCount } from '../../report/format.ts'
+import { defined, type OptionValues } from '../../util/options.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
-import { type DilationsName, dilationsOption, wholeNumber } from '../options.ts'
+import { flagOf, wholeNumber } from '../options.ts'
 
-interface ImportFlags {
+interface ImportFlags extends Pick<OptionValues<typeof detectorOptions>, 'dilations'> {
   readonly net: string
   readonly out: string
   readonly outputs?: number
   readonly size?: number
-  readonly dilations?: DilationsName
   readonly partial?: true
   readonly force?: true
 }
@@ -32,7 +34,7 @@ export const addImport: AddCommand = (program, call) => {
       wholeNumber('--outputs', { min: 1, max: 4096 }),
     )
     .option('--partial', 'take what fits and start the rest afresh: a pretrained encoder alone, for instance')
-    .addOption(dilationsOption().default('published'))
+    .addOption(flagOf('dilations', { ...detectorOptions.dilations, default: 'published' }))
     .option(
       '--size <pixels>',
       'side of the frames of a motion model (default: 256)',
@@ -50,9 +52,7 @@ async function runImport({ reporter }: Context, file: string, flags: ImportFlags
     out,
     partial,
     force,
-    ...(outputs !== undefined && { outputs }),
-    ...(size !== undefined && { size }),
-    ...(dilations && { dilations }),
+    ...defined({ outputs, size, dilations }),
   })
   reporter.result(made, () => describe(made, out))
 }

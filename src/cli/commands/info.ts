@@ -1,26 +1,17 @@
+// `pantin info`: what a network costs, counted.
 import { Option } from 'commander'
+import { detectorOptions, modelOptions } from '../../motion/options.ts'
 import type { DetectorProfile, NetProfile } from '../../profile/profile.ts'
 import { formatCount, formatScaled, table } from '../../report/format.ts'
 import { InputError } from '../../util/errors.ts'
+import { defined, given, type OptionValues } from '../../util/options.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
-import {
-  type DilationsName,
-  dilationsOption,
-  type HeadName,
-  headOption,
-  type SkipName,
-  sizes,
-  skipOption,
-  wholeNumber,
-} from '../options.ts'
+import { sizes, wholeNumber, withFlags } from '../options.ts'
 
-interface InfoFlags {
+interface InfoFlags extends OptionValues<typeof detectorOptions> {
   readonly outputs?: number
   readonly input: readonly [number, number, number]
   readonly as: 'network' | 'detector'
-  readonly head?: HeadName
-  readonly skip?: SkipName
-  readonly dilations?: DilationsName
   readonly jacobian: boolean
   readonly layers?: true
 }
@@ -50,11 +41,9 @@ export const addInfo: AddCommand = (program, call) => {
         .choices(['network', 'detector'])
         .default('network'),
     )
-    .addOption(dilationsOption())
-    .addOption(headOption())
-    .addOption(skipOption())
     .option('--no-jacobian', 'of a detector: points only')
     .option('--layers', 'also count each layer')
+  withFlags(command, detectorOptions)
   withCommonFlags(command).action(call(runInfo))
 }
 
@@ -68,19 +57,20 @@ async function runInfo({ reporter }: Context, name: string, flags: InfoFlags): P
 }
 
 async function network(name: string, flags: InfoFlags): Promise<NetProfile> {
-  const { outputs = 10, input, dilations, head, skip, jacobian } = flags
-  if (head !== undefined || skip !== undefined || !jacobian) {
+  const { outputs = modelOptions.keypoints.default, input, jacobian } = flags
+  const { dilations, ...others } = given(detectorOptions, flags)
+  if (Object.keys(others).length > 0 || !jacobian) {
     throw new InputError({
       what: '--head, --skip and --no-jacobian are for detectors',
       remedy: 'add --as detector',
     })
   }
   const { profileNet } = await import('../../profile/profile.ts')
-  return profileNet(name, { outputs, input, ...(dilations && { dilations }) })
+  return profileNet(name, { outputs, input, ...defined({ dilations }) })
 }
 
 async function detector(name: string, flags: InfoFlags): Promise<DetectorProfile> {
-  const { outputs: keypoints = 10, input, dilations, head, skip, jacobian } = flags
+  const { outputs: keypoints = modelOptions.keypoints.default, input, jacobian } = flags
   const [channels, height, width] = input
   if (channels !== 3 || height !== width) {
     throw new InputError({
@@ -91,8 +81,7 @@ async function detector(name: string, flags: InfoFlags): Promise<DetectorProfile
     })
   }
   const { profileDetector } = await import('../../profile/profile.ts')
-  const choices = { ...(dilations && { dilations }), ...(head && { head }), ...(skip && { skip }) }
-  return profileDetector(name, { keypoints, size: height, jacobian, ...choices })
+  return profileDetector(name, { keypoints, size: height, jacobian, ...given(detectorOptions, flags) })
 }
 
 function describe(profile: Profiled, input: InfoFlags['input']): string {

@@ -1,14 +1,14 @@
-import { Option } from 'commander'
+import { settingsOptions } from '../../train/options.ts'
+import { defined } from '../../util/options.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
 import {
   type DeviceName,
   deviceOption,
   type FitName,
-  fraction,
+  flagOf,
   positiveNumber,
   wholeNumber,
 } from '../options.ts'
-import { defined } from '../training.ts'
 
 interface SearchFlags {
   readonly teacher: string
@@ -64,18 +64,9 @@ export const addSearch: AddCommand = (program, call) => {
     )
     .option('--macs <n>', 'multiply-adds of a detector at most, such as 50e6', positiveNumber('--macs'))
     .option('--losses <list>', 'weights of losses, as for distil')
-    .option('--batch <n>', 'frames a step (default: 8)', wholeNumber('--batch', { min: 1, max: 256 }))
-    .option(
-      '--holdout <part>',
-      'end of each video to leave out of training (default: 0.2; 0 with --test)',
-      fraction('--holdout'),
-    )
-    .addOption(
-      new Option('--fit <how>', 'how frames become square (default: crop, around what moves)').choices([
-        'crop',
-        'letterbox',
-      ]),
-    )
+    .addOption(flagOf('batch', settingsOptions.batch))
+    .addOption(flagOf('holdout', { ...settingsOptions.holdout, otherwise: '0.2; 0 with --test' }))
+    .addOption(flagOf('fit', settingsOptions.fit))
     .option('--seed <n>', 'another seed, other designs (default: 1)', wholeNumber('--seed'))
     .option(
       '--threads <n>',

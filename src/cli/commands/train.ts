@@ -1,15 +1,16 @@
-import { Option } from 'commander'
+// `pantin train`: a motion model from videos.
+import { modelOptions } from '../../motion/options.ts'
+import { augmentOptions, reconstructionOptions } from '../../train/options.ts'
+import { defined, given, type OptionValues } from '../../util/options.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
-import { part, wholeNumber } from '../options.ts'
-import { defined, reportRun, type TrainingFlags, trainingOptions, withTrainingFlags } from '../training.ts'
+import { withFlags } from '../options.ts'
+import { reportRun, type TrainingFlags, trainingOptions, withTrainingFlags } from '../training.ts'
 
-interface TrainFlags extends TrainingFlags {
-  readonly size?: number
-  readonly keypoints?: number
-  readonly generator?: 'small' | 'light'
-  readonly mirror?: true
-  readonly colour?: number
-  readonly perceptual?: string
+interface TrainFlags
+  extends TrainingFlags,
+    OptionValues<typeof modelOptions>,
+    OptionValues<typeof augmentOptions>,
+    OptionValues<typeof reconstructionOptions> {
   readonly finetune?: string
 }
 
@@ -22,30 +23,10 @@ export const addTrain: AddCommand = (program, call) => {
     .argument('<video...>', 'videos or folders of them, or puppet:SEED (puppet:1..20) for made-up ones')
     .requiredOption('-o, --out <run>', 'folder to write the run to')
     .option('--net <name>', "the detector's network (default: ficelle)")
-    .option(
-      '--size <pixels>',
-      'side of the square frames (default: 64)',
-      wholeNumber('--size', { min: 1, max: 4096 }),
-    )
-    .option(
-      '--keypoints <n>',
-      'number of keypoints (default: 10)',
-      wholeNumber('--keypoints', { min: 1, max: 100 }),
-    )
-    .addOption(
-      new Option(
-        '--generator <which>',
-        'what paints the frames; light: in real time at 128 and 256 pixels (default: small)',
-      ).choices(['small', 'light']),
-    )
-    .option('--mirror', 'show half of the pairs mirrored')
-    .option(
-      '--colour <part>',
-      'change brightness, contrast and saturation of pairs by up to so much, such as 0.3 (default: 0)',
-      part('--colour'),
-    )
     .option('--finetune <run>', 'train this run further, on these videos, into another folder')
-    .option('--perceptual <file.onnx>', 'compare pictures by the features of this network too')
+  withFlags(command, modelOptions)
+  withFlags(command, augmentOptions)
+  withFlags(command, reconstructionOptions)
   withCommonFlags(withTrainingFlags(command, 'frame pairs')).action(call(runTrain))
 }
 
@@ -53,12 +34,16 @@ async function runTrain({ reporter, signal }: Context, named: string[], flags: T
   const { train } = await import('../../train/train.ts')
   const { listClips } = await import('../../clips/clip-list.ts')
   await reporter.prepare()
-  const { size, keypoints, generator, mirror, colour, perceptual, finetune } = flags
-  const augments = mirror !== undefined || colour !== undefined
+  const { mirror, colour, finetune } = flags
+  const augment =
+    mirror === undefined && colour === undefined
+      ? undefined
+      : { flip: mirror ?? false, colour: colour ?? augmentOptions.colour.default }
   const run = await train(await listClips(named), {
     ...(await trainingOptions(flags)),
-    ...defined({ size, keypoints, generator, perceptual, finetune }),
-    ...(augments && { augment: { flip: mirror ?? false, colour: colour ?? 0 } }),
+    ...given(modelOptions, flags),
+    ...given(reconstructionOptions, flags),
+    ...defined({ augment, finetune }),
     signal,
     onProgress: (event) =>
       reporter.progress({ unit: event.phase === 'train' ? 'steps' : 'frames', ...event }),

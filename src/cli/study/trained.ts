@@ -1,8 +1,8 @@
 import { resolve } from 'node:path'
 import type { CompareTrainedOptions } from '../../study/trials/compare-trained.ts'
 import { InputError } from '../../util/errors.ts'
+import { defined } from '../../util/options.ts'
 import type { Context } from '../context.ts'
-import { defined } from '../training.ts'
 import type { TrialFlags } from './trial-flags.ts'
 
 /** What `compare --train` is asked for, besides its own flags. */

@@ -1,28 +1,28 @@
 import { type Command, Option } from 'commander'
+import { detectorOptions } from '../../motion/options.ts'
+import { settingsOptions } from '../../train/options.ts'
 import { InputError } from '../../util/errors.ts'
-import { type FitName, fraction, positiveNumber, type SkipName, wholeNumber } from '../options.ts'
+import type { OptionValue, OptionValues } from '../../util/options.ts'
+import { flagOf, wholeNumber } from '../options.ts'
 
 /** Options of `compare --train`. */
-export interface TrialFlags {
+export interface TrialFlags
+  extends Pick<OptionValues<typeof settingsOptions>, 'steps' | 'minutes' | 'batch' | 'holdout' | 'fit'> {
   readonly train?: readonly string[]
   readonly test?: readonly string[]
   readonly teacher?: string
   readonly out?: string
   readonly methods?: readonly MethodName[]
-  readonly skips?: readonly SkipName[]
+  readonly skips?: readonly OptionValue<typeof detectorOptions.skip>[]
   readonly seeds?: number
   readonly jobs?: number
-  readonly steps?: number
-  readonly minutes?: number
-  readonly batch?: number
-  readonly holdout?: number
-  readonly fit?: FitName
 }
 
 export type MethodName = 'distilled' | 'scratch'
 
 const methodNames: readonly MethodName[] = ['distilled', 'scratch']
-const skipNames: readonly SkipName[] = ['none', 'sum', 'gated', 'all']
+
+const { otherwise: _, ...minutes } = settingsOptions.minutes
 
 /** Adds these options. Defaults that depend on others stand in the help only. */
 export function withTrialFlags(command: Command): Command {
@@ -44,7 +44,7 @@ export function withTrialFlags(command: Command): Command {
       new Option(
         '--skips <names>',
         'values of --skip to try each network with (default: all,none)',
-      ).argParser(oneOrMore('--skips', skipNames)),
+      ).argParser(oneOrMore('--skips', detectorOptions.skip.choices)),
     )
     .option('--seeds <n>', 'trials of each (default: 3)', wholeNumber('--seeds', { min: 1, max: 100 }))
     .option(
@@ -52,24 +52,11 @@ export function withTrialFlags(command: Command): Command {
       'trials at once, each on its share of the cores (default: 1)',
       wholeNumber('--jobs', { min: 1, max: 64 }),
     )
-    .addOption(
-      new Option('--steps <n>', 'train for so many steps (default: 1000)')
-        .argParser(wholeNumber('--steps', { min: 1 }))
-        .conflicts('minutes'),
-    )
-    .option('--minutes <m>', 'train for so long, in place of --steps', positiveNumber('--minutes'))
-    .option('--batch <n>', 'pictures a step (default: 8)', wholeNumber('--batch', { min: 1, max: 256 }))
-    .option(
-      '--holdout <part>',
-      'end of each video to leave out of training (default: 0.2; 0 with --test)',
-      fraction('--holdout'),
-    )
-    .addOption(
-      new Option('--fit <how>', 'how frames become square (default: crop, around what moves)').choices([
-        'crop',
-        'letterbox',
-      ]),
-    )
+    .addOption(flagOf('steps', { ...settingsOptions.steps, otherwise: '1000' }))
+    .addOption(flagOf('minutes', { ...minutes, help: 'train for this many minutes, instead of --steps' }))
+    .addOption(flagOf('batch', settingsOptions.batch))
+    .addOption(flagOf('holdout', { ...settingsOptions.holdout, otherwise: '0.2; 0 with --test' }))
+    .addOption(flagOf('fit', settingsOptions.fit))
 }
 
 const ownFlags = [

@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { type MotionConfig, smallConfig } from '../../motion/config.ts'
 import { distilLossesSchema } from '../../train/distil/config.ts'
+import { settingsOptions } from '../../train/options.ts'
+import { schemaOf } from '../../util/option-schema.ts'
 import { type Design, designSchema } from '../../zoo/design.ts'
 import { contentsSchema } from '../plan-contents.ts'
 import { type Rung, rungsOf } from './halving.ts'
@@ -32,8 +34,8 @@ export const planSchema = z.object({
   losses: distilLossesSchema,
   batch: z.int().positive(),
   holdout: z.number().min(0).lt(1),
-  fit: z.enum(['crop', 'letterbox']),
-  device: z.enum(['auto', 'cpu', 'webgpu', 'cuda']),
+  fit: schemaOf(settingsOptions.fit),
+  device: schemaOf(settingsOptions.device),
   /** Within one op on the CPU, where latency is measured and where designs are trained. */
   threads: z.int().positive(),
   /** What latencies are held against. It is the first candidate. */

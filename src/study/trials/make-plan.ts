@@ -1,7 +1,11 @@
 import { openDetector } from '../../model/open-detector.ts'
+import { detectorOptions } from '../../motion/options.ts'
+import { settingsOptions } from '../../train/options.ts'
 import { InputError } from '../../util/errors.ts'
+import { checkedOptions } from '../../util/option-schema.ts'
+import { given } from '../../util/options.ts'
 import { contentsOf } from '../plan-contents.ts'
-import { planSchema, type TrialPlan, type TrialSettings } from './plan.ts'
+import { planSchema, type TrialPlan, type TrialSettings, trialSettingsSchema } from './plan.ts'
 import { alikeSkips, usableNets } from './plan-nets.ts'
 
 /** What a comparison is asked for. */
@@ -43,19 +47,18 @@ export async function makePlan(clips: readonly string[], options: PlanOptions): 
     })
   }
   const seen = await whatTeacherSees(options)
-  const settings: TrialSettings = {
+  const settings = checkedOptions(trialSettingsSchema, {
     clips: [...clips],
     test: [...test],
     ...(teacher !== undefined && { teacher }),
     ...seen,
-    head: options.head ?? 'light',
-    dilations: options.dilations ?? 'clipped',
+    ...given(detectorOptions, options),
     ...(minutes === undefined ? { steps: steps ?? defaultSteps } : { minutes }),
-    batch: options.batch ?? 8,
-    holdout: options.holdout ?? (test.length > 0 ? 0 : 0.2),
-    fit: options.fit ?? 'crop',
-    device: options.device ?? 'auto',
-  }
+    batch: options.batch ?? settingsOptions.batch.default,
+    holdout: options.holdout ?? (test.length > 0 ? 0 : settingsOptions.holdout.default),
+    fit: options.fit ?? settingsOptions.fit.default,
+    device: options.device ?? settingsOptions.device.default,
+  })
   const chosen = usableNets(options.nets, settings, skips)
   return planSchema.parse({
     format: 1,

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { evaluate } from '../../evaluate/evaluate.ts'
 import { makeFolder } from '../../files/make-folder.ts'
 import { smallConfig } from '../../motion/config.ts'
+import { detectorOptions } from '../../motion/options.ts'
 import { isRun } from '../../run/run-config.ts'
 import { distil } from '../../train/distil/distil.ts'
 import type { TrainProgress } from '../../train/run-options.ts'
@@ -10,6 +11,7 @@ import type { TrainedRun } from '../../train/sitting.ts'
 import { train } from '../../train/train.ts'
 import type { Hooks } from '../../util/child-process.ts'
 import { FormatError, InputError, TrainingError } from '../../util/errors.ts'
+import { given } from '../../util/options.ts'
 import { measuringPart, trainingPart } from '../training-part.ts'
 import { measuresOf } from './measures.ts'
 import { detectorChoices, type Trial, type TrialSettings } from './plan.ts'
@@ -86,7 +88,7 @@ interface TrainingHooks {
 async function trained(task: TrialTask, hooks: TrainingHooks): Promise<TrainedRun> {
   const { trial, settings, folder, cache, threads } = task
   const { net, method, skip, seed } = trial
-  const { clips, teacher, batch, holdout, fit, device, steps, minutes, head, dilations } = settings
+  const { clips, teacher, batch, holdout, fit, device, steps, minutes } = settings
   const out = runFolder(folder)
   const options = {
     ...{ out, batch, holdout, fit, device, seed },
@@ -99,7 +101,14 @@ async function trained(task: TrialTask, hooks: TrainingHooks): Promise<TrainedRu
   if (method === 'scratch') {
     return train(clips, { ...options, model: smallConfig({ net, ...detectorChoices(settings, skip) }) })
   }
-  return distil(clips, { ...options, teacher: neededTeacher(teacher), cache, net, head, skip, dilations })
+  return distil(clips, {
+    ...options,
+    teacher: neededTeacher(teacher),
+    cache,
+    net,
+    ...given(detectorOptions, settings),
+    skip,
+  })
 }
 
 function neededTeacher(teacher: string | undefined): string {

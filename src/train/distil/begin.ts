@@ -1,12 +1,15 @@
 import type { KeypointDetector } from '../../model/keypoint-detector.ts'
 import { type MotionConfig, smallConfig } from '../../motion/config.ts'
+import { detectorOptions } from '../../motion/options.ts'
 import type { Run } from '../../run/run.ts'
 import { InputError } from '../../util/errors.ts'
+import { checkedOptions } from '../../util/option-schema.ts'
+import { assertUsable, defined, given } from '../../util/options.ts'
 import { defaultNet } from '../../zoo/registry.ts'
 import { type Settings, settingsSchema } from '../config.ts'
 import { makeRun } from '../make-run.ts'
+import { distillationOptions } from '../options.ts'
 import {
-  checkedOptions,
   type DetectorChoices,
   detectorFacts,
   type RunOptions,
@@ -51,9 +54,9 @@ export function resolveDistil(
   motion: MotionConfig | undefined,
   options: DistilOptions,
 ): DistilConfig {
-  const { out, resume, force, signal, onProgress, teacher: path, losses, model: given, ...rest } = options
-  const { cache, net, head, skip, dilations, design, soften, variants, colour, mix, ...settings } = rest
-  const model = given ?? studentConfig(teacher, motion, options)
+  const { teacher: path, losses, model: whole } = options
+  assertUsable(detectorOptions, options)
+  const model = whole ?? studentConfig(teacher, motion, options)
   if (model.size !== teacher.size || model.keypoints !== teacher.keypoints) {
     throw new InputError({
       what: 'student and teacher do not see the same',
@@ -63,11 +66,11 @@ export function resolveDistil(
   }
   return {
     model,
-    training: checkedOptions(settingsSchema, { ...settings, ...runLength(settings), clips: [...clips] }),
+    training: checkedOptions(settingsSchema, { ...options, ...runLength(options), clips: [...clips] }),
     distillation: checkedOptions(distillationSchema, {
+      ...given(distillationOptions, options),
       teacher: path,
       losses: lossesFor(teacher, losses),
-      ...{ soften, variants, colour, mix },
     }),
   }
 }
@@ -76,14 +79,12 @@ export function resolveDistil(
 function studentConfig(
   { size, keypoints, jacobian }: KeypointDetector,
   motion: MotionConfig | undefined,
-  { net = defaultNet, head, skip, dilations, design }: DetectorChoices,
+  { net = defaultNet, design, ...choices }: DetectorChoices,
 ): MotionConfig {
   const own = smallConfig({
     ...{ net, size, keypoints, jacobian, generator: 'light' },
-    ...(head && { head }),
-    ...(skip && { skip }),
-    ...(dilations && { dilations }),
-    ...(design && { design }),
+    ...given(detectorOptions, choices),
+    ...defined({ design }),
   })
   if (motion === undefined) return own
   const { alignCorners, denseMotion, generator } = motion

@@ -1,6 +1,8 @@
 import { z } from 'zod'
 import { motionConfigSchema } from '../../motion/config.ts'
+import { shapeOf } from '../../util/option-schema.ts'
 import { settingsSchema } from '../config.ts'
+import { distillationOptions } from '../options.ts'
 
 /** What a student is held to, and how much each counts. */
 
@@ -42,14 +44,7 @@ export const distillationSchema = z.object({
   /** Run folder or ONNX file, as given. */
   teacher: z.string(),
   losses: distilLossesSchema.default(distilLossDefaults),
-  /** Heatmaps are compared as if their softmax had this many times its temperature; above 1 softens. */
-  soften: z.number().positive().default(1),
-  /** Warped and recoloured copies, for each frame that is trained on, that the teacher labels too. */
-  variants: z.int().nonnegative().max(1000).default(3),
-  /** Largest change of brightness, contrast and saturation in these, each as a part of 1. */
-  colour: z.number().min(0).max(1).default(0.3),
-  /** Part of these that are blended with another one. Runs of before have none. */
-  mix: z.number().min(0).max(1).default(0),
+  ...shapeOf(distillationOptions),
 })
 export type Distillation = z.infer<typeof distillationSchema>
 

@@ -1,0 +1,232 @@
+// The options of training: one table for each command, from which types, flags, configurations, checks and forms derive.
+import { fitModes } from '../media/fit.ts'
+import type { OptionTable } from '../util/options.ts'
+
+/** What every way of training is told, and its run records. */
+export const settingsOptions = {
+  /** How frames become square. */
+  fit: {
+    kind: 'choice',
+    choices: fitModes,
+    default: 'crop',
+    label: 'Fit',
+    value: 'how',
+    otherwise: 'crop, around what moves',
+    help: 'how frames become square',
+  },
+  /** Part of each clip, at its end, that is not trained on. */
+  holdout: {
+    kind: 'number',
+    min: 0,
+    below: 1,
+    example: 0.2,
+    default: 0.2,
+    label: 'Held out at the end of each clip',
+    value: 'part',
+    help: 'end of each video to leave out of training',
+  },
+  /** Frame pairs, or a student's frames, in one step. */
+  batch: {
+    kind: 'number',
+    whole: true,
+    min: 1,
+    max: 256,
+    default: 8,
+    label: 'Batch',
+    value: 'n',
+    help: 'frames per step',
+  },
+  /** Of all that is random. With `steps`, the same seed gives the same weights on the CPU. */
+  seed: {
+    kind: 'number',
+    whole: true,
+    min: 0,
+    default: 42,
+    label: 'Seed',
+    value: 'n',
+    help: 'with --steps, the same seed gives the same weights on the CPU',
+  },
+  /** What to compute on. */
+  device: {
+    kind: 'choice',
+    choices: ['auto', 'cpu', 'webgpu', 'cuda'],
+    default: 'auto',
+    label: 'Device',
+    value: 'name',
+    otherwise: 'auto, a GPU where one works',
+    help: 'what to compute on',
+  },
+  /** Within one op on the CPU. Another number rounds otherwise. */
+  threads: {
+    kind: 'number',
+    whole: true,
+    min: 1,
+    max: 1024,
+    label: 'Threads',
+    value: 'n',
+    otherwise: 'one for each core',
+    help: 'threads of the CPU, within one op',
+  },
+  /** The run ends after this number of steps. Either this or `minutes` is given. */
+  steps: {
+    kind: 'number',
+    whole: true,
+    min: 1,
+    label: 'Steps',
+    value: 'n',
+    help: 'train for this number of steps',
+    conflicts: 'minutes',
+  },
+  /** The run ends when steps have taken this long. */
+  minutes: {
+    kind: 'number',
+    above: 0,
+    label: 'Minutes',
+    value: 'm',
+    otherwise: '8, if --steps is not given',
+    help: 'train until the steps have taken this many minutes',
+  },
+  /** Folder of a model or network whose weights training begins with, where they fit. */
+  init: {
+    kind: 'text',
+    label: 'Starting weights',
+    value: 'folder',
+    help: "begin with this model's or network's weights, where they fit",
+  },
+  /** Of Adam, at its peak. */
+  learningRate: {
+    kind: 'number',
+    above: 0,
+    default: 2e-3,
+    label: 'Learning rate',
+    help: 'largest learning rate of the run',
+    flag: false,
+  },
+  /** Steps between lines of metrics.jsonl. */
+  logEvery: {
+    kind: 'number',
+    whole: true,
+    min: 1,
+    default: 10,
+    label: 'Steps per line of metrics',
+    help: 'steps between lines of metrics.jsonl',
+    flag: false,
+  },
+  /** Seconds between checkpoints. */
+  checkpointSeconds: {
+    kind: 'number',
+    above: 0,
+    default: 20,
+    label: 'Seconds per checkpoint',
+    help: 'seconds between checkpoints',
+    flag: false,
+  },
+  /** Seconds between previews. */
+  previewSeconds: {
+    kind: 'number',
+    above: 0,
+    default: 60,
+    label: 'Seconds per preview',
+    help: 'seconds between previews',
+    flag: false,
+  },
+} as const satisfies OptionTable
+
+/** What `train` is told besides. */
+export const reconstructionOptions = {
+  /** Scales of the reconstruction pyramid, each half of the one before. */
+  scales: {
+    kind: 'number',
+    whole: true,
+    min: 1,
+    max: 6,
+    default: 4,
+    label: 'Scales',
+    help: 'scales of the reconstruction loss, each half of the one before',
+    flag: false,
+  },
+  /** ONNX file of a network whose outputs are compared, scale by scale: a perceptual loss. */
+  perceptual: {
+    kind: 'text',
+    label: 'Perceptual network',
+    value: 'file.onnx',
+    help: 'compare pictures by the features of this network too',
+  },
+} as const satisfies OptionTable
+
+/** How pairs of frames are changed before `train` sees them. */
+export const augmentOptions = {
+  /** Show half of the pairs mirrored. */
+  mirror: {
+    kind: 'switch',
+    label: 'Mirror half of the pairs',
+    help: 'show half of the pairs mirrored',
+  },
+  /** Largest change of brightness, contrast and saturation, each as a part of 1. */
+  colour: {
+    kind: 'number',
+    min: 0,
+    max: 1,
+    default: 0,
+    label: 'Change of colours',
+    value: 'part',
+    help: 'change brightness, contrast and saturation of pairs by up to this part, such as 0.3',
+  },
+} as const satisfies OptionTable
+
+/** What `distil` is told besides, and its run records. */
+export const distillationOptions = {
+  /** Heatmaps are compared as if their softmax had this many times its temperature; above 1 softens. */
+  soften: {
+    kind: 'number',
+    above: 0,
+    default: 1,
+    label: 'Softening of heatmaps',
+    value: 'factor',
+    help: 'compare heatmaps at this many times their temperature',
+  },
+  /** Warped and recoloured copies, for each frame that is trained on, that the teacher labels too. */
+  variants: {
+    kind: 'number',
+    whole: true,
+    min: 0,
+    max: 1000,
+    default: 3,
+    label: 'Copies of each frame',
+    value: 'n',
+    help: 'warped and recoloured copies of each frame to learn from too',
+  },
+  /** Largest change of brightness, contrast and saturation in these copies, each as a part of 1. */
+  colour: {
+    kind: 'number',
+    min: 0,
+    max: 1,
+    default: 0.3,
+    label: 'Change of colours',
+    value: 'part',
+    help: 'change brightness, contrast and saturation of copies by up to this part',
+  },
+  /** Part of the copies that are blended with another one. */
+  mix: {
+    kind: 'number',
+    min: 0,
+    max: 1,
+    default: 0,
+    label: 'Blended copies',
+    value: 'part',
+    help: 'blend this part of the copies with copies of other frames',
+  },
+} as const satisfies OptionTable
+
+/** How far `distil` warps copies: the deviation of the entries of an affine map. */
+export const warpOptions = {
+  warp: {
+    kind: 'number',
+    above: 0,
+    default: 0.05,
+    label: 'Warp of copies',
+    value: 'amount',
+    help: 'how far copies are warped: deviation of the entries of an affine map',
+    at: 'transform.sigmaAffine',
+  },
+} as const satisfies OptionTable
