@@ -1,3 +1,5 @@
+// Animation frame by frame: the keypoints of each driving frame, transferred to the source, and the picture made from them
+// (Siarohin et al. 2019, section 3.3).
 import type { Clip, FrameRange } from '../media/clip.ts'
 import type { FitMode, Fitter } from '../media/fit.ts'
 import { fitClip } from '../media/fit-clip.ts'
@@ -5,57 +7,62 @@ import type { Frame } from '../media/frame.ts'
 import type { Keypoints } from '../model/keypoints.ts'
 import type { EncodedPicture, MotionModel } from '../model/motion-model.ts'
 import { squareFrame } from '../model/pixels.ts'
-import { type Pose, PoseTape } from './pose-tape.ts'
-import { nearestPose, type Reference } from './reference.ts'
+import { nearestPose, type Pose, PoseSequence, type Reference } from './reference.ts'
 import { createTransfer, type TransferOptions } from './transfer.ts'
 
-/** What is under way: looking for the reference frame, or making frames. */
+/** How far an animation is. The phase `align` looks for the reference frame; the phase `animate` makes frames. */
 export interface AnimateProgress {
   readonly phase: 'align' | 'animate'
-  /** Frames done and to do in this phase. */
+  /** Number of frames done in this phase. */
   readonly done: number
+  /** Number of frames of this phase. */
   readonly total: number
 }
 
+/** How `animateFrames` animates. */
 export interface AnimateFramesOptions extends TransferOptions {
   /**
-   * The driving frame whose pose counts as the source's: the one most like it (default), which takes one
-   * more pass over the clip, or the first.
+   * The driving frame whose pose is taken to be the pose of the source: `best` (default), the frame most like it, which
+   * takes one more pass over the clip; or `first`.
    */
   readonly reference?: 'best' | 'first'
-  /** How the driving clip becomes square; default: as the model's training clips did. */
+  /** How the driving clip is made square (default: as the training clips were). */
   readonly fit?: FitMode
+  /** Stops the work, which then fails with the signal's reason. */
   readonly signal?: AbortSignal
+  /** Called after each frame of each phase. */
   onProgress?(progress: AnimateProgress): void
 }
 
-/** One frame of an animation; the picture is as large as the model's. */
+/** One frame of an animation. The picture has the size of the model. */
 export interface MovedFrame {
-  /** Number in the driving clip. */
+  /** Number of the driving frame, from 0. */
   readonly frame: number
-  /** The source in the driving frame's pose. */
+  /** The source in the pose of the driving frame. */
   readonly result: Frame
+  /** Keypoints of the source. */
   readonly kpSource: Keypoints
-  /** Of the driving frame. */
+  /** Keypoints of the driving frame. */
   readonly kpDriving: Keypoints
-  /** What the source's were moved to. */
+  /** Keypoints that the source was moved to. */
   readonly kpTransferred: Keypoints
-  /** Number of the reference frame; undefined for absolute transfer. */
+  /** Number of the reference frame; undefined if the transfer is absolute. */
   readonly referenceFrame: number | undefined
 }
 
+/** One frame of an animation, with the driving frame that it follows. */
 export interface AnimatedFrame extends MovedFrame {
   /** The driving frame as the model sees it. */
   readonly driving: Frame
 }
 
 /**
- * Animates a picture with a clip, frame by frame: one frame is in memory at a time.
+ * Animates a picture with the motion of a clip, frame by frame. One frame is in memory at a time.
  *
- * @param source RGB [size, size, 3] of the model's size; see `fitSource`.
- * @param driving the clip whose motion is taken over; stays open.
- * @throws InputError if the clip is smaller than the model's frames, or cannot be decoded. The signal's
- * reason, if it is aborted.
+ * @param source RGB [size, size, 3], 0 to 255, where size is `model.config.size`; see `fitSource`.
+ * @param driving the clip whose motion is transferred. It stays open.
+ * @throws InputError if the clip is smaller than the model's frames or cannot be decoded. The signal's reason, if it is
+ * aborted.
  */
 export async function* animateFrames(
   model: MotionModel,
@@ -64,14 +71,19 @@ export async function* animateFrames(
   options: AnimateFramesOptions = {},
 ): AsyncGenerator<AnimatedFrame, void, undefined> {
   const start = await begin(model, source, driving, options)
-  for await (const { pose, ...moved } of move(model, start, seenPoses(model, start, options), options)) {
+  for await (const { pose, ...moved } of move(
+    model,
+    start,
+    posesWithPixels(model, start, options),
+    options,
+  )) {
     yield { ...moved, driving: squareFrame(pose.pixels, pose.time, pose.duration) }
   }
 }
 
 /**
- * `animateFrames` without the driving frames, which are then decoded once only, even where the reference is
- * looked for first.
+ * `animateFrames` without the driving frames. The clip is then decoded once, even if the reference frame is found
+ * first.
  *
  * @throws as `animateFrames`
  */
@@ -82,19 +94,19 @@ export async function* moveFrames(
   options: AnimateFramesOptions = {},
 ): AsyncGenerator<MovedFrame, void, undefined> {
   const start = await begin(model, source, driving, options)
-  const poses = start.tape ?? seenPoses(model, start, options)
+  const poses = start.poses ?? posesWithPixels(model, start, options)
   for await (const { pose, ...moved } of move<Pose>(model, start, poses, options)) yield moved
 }
 
-/** What is known before the first frame is made. */
+/** The data that is prepared before the first frame. */
 interface Start {
   readonly driving: Clip
   readonly fitter: Fitter
   readonly encoded: EncodedPicture
   readonly kpSource: Keypoints
   readonly reference: Reference | undefined
-  /** The poses of all frames, where they were looked at for the reference. */
-  readonly tape: PoseTape | undefined
+  /** The poses of all frames, if the search for the reference frame detected them. */
+  readonly poses: PoseSequence | undefined
 }
 
 async function begin(
@@ -107,7 +119,7 @@ async function begin(
   const fitter = await fitClip(driving, model.config.size, options.fit ?? model.fit)
   const kpSource = await model.detect(source)
   const encoded = await model.encode(source)
-  const start = { driving, fitter, encoded, kpSource, reference: undefined, tape: undefined }
+  const start = { driving, fitter, encoded, kpSource, reference: undefined, poses: undefined }
   return options.absolute ? start : { ...start, ...(await findReference(model, start, options)) }
 }
 
@@ -115,28 +127,28 @@ async function findReference(
   model: MotionModel,
   { kpSource, driving, fitter }: Start,
   { reference = 'best', signal, onProgress }: AnimateFramesOptions,
-): Promise<Pick<Start, 'reference' | 'tape'>> {
+): Promise<Pick<Start, 'reference' | 'poses'>> {
   const total = reference === 'first' ? 1 : driving.frameCount
-  const tape = new PoseTape(model.config.keypoints, model.config.jacobian)
+  const poses = new PoseSequence(model.config.keypoints, model.config.jacobian)
   const detected = async function* () {
     for await (const { time, duration, data } of fitted(driving, fitter, { toFrame: total }, signal)) {
       const keypoints = await model.detect(data)
-      tape.add({ time, duration, keypoints })
+      poses.add({ time, duration, keypoints })
       yield keypoints
-      if (reference === 'best') onProgress?.({ phase: 'align', done: tape.length, total })
+      if (reference === 'best') onProgress?.({ phase: 'align', done: poses.length, total })
     }
   }
   const found = await nearestPose(kpSource, detected())
-  return { reference: found, tape: reference === 'best' ? tape : undefined }
+  return { reference: found, poses: reference === 'best' ? poses : undefined }
 }
 
-/** Every frame's pose with its pixels, RGB [size, size, 3]; what is on tape is not detected again. */
-async function* seenPoses(
+/** The pose and the pixels of every frame, RGB [size, size, 3]. Poses that are known are not detected again. */
+async function* posesWithPixels(
   model: MotionModel,
-  { driving, fitter, tape }: Start,
+  { driving, fitter, poses }: Start,
   { signal }: AnimateFramesOptions,
 ): AsyncGenerator<Pose & { readonly pixels: Uint8Array }, void, undefined> {
-  const known = tape?.[Symbol.iterator]()
+  const known = poses?.[Symbol.iterator]()
   for await (const { time, duration, data: pixels } of fitted(driving, fitter, {}, signal)) {
     const next = known?.next()
     const keypoints = next?.value?.keypoints ?? (await model.detect(pixels))

@@ -1,46 +1,51 @@
+// Animates a picture with the motion of a video, from file to file.
 import { fitSource } from '../clips/fit-source.ts'
 import { openClip } from '../clips/source.ts'
 import { assertAtLeast, type Frame } from '../media/frame.ts'
 import { createVideoWriter } from '../media/video-out.ts'
-import { type ModelOptions, type MotionModel, type RunReference, withModel } from '../model/model.ts'
+import { type ModelOptions, type MotionModel, type RunReference, withModel } from '../model/open-model.ts'
 import { resized } from '../model/pixels.ts'
 import type { Device } from '../runtime/session.ts'
 import { InputError } from '../util/errors.ts'
 import { type AnimateFramesOptions, moveFrames } from './animate-frames.ts'
 
+/** The picture, the video and the output of `animate`. */
 export interface AnimateOptions extends AnimateFramesOptions, ModelOptions {
-  /** The picture to animate: a picture, the path of one, or of a video (its first frame), or `puppet:SEED`. */
+  /** The picture to animate: a frame, the path of a picture or a video (its first frame), or `puppet:SEED`. */
   readonly source: string | Frame
   /** The path of a video, or `puppet:SEED`. */
   readonly driving: string
-  /** Video file to make: mp4, mov, mkv or webm. */
+  /** Path of the video to write: mp4, mov, mkv or webm. */
   readonly out: string
-  /** Pixels a side of the result; default: the model's. It is enlarged, not made in more detail. */
+  /** Side of the result in pixels (default: the size of the model). Enlarging adds no detail. */
   readonly size?: number
-  /** Replace an existing file (default false). */
+  /** Replaces an existing file (default false). */
   readonly overwrite?: boolean
 }
 
+/** What `animate` wrote. */
 export interface AnimateResult {
+  /** Path of the video. */
   readonly out: string
+  /** Number of frames. */
   readonly frames: number
-  /** Frames a second: the driving clip's. */
+  /** Frames per second, as in the driving clip. */
   readonly frameRate: number
-  /** Number of the driving frame whose pose counted as the source's; undefined for absolute transfer. */
+  /** Number of the reference frame; undefined if the transfer is absolute. */
   readonly referenceFrame: number | undefined
-  /** The device that was really used. */
+  /** The device that the model ran on. */
   readonly device: Device
-  /** Time that all of it took. */
+  /** Duration of the whole call, in seconds. */
   readonly seconds: number
 }
 
 /**
- * Animates a picture with the motion of a video and writes a video of the same number and rate of frames
- * (Siarohin et al. 2019, section 3.3). Frames are streamed; a failure or an abort leaves no file.
+ * Animates a picture with the motion of a video, and writes a video with the same number of frames and the same frame
+ * rate (Siarohin et al. 2019, section 3.3). Frames are streamed. A failure or an abort leaves no file.
  *
- * @param run a run folder, what `train` returned, or a model that is open (and stays so).
- * @throws InputError for a run, source, driving clip or output that cannot serve, EnvironmentError for a
- * device or codec that is missing, or a full disk. The signal's reason, if it is aborted.
+ * @param run a run folder, the result of `train`, or an open model, which stays open.
+ * @throws InputError if the run, the source, the driving clip or the output cannot be used; EnvironmentError if a device
+ * or a codec is missing, or the disk is full. The signal's reason, if it is aborted.
  */
 export async function animate(
   run: RunReference | MotionModel,

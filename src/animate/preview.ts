@@ -1,33 +1,33 @@
+// Pictures that show what a model sees and makes: keypoints drawn on a frame, and contact sheets of an animation.
 import { drawDisc, drawLine, keypointPalette } from '../media/draw.ts'
 import { type Colour, copyFrame, type Frame, toPixel } from '../media/frame.ts'
 import { contactSheet, sideBySide } from '../media/sheet.ts'
 import type { Keypoints } from '../model/keypoints.ts'
 import { resized } from '../model/pixels.ts'
 
-/** Pictures that show what a model sees and makes. */
-
+/** How `drawKeypoints` draws. */
 export interface DrawOptions {
-  /** From keypoint coordinates to pixels of the frame; default: they span the whole frame. */
+  /** Maps keypoint coordinates to pixels of the frame (default: the coordinates span the whole frame). */
   readonly place?: (x: number, y: number) => readonly [number, number]
-  /** Of the discs, in pixels; default 1.6% of the frame's short side, at least 1.5. */
+  /** Radius of the discs in pixels (default: 1.6% of the shorter side of the frame, at least 1.5). */
   readonly radius?: number
-  /** Also draw the axes of the local affine maps (default true, where the model has them). */
+  /** Draws the axes of the local affine maps too, if the model has them (default true). */
   readonly axes?: boolean
-  /** One for each keypoint; default: the palette. */
+  /** One colour per keypoint (default: the palette). */
   readonly colours?: readonly Colour[]
 }
 
-/** Length of an axis of the identity, and the most that is drawn of any, in units of [-1, 1]. */
+/** Length of an axis of the identity, and the greatest length that is drawn, in units of [-1, 1]. */
 const axisLength = 0.12
 const longestAxis = 0.4
 
 const dark: Colour = [20, 20, 24]
 
 /**
- * The frame with its keypoints on it: a disc each, and two lines that show where the local affine map takes
- * the x and the y axis. The frame itself stays as it is.
+ * A copy of the frame with its keypoints drawn on it: a disc for each keypoint, and two lines that show where the local
+ * affine map takes the x axis and the y axis.
  *
- * @param keypoints [K, 2] and, if there, [K, 2, 2], in [-1, 1].
+ * @param keypoints [K, 2] and, if the model has them, [K, 2, 2], in [-1, 1].
  */
 export function drawKeypoints(frame: Frame, keypoints: Keypoints, options: DrawOptions = {}): Frame {
   const drawn = copyFrame(frame)
@@ -45,21 +45,21 @@ export function drawKeypoints(frame: Frame, keypoints: Keypoints, options: DrawO
         drawLine(drawn, centre, place(x + dx, y + dy), Math.max(1, radius / 2), colours[k]!, 0.9)
       }
     }
-    // A dark rim keeps a disc visible on a ground of its own colour.
+    // The dark rim keeps a disc visible on a background of its own colour.
     drawDisc(drawn, centre[0], centre[1], radius * 1.3, dark, 0.7)
     drawDisc(drawn, centre[0], centre[1], radius, colours[k]!)
   }
   return drawn
 }
 
-/** Where an axis of length `axisLength` ends; cut to `longestAxis`, its direction kept. */
+/** The end of an axis of length `axisLength`. A longer axis is cut to `longestAxis`, in the same direction. */
 function axis(x: number, y: number): readonly [number, number] {
   const length = Math.hypot(x, y) * axisLength
   const scale = axisLength * Math.min(1, longestAxis / Math.max(length, 1e-9))
   return Number.isFinite(length) ? [x * scale, y * scale] : [0, 0]
 }
 
-/** One moment of an animation. */
+/** The three pictures of one moment of an animation. */
 export interface ComparedFrames {
   readonly source: Frame
   readonly driving: Frame
@@ -67,10 +67,10 @@ export interface ComparedFrames {
 }
 
 /**
- * A contact sheet with a row for each moment: source, driving frame, result.
+ * A contact sheet with one row per moment: source, driving frame, result.
  *
- * @param options.cell pixels a side of a picture; default 128.
- * @param options.groups moments side by side; default 1.
+ * @param options.cell side of a picture in pixels (default 128).
+ * @param options.groups number of moments side by side (default 1).
  * @throws InputError if there are no rows.
  */
 export function compareSheet(

@@ -1,37 +1,44 @@
+// Keypoints of every frame of a clip.
 import { openClip } from '../clips/source.ts'
 import type { Clip } from '../media/clip.ts'
 import type { FitMode, Fitter } from '../media/fit.ts'
 import { fitClip } from '../media/fit-clip.ts'
 import type { Frame } from '../media/frame.ts'
 import type { Keypoints } from '../model/keypoints.ts'
-import { isModel, type ModelOptions, type MotionModel, openModel, type RunReference } from '../model/model.ts'
+import {
+  isModel,
+  type ModelOptions,
+  type MotionModel,
+  openModel,
+  type RunReference,
+} from '../model/open-model.ts'
 
+/** How `track` opens the model and reads the clip. */
 export interface TrackOptions extends ModelOptions {
-  /** How frames become square; default: as the model's training clips did. */
+  /** How frames are made square (default: as the training clips were). */
   readonly fit?: FitMode
-  readonly signal?: AbortSignal
-  /** After each frame. */
+  /** Called after each frame, with the numbers of frames done and of all frames. */
   onProgress?(done: number, total: number): void
 }
 
 /** The keypoints of one frame. */
 export interface TrackedFrame {
-  /** Number in the clip. */
+  /** Number of the frame in the clip, from 0. */
   readonly frame: number
-  /** Seconds from the start of the clip. */
+  /** Time in the clip, in seconds. */
   readonly time: number
-  /** K x 2, (x, y) in [-1, 1] of the square that the model sees: see `seenSquare` and `videoPosition`. */
+  /** K x 2, (x, y) in [-1, 1] of the square that the model sees: see `TrackHeader.crop`. */
   readonly value: number[][]
-  /** K x 2 x 2; undefined for a model of points alone. */
+  /** K x 2 x 2, the local affine maps; undefined if the model has points only. */
   readonly jacobian: number[][][] | undefined
 }
 
 /**
- * Finds the keypoints of every frame of a clip, one frame in memory at a time.
+ * Finds the keypoints of every frame of a clip. One frame is in memory at a time.
  *
- * @param run a run folder, what `train` returned, or a model that is open (and stays so).
- * @param clip the path of a video, `puppet:SEED`, or a clip that is open (and stays so).
- * @throws InputError for a run or clip that cannot serve. The signal's reason, if it is aborted.
+ * @param run a run folder, the result of `train`, or an open model, which stays open.
+ * @param clip the path of a video, `puppet:SEED`, or an open clip, which stays open.
+ * @throws InputError if the run or the clip cannot be used. The signal's reason, if it is aborted.
  */
 export async function* track(
   run: RunReference | MotionModel,
@@ -72,7 +79,7 @@ export async function* detectAll(
   }
 }
 
-/** Keypoints as nested lists, to 7 digits: all that float32 holds. */
+/** Keypoints as nested lists, rounded to 7 significant digits, the precision of float32. */
 export function tracked(frame: number, time: number, { value, jacobian }: Keypoints): TrackedFrame {
   const round = (number: number) => Number(number.toPrecision(7))
   const pairs = (flat: Float32Array) =>

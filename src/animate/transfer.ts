@@ -1,28 +1,25 @@
+// Motion transfer: the keypoints that the source gets when the keypoints of the driving clip move (Siarohin et al. 2019,
+// section 3.3; `normalize_kp` of the published code).
 import { determinant, inverse, type Keypoints, matrixAt, product } from '../model/keypoints.ts'
-import { hullArea } from './hull.ts'
 
-/**
- * Motion transfer: what the source's keypoints become when the driving clip's move (Siarohin et al. 2019,
- * section 3.3; `normalize_kp` of the published code).
- */
-
+/** How the motion of the driving clip is transferred to the source. */
 export interface TransferOptions {
-  /** Use the driving keypoints as they are: the source takes over pose and shape too. Default false. */
+  /** Uses the driving keypoints as they are, so that the source takes over pose and shape too (default false). */
   readonly absolute?: boolean
-  /** Scale movements by the size of the source's keypoints over that of the driving's. Default true. */
+  /** Scales movements by the size of the source's keypoints over the size of the driving keypoints (default true). */
   readonly adaptMovementScale?: boolean
 }
 
-/** Hulls under this (the whole picture is 4) say nothing of a size: their points are one, or on a line. */
+/** The least hull area that measures a size; the whole picture has area 4. Points on a line have a smaller hull. */
 const leastArea = 1e-3
-/** Movements are not scaled by more than this, nor by less than one over it. */
+/** The largest factor by which movements are scaled; the smallest is its inverse. */
 const mostScale = 4
-/** A local map whose determinant is under this has lost a direction and cannot be inverted. */
+/** The least absolute determinant of a local map that is inverted. Below it, the map has lost a direction. */
 const leastDeterminant = 1e-3
 
 /**
- * Square root of the ratio of the convex hulls' areas, source over driving; between 1/4 and 4, and 1 where
- * one of the hulls has no area.
+ * Square root of the ratio of the convex hulls' areas, source over driving, clipped to 1/4 to 4. It is 1 if one of the
+ * hulls has no area.
  */
 export function movementScale(kpSource: Keypoints, kpDrivingInitial: Keypoints): number {
   const [source, driving] = [hullArea(kpSource.value), hullArea(kpDrivingInitial.value)]
@@ -31,13 +28,13 @@ export function movementScale(kpSource: Keypoints, kpDrivingInitial: Keypoints):
 }
 
 /**
- * Prepares the transfer of one clip's motion. Relative: each point moves from the source's as the driving
- * clip's moves from its reference frame, value = source + (driving - initial) scale, and
- * J = J_driving J_initial⁻¹ J_source; a map that cannot be inverted leaves that keypoint's J_source.
+ * Prepares the transfer of the motion of one clip. By default it is relative: each keypoint of the source moves as the
+ * same keypoint of the driving clip moves from its reference frame, value = source + (driving - initial) scale, and
+ * J = J_driving J_initial⁻¹ J_source. If J_driving or J_initial cannot be inverted, that keypoint keeps J_source.
  *
- * @param kpSource of the still picture.
- * @param kpDrivingInitial of the reference frame, whose pose is taken to be the source's.
- * @returns a function from the keypoints of a driving frame to those the source is to get.
+ * @param kpSource keypoints of the source picture.
+ * @param kpDrivingInitial keypoints of the reference frame, whose pose is taken to be the pose of the source.
+ * @returns a function from the keypoints of a driving frame to the keypoints that the source gets.
  */
 export function createTransfer(
   kpSource: Keypoints,
@@ -69,4 +66,45 @@ function relativeJacobian(
     result.set(product(product(jDriving, inverse(jInitial)), matrixAt(source, i)), i)
   }
   return result
+}
+
+/**
+ * Area of the convex hull of points (Andrew's monotone chain, 1979).
+ *
+ * @param points [K, 2], flat.
+ * @returns the area in squared units of the points. It is 0 for fewer than 3 points, points on a line, or numbers that
+ * are not finite.
+ */
+export function hullArea(points: ArrayLike<number>): number {
+  const list = Array.from(
+    { length: points.length / 2 },
+    (_, i) => [points[2 * i]!, points[2 * i + 1]!] as const,
+  )
+  if (!list.flat().every(Number.isFinite)) return 0
+  list.sort(([ax, ay], [bx, by]) => ax - bx || ay - by)
+  const hull = [...chain(list), ...chain(list.reverse())]
+  let twice = 0
+  for (let i = 0; i < hull.length; i++) {
+    const [ax, ay] = hull[i]!
+    const [bx, by] = hull[(i + 1) % hull.length]!
+    twice += ax * by - bx * ay
+  }
+  return Math.abs(twice) / 2
+}
+
+type Point = readonly [number, number]
+
+/** One side of the hull, without its last point, which is the first of the other side. */
+function chain(sorted: readonly Point[]): Point[] {
+  const kept: Point[] = []
+  for (const point of sorted) {
+    while (kept.length >= 2 && orientation(kept.at(-2)!, kept.at(-1)!, point) <= 0) kept.pop()
+    kept.push(point)
+  }
+  return kept.slice(0, -1)
+}
+
+/** Positive if the path a, b, c turns left: twice the signed area of the triangle. */
+function orientation([ax, ay]: Point, [bx, by]: Point, [cx, cy]: Point): number {
+  return (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
 }

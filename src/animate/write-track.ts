@@ -1,3 +1,4 @@
+// Writes the keypoints of a video as JSON, and a video that shows them.
 import { type FileHandle, open } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { openClip } from '../clips/source.ts'
@@ -7,63 +8,71 @@ import type { Clip } from '../media/clip.ts'
 import type { Fitter, Square } from '../media/fit.ts'
 import { fitClip, seenSquare, videoPosition } from '../media/fit-clip.ts'
 import { createVideoWriter, type VideoWriter } from '../media/video-out.ts'
-import { type MotionModel, type RunReference, withModel } from '../model/model.ts'
+import { type MotionModel, type RunReference, withModel } from '../model/open-model.ts'
 import { producer } from '../onnx/version.ts'
 import type { Device } from '../runtime/session.ts'
 import { InputError } from '../util/errors.ts'
 import { drawKeypoints } from './preview.ts'
 import { detectAll, type TrackOptions, tracked } from './track.ts'
 
+/** The files that `writeTrack` writes. */
 export interface WriteTrackOptions extends TrackOptions {
-  /** JSON file to make: see `TrackFile`. */
+  /** Path of the JSON file to write: the fields of `TrackHeader`, then `frames`, a list of `TrackedFrame`. */
   readonly out: string
-  /** Video file to make: the clip with its keypoints drawn on it. */
+  /** Path of a video to write: the clip with its keypoints drawn on it (default: none). */
   readonly overlay?: string
-  /** Replace existing files (default false). */
+  /** Replaces existing files (default false). */
   readonly overwrite?: boolean
 }
 
-/** What a track file says before its `frames`, which are `TrackedFrame`s, one a line. */
+/** The head of a track file. The list `frames` follows, with one `TrackedFrame` per line. */
 export interface TrackHeader {
+  /** Version of the file format, and the version of pantin that wrote it. */
   readonly pantin: { readonly format: 1; readonly version: string }
-  /** Name of the detector's network. */
+  /** Name of the detector network. */
   readonly net: string
-  /** K. */
+  /** Number of keypoints, K. */
   readonly keypoints: number
-  /** Pixels a side that the network sees. */
+  /** Side of the square that the network sees, in pixels. */
   readonly size: number
-  /** Pixels of the video, as displayed. */
+  /** Width of the video as displayed, in pixels. */
   readonly width: number
+  /** Height of the video as displayed, in pixels. */
   readonly height: number
-  /** Frames a second; the average where it varies. */
+  /** Frames per second; the mean if the rate varies. */
   readonly frameRate: number
   /**
-   * The square that coordinates span, in pixels of the video. A coordinate v is at pixel
-   * left + ((v + 1) / 2 * (size - 1) + 0.5) * side / size - 0.5 (and so with top), the centre of the first
-   * pixel being 0: `videoPosition`.
+   * The square that the coordinates span, in pixels of the video. A coordinate x is at the pixel
+   * left + ((x + 1) / 2 * (size - 1) + 0.5) * side / size - 0.5, where 0 is the centre of the first pixel. For y, take
+   * `top` instead of `left`.
    */
   readonly crop: Square
 }
 
+/** What `writeTrack` wrote. */
 export interface WriteTrackResult {
+  /** Path of the JSON file. */
   readonly out: string
+  /** Path of the video with the keypoints drawn on it; undefined if none was asked for. */
   readonly overlay: string | undefined
+  /** Number of frames. */
   readonly frames: number
+  /** Number of keypoints, K. */
   readonly keypoints: number
-  /** The device that was really used. */
+  /** The device that the model ran on. */
   readonly device: Device
-  /** Time that all of it took. */
+  /** Duration of the whole call, in seconds. */
   readonly seconds: number
 }
 
 /**
- * Writes the keypoints of every frame of a video as JSON and, on request, a video that shows them. Both are
- * streamed and get their names only when they are whole.
+ * Writes the keypoints of every frame of a video as JSON and, if `overlay` is given, a video that shows them. Both files
+ * are streamed, and get their names only when they are complete.
  *
- * @param run a run folder, what `train` returned, or a model that is open (and stays so).
- * @param video its path, or `puppet:SEED`.
- * @throws InputError for a run, video or output that cannot serve, EnvironmentError for a device or codec
- * that is missing, or a full disk. The signal's reason, if it is aborted.
+ * @param run a run folder, the result of `train`, or an open model, which stays open.
+ * @param video the path of a video, or `puppet:SEED`.
+ * @throws InputError if the run, the video or an output cannot be used; EnvironmentError if a device or a codec is
+ * missing, or the disk is full. The signal's reason, if it is aborted.
  */
 export async function writeTrack(
   run: RunReference | MotionModel,
@@ -121,7 +130,7 @@ async function writeFiles(model: MotionModel, clip: Clip, fitter: Fitter, option
   }
 }
 
-/** One JSON object whose last entry, `frames`, has one element a line. @returns their number. */
+/** Writes one JSON object, whose last field, `frames`, has one element per line. @returns the number of frames. */
 async function writeLines(
   path: string,
   header: TrackHeader,
@@ -145,7 +154,7 @@ async function writeLines(
 function assertDifferent(out: string, overlay: string | undefined): void {
   if (overlay === undefined || resolve(out) !== resolve(overlay)) return
   throw new InputError({
-    what: 'the track and its overlay cannot be one file',
+    what: 'the track and its overlay cannot be the same file',
     where: out,
     remedy: 'name a .json file for the track and a .mp4 file for the overlay',
   })

@@ -2,10 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { writeTrack } from '../animate/write-track.ts'
-import { openModel } from '../model/model.ts'
+import { openModel } from '../model/open-model.ts'
 import { smallConfig } from '../motion/config.ts'
 import { detectorGraph } from '../motion/model.ts'
-import { rewriteExactly } from '../optimise/rewrite-exactly.ts'
 import { timeGraphs } from '../profile/time-graphs.ts'
 import type { Figure } from './figure.ts'
 import { type GrowthPoint, type GrowthSeries, pointFigures } from './growth-series.ts'
@@ -154,7 +153,7 @@ async function trackSeries(
   const folder = await mkdtemp(join(tmpdir(), 'pantin-growth-'))
   try {
     const run = await madeUpRun(folder, 'run', smallConfig({ net: 'lednet', size, generator: 'light' }))
-    const model = await openModel(run, { device: 'cpu', rewrite: rewriteExactly })
+    const model = await openModel(run, { device: 'cpu' })
     try {
       const clips = []
       for (const seconds of values)

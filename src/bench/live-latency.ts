@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createTransfer } from '../animate/transfer.ts'
 import { createFitter } from '../media/fit.ts'
 import { rgbToI420, yuvToRgb } from '../media/yuv.ts'
-import type { MotionModel } from '../model/model.ts'
+import type { MotionModel } from '../model/open-model.ts'
 import { puppetClip, stillPuppet } from '../synthetic/puppet/puppet.ts'
 
 /** What a camera gives, in pixels. */

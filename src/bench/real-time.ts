@@ -3,9 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { animate } from '../animate/animate.ts'
 import { writeTrack } from '../animate/write-track.ts'
-import { type MotionModel, openModel } from '../model/model.ts'
+import { type MotionModel, openModel } from '../model/open-model.ts'
 import { type MotionConfig, publishedConfig, smallConfig } from '../motion/config.ts'
-import { rewriteExactly } from '../optimise/rewrite-exactly.ts'
 import { train } from '../train/train.ts'
 import { defaultNet } from '../zoo/registry.ts'
 import type { Figure } from './figure.ts'
@@ -162,7 +161,7 @@ async function withRun<T>(
   use: (model: MotionModel) => Promise<T>,
 ): Promise<T> {
   const run = await madeUpRun(folder, `run-${config.generator.kind}-${config.size}`, config)
-  const model = await openModel(run, { device: 'cpu', rewrite: rewriteExactly })
+  const model = await openModel(run, { device: 'cpu' })
   try {
     return await use(model)
   } finally {

@@ -1,5 +1,5 @@
 import { sameShape, type Tensor } from '../graph/tensor.ts'
-import { loadRun } from '../model/load.ts'
+import { loadRun } from '../model/load-run.ts'
 import type { MotionConfig } from '../motion/config.ts'
 import { detectorGraph, generatorGraph } from '../motion/model.ts'
 import { parametersOf } from '../motion/weights.ts'

@@ -1,5 +1,5 @@
 import { inverse, matrixAt, product } from '../model/keypoints.ts'
-import type { MotionModel } from '../model/model.ts'
+import type { MotionModel } from '../model/open-model.ts'
 import { Random } from '../util/random.ts'
 import { Mean } from './mean.ts'
 import { drawWarp, type Warp, warpPixels } from './warp.ts'

@@ -5,8 +5,8 @@ import { type Clip, frameAt } from '../media/clip.ts'
 import type { FitMode } from '../media/fit.ts'
 import { assertAtLeast, type Frame } from '../media/frame.ts'
 import type { KeypointDetector } from '../model/keypoint-detector.ts'
-import { type ModelOptions, type MotionModel, type RunReference, withModel } from '../model/model.ts'
 import { openDetector } from '../model/open-detector.ts'
+import { type ModelOptions, type MotionModel, type RunReference, withModel } from '../model/open-model.ts'
 import { InputError } from '../util/errors.ts'
 import type { DetectorEvaluation, Evaluation } from './evaluation.ts'
 import { Meters } from './meters.ts'
@@ -52,7 +52,8 @@ export async function evaluate(
   const { from = 0 } = options
   if (!(from >= 0 && from < 1)) throw badFraction(from)
   if (clips.length === 0) throw new InputError({ what: 'there is no clip to evaluate on' })
-  return withModel(run, options, (model) =>
+  // The networks are measured as they were trained, so that results do not depend on the rewriting.
+  return withModel(run, { rewrite: false, ...options }, (model) =>
     withTeacher(options, async (teacher) => {
       if (teacher !== undefined) assertComparable(model, teacher)
       const own: Clip[] = []

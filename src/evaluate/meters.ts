@@ -1,5 +1,5 @@
 import type { KeypointDetector } from '../model/keypoint-detector.ts'
-import type { MotionModel } from '../model/model.ts'
+import type { MotionModel } from '../model/open-model.ts'
 import { jointNames } from '../synthetic/puppet/figure.ts'
 import { EquivarianceMeter } from './equivariance.ts'
 import type { DetectorEvaluation, DetectorMeasures, Evaluation } from './evaluation.ts'

@@ -1,6 +1,6 @@
 import type { KeypointDetector } from '../model/keypoint-detector.ts'
 import type { Keypoints } from '../model/keypoints.ts'
-import type { EncodedPicture, MotionModel } from '../model/model.ts'
+import type { EncodedPicture, MotionModel } from '../model/open-model.ts'
 import { resized, squareFrame } from '../model/pixels.ts'
 import { averageKeypointDistance } from './akd.ts'
 import { Mean } from './mean.ts'

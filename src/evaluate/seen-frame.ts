@@ -4,7 +4,7 @@ import { fitClip } from '../media/fit-clip.ts'
 import type { Frame } from '../media/frame.ts'
 import type { KeypointDetector } from '../model/keypoint-detector.ts'
 import type { Keypoints } from '../model/keypoints.ts'
-import type { MotionModel } from '../model/model.ts'
+import type { MotionModel } from '../model/open-model.ts'
 import { InputError } from '../util/errors.ts'
 import { seenJoints } from './seen-joints.ts'
 

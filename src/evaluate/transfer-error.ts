@@ -1,6 +1,6 @@
 import { createTransfer, type TransferOptions } from '../animate/transfer.ts'
 import type { Keypoints } from '../model/keypoints.ts'
-import type { EncodedPicture, MotionModel } from '../model/model.ts'
+import type { EncodedPicture, MotionModel } from '../model/open-model.ts'
 import { keypointDistance } from './akd.ts'
 import { Mean } from './mean.ts'
 

@@ -1,8 +1,7 @@
-import { floats, type Tensor, tensor } from '../graph/tensor.ts'
+// Conversion between pictures of bytes and the planes of numbers that networks take; square frames and their sizes.
+import { type Tensor, tensor } from '../graph/tensor.ts'
 import type { Frame } from '../media/frame.ts'
 import { createResampler } from '../media/resample.ts'
-
-/** Between pictures of bytes and the networks' planes of numbers. */
 
 /** RGB [size, size, 3], 0 to 255, as [1, 3, size, size] in [0, 1]. */
 export function toPlanes(pixels: Uint8Array, size: number): Tensor<'float32'> {
@@ -16,7 +15,7 @@ export function toPlanes(pixels: Uint8Array, size: number): Tensor<'float32'> {
   return tensor('float32', [1, 3, size, size], planes)
 }
 
-/** The inverse of `toPlanes`: rounded, and what is out of range clipped. */
+/** The inverse of `toPlanes`. Values are rounded and clipped to 0 to 255. */
 export function fromPlanes(planes: Float32Array, size: number): Uint8Array {
   const area = size * size
   const pixels = new Uint8ClampedArray(3 * area)
@@ -28,20 +27,13 @@ export function fromPlanes(planes: Float32Array, size: number): Uint8Array {
   return new Uint8Array(pixels.buffer)
 }
 
-/** Points [K, 2] as [1, K, 2]. */
-export const toPoints = (value: Float32Array): Tensor<'float32'> => floats(value, [1, value.length / 2, 2])
-
-/** Matrices [K, 2, 2] as [1, K, 2, 2]. */
-export const toMatrices = (jacobian: Float32Array): Tensor<'float32'> =>
-  floats(jacobian, [1, jacobian.length / 4, 2, 2])
-
-/** A frame over square pixels RGB [side, side, 3], which are not copied. Times in seconds. */
+/** A frame over the square picture RGB [side, side, 3], which is not copied. Times are in seconds. */
 export function squareFrame(data: Uint8Array, time = 0, duration = 0): Frame {
   const side = Math.round(Math.sqrt(data.length / 3))
   return { width: side, height: side, data, time, duration }
 }
 
-/** The frame at another size in pixels: the mean of what is covered when shrinking, bilinear when growing. */
+/** The frame at another size in pixels. Shrinking takes the mean of the pixels covered; growing is bilinear. */
 export function resized(frame: Frame, width: number, height = width): Frame {
   if (frame.width === width && frame.height === height) return frame
   const whole = { left: 0, top: 0, width: frame.width, height: frame.height }

@@ -126,6 +126,10 @@ class NodeSession implements Session {
     await (this.device === 'webgpu' ? webGpuQueue.add(release) : release())
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
   private async compute(feeds: Tensors, into: Tensors): Promise<Record<string, Tensor>> {
     const fed = Object.fromEntries(Object.entries(feeds).map(([name, value]) => [name, toOrt(value)]))
     const fetches = Object.fromEntries(

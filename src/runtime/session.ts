@@ -11,7 +11,7 @@ export interface PortType {
 }
 
 /** A model that is ready to run, on whatever runs it: onnxruntime-node here, onnxruntime-web in a browser. */
-export interface Session {
+export interface Session extends AsyncDisposable {
   readonly inputs: ReadonlyMap<string, PortType>
   readonly outputs: ReadonlyMap<string, PortType>
   /** The device that is really used. */

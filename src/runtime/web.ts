@@ -110,6 +110,10 @@ class WebSession implements Session {
     await this.runtime.queue.add(() => this.session.release())
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
   private async compute(feeds: Tensors): Promise<InferenceSession.OnnxValueMapType> {
     const { ort } = this.runtime
     try {

@@ -8,7 +8,7 @@ import { makeFolder } from '../files/make-folder.ts'
 import { isAlive } from '../files/temporaries.ts'
 import { FileBytes } from '../formats/torch/file-bytes.ts'
 import { ZipArchive, type ZipEntry } from '../formats/zip/zip-archive.ts'
-import { openModel } from '../model/model.ts'
+import { openModel } from '../model/open-model.ts'
 import { readMetrics } from '../run/metrics.ts'
 import { configFile, isRunFile } from '../run/run-files.ts'
 import { FormatError, InputError } from '../util/errors.ts'
@@ -99,7 +99,7 @@ function checkedName(name: string): string {
 /** Opens the unpacked run as every command would. @throws Refusal (422) that says what is wrong with it. */
 async function checkRun(run: string, place: string): Promise<void> {
   try {
-    await (await openModel(run, { device: 'cpu' })).close()
+    await (await openModel(run, { device: 'cpu', rewrite: false })).close()
     await readMetrics(join(run, 'metrics.jsonl'))
   } catch (error) {
     if (!(error instanceof InputError)) throw error

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { z } from 'zod'
 import { openClips } from '../clips/source.ts'
-import { detectorContent } from '../model/detector-content.ts'
+import { hashDetector } from '../model/load-run.ts'
 import { assertUsable } from '../train/frame-cache.ts'
 import { InputError } from '../util/errors.ts'
 
@@ -38,7 +38,7 @@ export async function contentsOf({ clips, test, teacher, size, holdout }: Named)
   return {
     clips: await clipContents(clips, size, holdout),
     test: await clipContents(test, size, 0),
-    ...(teacher !== undefined && { teacher: await detectorContent(teacher) }),
+    ...(teacher !== undefined && { teacher: await hashDetector(teacher) }),
   }
 }
 

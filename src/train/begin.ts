@@ -1,4 +1,4 @@
-import { loadRun } from '../model/load.ts'
+import { loadRun } from '../model/load-run.ts'
 import { detectorOptions, modelOptions } from '../motion/options.ts'
 import type { Run } from '../run/run.ts'
 import { InputError } from '../util/errors.ts'

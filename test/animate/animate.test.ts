@@ -1,3 +1,4 @@
+// Animation: files, frames, errors, and what an abort leaves.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -8,7 +9,7 @@ import { fitSource } from '../../src/clips/fit-source.ts'
 import { openClip } from '../../src/clips/source.ts'
 import { blankFrame } from '../../src/media/frame.ts'
 import { writePicture } from '../../src/media/picture.ts'
-import { openModel } from '../../src/model/model.ts'
+import { openModel } from '../../src/model/open-model.ts'
 import { puppetClip, stillPuppet } from '../../src/synthetic/puppet/puppet.ts'
 import { InputError } from '../../src/util/errors.ts'
 import { expectFailure } from '../media/support.ts'

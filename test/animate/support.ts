@@ -1,7 +1,9 @@
+// Shared by tests that open models: a scratch folder, an untrained run, random keypoints.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll } from 'vitest'
+import type { Keypoints } from '../../src/model/keypoints.ts'
 import { smallConfig } from '../../src/motion/config.ts'
 import { detectorGraph, generatorGraph } from '../../src/motion/model.ts'
 import { initialise, parametersOf } from '../../src/motion/weights.ts'
@@ -31,4 +33,27 @@ export async function randomRun(
   await run.saveWeights(initialise(parameters, new Random(7)))
   run.close()
   return path
+}
+
+/** K points and maps near the identity. */
+export function randomKeypoints(seed: number, count = 6): Keypoints {
+  const random = new Random(seed)
+  const jacobian = [1, 0, 0, 1]
+  return {
+    value: Float32Array.from({ length: 2 * count }, () => random.between(-0.8, 0.8)),
+    jacobian: Float32Array.from(
+      { length: 4 * count },
+      (_, i) => jacobian[i % 4]! + random.between(-0.3, 0.3),
+    ),
+  }
+}
+
+/** Keypoints whose points are scaled, and then moved by (dx, dy). */
+export function movedKeypoints(
+  { value, jacobian }: Keypoints,
+  scale: number,
+  dx: number,
+  dy: number,
+): Keypoints {
+  return { value: value.map((v, i) => v * scale + (i % 2 === 0 ? dx : dy)), jacobian }
 }

@@ -1,3 +1,4 @@
+// Tracking: frames, files, memory, and the square that keypoints are in.
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { describe, expect, it } from 'vitest'
@@ -7,7 +8,7 @@ import { openClip } from '../../src/clips/source.ts'
 import { createFitter } from '../../src/media/fit.ts'
 import { seenSquare, videoPosition } from '../../src/media/fit-clip.ts'
 import { blankFrame, fromPixel } from '../../src/media/frame.ts'
-import { openModel } from '../../src/model/model.ts'
+import { openModel } from '../../src/model/open-model.ts'
 import { puppetClip } from '../../src/synthetic/puppet/puppet.ts'
 import { InputError } from '../../src/util/errors.ts'
 import { expectFailure } from '../media/support.ts'
@@ -84,7 +85,7 @@ describe('writeTrack', () => {
     await expect(aborted).rejects.toThrow(/abort/i)
     const failing = (more: object, ...parts: RegExp[]) =>
       expectFailure(() => writeTrack(run, 'puppet:3', { ...options, ...more }), InputError, ...parts)
-    await failing({ overlay: options.out }, /cannot be one file/)
+    await failing({ overlay: options.out }, /cannot be the same file/)
     await failing({ overlay: at('a.txt') }, /file ending/)
     await failing({ out: at('no/a.json') }, /no such file or folder/)
     expect(files()).toEqual(before)

@@ -1,26 +1,8 @@
+// Motion transfer, absolute and relative, and the convex hull that scales it.
 import { describe, expect, it } from 'vitest'
-import { hullArea } from '../../src/animate/hull.ts'
-import { nearestPose } from '../../src/animate/reference.ts'
-import { createTransfer, movementScale } from '../../src/animate/transfer.ts'
+import { createTransfer, hullArea, movementScale } from '../../src/animate/transfer.ts'
 import type { Keypoints } from '../../src/model/keypoints.ts'
-import { Random } from '../../src/util/random.ts'
-
-/** K points and maps near the identity. */
-function drawKeypoints(seed: number, count = 6): Keypoints {
-  const random = new Random(seed)
-  const jacobian = [1, 0, 0, 1]
-  return {
-    value: Float32Array.from({ length: 2 * count }, () => random.between(-0.8, 0.8)),
-    jacobian: Float32Array.from(
-      { length: 4 * count },
-      (_, i) => jacobian[i % 4]! + random.between(-0.3, 0.3),
-    ),
-  }
-}
-
-function moved({ value, jacobian }: Keypoints, scale: number, dx: number, dy: number): Keypoints {
-  return { value: value.map((v, i) => v * scale + (i % 2 === 0 ? dx : dy)), jacobian }
-}
+import { movedKeypoints as moved, randomKeypoints } from './support.ts'
 
 function expectClose(a: ArrayLike<number>, b: ArrayLike<number>, tolerance = 1e-5): void {
   expect(a.length).toBe(b.length)
@@ -43,9 +25,9 @@ describe('the convex hull', () => {
 })
 
 describe('relative transfer', () => {
-  const source = drawKeypoints(1)
-  const initial = drawKeypoints(2)
-  const driving = drawKeypoints(3)
+  const source = randomKeypoints(1)
+  const initial = randomKeypoints(2)
+  const driving = randomKeypoints(3)
 
   it("gives the source's keypoints where the driving frame is the reference", () => {
     const { value, jacobian } = createTransfer(source, initial)(initial)
@@ -79,6 +61,21 @@ describe('relative transfer', () => {
     expectClose(transfer(of([0, -1, 1, 0])).jacobian!, [0, -1, 0.5, 1])
   })
 
+  it('inverts maps down to a determinant of 0.001, and keeps the map of the source below it', () => {
+    const scaled = (by: number): Keypoints => ({
+      value: Float32Array.of(0, 0),
+      jacobian: Float32Array.of(by, 0, 0, by),
+    })
+    const [start, unit] = [scaled(3), scaled(1)]
+    // The determinant of a map that scales by s is s².
+    for (const by of [0.035, 0.1, 0.3]) {
+      expectClose(createTransfer(start, unit)(scaled(by)).jacobian!, [3 * by, 0, 0, 3 * by])
+      expectClose(createTransfer(start, scaled(by))(unit).jacobian!, [3 / by, 0, 0, 3 / by], 1e-4)
+    }
+    expectClose(createTransfer(start, unit)(scaled(0.03)).jacobian!, start.jacobian!)
+    expectClose(createTransfer(start, scaled(0.03))(unit).jacobian!, start.jacobian!)
+  })
+
   it('survives hulls without area and maps without inverse', () => {
     const point = { value: new Float32Array(12), jacobian: new Float32Array(24) }
     expect(movementScale(source, point)).toBe(1)
@@ -96,23 +93,5 @@ describe('relative transfer', () => {
 
   it('passes driving keypoints through where it is absolute', () => {
     expect(createTransfer(source, initial, { absolute: true })(driving)).toBe(driving)
-  })
-})
-
-describe('the reference frame', () => {
-  const source = drawKeypoints(5)
-  async function* each(list: readonly Keypoints[]) {
-    yield* list
-  }
-
-  it('is the one of the same pose, wherever and however large it is', async () => {
-    const frames = [drawKeypoints(6), moved(source, 0.4, 0.3, -0.2), drawKeypoints(7)]
-    expect((await nearestPose(source, each(frames)))?.frame).toBe(1)
-  })
-
-  it('is the first of equals', async () => {
-    const twice = [drawKeypoints(6), source, moved(source, 1, 0, 0)]
-    expect((await nearestPose(source, each(twice)))?.frame).toBe(1)
-    expect(await nearestPose(source, each([]))).toBeUndefined()
   })
 })

@@ -10,7 +10,7 @@ const world = vi.hoisted(() => ({ films: () => {} }))
 vi.mock('../../src/train/train.ts', () => ({
   train: async () => ({ path: 'run', steps: 5, seconds: 9, loss: 1, device: 'cpu', interrupted: false }),
 }))
-vi.mock('../../src/model/model.ts', () => ({ openModel: async () => world.films() }))
+vi.mock('../../src/model/open-model.ts', () => ({ openModel: async () => world.films() }))
 
 const folder = mkdtempSync(join(tmpdir(), 'pantin-demo-'))
 afterAll(() => rmSync(folder, { recursive: true, force: true }))

@@ -7,7 +7,7 @@ import { fitClip } from '../../src/media/fit-clip.ts'
 import { blankFrame, type Frame } from '../../src/media/frame.ts'
 import type { KeypointDetector } from '../../src/model/keypoint-detector.ts'
 import type { Keypoints } from '../../src/model/keypoints.ts'
-import type { MotionModel } from '../../src/model/model.ts'
+import type { MotionModel } from '../../src/model/open-model.ts'
 import { smallConfig } from '../../src/motion/config.ts'
 import { jointNames } from '../../src/synthetic/puppet/figure.ts'
 import { InputError } from '../../src/util/errors.ts'
@@ -43,6 +43,7 @@ function fakeModel({ miss = 0, ...change }: { miss?: number } & Partial<MotionMo
     generate: async (_source, _kpSource, kpDriving) =>
       flat(size, Math.round((kpDriving.value[0]! - base[0]!) / step) + miss).data,
     close: async () => {},
+    [Symbol.asyncDispose]: async () => {},
     ...change,
   }
 }
@@ -69,6 +70,7 @@ const fakeTeacher = (dx: number, dy: number, side: number): KeypointDetector => 
   close: async () => {
     throw new Error('a teacher that is open stays open')
   },
+  [Symbol.asyncDispose]: () => Promise.resolve(),
 })
 
 /** Frames of these levels; with joints where a function says so. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { evaluate, firstDrivingFrame } from '../../src/evaluate/evaluate.ts'
-import { openModel } from '../../src/model/model.ts'
+import { openModel } from '../../src/model/open-model.ts'
 import { puppetClip } from '../../src/synthetic/puppet/puppet.ts'
 import { trainingFrames } from '../../src/train/frame-cache.ts'
 import { InputError } from '../../src/util/errors.ts'

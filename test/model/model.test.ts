@@ -1,9 +1,11 @@
+// Models: opening, results, rewriting, disposal, and run folders that cannot be used.
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { readSafetensors, writeSafetensors } from '../../src/formats/safetensors/safetensors.ts'
-import { openModel } from '../../src/model/model.ts'
-import { rewriteExactly } from '../../src/optimise/rewrite-exactly.ts'
+import type { KeypointDetector } from '../../src/model/keypoint-detector.ts'
+import { openDetector } from '../../src/model/open-detector.ts'
+import { type MotionModel, openModel } from '../../src/model/open-model.ts'
 import { stillPuppet } from '../../src/synthetic/puppet/puppet.ts'
 import { FormatError, InputError } from '../../src/util/errors.ts'
 import { randomRun, scratch } from '../animate/support.ts'
@@ -36,8 +38,8 @@ describe('a model', () => {
   })
 
   it('makes the same picture of an encoded source, and of rewritten networks', async () => {
-    const plain = await openModel(run, { device: 'cpu' })
-    const exact = await openModel(run, { device: 'cpu', rewrite: rewriteExactly })
+    const plain = await openModel(run, { device: 'cpu', rewrite: false })
+    const exact = await openModel(run, { device: 'cpu' })
     const { data } = stillPuppet({ seed: 4, size: 64 })
     const [from, to] = [await plain.detect(data), await plain.detect(stillPuppet({ seed: 5, size: 64 }).data)]
     const made = await plain.generate(data, from, to)
@@ -48,6 +50,32 @@ describe('a model', () => {
     expect(Math.max(...found.value.map((v, i) => Math.abs(v - from.value[i]!)))).toBeLessThan(1e-4)
     await plain.close()
     await exact.close()
+  })
+
+  it('is closed at the end of the block that binds it', async () => {
+    const { data } = stillPuppet({ seed: 4, size: 64 })
+    let kept: MotionModel
+    let detector: KeypointDetector
+    {
+      await using model = await openModel(run, { device: 'cpu' })
+      await using teacher = await openDetector(run, { device: 'cpu' })
+      kept = model
+      detector = teacher
+      expect((await model.detect(data)).value).toHaveLength(10)
+      expect((await teacher.detect(data)).value).toHaveLength(10)
+    }
+    await expectFailure(() => kept.detect(data), InputError, /closed/)
+    await expectFailure(() => detector.detect(data), InputError, /closed/)
+  })
+
+  it('is not opened if the signal is aborted before or during the opening', async () => {
+    const reason = new Error('enough')
+    await expect(openModel(run, { device: 'cpu', signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
+    const controller = new AbortController()
+    const opening = openModel(run, { device: 'cpu', signal: controller.signal })
+    controller.abort(reason)
+    await expect(opening).rejects.toBe(reason)
+    await expect(openDetector(run, { signal: controller.signal })).rejects.toBe(reason)
   })
 
   it('answers calls that overlap as it does one by one', async () => {

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from
 import { join } from 'node:path'
 import { type Zippable, zipSync } from 'fflate'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { openModel } from '../../src/model/model.ts'
+import { openModel } from '../../src/model/open-model.ts'
 import type { Studio } from '../../src/server/server.ts'
 import type { RunSummary } from '../../src/web/studio-api.ts'
 import { sendRaw } from './raw.ts'

@@ -49,6 +49,7 @@ export function fakeMachine(
         close: async () => {
           closed.add(number)
         },
+        [Symbol.asyncDispose]: () => Promise.resolve(),
       }
     },
   }

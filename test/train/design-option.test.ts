@@ -22,6 +22,7 @@ const teacher = {
   ...{ heatmap: undefined, features: undefined },
   detect: () => Promise.reject(new Error('unused')),
   close: () => Promise.resolve(),
+  [Symbol.asyncDispose]: () => Promise.resolve(),
 }
 
 describe('a design as an option', () => {

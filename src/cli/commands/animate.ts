@@ -47,13 +47,11 @@ async function runAnimate({ reporter, signal }: Context, run: string, flags: Ani
   const { assertWritableTarget } = await import('../../files/atomic.ts')
   await assertWritableTarget(flags.out, { force: flags.force ?? false })
   const { animate } = await import('../../animate/animate.ts')
-  const { rewriteExactly } = await import('../../optimise/rewrite-exactly.ts')
   await reporter.prepare()
   const { force, ...options } = flags
   const made = await animate(run, {
     ...options,
     overwrite: force ?? false,
-    rewrite: rewriteExactly,
     signal,
     onProgress: (event) => reporter.progress({ unit: 'frames', ...event }),
   })

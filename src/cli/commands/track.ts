@@ -38,12 +38,10 @@ async function runTrack(
     if (path !== undefined) await assertWritableTarget(path, { force })
   }
   const { writeTrack } = await import('../../animate/write-track.ts')
-  const { rewriteExactly } = await import('../../optimise/rewrite-exactly.ts')
   await reporter.prepare()
   const made = await writeTrack(run, video, {
     ...options,
     overwrite: force,
-    rewrite: rewriteExactly,
     signal,
     onProgress: (done, total) => reporter.progress({ phase: 'track', done, total, unit: 'frames' }),
   })

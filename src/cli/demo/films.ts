@@ -6,7 +6,7 @@ import type { Frame } from '../../media/frame.ts'
 import { writePicture } from '../../media/picture.ts'
 import { contactSheet } from '../../media/sheet.ts'
 import { createVideoWriter } from '../../media/video-out.ts'
-import type { MotionModel } from '../../model/model.ts'
+import type { MotionModel } from '../../model/open-model.ts'
 import { resized, squareFrame } from '../../model/pixels.ts'
 import type { ProgressEvent } from '../progress.ts'
 

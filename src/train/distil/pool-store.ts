@@ -5,8 +5,8 @@ import { z } from 'zod'
 import { createOutput, writeFileAtomic } from '../../files/atomic.ts'
 import { makeFolder } from '../../files/make-folder.ts'
 import type { Clip } from '../../media/clip.ts'
-import { detectorContent } from '../../model/detector-content.ts'
 import type { KeypointDetector } from '../../model/keypoint-detector.ts'
+import { hashDetector } from '../../model/load-run.ts'
 import { version } from '../../util/version.ts'
 import { cacheClips } from '../frame-cache.ts'
 import { RecordFile } from '../record-file.ts'
@@ -110,7 +110,7 @@ async function nameOf(
   const { soften, variants, colour, mix } = distillation
   const facts = {
     version,
-    teacher: await detectorContent(teacher.path),
+    teacher: await hashDetector(teacher.path),
     clips: await Promise.all(training.clips.map((spec, i) => identityOf(spec, clips[i]!))),
     ...{ size: config.model.size, fit, holdout, layout, grids, soften, variants },
     // What only variants depend on.

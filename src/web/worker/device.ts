@@ -1,4 +1,4 @@
-import type { Network } from '../../model/motion-model.ts'
+import type { Weighted } from '../../optimise/precompute.ts'
 import { rewriteWith } from '../../optimise/rewrite-with.ts'
 import type { OpenSession } from '../../runtime/open-session.ts'
 import { ComputeError } from '../../runtime/ort-errors.ts'
@@ -66,7 +66,7 @@ const runtimeOn = ({ runtimeFolder, device, threads }: SentPlace): Promise<WebRu
 /** Writes a network so that it computes the same with less, for the kernels of browsers. */
 export const rewritten =
   (openSession: OpenSession) =>
-  (network: Network): Promise<Network> =>
+  (network: Weighted): Promise<Weighted> =>
     rewriteWith(
       async (graph, weights) => {
         const session = await openSession(graph, { weights })

@@ -1,5 +1,5 @@
 import { decodeSafetensors } from '../../formats/safetensors/bytes.ts'
-import { animatedRunSchema, type LoadedRun, modelOf } from '../../model/run-contents.ts'
+import { animatedRunSchema, type LoadedRun, modelOf } from '../../model/loaded-run.ts'
 import { parseConfig } from '../../run/config-text.ts'
 import { configFile, weightsFile } from '../../run/run-files.ts'
 import { InputError } from '../../util/errors.ts'

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { detectorContent } from '../../../src/model/detector-content.ts'
+import { hashDetector } from '../../../src/model/load-run.ts'
 import { makePlan } from '../../../src/study/trials/make-plan.ts'
 import { type TrialPlan, trialKey, trialsOf } from '../../../src/study/trials/plan.ts'
 import { beginPlan } from '../../../src/study/trials/plan-file.ts'
@@ -63,10 +63,10 @@ describe('a plan', () => {
         [copy, 'one'],
       ] as const)
         writeFileSync(file, bytes)
-      const same = await detectorContent(teacher)
-      expect(await detectorContent(copy)).toBe(same)
+      const same = await hashDetector(teacher)
+      expect(await hashDetector(copy)).toBe(same)
       writeFileSync(copy, 'two')
-      expect(await detectorContent(copy)).not.toBe(same)
+      expect(await hashDetector(copy)).not.toBe(same)
     } finally {
       rmSync(folder, { recursive: true, force: true })
     }

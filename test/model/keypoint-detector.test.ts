@@ -1,5 +1,6 @@
+// Which outputs of a session a keypoint detector takes, and which it refuses.
 import { describe, expect, it } from 'vitest'
-import { type OutputNames, SessionDetector } from '../../src/model/session-detector.ts'
+import { type OutputNames, SessionDetector } from '../../src/model/keypoint-detector.ts'
 import type { PortType, Session } from '../../src/runtime/session.ts'
 import { FormatError } from '../../src/util/errors.ts'
 

@@ -1,37 +1,37 @@
+// What animation and tracking read of a run: its configuration and weights, checked. Works in Node and in a browser.
 import { z } from 'zod'
 import type { ParameterInfo } from '../graph/ops/leaf.ts'
 import { formatShape, sameShape, type Tensor } from '../graph/tensor.ts'
-import { fitModes } from '../media/fit.ts'
+import { type FitMode, fitModes } from '../media/fit.ts'
 import { type MotionConfig, motionConfigSchema } from '../motion/config.ts'
 import { FormatError, InputError } from '../util/errors.ts'
 
-/** A run as animation reads it, wherever its files are. */
-
-/** What animation reads of a run's config.json. The rest, which is training's, may change freely. */
+/** The fields of config.json that animation reads. All other fields belong to training and may change freely. */
 export const animatedRunSchema = z.looseObject({
   model: motionConfigSchema.optional(),
   network: z.looseObject({ net: z.string() }).optional(),
   training: z.looseObject({ fit: z.enum(fitModes).default('crop') }).default({ fit: 'crop' }),
 })
 
+/** A run's config.json, as animation reads it. */
 export type AnimatedRun = z.infer<typeof animatedRunSchema>
 
-/** A trained model, read. */
+/** A trained model in memory: configuration and weights. */
 export interface LoadedRun {
-  /** The folder, absolute; in a browser the run's name. */
+  /** Absolute path of the run folder; in a browser the name of the run. */
   readonly path: string
   readonly config: MotionConfig
-  /** How clips were made square in training. */
-  readonly fit: (typeof fitModes)[number]
-  /** By checkpoint name. */
+  /** How the training clips were made square. */
+  readonly fit: FitMode
+  /** Contents of the parameters, by checkpoint name. */
   readonly weights: ReadonlyMap<string, Tensor>
 }
 
 /**
- * The motion model of a run's config.json, and the fit of its clips.
+ * The motion model that a config.json describes, and the fit of its clips.
  *
  * @param where the run, for messages.
- * @throws InputError where it has none.
+ * @throws InputError if the file describes no motion model.
  */
 export function modelOf(
   { model, network, training }: AnimatedRun,
@@ -49,10 +49,10 @@ export function modelOf(
 }
 
 /**
- * Holds weights to what a model needs: all of it, in its shapes, all numbers finite.
+ * Checks that weights hold each parameter of a model, in its shape, with finite numbers.
  *
- * @param where the file they are from, for messages.
- * @throws FormatError
+ * @param where the file of the weights, for messages.
+ * @throws FormatError if a parameter is missing, has another shape, or is not finite.
  */
 export function checkWeights(
   weights: ReadonlyMap<string, Tensor>,
