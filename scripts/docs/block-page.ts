@@ -1,20 +1,22 @@
-import { readFileSync } from 'node:fs'
+// The page of a block, and the list of all blocks.
+
 import type { Block } from '../../src/layers/block.ts'
-import { blocks } from '../../src/layers/blocks.ts'
+import { blocks } from '../../src/layers/index.ts'
+import { networksOf, sourceOf } from './block-sources.ts'
 import { documentedIn, optionsIn } from './comments.ts'
 import { generated, table, whole } from './tables.ts'
 
 /** The page of a block: what the code says of it, and what its examples cost. */
 export function blockPage(block: Block): string {
-  const source = readFileSync(new URL(`../../src/layers/${block.file}`, import.meta.url), 'utf8')
-  const parts = documentedIn(sectionOf(block, source)).map(({ name, code, markdown }) =>
+  const { file, section } = sourceOf(block)
+  const parts = documentedIn(section).map(({ name, code, markdown }) =>
     name === undefined ? markdown : `## \`${name}\`\n\n\`\`\`ts\n${code}\n\`\`\`\n\n${markdown}`,
   )
-  const options = optionsIn(source)
+  const options = optionsIn(section)
   return `${[
     generated,
     `# ${block.title}`,
-    `Source: [\`src/layers/${block.file}\`](../../src/layers/${block.file}). ${usedBy(block)}`,
+    `Source: [\`src/layers/${file}\`](../../src/layers/${file}). ${usedBy(block)}`,
     ...parts,
     ...(options.length === 0 ? [] : ['## Options', `\`\`\`ts\n${options.join('\n\n')}\n\`\`\``]),
     '## Examples',
@@ -31,24 +33,17 @@ export function blockPage(block: Block): string {
   ].join('\n\n')}\n`
 }
 
-/** A file with several blocks has them one after another: what stands before a block's entry is its own. */
-function sectionOf({ name }: Block, source: string): string {
-  const sections = source.split(/^(?=export const \w+: Block = \{)/m)
-  if (sections.length < 3) return source
-  const at = sections.findIndex((section) => section.includes(`name: '${name}',`))
-  return sections[at - 1]!.replace(/^export const \w+: Block = \{[\s\S]*?^\}/m, '')
-}
-
-function usedBy({ usedBy }: Block): string {
-  if (usedBy.length === 0) return 'No network of the zoo is made of it: it is for networks of your own.'
-  return `Used by ${usedBy.map((net) => `[${net}](../networks/${net}.md)`).join(', ')}.`
+function usedBy(block: Block): string {
+  const nets = networksOf(block)
+  if (nets.length === 0) return 'No network of the zoo is made of it: it is for networks of your own.'
+  return `Used by ${nets.map((net) => `[${net}](../networks/${net}.md)`).join(', ')}.`
 }
 
 /** The list of all blocks. */
 export function blockIndex(): string {
   const rows = blocks.map((block) => [
     `[${block.title}](${block.name}.md)`,
-    block.usedBy.length === 0 ? 'none' : block.usedBy.join(', '),
+    networksOf(block).join(', ') || 'none',
   ])
   return `${[
     generated,

@@ -1,4 +1,4 @@
-/** Doc comments of a TypeScript source as Markdown. */
+// Doc comments of a TypeScript source as Markdown.
 
 export interface Documented {
   /** What the comment stands over; undefined for one that stands on its own. */
@@ -8,9 +8,9 @@ export interface Documented {
   readonly markdown: string
 }
 
-/** The comment at the top of a file. @throws where there is none */
+/** The doc comment at the top of a file, below its line comments. @throws where there is none */
 export function headerOf(source: string, file: string): string {
-  const match = /^\/\*\*([\s\S]*?)\*\//.exec(source)
+  const match = /^(?:\/\/.*\n|\s)*\/\*\*([\s\S]*?)\*\//.exec(source)
   if (match === null) throw new Error(`${file}: no header comment`)
   return toMarkdown(match[1]!)
 }

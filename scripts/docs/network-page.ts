@@ -1,8 +1,10 @@
+// The page of a network of the zoo, and the list of all networks.
+
 import { readdirSync, readFileSync } from 'node:fs'
-import { blocks } from '../../src/layers/blocks.ts'
 import { type NetProfile, profileDetector, profileNet } from '../../src/profile/profile.ts'
 import type { Net } from '../../src/zoo/net.ts'
 import { findNet, netNames } from '../../src/zoo/registry.ts'
+import { blocksOf } from './block-sources.ts'
 import { headerOf } from './comments.ts'
 import { generated, scaled, table, whole } from './tables.ts'
 
@@ -22,7 +24,7 @@ async function fileOf(net: Net): Promise<string> {
 export async function networkPage(name: string): Promise<string> {
   const net = findNet(name)
   const file = await fileOf(net)
-  const used = blocks.filter(({ usedBy }) => usedBy.includes(name))
+  const used = blocksOf(name)
   const small = profileNet(name, { outputs: 10, input: [3, 64, 64] })
   return `${[
     generated,

@@ -1,4 +1,4 @@
-/** Tables and numbers of the generated pages. */
+// Tables and numbers of the generated pages.
 
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]) => `| ${cells.join(' | ')} |`

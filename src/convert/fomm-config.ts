@@ -1,5 +1,5 @@
 import type { Shape } from '../graph/tensor.ts'
-import { antiAliasKernel } from '../layers/anti-alias.ts'
+import { antiAliasKernel } from '../layers/fomm.ts'
 import { type MotionConfig, publishedConfig } from '../motion/config.ts'
 import { FormatError } from '../util/errors.ts'
 import type { HourglassSize } from '../zoo/net.ts'

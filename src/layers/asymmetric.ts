@@ -1,3 +1,5 @@
+// Convolutions along one axis, and the pair of them that stands for a square kernel.
+
 import type { Value } from '../graph/graph.ts'
 import type { Block } from './block.ts'
 import { conv2d } from './conv2d.ts'
@@ -58,17 +60,6 @@ export function asymmetricConv(scope: Scope, x: Value, options: AsymmetricConvOp
 export const asymmetricConvBlock: Block = {
   name: 'asymmetric-convolution',
   title: 'Asymmetric convolution',
-  file: 'asymmetric.ts',
-  usedBy: [
-    'enet',
-    'erfnet',
-    'edanet',
-    'edanet-erfdec',
-    'esnet',
-    'lednet',
-    'lednet-official',
-    'lednet-figure',
-  ],
   examples: [
     {
       label: '64 channels, kernels of 3',

@@ -1,3 +1,5 @@
+// What a block says of itself: its name, and examples with their costs.
+
 import type { Value } from '../graph/graph.ts'
 import type { Shape } from '../graph/tensor.ts'
 import type { Scope } from './scope.ts'
@@ -10,10 +12,6 @@ export interface Block {
   /** As in `docs/blocks/NAME.md`. */
   readonly name: string
   readonly title: string
-  /** In src/layers. */
-  readonly file: string
-  /** Networks of the zoo that are made of it; none where the survey only compares it. */
-  readonly usedBy: readonly string[]
   readonly examples: readonly BlockExample[]
 }
 

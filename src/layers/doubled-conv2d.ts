@@ -1,11 +1,12 @@
+// The convolution of a map that nearest neighbour doubled, in the form that trains fastest.
+
 import type { Value } from '../graph/graph.ts'
 import { constant } from '../graph/ops/leaf.ts'
 import { matmul } from '../graph/ops/linear.ts'
 import { resize } from '../graph/ops/resize.ts'
 import { concat, reshape } from '../graph/ops/shape.ts'
 import { floats, type Tensor } from '../graph/tensor.ts'
-import { conv2d, conv2dParameters } from './conv2d.ts'
-import { convolution } from './convolution.ts'
+import { conv2d, conv2dParameters, convolution } from './conv2d.ts'
 import type { Scope } from './scope.ts'
 
 /**

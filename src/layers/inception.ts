@@ -1,11 +1,13 @@
+// Inception modules: GoogLeNet's (Szegedy et al. 2015) and a dilated one (after Yang et al. 2019).
+
 import type { Value } from '../graph/graph.ts'
 import { refuse } from '../graph/op.ts'
 import { maxPool } from '../graph/ops/pool.ts'
 import { concat } from '../graph/ops/shape.ts'
 import { relu } from '../graph/ops/unary.ts'
-import { batchNorm2d } from './batch-norm.ts'
 import type { Block } from './block.ts'
 import { conv2d } from './conv2d.ts'
+import { batchNorm2d } from './norm.ts'
 import type { Scope } from './scope.ts'
 
 /** Channels of an inception module's convolutions; the module gives one + three + five + pool. */
@@ -108,8 +110,6 @@ const weights3a = 192 * (64 + 96 + 16 + 32) + 9 * 96 * 128 + 25 * 16 * 32
 export const inceptionBlock: Block = {
   name: 'inception',
   title: 'Inception module',
-  file: 'inception.ts',
-  usedBy: [],
   examples: [
     {
       label: 'GoogLeNet’s 3a, 192 to 256 channels',

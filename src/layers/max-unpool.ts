@@ -1,3 +1,5 @@
+// Max unpooling, which SegNet and ENet undo their max pools with.
+
 import type { Value } from '../graph/graph.ts'
 import { add, expand, mul, sub } from '../graph/ops/arithmetic.ts'
 import { greater, where } from '../graph/ops/compare.ts'

@@ -1,3 +1,5 @@
+// Where a network takes its parameters from: a scope hands them out by the names they have in published checkpoints.
+
 import type { Builder, Value } from '../graph/graph.ts'
 import { type Initial, parameter, type Role } from '../graph/ops/leaf.ts'
 import { formatShape, type Shape, sameShape } from '../graph/tensor.ts'

@@ -1,6 +1,6 @@
 import type { Value } from '../graph/graph.ts'
 import { resize } from '../graph/ops/resize.ts'
-import { antiAlias, boxFilter } from '../layers/anti-alias.ts'
+import { antiAlias, boxFilter } from '../layers/fomm.ts'
 import type { Dilations, Scope } from '../layers/scope.ts'
 import type { NetShape } from '../zoo/net.ts'
 import { findNet } from '../zoo/registry.ts'

@@ -1,7 +1,7 @@
 import type { Value } from '../graph/graph.ts'
 import { sigmoid } from '../graph/ops/unary.ts'
 import { conv2d } from '../layers/conv2d.ts'
-import { downBlock, residualBlock, sameBlock, upBlock } from '../layers/fomm-blocks.ts'
+import { downBlock, residualBlock, sameBlock, upBlock } from '../layers/fomm.ts'
 import type { Scope } from '../layers/scope.ts'
 import { checkSize } from '../zoo/net.ts'
 import { type DenseMotion, type DenseMotionOptions, denseMotion, motionPicture } from './dense-motion.ts'

@@ -5,7 +5,7 @@ import { matmul } from '../graph/ops/linear.ts'
 import { reshape, sliceAxis } from '../graph/ops/shape.ts'
 import { exp, softmax, square } from '../graph/ops/unary.ts'
 import { floats } from '../graph/tensor.ts'
-import { axisCoordinates, coordinateGrid } from '../layers/coordinate-grid.ts'
+import { axisCoordinates, coordinateGrid } from '../layers/fomm.ts'
 
 /** Keypoints and what is computed with them (Siarohin et al. 2019, section 3.1). */
 

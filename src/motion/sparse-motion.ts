@@ -5,7 +5,7 @@ import { matmul, transposeLast } from '../graph/ops/linear.ts'
 import { gridSample } from '../graph/ops/sampling.ts'
 import { concat, reshape, transpose } from '../graph/ops/shape.ts'
 import { floats } from '../graph/tensor.ts'
-import { coordinateGrid } from '../layers/coordinate-grid.ts'
+import { coordinateGrid } from '../layers/fomm.ts'
 import type { Keypoints } from './keypoints.ts'
 import { inverse2x2, product2x2 } from './matrix2x2.ts'
 

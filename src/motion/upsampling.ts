@@ -1,11 +1,11 @@
 import type { Value } from '../graph/graph.ts'
 import { resize } from '../graph/ops/resize.ts'
 import { relu } from '../graph/ops/unary.ts'
-import { batchNorm2d } from '../layers/batch-norm.ts'
 import { conv2d } from '../layers/conv2d.ts'
 import { doubledConv2d } from '../layers/doubled-conv2d.ts'
+import { joinSkip, type Skip } from '../layers/gates.ts'
+import { batchNorm2d } from '../layers/norm.ts'
 import type { Scope } from '../layers/scope.ts'
-import { joinSkip, type Skip } from '../layers/skip.ts'
 import type { Features } from '../zoo/net.ts'
 import type { SkipChoice } from './heads.ts'
 

@@ -1,7 +1,7 @@
 import type { Node, Value } from '../graph/graph.ts'
 import { isUnstridedConv, madeBy, numbers } from './pattern.ts'
 
-/** A split-shuffle block (layers/ss-nbt.ts), its norms folded away. */
+/** A split-shuffle block (layers/lednet.ts), its norms folded away. */
 export interface Halves {
   readonly x: Value
   /** The convolutions of the left half, first to last; ReLUs stand between. */

@@ -18,7 +18,7 @@ import {
   transpose,
 } from '../graph/ops/index.ts'
 import { floats } from '../graph/tensor.ts'
-import { coordinateGrid } from '../layers/coordinate-grid.ts'
+import { coordinateGrid } from '../layers/fomm.ts'
 import { Scope } from '../layers/scope.ts'
 import type { MotionConfig } from '../motion/config.ts'
 import type { Keypoints } from '../motion/keypoints.ts'

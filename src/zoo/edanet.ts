@@ -34,13 +34,12 @@
 import type { Value } from '../graph/graph.ts'
 import { resize } from '../graph/ops/resize.ts'
 import { relu } from '../graph/ops/unary.ts'
-import { batchNorm2d } from '../layers/batch-norm.ts'
 import { conv2d, convTranspose2d } from '../layers/conv2d.ts'
-import { downsampler } from '../layers/downsampler.ts'
-import { edaModule } from '../layers/eda-module.ts'
-import { nonBottleneck1d } from '../layers/non-bottleneck-1d.ts'
+import { edaModule } from '../layers/edanet.ts'
+import { downsampler, nonBottleneck1d } from '../layers/erfnet.ts'
+import { joinSkip, type Skip } from '../layers/gates.ts'
+import { batchNorm2d } from '../layers/norm.ts'
 import type { Scope } from '../layers/scope.ts'
-import { joinSkip, type Skip } from '../layers/skip.ts'
 import { checkSize, type FeatureMap, type Features, type Net } from './net.ts'
 
 /** The encoder's maps at strides 2, 4 and 8, with 15, 260 and 450 channels. */

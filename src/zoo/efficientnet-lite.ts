@@ -7,10 +7,9 @@
  * that a pretrained encoder loads by name; its `conv_head`, `bn2` and `classifier` are not asked for.
  */
 import type { Value } from '../graph/graph.ts'
-import { batchNorm2d } from '../layers/batch-norm.ts'
 import { conv2d } from '../layers/conv2d.ts'
-import { invertedResidual } from '../layers/inverted-residual.ts'
-import { relu6 } from '../layers/relu6.ts'
+import { invertedResidual } from '../layers/mobilenet.ts'
+import { batchNorm2d, relu6 } from '../layers/norm.ts'
 import type { Scope } from '../layers/scope.ts'
 import type { FeatureMap } from './net.ts'
 

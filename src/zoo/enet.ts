@@ -30,12 +30,9 @@
 import type { Value } from '../graph/graph.ts'
 import { concat } from '../graph/ops/shape.ts'
 import { conv2d, convTranspose2d } from '../layers/conv2d.ts'
-import { enetBottleneck } from '../layers/enet-bottleneck.ts'
-import { activate, type EnetStyle, norm } from '../layers/enet-branch.ts'
-import { enetDown, pooled } from '../layers/enet-down.ts'
-import { enetUp } from '../layers/enet-up.ts'
+import { activate, type EnetStyle, enetBottleneck, enetDown, enetUp, norm, pooled } from '../layers/enet.ts'
+import { joinSkip, type Skip } from '../layers/gates.ts'
 import type { Scope } from '../layers/scope.ts'
-import { joinSkip, type Skip } from '../layers/skip.ts'
 import { checkSize, type FeatureMap, type Net, type UnusedParameter } from './net.ts'
 
 type Form = EnetStyle['form']

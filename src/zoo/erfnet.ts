@@ -20,11 +20,9 @@
  */
 import type { Value } from '../graph/graph.ts'
 import { convTranspose2d } from '../layers/conv2d.ts'
-import { downsampler } from '../layers/downsampler.ts'
-import { nonBottleneck1d } from '../layers/non-bottleneck-1d.ts'
+import { downsampler, nonBottleneck1d, upsampler } from '../layers/erfnet.ts'
+import { joinSkip, type Skip } from '../layers/gates.ts'
 import type { Scope } from '../layers/scope.ts'
-import { joinSkip, type Skip } from '../layers/skip.ts'
-import { upsampler } from '../layers/upsampler.ts'
 import { checkSize, type FeatureMap, type Net } from './net.ts'
 
 /** The encoder: each stage halves the picture, then runs blocks of these dilations. */

@@ -22,12 +22,10 @@
  */
 import type { Value } from '../graph/graph.ts'
 import { convTranspose2d } from '../layers/conv2d.ts'
-import { downsampler } from '../layers/downsampler.ts'
-import { fcu } from '../layers/fcu.ts'
-import { pfcu } from '../layers/pfcu.ts'
+import { downsampler, upsampler } from '../layers/erfnet.ts'
+import { fcu, pfcu } from '../layers/esnet.ts'
+import { joinSkip, type Skip } from '../layers/gates.ts'
 import type { Scope } from '../layers/scope.ts'
-import { joinSkip, type Skip } from '../layers/skip.ts'
-import { upsampler } from '../layers/upsampler.ts'
 import { checkSize, type Features, type Net } from './net.ts'
 
 /** All but the last transposed convolution. */

@@ -18,7 +18,7 @@
 import type { Value } from '../graph/graph.ts'
 import { concat } from '../graph/ops/shape.ts'
 import { conv2d } from '../layers/conv2d.ts'
-import { downBlock, upBlock } from '../layers/fomm-blocks.ts'
+import { downBlock, upBlock } from '../layers/fomm.ts'
 import type { Scope } from '../layers/scope.ts'
 import { checkSize, type HourglassSize, type Net } from './net.ts'
 

@@ -20,7 +20,7 @@
  * - The decoder doubles four times, to stride 2: bilinear, joined by the encoder's last map of that stride, then
  *   one LRSE block. It is as wide as the map that joins: 112, 40, 24 and 16 channels in S and M, 120, 48, 24 and
  *   16 in L.
- * - What is inside the LRSE block (`layers/lrse.ts`).
+ * - What is inside the LRSE block (`layers/gates.ts`).
  * - The output is a 1x1 convolution at stride 2, resized bilinearly to the picture.
  *
  * Deviations from the trunks' references: paddings are symmetric and norms have an epsilon of 1e-5, as in timm's
@@ -32,7 +32,7 @@ import type { Value } from '../graph/graph.ts'
 import { resize } from '../graph/ops/resize.ts'
 import { concat } from '../graph/ops/shape.ts'
 import { conv2d } from '../layers/conv2d.ts'
-import { lrse } from '../layers/lrse.ts'
+import { lrse } from '../layers/gates.ts'
 import type { Scope } from '../layers/scope.ts'
 import { efficientnetLite, type LiteScaling, liteScalings } from './efficientnet-lite.ts'
 import { checkSize, type FeatureMap, type Net } from './net.ts'

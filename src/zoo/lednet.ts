@@ -32,10 +32,9 @@
  */
 import type { Value } from '../graph/graph.ts'
 import { resize } from '../graph/ops/resize.ts'
-import { attentionPyramid, type PyramidForm } from '../layers/attention-pyramid.ts'
-import { downsampler } from '../layers/downsampler.ts'
+import { downsampler } from '../layers/erfnet.ts'
+import { attentionPyramid, type PyramidForm, ssNbt } from '../layers/lednet.ts'
 import type { Scope } from '../layers/scope.ts'
-import { ssNbt } from '../layers/ss-nbt.ts'
 import { checkSize, type FeatureMap, type Net, type UnusedParameter } from './net.ts'
 
 /** The encoder: each stage halves the picture, then runs split-shuffle blocks of these dilations. */

@@ -12,7 +12,7 @@
  * Published figures, as recalled: 0.66 M parameters, 70.1% mIoU on Cityscapes' test set, 77 frames a second.
  *
  * Inferred:
- * - What is inside the two blocks (`layers/residual-asymmetric.ts`, `layers/dual-attention.ts`).
+ * - What is inside the two blocks (`layers/lrdnet.ts`).
  * - The encoder: ERFNet's downsamplers to strides 2, 4 and 8 with 32, 64 and 128 channels, as LEDNet has them.
  * - Its depth, 2, 3 and 12 modules. The criterion was the published count: with 19 outputs the network has
  *   662,737 parameters, and 12 modules are as many as that leaves room for.
@@ -28,12 +28,10 @@ import type { Value } from '../graph/graph.ts'
 import { add } from '../graph/ops/arithmetic.ts'
 import { resize } from '../graph/ops/resize.ts'
 import { relu } from '../graph/ops/unary.ts'
-import { batchNorm2d } from '../layers/batch-norm.ts'
-import { conv2d } from '../layers/conv2d.ts'
-import { pointwise } from '../layers/depthwise.ts'
-import { downsampler } from '../layers/downsampler.ts'
-import { dualAttention } from '../layers/dual-attention.ts'
-import { residualAsymmetric } from '../layers/residual-asymmetric.ts'
+import { conv2d, pointwise } from '../layers/conv2d.ts'
+import { downsampler } from '../layers/erfnet.ts'
+import { dualAttention, residualAsymmetric } from '../layers/lrdnet.ts'
+import { batchNorm2d } from '../layers/norm.ts'
 import type { Scope } from '../layers/scope.ts'
 import { checkSize, type FeatureMap, type Net } from './net.ts'
 

@@ -1,7 +1,7 @@
 import type { Value } from '../graph/graph.ts'
 import type { Shape } from '../graph/tensor.ts'
+import type { Skip } from '../layers/gates.ts'
 import type { Scope } from '../layers/scope.ts'
-import type { Skip } from '../layers/skip.ts'
 import { InputError } from '../util/errors.ts'
 import type { Design } from './design.ts'
 

@@ -2,8 +2,10 @@ import { readdirSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { blockIndex, blockPage } from '../../scripts/docs/block-page.ts'
+import { blocksUsed } from '../../scripts/docs/block-sources.ts'
 import { networkIndex, networkPage } from '../../scripts/docs/network-page.ts'
-import { blocks } from '../../src/layers/blocks.ts'
+import { input } from '../../src/graph/ops/leaf.ts'
+import { blocks } from '../../src/layers/index.ts'
 import { netNames } from '../../src/zoo/registry.ts'
 
 /** The pages of docs/ are what the code says now. `npm run docs` writes them. */
@@ -36,12 +38,15 @@ describe('blocks', () => {
     ).toEqual([])
   })
 
-  it('name networks that there are', () => {
-    const strangers = blocks.flatMap(({ usedBy }) =>
-      usedBy.filter((net) => !(netNames as string[]).includes(net)),
-    )
-    expect(strangers).toEqual([])
-  })
+  it.each(blocks.flatMap(({ name, examples }) => examples.map((example) => ({ name, ...example }))))(
+    '$name is found in a graph that it builds, $label',
+    ({ name, input: shape, build }) => {
+      const used = blocksUsed((scope, graph) => {
+        build(scope, input(graph, 'x', 'float32', shape))
+      })
+      expect(Array.from(used, (block) => block.name)).toContain(name)
+    },
+  )
 })
 
 /** Pages that are left of what was taken away. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Graph } from '../../src/graph/graph.ts'
 import { input } from '../../src/graph/ops/leaf.ts'
-import { blocks } from '../../src/layers/blocks.ts'
+import { blocks } from '../../src/layers/index.ts'
 import { Scope } from '../../src/layers/scope.ts'
 import { profile } from '../../src/profile/profile.ts'
 import { examine, notFinite } from '../zoo/build.ts'

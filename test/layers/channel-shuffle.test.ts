@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { Graph } from '../../src/graph/graph.ts'
 import { input } from '../../src/graph/ops/leaf.ts'
 import { floats } from '../../src/graph/tensor.ts'
-import { channelShuffle } from '../../src/layers/channel-shuffle.ts'
+import { channelShuffle } from '../../src/layers/shufflenet.ts'
 import { evaluate } from '../../src/runtime/evaluate.ts'
 import { GraphError } from '../../src/util/errors.ts'
 

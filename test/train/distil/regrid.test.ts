@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { axisCoordinates } from '../../../src/layers/coordinate-grid.ts'
+import { axisCoordinates } from '../../../src/layers/fomm.ts'
 import { regrid } from '../../../src/train/distil/regrid.ts'
 
 const size = fc.integer({ min: 2, max: 9 })

@@ -1,12 +1,13 @@
+// The block of FasterNet (Chen et al. 2023).
+
 import type { Value } from '../graph/graph.ts'
 import { refuse } from '../graph/op.ts'
 import { add } from '../graph/ops/arithmetic.ts'
 import { concat, split } from '../graph/ops/shape.ts'
 import { relu } from '../graph/ops/unary.ts'
-import { batchNorm2d } from './batch-norm.ts'
 import type { Block } from './block.ts'
-import { conv2d } from './conv2d.ts'
-import { pointwise } from './depthwise.ts'
+import { conv2d, pointwise } from './conv2d.ts'
+import { batchNorm2d } from './norm.ts'
 import type { Scope } from './scope.ts'
 
 /** A channel in so many goes through the 3x3. */
@@ -56,8 +57,6 @@ export function partialConv(scope: Scope, x: Value, { dilation = 1 }: PartialCon
 export const partialConvBlock: Block = {
   name: 'partial-conv',
   title: 'Partial convolution',
-  file: 'partial-conv.ts',
-  usedBy: [],
   examples: [
     {
       label: '64 channels',

@@ -1,14 +1,55 @@
+// Blocks of ESNet (Wang et al. 2019).
+
 import type { Value } from '../graph/graph.ts'
 import { addAll } from '../graph/ops/arithmetic.ts'
 import { relu } from '../graph/ops/unary.ts'
 import { columnConv, rowConv } from './asymmetric.ts'
-import { batchNorm2d } from './batch-norm.ts'
 import type { Block } from './block.ts'
-import { residualGain } from './residual-gain.ts'
+import { nonBottleneck1d } from './erfnet.ts'
+import { batchNorm2d, residualGain } from './norm.ts'
 import type { Scope } from './scope.ts'
 
+/**
+ * Factorised convolution unit, FCU (Wang et al. 2019, ESNet): ERFNet's non-bottleneck-1D with
+ * the kernel's length K to choose. ESNet takes K = 3 at half of the picture's size and 5 at a quarter: long
+ * kernels reach far where a dilated one would leave holes.
+ *
+ * ```
+ * x ── K x 1 ─ ReLU ─ 1 x K ─ norm ─ ReLU ── K x 1 ─ ReLU ─ 1 x K ─ norm ── + ─ ReLU
+ * └──────────────────────────────────────────────────────────────────────────┘
+ * ```
+ *
+ * Parameters: 4 K C² + 8 C. Multiply-adds: 4 K C² H W. Without the reference's dropout.
+ *
+ * @param x [N, C, H, W]
+ * @param length K, odd
+ * @returns the same shape
+ */
+export function fcu(scope: Scope, x: Value, length: number): Value {
+  return nonBottleneck1d(scope, x, { length })
+}
+
+export const fcuBlock: Block = {
+  name: 'fcu',
+  title: 'Factorised convolution unit',
+  examples: [
+    {
+      label: '16 channels, kernels of 3',
+      input: [1, 16, 32, 32],
+      build: (scope, x) => fcu(scope, x, 3),
+      cost: { params: 12 * 16 ** 2 + 8 * 16, macs: 12 * 16 ** 2 * 32 * 32 },
+    },
+    {
+      label: '64 channels, kernels of 5',
+      input: [1, 64, 16, 16],
+      build: (scope, x) => fcu(scope, x, 5),
+      cost: { params: 20 * 64 ** 2 + 8 * 64, macs: 20 * 64 ** 2 * 16 * 16 },
+    },
+  ],
+}
+
 const epsilon = 1e-3
-const dilations = [2, 5, 9] as const
+const pfcuDilations = [2, 5, 9] as const
 
 /**
  * Parallel factorised convolution unit, PFCU (Wang et al. 2019, ESNet): one factorised 3x3, then
@@ -38,7 +79,7 @@ export function pfcu(scope: Scope, x: Value): Value {
 
   const first = row('conv1x3_1', relu(column('conv3x1_1', x)))
   const shared = relu(batchNorm2d(scope.child('bn1'), first, { epsilon }))
-  const branches = dilations.map((d) => {
+  const branches = pfcuDilations.map((d) => {
     const y = row(`conv1x3_2${d}`, relu(column(`conv3x1_2${d}`, shared, d)), d)
     return batchNorm2d(scope.child('bn2'), y, { epsilon, gain: residualGain })
   })
@@ -48,8 +89,6 @@ export function pfcu(scope: Scope, x: Value): Value {
 export const pfcuBlock: Block = {
   name: 'pfcu',
   title: 'Parallel factorised convolution unit',
-  file: 'pfcu.ts',
-  usedBy: ['esnet'],
   examples: [
     {
       label: '128 channels',

@@ -1,3 +1,5 @@
+// Learned upsampling of FCN (Long, Shelhamer, Darrell 2015).
+
 import type { Value } from '../graph/graph.ts'
 import { convTranspose } from '../graph/ops/conv.ts'
 import { allocate, type Tensor, tensor } from '../graph/tensor.ts'
@@ -49,8 +51,6 @@ function bilinearKernel(channels: number, factor: number): Tensor<'float32'> {
 export const bilinearUpsamplingBlock: Block = {
   name: 'bilinear-upsampling',
   title: 'Learned bilinear upsampling',
-  file: 'bilinear-upsampling.ts',
-  usedBy: ['fcn'],
   examples: [
     {
       label: '21 channels, twice',

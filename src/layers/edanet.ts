@@ -1,10 +1,12 @@
+// The block of EDANet (Lo et al. 2018).
+
 import type { Value } from '../graph/graph.ts'
 import { concat } from '../graph/ops/shape.ts'
 import { relu } from '../graph/ops/unary.ts'
 import { asymmetricConv } from './asymmetric.ts'
-import { batchNorm2d } from './batch-norm.ts'
 import type { Block } from './block.ts'
 import { conv2d } from './conv2d.ts'
+import { batchNorm2d } from './norm.ts'
 import type { Scope } from './scope.ts'
 
 export interface EdaModuleOptions {
@@ -43,8 +45,6 @@ export function edaModule(scope: Scope, x: Value, { dilation, growth = 40 }: Eda
 export const edaModuleBlock: Block = {
   name: 'eda-module',
   title: 'EDA module',
-  file: 'eda-module.ts',
-  usedBy: ['edanet', 'edanet-erfdec'],
   examples: [
     {
       label: '60 channels, dilation 1',
