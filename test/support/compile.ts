@@ -1,4 +1,14 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -33,7 +43,7 @@ export function compile(...entries: string[]): Compiled {
     const source = readFileSync(file, 'utf8')
     const output = join(folder, relative(root, file).replace(/\.ts$/, '.js'))
     mkdirSync(dirname(output), { recursive: true })
-    writeFileSync(output, toJavaScript(source))
+    writeFileSync(output, translated(source))
     for (const name of importsOf(source)) {
       if (name.startsWith('.')) waiting.push(resolve(dirname(file), name))
     }
@@ -50,6 +60,23 @@ function importsOf(source: string): string[] {
   const listed = ts.preProcessFile(source).importedFiles.map(({ fileName }) => fileName)
   const spaces = source.matchAll(/^export \* as \w+ from '([^']+)'/gm)
   return [...listed, ...Array.from(spaces, ([, name]) => name!)]
+}
+
+/** Beside the packages: made by tests alone, and gone with the next installation. */
+const cache = join(root, 'node_modules/.cache/pantin-compiled')
+
+/** The JavaScript of a module. Some twenty test files ask for most of `src`: each version is translated once. */
+function translated(source: string): string {
+  const key = createHash('sha256').update(ts.version).update(source).digest('hex')
+  const path = join(cache, `${key}.js`)
+  if (existsSync(path)) return readFileSync(path, 'utf8')
+  const output = toJavaScript(source)
+  mkdirSync(cache, { recursive: true })
+  // Test files run at the same time: a file appears whole or not at all.
+  const temporary = `${path}.${process.pid}`
+  writeFileSync(temporary, output)
+  renameSync(temporary, path)
+  return output
 }
 
 function toJavaScript(source: string): string {
