@@ -23,7 +23,6 @@ const floors = [
   'study',
   'report',
   'web',
-  'bench',
   'server',
   'cli',
 ]
@@ -46,6 +45,20 @@ module.exports = {
       severity: 'error',
       from: {},
       to: { circular: true },
+    },
+    {
+      name: 'src-without-bench',
+      comment: 'bench/ is not in the package. Only `pantin bench` loads it, when it is called in a clone.',
+      severity: 'error',
+      from: { path: '^src/', pathNot: '^src/cli/commands/bench\\.ts$' },
+      to: { path: '^bench/' },
+    },
+    {
+      name: 'bench-loaded-when-called',
+      comment: 'The import of bench/ is dynamic: without it, an installed package could not start.',
+      severity: 'error',
+      from: { path: '^src/cli/commands/bench\\.ts$' },
+      to: { path: '^bench/', dynamic: false },
     },
     {
       name: 'animate-never-trains',

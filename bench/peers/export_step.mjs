@@ -7,9 +7,7 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { floats } from '../../dist/graph/tensor.js'
-import { writeSafetensors } from '../../dist/store/safetensors.js'
-import { unpack } from '../../dist/train/flat.js'
+import { floats, unpack, writeSafetensors } from '../dist/peers.js'
 import { readOptions, Stepper } from './our-steps.mjs'
 
 const { net, what, out, steps } = readOptions({

@@ -9,19 +9,28 @@ import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
-import { Graph } from '../../dist/graph/graph.js'
-import { reduceMean } from '../../dist/graph/ops/arithmetic.js'
-import { gradient, simplify } from '../../dist/graph/ops/autodiff.js'
-import { input } from '../../dist/graph/ops/leaf.js'
-import { square } from '../../dist/graph/ops/unary.js'
-import { floats, sizeOf, tensor } from '../../dist/graph/tensor.js'
-import { downsampler } from '../../dist/layers/downsampler.js'
-import { nonBottleneck1d } from '../../dist/layers/non-bottleneck-1d.js'
-import { Scope } from '../../dist/layers/scope.js'
-import { initialise } from '../../dist/motion/weights.js'
-import { createSession } from '../../dist/runtime/node.js'
-import { copyWithFlat, flatLayout, flatten, pack, unpack } from '../../dist/train/flat.js'
-import { Random } from '../../dist/util/random.js'
+import {
+  copyWithFlat,
+  createSession,
+  downsampler,
+  flatLayout,
+  flatten,
+  floats,
+  Graph,
+  gradient,
+  initialise,
+  input,
+  nonBottleneck1d,
+  pack,
+  Random,
+  reduceMean,
+  Scope,
+  simplify,
+  sizeOf,
+  square,
+  tensor,
+  unpack,
+} from '../dist/peers.js'
 
 const { values: options } = parseArgs({
   options: {

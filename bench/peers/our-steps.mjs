@@ -4,7 +4,7 @@
  */
 import { parseArgs } from 'node:util'
 
-export { Stepper } from '../../dist/bench/stepper.js'
+export { Stepper } from '../dist/peers.js'
 
 /** Options of the command line that all scripts here have, and `more`. */
 export function readOptions(more) {

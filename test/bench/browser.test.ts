@@ -2,9 +2,9 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { browserFigures } from '../../src/bench/browser.ts'
-import { findChromium } from '../../src/bench/browser-launch.ts'
-import { withBrowser } from '../../src/bench/browser-session.ts'
+import { browserFigures } from '../../bench/src/browser.ts'
+import { findChromium } from '../../bench/src/browser-launch.ts'
+import { withBrowser } from '../../bench/src/browser-server.ts'
 import { EnvironmentError } from '../../src/util/errors.ts'
 import { type Bundle, bundle } from '../support/bundle.ts'
 import { chromium, withoutChromium } from '../support/chromium.ts'
@@ -12,7 +12,7 @@ import { chromium, withoutChromium } from '../support/chromium.ts'
 let worker: Bundle
 
 beforeAll(async () => {
-  worker = await bundle('src/bench/browser-worker.ts')
+  worker = await bundle('bench/src/browser-worker.ts')
 })
 afterAll(() => worker.remove())
 
@@ -42,7 +42,7 @@ test('a browser that ends at once is an error that says so, and so is a worker t
   // Node takes none of the browser's flags.
   await expect(ask(process.execPath, worker.file)).rejects.toThrow(/the browser ended before the work did/)
   await expect(ask(join(tmpdir(), 'no', 'program'), worker.file)).rejects.toThrow(/ENOENT/)
-  await expect(ask(process.execPath, '/nowhere/worker.js')).rejects.toThrow(/the packed worker is not there/)
+  await expect(ask(process.execPath, '/nowhere/worker.js')).rejects.toThrow(/the bundled worker is missing/)
 })
 
 const title = chromium === undefined ? `the figures: skipped, ${withoutChromium}` : 'the figures'

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { figuresOfGrowth, growth } from '../../src/bench/growth.ts'
-import { power } from '../../src/bench/growth-series.ts'
+import { figuresOfGrowth, growth, power } from '../../bench/src/growth.ts'
 
 const series = {
   name: 'track.seconds',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { realTimeFigures } from '../../src/bench/real-time.ts'
+import { realTimeFigures } from '../../bench/src/real-time.ts'
 
 describe('the figures of motion in real time', () => {
   it('come from a clip that is made on the spot, each with what it is held to', async () => {

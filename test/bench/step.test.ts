@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { recordedTorch } from '../../src/bench/recorded-torch.ts'
-import { stepFloor } from '../../src/bench/step-floor.ts'
-import { makeStep } from '../../src/bench/step-graphs.ts'
+import { stepFloor } from '../../bench/src/step-floor.ts'
+import { makeStep } from '../../bench/src/step-graphs.ts'
+import { recordedTorch } from '../../bench/src/torch.ts'
 
 describe('the floor of a step', () => {
   const floor = (what: 'step' | 'detector', macs: number, bytes: number) =>

@@ -2,8 +2,8 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it, vi } from 'vitest'
-import { measureParts } from '../../src/cli/bench/parts.ts'
-import { describeReport, figuresCsv, judged } from '../../src/cli/bench/report.ts'
+import { describeReport, figuresCsv, judged } from '../../bench/src/report.ts'
+import { measureParts } from '../../bench/src/run.ts'
 import { Reporter } from '../../src/cli/reporter.ts'
 import { describeMachine } from '../../src/run/environment.ts'
 import { compileCli } from './run.ts'
@@ -101,10 +101,10 @@ describe('parts together', () => {
     vi.stubEnv('PANTIN_CHROMIUM', join(folder, 'no-browser'))
     const options = { brief: true, rounds: 1, series: ['detector.keypoints'] } as const
     const context = { reporter: quiet(), signal: new AbortController().signal }
-    const { figures, leftOut, growth } = await measureParts(['browser', 'growth'], options, context)
+    const { figures, skipped, growth } = await measureParts(['browser', 'growth'], options, context)
     vi.unstubAllEnvs()
-    expect(leftOut).toEqual([{ name: 'browser', why: expect.any(String) }])
-    expect(leftOut[0]!.why).not.toBe('')
+    expect(skipped).toEqual([{ name: 'browser', why: expect.any(String) }])
+    expect(skipped[0]!.why).not.toBe('')
     expect([figures.length, growth.length]).toEqual([6, 1])
   })
 

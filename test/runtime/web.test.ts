@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { TensorAddresses } from '../../src/bench/browser-protocol.ts'
-import type { BrowserServer } from '../../src/bench/browser-server.ts'
-import { withBrowser } from '../../src/bench/browser-session.ts'
+import type { TensorAddresses } from '../../bench/src/browser-protocol.ts'
+import { type BrowserServer, withBrowser } from '../../bench/src/browser-server.ts'
 import { Graph } from '../../src/graph/graph.ts'
 import { add, mul, reduceMean, sub } from '../../src/graph/ops/arithmetic.ts'
 import { gradient } from '../../src/graph/ops/autodiff.ts'
@@ -24,7 +23,7 @@ import { chromium, withoutChromium } from '../support/chromium.ts'
 let worker: Bundle
 
 beforeAll(async () => {
-  worker = await bundle('src/bench/browser-worker.ts')
+  worker = await bundle('bench/src/browser-worker.ts')
 })
 afterAll(() => worker.remove())
 

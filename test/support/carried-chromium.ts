@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync }
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { findChromium } from '../../src/bench/browser-launch.ts'
+import { findChromium } from '../../bench/src/browser-launch.ts'
 import { withoutChromium } from './chromium.ts'
 
 /**

@@ -1,4 +1,4 @@
-import { findChromium } from '../../src/bench/browser-launch.ts'
+import { findChromium } from '../../bench/src/browser-launch.ts'
 
 /** Path of a Chromium, or undefined where there is none. */
 export const chromium = ((): string | undefined => {

@@ -1,0 +1,17 @@
+// The parts of pantin that the scripts in bench/peers use, as one module of bench/dist.
+
+export { writeSafetensors } from '../../src/formats/safetensors/safetensors.ts'
+export { Graph } from '../../src/graph/graph.ts'
+export { reduceMean } from '../../src/graph/ops/arithmetic.ts'
+export { gradient } from '../../src/graph/ops/autodiff.ts'
+export { input } from '../../src/graph/ops/leaf.ts'
+export { simplify } from '../../src/graph/ops/simplify.ts'
+export { square } from '../../src/graph/ops/unary.ts'
+export { floats, sizeOf, tensor } from '../../src/graph/tensor.ts'
+export { downsampler, nonBottleneck1d } from '../../src/layers/index.ts'
+export { Scope } from '../../src/layers/scope.ts'
+export { initialise } from '../../src/motion/weights.ts'
+export { createSession } from '../../src/runtime/node.ts'
+export { copyWithFlat, flatLayout, flatten, pack, unpack } from '../../src/train/flat.ts'
+export { Random } from '../../src/util/random.ts'
+export { Stepper } from './stepper.ts'

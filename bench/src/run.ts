@@ -1,0 +1,217 @@
+// The work of `pantin bench`: measures the parts that were asked for, and writes the report, the CSV and the plot.
+import {
+  type BenchFlags,
+  type GrowthName,
+  growthNames,
+  type PartChoice,
+  type PartName,
+  partNames,
+} from '../../src/cli/bench-parts.ts'
+import type { Context } from '../../src/cli/context.ts'
+import { assertWritableTarget, writeFileAtomic } from '../../src/files/atomic.ts'
+import { InputError, PantinError } from '../../src/util/errors.ts'
+import { findNet } from '../../src/zoo/registry.ts'
+import { growthPlot } from './growth-plot.ts'
+import {
+  describeDetectors,
+  describeReport,
+  detectorsCsv,
+  type Found,
+  figuresCsv,
+  growthCsv,
+  judged,
+  reportOf,
+} from './report.ts'
+
+/** `pantin bench`. The flags fit the choice: `checkBenchFlags`. @throws InputError before any work */
+export async function bench(context: Context, choice: PartChoice, flags: BenchFlags): Promise<void> {
+  await context.reporter.prepare()
+  const { csv, plot, force = false } = flags
+  for (const path of [csv, plot]) {
+    if (path !== undefined) await assertWritableTarget(path, { force })
+  }
+  if (choice === 'detector') await benchDetectorsAlone(context, flags)
+  else await benchParts(context, choice, flags)
+}
+
+/** The detectors alone: a table of all three, on any device, and their graphs. */
+async function benchDetectorsAlone({ reporter, signal }: Context, flags: BenchFlags): Promise<void> {
+  const { benchDetector, figuresOfDetectors } = await import('./detector.ts')
+  const { keep, csv, rounds, threads, device, force = false } = flags
+  const found = await benchDetector({
+    force,
+    signal,
+    device,
+    ...(keep !== undefined && { keep }),
+    ...(rounds !== undefined && { rounds }),
+    ...(threads !== undefined && { threads }),
+    onRun: (done, total) => reporter.progress({ phase: 'latency', done, total, unit: 'runs' }),
+  })
+  if (csv !== undefined) await writeFileAtomic(csv, detectorsCsv(found))
+  const figures = found.threads === null ? [] : judged(figuresOfDetectors(found, found.threads))
+  reporter.result({ ...found, figures, leftOut: [] }, () => describeDetectors(found, keep))
+}
+
+async function benchParts(
+  context: Context,
+  choice: Exclude<PartChoice, 'detector'>,
+  flags: BenchFlags,
+): Promise<void> {
+  const { rounds, threads, python, nets, series, minutes, csv, plot } = flags
+  const found = await measureParts(
+    choice === 'all' ? partNames : [choice],
+    {
+      brief: choice === 'all',
+      ...(rounds !== undefined && { rounds }),
+      ...(threads !== undefined && { threads }),
+      ...(python !== undefined && { python }),
+      ...(minutes !== undefined && { minutes }),
+      ...(nets !== undefined && { nets: nets.split(',').map((name) => findNet(name.trim()).name) }),
+      ...(series !== undefined && { series: parseSeries(series) }),
+    },
+    context,
+  )
+  const report = reportOf(found)
+  if (csv !== undefined) {
+    const text = choice === 'growth' ? growthCsv(report.machine, found.growth) : figuresCsv(report)
+    await writeFileAtomic(csv, text)
+  }
+  if (plot !== undefined && found.growth.length > 0) {
+    await writeFileAtomic(plot, growthPlot(found.growth, report.machine))
+  }
+  context.reporter.result(report, () => describeReport(report, found.growth))
+}
+
+/** @throws InputError for an unknown series */
+function parseSeries(text: string): GrowthName[] {
+  return text.split(',').map((item) => {
+    const name = growthNames.find((one) => one === item.trim())
+    if (name !== undefined) return name
+    throw new InputError({
+      what: 'there is no such series',
+      where: '--series',
+      got: item,
+      expected: growthNames.join(', '),
+    })
+  })
+}
+
+export interface PartOptions {
+  /** Number of timed runs of each figure; every part has its own default. */
+  readonly rounds?: number
+  readonly threads?: number
+  /** A Python that has PyTorch. */
+  readonly python?: string
+  /** Backbones of the training step. */
+  readonly nets?: readonly string[]
+  /** Length of the long clip of `real-time`; if it is absent, no long clip is made. */
+  readonly minutes?: number
+  /** Series of `growth`. */
+  readonly series?: readonly GrowthName[]
+  /** Measure less of each part: used when all parts are measured together. */
+  readonly brief: boolean
+}
+
+/**
+ * Measures parts one after the other. If several are asked for, a part that cannot be measured here is skipped.
+ *
+ * @throws the part's error, if only one part is asked for. The signal's reason, if it is aborted.
+ */
+export async function measureParts(
+  parts: readonly PartName[],
+  options: PartOptions,
+  context: Context,
+): Promise<Found> {
+  const found: Found = { figures: [], skipped: [], growth: [] }
+  for (const name of parts) {
+    context.signal.throwIfAborted()
+    try {
+      await measures[name](found, options, context)
+    } catch (error) {
+      context.signal.throwIfAborted()
+      if (parts.length === 1 || !(error instanceof PantinError)) throw error
+      found.skipped.push({ name, why: error.message })
+    }
+  }
+  return found
+}
+
+type Measure = (found: Found, options: PartOptions, context: Context) => Promise<void>
+
+/** Each part is loaded when it is measured. */
+const measures: Readonly<Record<PartName, Measure>> = {
+  async step({ figures, skipped }, { brief, nets, python, ...options }, { reporter, signal }) {
+    const { stepFigures } = await import('./step.ts')
+    figures.push(
+      ...(await stepFigures({
+        signal,
+        ...count(options),
+        ...(nets && { nets }),
+        ...(python !== undefined && { python }),
+        ...(brief && { processes: 1 }),
+        onSkipped: (one) => skipped.push(one),
+        onProgress: (done, total) => reporter.progress({ phase: 'step', done, total, unit: 'processes' }),
+      })),
+    )
+  },
+  async detector({ figures }, options, { reporter, signal }) {
+    const { detectorFigures } = await import('./detector.ts')
+    const { rounds, threads } = options
+    figures.push(
+      ...(await detectorFigures({
+        signal,
+        ...(rounds !== undefined && { rounds }),
+        ...(threads !== undefined && { threads: [threads] }),
+        onRun: (done, total) => reporter.progress({ phase: 'detector', done, total, unit: 'runs' }),
+      })),
+    )
+  },
+  async 'real-time'({ figures }, { brief, rounds, minutes = 0 }, { reporter, signal }) {
+    const { realTimeFigureCount, realTimeFigures } = await import('./real-time.ts')
+    let done = 0
+    const total = realTimeFigureCount + (minutes > 0 ? 1 : 0)
+    const progress = () => reporter.progress({ phase: 'real-time', done: done++, total, unit: 'figures' })
+    progress()
+    figures.push(
+      ...(await realTimeFigures({
+        signal,
+        ...(rounds !== undefined && { rounds }),
+        ...(brief && { seconds: 8 }),
+        longClipSeconds: 60 * minutes,
+        onFigure: progress,
+      })),
+    )
+  },
+  async browser({ figures }, { brief, ...options }, { reporter, signal }) {
+    const { browserFigures } = await import('./browser.ts')
+    figures.push(
+      ...(await browserFigures({
+        signal,
+        ...count(options),
+        ...(brief && { budgetSeconds: 20 }),
+        onRun: (done, total) => reporter.progress({ phase: 'browser', done, total, unit: 'runs' }),
+      })),
+    )
+  },
+  async growth(found, { brief, series, ...options }, { reporter, signal }) {
+    const { figuresOfGrowth, growth, growthValues } = await import('./growth.ts')
+    const names = series ?? growthNames
+    const progress = (done: number, total: number) =>
+      reporter.progress({ phase: 'growth', done, total, unit: 'series' })
+    progress(0, names.length)
+    const made = await growth({
+      signal,
+      ...count(options),
+      ...(brief && options.rounds === undefined && { rounds: 3 }),
+      values: Object.fromEntries(names.map((name) => [name, growthValues[name]])),
+      onSeries: progress,
+    })
+    found.growth.push(...made)
+    found.figures.push(...figuresOfGrowth(made))
+  },
+}
+
+const count = ({ rounds, threads }: Pick<PartOptions, 'rounds' | 'threads'>) => ({
+  ...(rounds !== undefined && { rounds }),
+  ...(threads !== undefined && { threads }),
+})
