@@ -61,7 +61,7 @@ export type { TrainedComparison } from './study/trials/report.ts'
 export { puppetClip } from './synthetic/puppet/puppet.ts'
 export type { RunConfig, TrainingConfig } from './train/config.ts'
 export { type DistilOptions, distil } from './train/distil/distil.ts'
-export { type TrainedRun, type TrainOptions, type TrainProgress, train } from './train/train.ts'
+export { type TrainEvent, type TrainedRun, type TrainOptions, train } from './train/train.ts'
 // What goes wrong on purpose.
 export * from './util/errors.ts'
 export { Random } from './util/random.ts'

@@ -1,7 +1,7 @@
 """One training step of the small motion model, in plain PyTorch: what pantin's step is held against.
 
 The model is `smallConfig({ net })` of src/motion/config.ts at 64x64 (batch 8, 10 keypoints with jacobians), the
-step that of src/train/step.ts, and parameters have the same names. README.md beside this file says how to run it
+step that of src/train/reconstruction/step.ts, and parameters have the same names. README.md beside this file says how to run it
 and what is compared.
 
     python training_step.py --net lednet --threads 2 --steps 30 --json      # time it

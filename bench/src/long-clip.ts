@@ -59,12 +59,13 @@ export async function longClipFigure(options: LongClipOptions): Promise<Figure> 
     device: 'cpu',
     force: true,
     ...(signal && { signal }),
-    onProgress(event) {
-      if (event.phase === 'label') return
-      const done = event.done / (event.total ?? steps)
-      if (event.phase === 'decode' && done < next) return
-      look(event.phase, done)
-      if (event.phase === 'decode') next = done >= 1 ? 0 : done + 0.02
+    onEvent(event) {
+      if (event.kind === 'step') look('train', event.progress)
+      if (event.kind !== 'decode') return
+      const done = event.done / event.total
+      if (done < next) return
+      look('decode', done)
+      next = done >= 1 ? 0 : done + 0.02
     },
   })
   const decoding = points.filter(({ phase }) => phase === 'decode')

@@ -136,8 +136,8 @@ async function startupFigure(bench: Bench): Promise<Figure> {
       device: 'cpu',
       force: true,
       ...(bench.signal && { signal: bench.signal }),
-      onProgress({ phase }) {
-        if (phase === 'train') first ??= (performance.now() - start) / 1000
+      onEvent({ kind }) {
+        if (kind === 'step') first ??= (performance.now() - start) / 1000
       },
     })
     times.push(first ?? Number.NaN)

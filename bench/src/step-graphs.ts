@@ -1,14 +1,15 @@
 // The training steps that are timed, each with one batch of smooth, moving pictures.
+import type { WarpOptions } from '../../src/evaluate/warp.ts'
 import { Graph, type Value } from '../../src/graph/graph.ts'
 import { add, cast, input, mul, reduceMean, square, sub, transpose } from '../../src/graph/ops/index.ts'
 import { floats, type Tensor, tensor } from '../../src/graph/tensor.ts'
 import { Scope } from '../../src/layers/scope.ts'
 import { type MotionConfig, smallConfig } from '../../src/motion/config.ts'
 import { detect } from '../../src/motion/model.ts'
+import { drawTransform } from '../../src/train/augment.ts'
 import { type TrainingConfig, trainingConfigSchema } from '../../src/train/config.ts'
-import { buildTrainingStep } from '../../src/train/step.ts'
-import { type TrainingStep, withState } from '../../src/train/step-state.ts'
-import { drawTransform, type TransformOptions } from '../../src/train/transform.ts'
+import { buildTrainingStep } from '../../src/train/reconstruction/step.ts'
+import { type TrainingStep, withState } from '../../src/train/step.ts'
 import { Random } from '../../src/util/random.ts'
 
 /** `step`: the step of the whole model. `detector`: the step of the detector alone, towards given keypoints (distillation). */
@@ -65,7 +66,7 @@ function detectorStep(model: MotionConfig, training: TrainingConfig): BenchStep 
 }
 
 /** The inputs of the whole model's step. */
-function wholeBatch(size: number, batch: number, options: TransformOptions): Record<string, Tensor> {
+function wholeBatch(size: number, batch: number, options: WarpOptions): Record<string, Tensor> {
   const random = new Random(7)
   const { theta, spline } = drawTransform(random, batch, options)
   return {

@@ -3,11 +3,13 @@ import { type Command, Option } from 'commander'
 import { detectorOptions } from '../motion/options.ts'
 import { commandLine } from '../report/command-line.ts'
 import { formatCount, formatSeconds } from '../report/format.ts'
+import type { TrainEvent } from '../train/events.ts'
+import type { TrainedRun } from '../train/loop.ts'
 import { settingsOptions } from '../train/options.ts'
-import type { TrainedRun } from '../train/sitting.ts'
 import { defined, given, type OptionValues } from '../util/options.ts'
 import type { Design } from '../zoo/design.ts'
 import { withFlags } from './options.ts'
+import type { ProgressEvent } from './progress.ts'
 import type { Reporter } from './reporter.ts'
 
 export interface TrainingFlags
@@ -48,6 +50,28 @@ async function readDesign(path: string): Promise<Design> {
   const { readDesignFile } = await import('../convert/design-file.ts')
   return readDesignFile(path)
 }
+
+/** A step's line of progress, as scripts read it on stderr. */
+interface StepProgress extends ProgressEvent {
+  /** The loss, its terms, and `gradientNorm`. */
+  readonly report: Readonly<Record<string, number>>
+}
+
+/** Shows the progress of a training. The lines keep their form, whatever becomes of the library's events. */
+export const showTraining =
+  (reporter: Reporter) =>
+  (event: TrainEvent): void => {
+    if (event.kind === 'decode' || event.kind === 'label') {
+      reporter.progress({ unit: 'frames', phase: event.kind, done: event.done, total: event.total })
+    }
+    if (event.kind !== 'step') return
+    const { step: done, steps: total, progress, rate, etaSeconds, loss, terms, device } = event
+    const shown: StepProgress = {
+      ...{ unit: 'steps', phase: 'train', done, total, progress, rate, etaSeconds, loss },
+      ...{ report: { loss, ...terms }, device },
+    }
+    reporter.progress(shown)
+  }
 
 /** @param words the command that continues the run, without `--resume` */
 export function reportRun(reporter: Reporter, run: TrainedRun, words: readonly string[]): void {

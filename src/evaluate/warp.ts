@@ -13,16 +13,33 @@ export interface Warp {
   jacobian(x: number, y: number): Matrix
 }
 
-/** The published deviations and grid. */
-const [sigmaAffine, sigmaTps, drawnSide] = [0.05, 0.005, 5]
-/** Keeps the logarithm finite at a control point; the published value. */
-const tiny = 1e-6
+/** How random warps are drawn. */
+export interface WarpOptions {
+  /** Standard deviation of each entry of the affine map, around the identity. */
+  readonly sigmaAffine: number
+  /** Standard deviation of each spline coefficient. */
+  readonly sigmaTps: number
+  /** Control points along each axis. */
+  readonly points: number
+}
 
-/** A warp around the identity. */
-export function drawWarp(random: Random): Warp {
+/** The published values. */
+export const warpDefaults: WarpOptions = { sigmaAffine: 0.05, sigmaTps: 0.005, points: 5 }
+
+/** Keeps the logarithm finite at a control point; the published value. */
+export const logGuard = 1e-6
+
+/** Numbers of `n` random warps: `theta` [n, 2, 3] and `spline` [n, points²], flat. */
+export function drawWarpNumbers(random: Random, n: number, { sigmaAffine, sigmaTps, points }: WarpOptions) {
   const identity = [1, 0, 0, 0, 1, 0]
-  const theta = identity.map((entry) => entry + sigmaAffine * random.normal())
-  const spline = Array.from({ length: drawnSide ** 2 }, () => sigmaTps * random.normal())
+  const theta = Array.from({ length: n * 6 }, (_, i) => identity[i % 6]! + sigmaAffine * random.normal())
+  const spline = Array.from({ length: n * points ** 2 }, () => sigmaTps * random.normal())
+  return { theta, spline }
+}
+
+/** A random warp around the identity. */
+export function drawWarp(random: Random): Warp {
+  const { theta, spline } = drawWarpNumbers(random, 1, warpDefaults)
   return createWarp(theta, spline)
 }
 
@@ -44,7 +61,7 @@ export function createWarp(theta: readonly number[], spline: readonly number[]):
       let shift = 0
       for (const at of controls) {
         const r = Math.abs(x - at.x) + Math.abs(y - at.y)
-        shift += at.weight * r * r * Math.log(r + tiny)
+        shift += at.weight * r * r * Math.log(r + logGuard)
       }
       return [a * x + b * y + c + shift, d * x + e * y + f + shift]
     },
@@ -54,7 +71,7 @@ export function createWarp(theta: readonly number[], spline: readonly number[]):
       for (const at of controls) {
         const [dx, dy] = [x - at.x, y - at.y]
         const r = Math.abs(dx) + Math.abs(dy)
-        const slope = at.weight * (2 * r * Math.log(r + tiny) + (r * r) / (r + tiny))
+        const slope = at.weight * (2 * r * Math.log(r + logGuard) + (r * r) / (r + logGuard))
         sx += slope * Math.sign(dx)
         sy += slope * Math.sign(dy)
       }

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises'
 import { z } from 'zod'
 import { openClips } from '../clips/source.ts'
 import { hashDetector } from '../model/load-run.ts'
-import { assertUsable } from '../train/frame-cache.ts'
+import { assertUsable } from '../train/frames.ts'
 import { InputError } from '../util/errors.ts'
 
 /** What stands behind the names in a plan: work is not taken up with other videos, or another teacher, of the same names. */

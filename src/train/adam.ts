@@ -1,7 +1,6 @@
+// Adam (Kingma and Ba 2015) as graph ops over one flat vector of all weights, and its learning rate over a run.
 import type { Value } from '../graph/graph.ts'
 import { add, div, input, mul, sqrt, square, sub } from '../graph/ops/index.ts'
-
-/** Adam (Kingma and Ba 2015), as graph ops over one flat vector of all weights. */
 
 export interface AdamOptions {
   readonly beta1: number
@@ -43,4 +42,18 @@ export function adamScalars(step: number, learningRate: number, { beta1, beta2 }
     rate: learningRate / (1 - beta1 ** step),
     correction: 1 / Math.sqrt(1 - beta2 ** step),
   }
+}
+
+/**
+ * The learning rate of a step: a short linear rise, so that Adam's second moment is known before large steps are taken,
+ * then half a cosine down to a hundredth (Loshchilov and Hutter 2017), since a run of minutes has no time for plateaus.
+ *
+ * @param peak the largest rate
+ * @param progress part of the run that is done, 0 to 1
+ * @param step number of the step, from 1
+ */
+export function learningRate(peak: number, progress: number, step: number): number {
+  const rise = Math.min(1, step / 20)
+  const fall = 0.01 + 0.99 * 0.5 * (1 + Math.cos(Math.PI * Math.min(1, progress)))
+  return peak * rise * fall
 }

@@ -1,10 +1,10 @@
 // Everything that decides what a training run computes. It is written to config.json as resolved.
 import { z } from 'zod'
+import { warpDefaults } from '../evaluate/warp.ts'
 import { motionConfigSchema } from '../motion/config.ts'
 import { schemaOf, shapeOf } from '../util/option-schema.ts'
 import { adamDefaults } from './adam.ts'
 import { augmentOptions, reconstructionOptions, settingsOptions } from './options.ts'
-import { transformDefaults } from './transform.ts'
 
 const positive = z.number().positive()
 const share = z.number().min(0).lt(1)
@@ -22,7 +22,7 @@ const settings = {
       sigmaTps: z.number().nonnegative(),
       points: z.int().min(2),
     })
-    .default({ ...transformDefaults }),
+    .default({ ...warpDefaults }),
 }
 export const settingsSchema = z.object(settings)
 export type Settings = z.infer<typeof settingsSchema>

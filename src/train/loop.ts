@@ -1,111 +1,172 @@
+// The training loop: from fresh weights or the last checkpoint to the end of the run, with metrics and previews.
+import type { Tensor } from '../graph/tensor.ts'
 import { rest } from '../runtime/rest.ts'
 import { TrainingError } from '../util/errors.ts'
-import type { Random } from '../util/random.ts'
+import { Random } from '../util/random.ts'
+import { learningRate } from './adam.ts'
 import type { Settings } from './config.ts'
-import type { RunStore } from './run-store.ts'
-import { learningRate } from './schedule.ts'
-import { namedState, namedWeights } from './state.ts'
-import type { Report, StepRunner } from './step-runner.ts'
-import type { Task } from './task.ts'
+import type { StepEvent } from './events.ts'
+import { initialState, namedState, namedWeights, stateFrom, type TrainingState } from './state.ts'
+import type { OpenStep, Report, StepRunner } from './step.ts'
+import type { RunStore, Task } from './task.ts'
+
+/** A run that was trained; other functions take it as it is, or its path. */
+export interface TrainedRun {
+  /** The run folder. */
+  readonly path: string
+  /** Steps that the run has. */
+  readonly steps: number
+  /** Seconds that all steps of the run took. */
+  readonly seconds: number
+  /** Of the last step; NaN if no step was taken. */
+  readonly loss: number
+  /** The device that was really used. */
+  readonly device: string
+  /** Whether the signal stopped it before the end. */
+  readonly interrupted: boolean
+}
+
+/** What a run is trained with. */
+export interface LoopOptions {
+  readonly task: Task
+  readonly settings: Settings
+  /** Weights that a new run begins with; fresh ones if undefined. A run with a checkpoint goes on from it. */
+  readonly start: ReadonlyMap<string, Tensor> | undefined
+  /** Makes what takes the steps. */
+  readonly openStep: OpenStep
+  readonly signal?: AbortSignal | undefined
+  onStep?(event: StepEvent): void
+}
 
 /** Where a run stands; what a checkpoint restores, besides the state vectors. */
-export interface Position {
+interface Position {
   /** Steps done. */
   step: number
-  /** Seconds that steps took before this sitting. */
-  readonly elapsedBefore: number
   /** Sums of the reports since the last line of metrics. */
   window: Window
 }
 
 /** Running sums of what steps report. */
-export interface Window {
+interface Window {
   count: number
   readonly sums: Record<string, number>
 }
 
-export const emptyWindow = (reports: readonly string[]): Window => ({
-  count: 0,
-  sums: Object.fromEntries(reports.map((name) => [name, 0])),
-})
-
-export interface LoopParts {
+/** The loop's own parts, once it runs. */
+interface Loop extends LoopOptions {
   readonly store: RunStore
-  readonly task: Task
-  readonly settings: Settings
   readonly runner: StepRunner
   readonly random: Random
   readonly position: Position
-  readonly signal: AbortSignal | undefined
-  onStep(event: StepEvent): void
-}
-
-/** What is told after every step. */
-export interface StepEvent {
-  readonly step: number
-  /** Steps of the whole run; undefined where its minutes decide. */
-  readonly steps: number | undefined
-  /** Seconds that steps took, over all sittings. */
-  readonly elapsed: number
-  /** Part of the run that is done, 0 to 1. */
-  readonly progress: number
-  readonly loss: number
-  /** All that the step reports, the loss among it. */
-  readonly report: Report
+  readonly watch: Watch
 }
 
 /**
- * Trains to the end of the run, or until the signal aborts. However it ends, the run's last checkpoint is
- * that of a good step. A run by minutes has at least one step, and checkpoints and previews do not count: they
- * take a large network the longest, and its steps are to have as long as those of others.
+ * Trains a run from its beginning, or from its last checkpoint, until it ends or the signal aborts. However it ends,
+ * the last checkpoint is that of a good step.
  *
- * @returns whether it reached the end.
- * @throws TrainingError where a loss or gradient is not finite: the state before that step is saved.
+ * @throws TrainingError if a loss or gradient is not finite: the state before that step is saved.
  */
-export async function trainLoop(parts: LoopParts): Promise<boolean> {
-  const { store, task, settings, runner, position, random, signal } = parts
-  const watch = new Watch(position.elapsedBefore)
-  const elapsed = () => watch.seconds
+export async function trainTask(store: RunStore, options: LoopOptions): Promise<TrainedRun> {
+  const { task, settings } = options
+  const random = new Random(settings.seed)
+  const { state, position, seconds } = await begin(store, options, random)
+  await store.truncateMetrics(position.step)
+  const runner = await options.openStep(task.step, settings.adam, state)
+  try {
+    const watch = new Watch(seconds)
+    let last: StepEvent | undefined
+    const onStep = (event: StepEvent) => {
+      last = event
+      options.onStep?.(event)
+    }
+    const finished = await loop({ ...options, onStep, store, runner, random, position, watch })
+    return {
+      path: store.path,
+      steps: position.step,
+      seconds: last?.seconds ?? seconds,
+      loss: last?.loss ?? Number.NaN,
+      device: runner.device,
+      interrupted: !finished,
+    }
+  } finally {
+    await runner.close()
+  }
+}
+
+/** The state that training begins with. `random` is brought to where the checkpoint has it. */
+async function begin(
+  store: RunStore,
+  { task: { step }, start }: LoopOptions,
+  random: Random,
+): Promise<{ state: TrainingState; position: Position; seconds: number }> {
+  const forWeights = random.fork()
+  if (!(await store.hasCheckpoint())) {
+    const position = { step: 0, window: emptyWindow(step.reports) }
+    return { state: initialState(step, forWeights, start), position, seconds: 0 }
+  }
+  const checkpoint = await store.loadCheckpoint()
+  random.state = checkpoint.randomState
+  const window = JSON.parse(checkpoint.extra.get('window') ?? 'null') as Window | null
+  return {
+    state: stateFrom(checkpoint.tensors, step),
+    position: { step: checkpoint.step, window: window ?? emptyWindow(step.reports) },
+    seconds: checkpoint.elapsed,
+  }
+}
+
+/**
+ * Takes steps. A run by minutes has at least one step. Checkpoints and previews do not count in its time: they take
+ * longest for large networks, and the steps of all networks are to have the same time.
+ *
+ * @returns whether the run has reached its end.
+ */
+async function loop(parts: Loop): Promise<boolean> {
+  const { store, task, settings, runner, position, random, signal, watch } = parts
   const progress = () =>
-    settings.steps !== undefined ? position.step / settings.steps : elapsed() / (60 * settings.minutes!)
-  let [savedAt, previewedAt] = [elapsed(), elapsed()]
+    settings.steps !== undefined ? position.step / settings.steps : watch.seconds / (60 * settings.minutes!)
+  const [first, began] = [position.step, performance.now()]
+  let [savedAt, previewedAt] = [watch.seconds, watch.seconds]
 
   while (progress() < 1 || position.step === 0) {
     if (signal?.aborted) break
     const randomState = random.state
     const batch = task.draw(random)
     const number = position.step + 1
-    const rate = learningRate(settings.learningRate, progress(), number)
-    const { report, taken } = await runner.run(number, rate, batch)
+    const learning = learningRate(settings.learningRate, progress(), number)
+    const { report, taken } = await runner.run(number, learning, batch)
     await rest()
     if (!taken) {
       random.state = randomState
-      await save(parts, elapsed())
+      await save(parts)
       throw notFinite(store.path, number, report)
     }
     position.step = number
-    await record(parts, report, rate, elapsed())
-    parts.onStep({
-      step: number,
-      steps: settings.steps,
-      elapsed: elapsed(),
-      progress: Math.min(1, progress()),
-      loss: report.loss!,
-      report,
-    })
-    if (elapsed() - savedAt >= settings.checkpointSeconds) {
-      await watch.aside(() => save(parts, elapsed()))
-      savedAt = elapsed()
+    await record(parts, report, learning)
+    const rate = (number - first) / ((performance.now() - began) / 1000)
+    parts.onStep?.({ ...stepEvent(parts, report, rate), progress: Math.min(1, progress()) })
+    if (watch.seconds - savedAt >= settings.checkpointSeconds) {
+      await watch.pause(() => save(parts))
+      savedAt = watch.seconds
     }
-    if (elapsed() - previewedAt >= settings.previewSeconds) {
-      await watch.aside(() => preview(parts, elapsed()))
-      previewedAt = elapsed()
+    if (watch.seconds - previewedAt >= settings.previewSeconds) {
+      await watch.pause(() => preview(parts))
+      previewedAt = watch.seconds
     }
   }
-  await watch.aside(() => save(parts, elapsed()))
+  await watch.pause(() => save(parts))
   const finished = progress() >= 1
-  if (finished) await preview(parts, elapsed())
+  if (finished) await preview(parts)
   return finished
+}
+
+function stepEvent(
+  { position: { step }, settings: { steps, minutes }, watch: { seconds }, runner: { device } }: Loop,
+  { loss, ...terms }: Report,
+  rate: number,
+): Omit<StepEvent, 'progress'> {
+  const etaSeconds = steps === undefined ? Math.max(0, 60 * minutes! - seconds) : (steps - step) / rate
+  return { kind: 'step', step, steps, rate, etaSeconds, seconds, loss: loss!, terms, device }
 }
 
 /** Tells the time that steps took. */
@@ -119,20 +180,24 @@ class Watch {
     return this.before + (performance.now() - this.startedAt) / 1000
   }
 
-  /** Does what is not to count. */
-  async aside(work: () => Promise<void>): Promise<void> {
+  /** Does work whose time does not count. */
+  async pause(work: () => Promise<void>): Promise<void> {
     const from = performance.now()
     await work()
     this.startedAt += performance.now() - from
   }
 }
 
+const emptyWindow = (reports: readonly string[]): Window => ({
+  count: 0,
+  sums: Object.fromEntries(reports.map((name) => [name, 0])),
+})
+
 /** Adds a step's report, and writes a line of metrics when the window is full. */
 async function record(
-  { store, task, settings, position }: LoopParts,
+  { store, task, settings, position, watch }: Loop,
   report: Report,
   rate: number,
-  elapsed: number,
 ): Promise<void> {
   const { window, step } = position
   const { reports } = task.step
@@ -140,13 +205,14 @@ async function record(
   for (const name of reports) window.sums[name]! += report[name]!
   if (step % settings.logEvery !== 0) return
   const means = Object.fromEntries(reports.map((name) => [name, window.sums[name]! / window.count]))
-  await store.appendMetrics({ step, elapsed: round(elapsed), learningRate: rate, ...means })
+  await store.appendMetrics({ step, elapsed: round(watch.seconds), learningRate: rate, ...means })
   position.window = emptyWindow(reports)
 }
 
-/** Checkpoint first: the weights file can be made again from it, not the other way round. */
-async function save({ store, task, runner, random, position }: LoopParts, elapsed: number): Promise<void> {
+/** The checkpoint first: the weights file can be made again from it, and not the other way round. */
+async function save({ store, task, runner, random, position, watch }: Loop): Promise<void> {
   const layouts = task.step
+  const elapsed = watch.seconds
   const state = await runner.read()
   await store.saveCheckpoint({
     step: position.step,
@@ -156,14 +222,14 @@ async function save({ store, task, runner, random, position }: LoopParts, elapse
     extra: new Map([['window', JSON.stringify(position.window)]]),
   })
   const trained = namedWeights(state, layouts)
-  await store.saveWeights(task.weights?.(trained) ?? trained, new Map([['step', String(position.step)]]))
+  await store.saveWeights(task.weights?.(trained) ?? trained, position.step)
 }
 
-async function preview(parts: LoopParts, elapsed: number): Promise<void> {
-  const { store, task, runner, position } = parts
+async function preview({ store, task, runner, position, watch }: Loop): Promise<void> {
+  const elapsed = round(watch.seconds)
   const { picture, measures } = await task.preview(await runner.read())
   await store.savePreview(position.step, picture, measures)
-  await store.appendMetrics({ step: position.step, elapsed: round(elapsed), preview: measures })
+  await store.appendMetrics({ step: position.step, elapsed, preview: measures })
 }
 
 const round = (seconds: number) => Math.round(seconds * 1000) / 1000

@@ -1,4 +1,5 @@
 // The options of training: one table for each command, from which types, flags, configurations, checks and forms derive.
+import { warpDefaults } from '../evaluate/warp.ts'
 import { fitModes } from '../media/fit.ts'
 import type { OptionTable } from '../util/options.ts'
 
@@ -223,7 +224,7 @@ export const warpOptions = {
   warp: {
     kind: 'number',
     above: 0,
-    default: 0.05,
+    default: warpDefaults.sigmaAffine,
     label: 'Warp of copies',
     value: 'amount',
     help: 'how far copies are warped: deviation of the entries of an affine map',

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileError } from '../files/file-errors.ts'
 import { InputError } from '../util/errors.ts'
-import type { Records } from './records.ts'
+import type { Records } from './frames.ts'
 
 /** Records of one length in a file: more of them than memory holds, and any at once. */
 export class RecordFile implements Records {

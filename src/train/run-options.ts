@@ -4,6 +4,7 @@ import { InputError } from '../util/errors.ts'
 import { defined, type OptionValues, recordedAll } from '../util/options.ts'
 import type { Design } from '../zoo/design.ts'
 import type { Settings } from './config.ts'
+import type { TrainEvent } from './events.ts'
 
 /** What every way of training is asked for. */
 
@@ -16,7 +17,8 @@ export interface RunOptions {
   readonly force?: boolean
   /** Ends training early: the state is saved, and `interrupted` says so. */
   readonly signal?: AbortSignal
-  onProgress?(event: TrainProgress): void
+  /** Told how training goes. */
+  onEvent?(event: TrainEvent): void
 }
 
 /** How the detector is made. */
@@ -26,25 +28,6 @@ export interface DetectorChoices extends OptionValues<typeof detectorOptions> {
   /** What ficelle is made of, where that is the network (default: its own). */
   readonly design?: Design
 }
-
-/** What `onProgress` is told: frames decoded, then labelled by a teacher if there is one, then steps. */
-export type TrainProgress =
-  | { readonly phase: 'decode' | 'label'; readonly done: number; readonly total: number }
-  | {
-      readonly phase: 'train'
-      readonly done: number
-      /** Undefined where minutes decide. */
-      readonly total: number | undefined
-      /** Part of the run that is done, 0 to 1. */
-      readonly progress: number
-      /** Steps a second, over this sitting. */
-      readonly rate: number
-      readonly etaSeconds: number
-      readonly loss: number
-      /** What the last step reports: the loss, its terms, and `gradientNorm`. */
-      readonly report: Readonly<Record<string, number>>
-      readonly device: string
-    }
 
 /** How long a run takes where nothing is said. */
 const defaultMinutes = 8

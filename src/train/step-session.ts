@@ -1,9 +1,10 @@
+// Training steps on ONNX Runtime for Node: a session on the step's graph, with the state that it works on.
 import { scalar, type Tensor, tensor } from '../graph/tensor.ts'
 import { createSession, type SessionOptions } from '../runtime/node.ts'
 import type { Session, Tensors } from '../runtime/session.ts'
 import { type AdamOptions, adamInputs, adamScalars } from './adam.ts'
-import type { OpenStep, Report, StepRunner, TrainingState } from './step-runner.ts'
-import { type StateName, stateOutputs, type TrainingStep } from './step-state.ts'
+import { stateNames, stateOutputs, type TrainingState } from './state.ts'
+import type { OpenStep, Report, StepRunner, TrainingStep } from './step.ts'
 
 export interface StepSettings {
   readonly device: NonNullable<SessionOptions['device']>
@@ -93,7 +94,5 @@ export const stepsOn =
   ({ device, threads }: Pick<StepSettings, 'device' | 'threads'>): OpenStep =>
   (step, adam, state) =>
     StepSession.create(step, { device, adam, threads }, state)
-
-const stateNames = Object.keys(stateOutputs) as StateName[]
 
 const floats1d = (data: Float32Array<ArrayBuffer>): Tensor => tensor('float32', [data.length], data)

@@ -1,145 +1,100 @@
-import { Graph, type Value } from '../graph/graph.ts'
+// A training step as one graph: a loss, its gradient, running statistics and Adam; and what takes such steps.
+import type { Graph, Value } from '../graph/graph.ts'
+import { concat, gradient, input, reduceSum, reshape, simplify, sqrt, square } from '../graph/ops/index.ts'
+import type { Tensor } from '../graph/tensor.ts'
+import type { Scope } from '../layers/scope.ts'
+import type { Device, Tensors } from '../runtime/session.ts'
+import { type AdamOptions, adam } from './adam.ts'
 import {
-  abs,
-  add,
-  addAll,
-  cast,
-  clip,
-  concat,
-  constant,
-  gridSample,
-  input,
-  matmul,
-  mul,
-  reduceMean,
-  reshape,
-  sliceAxis,
-  sub,
-  transpose,
-} from '../graph/ops/index.ts'
-import { floats } from '../graph/tensor.ts'
-import { coordinateGrid } from '../layers/fomm.ts'
-import { Scope } from '../layers/scope.ts'
-import type { MotionConfig } from '../motion/config.ts'
-import type { Keypoints } from '../motion/keypoints.ts'
-import { inverse2x2, product2x2 } from '../motion/matrix2x2.ts'
-import { animateFrame, detect } from '../motion/model.ts'
-import type { AdamOptions } from './adam.ts'
-import { pyramidLoss } from './losses.ts'
-import type { PerceptualLoss } from './perceptual.ts'
-import { type TrainingStep, withState } from './step-state.ts'
-import { type Transform, type TransformOptions, warp, warpJacobian } from './transform.ts'
+  copyWithFlat,
+  type FlatLayout,
+  flatLayout,
+  flatten,
+  type StateName,
+  stateOutputs,
+  type TrainingState,
+} from './state.ts'
 
-export interface LossWeights {
-  readonly reconstruction: number
-  readonly perceptual: number
-  readonly equivarianceValue: number
-  readonly equivarianceJacobian: number
+/** A training step as one graph, and where each weight and buffer stands in its flat vectors. */
+export interface TrainingStep {
+  /**
+   * Inputs: what one batch brings, `weights`, `buffers`, `firstMoment`, `secondMoment`, and Adam's scalars.
+   * Outputs: `losses`, as `reports` lists them, and the four vectors under the names of `stateOutputs`.
+   */
+  readonly graph: Graph
+  readonly weights: FlatLayout
+  readonly buffers: FlatLayout
+  /** Contents of the parameters that are not trained: those of a perceptual network. */
+  readonly fixed: ReadonlyMap<string, Tensor>
+  /** What the step reports: `loss`, its terms, and `gradientNorm`. */
+  readonly reports: readonly string[]
 }
 
-export interface StepOptions {
-  readonly batch: number
-  readonly scales: number
-  readonly weights: LossWeights
-  readonly transform: TransformOptions
-  readonly adam: AdamOptions
-  /** Whether batches bring colour changes. */
-  readonly colour: boolean
-  readonly perceptual?: PerceptualLoss
-}
+/** What a step minimises, and further scalars that it reports. */
+export type Terms = Readonly<Record<string, Value>> & { readonly loss: Value }
 
 /**
- * One step of unsupervised training (Siarohin et al. 2019, section 3.3): keypoints of source and driving
- * frame, reconstruction of the driving frame from the source, equivariance of the keypoints under a random
- * warp of the driving frame, gradients, running statistics and Adam.
+ * Makes a training step of a loss: adds gradients, running statistics and Adam, and reads all parameters from
+ * flat vectors.
  *
- * @returns a step with the inputs `frames` uint8 [2 batch, size, size, 3], `theta`, `spline` and, where batches
- * bring colour changes, `colour`; it reports the loss and its terms
+ * @param scope in training mode, with all parameters that the loss reads
+ * @param fixed contents of the graph's parameters that are not the scope's
  */
-export function buildTrainingStep(model: MotionConfig, options: StepOptions): TrainingStep {
-  const { batch, weights: factors } = options
-  const graph = new Graph()
-  const scope = Scope.root(graph, { training: true })
-  const { source, driving } = images(graph, model.size, options)
+export function withState(
+  scope: Scope,
+  terms: Terms,
+  options: AdamOptions,
+  fixed: ReadonlyMap<string, Tensor> = new Map(),
+): TrainingStep {
+  const parameters = [...scope.parameters.values()]
+  const weights = flatLayout(parameters, 'weight')
+  const buffers = flatLayout(parameters, 'buffer')
+  const leaves = weights.entries.map(({ name }) => scope.parameters.get(name)!)
+  const grads = gradient(terms.loss, leaves)
+  const grad = flatten(new Map(weights.entries.map(({ name }, i) => [name, grads[i]!])), weights)
+  const nextBuffers = flatten(new Map([...scope.parameters, ...scope.updates]), buffers)
 
-  const { points } = options.transform
-  const transform: Transform = {
-    theta: input(graph, 'theta', 'float32', [batch, 2, 3]),
-    spline: input(graph, 'spline', 'float32', [batch, points * points, 1]),
+  const reported = { ...terms, gradientNorm: sqrt(reduceSum(square(grad))) }
+  const losses = concat(
+    Object.values(reported).map((value) => reshape(value, [1])),
+    0,
+  )
+  const flat = copyWithFlat([losses, grad, nextBuffers], { weights, buffers })
+  const { graph } = flat
+  const moment = (name: StateName) => input(graph, name, 'float32', [weights.size])
+  const state = {
+    weights: flat.weights,
+    firstMoment: moment('firstMoment'),
+    secondMoment: moment('secondMoment'),
   }
-  const transformed = transformFrame(driving, transform)
-
-  // One batch of three: the detector's statistics are those of all frames, and its kernels run once.
-  const all = detect(scope, concat([source, driving, transformed], 0), model).keypoints
-  const [kpSource, kpDriving, kpTransformed] = splitKeypoints(all, 3) as [Keypoints, Keypoints, Keypoints]
-  const { prediction } = animateFrame(scope, source, kpSource, kpDriving, model)
-
-  const terms = {
-    reconstruction: mul(pyramidLoss(prediction, driving, options.scales), factors.reconstruction),
-    perceptual:
-      options.perceptual === undefined
-        ? zero(graph)
-        : mul(options.perceptual.build(graph, prediction, driving), factors.perceptual),
-    equivarianceValue: mul(valueEquivariance(kpDriving, kpTransformed, transform), factors.equivarianceValue),
-    equivarianceJacobian: mul(
-      jacobianEquivariance(kpDriving, kpTransformed, transform),
-      factors.equivarianceJacobian,
-    ),
-  }
-  const loss = addAll(Object.values(terms))
-  return withState(scope, { loss, ...terms }, options.adam, options.perceptual?.weights)
+  const next = adam(state, flat.copy(grad), options)
+  graph.output('losses', flat.copy(losses))
+  graph.output(stateOutputs.weights, next.weights)
+  graph.output(stateOutputs.buffers, flat.copy(nextBuffers))
+  graph.output(stateOutputs.firstMoment, next.firstMoment)
+  graph.output(stateOutputs.secondMoment, next.secondMoment)
+  return { graph: simplify(graph), weights, buffers, fixed, reports: Object.keys(reported) }
 }
 
-/** Frames as fed, as images [N, 3, H, W] in [0, 1], with the batch's colour changes. */
-function images(
-  graph: Graph,
-  size: number,
-  { batch, colour }: StepOptions,
-): { source: Value; driving: Value } {
-  const frames = input(graph, 'frames', 'uint8', [2 * batch, size, size, 3])
-  const pixels = mul(transpose(cast(frames, 'float32'), [0, 3, 1, 2]), 1 / 255)
-  const [source, driving] = [sliceAxis(pixels, 0, 0, batch), sliceAxis(pixels, 0, batch, 2 * batch)]
-  if (!colour) return { source, driving }
-  const change = input(graph, 'colour', 'float32', [batch, 3, 4])
-  const matrix = sliceAxis(change, 2, 0, 3)
-  const offset = sliceAxis(change, 2, 3, 4)
-  const recolour = (image: Value) =>
-    reshape(clip(add(matmul(matrix, reshape(image, [batch, 3, -1])), offset), 0, 1), image.shape)
-  return { source: recolour(source), driving: recolour(driving) }
+/** What a step reports, by the names of its `reports`. */
+export type Report = Readonly<Record<string, number>>
+
+/** What takes training steps, wherever it computes, with the state that it works on. */
+export interface StepRunner {
+  /** The device that is really used. */
+  readonly device: Device
+  /**
+   * Computes step `number` (from 1). Only a step whose numbers are finite is taken over, so the state is good at
+   * any time.
+   *
+   * @param batch the step's inputs besides state and Adam's scalars
+   * @returns the losses, and whether the step was taken: one with a number that is not finite is not.
+   */
+  run(number: number, rate: number, batch: Tensors): Promise<{ report: Report; taken: boolean }>
+  /** The state after the last good step. Later steps may write over it: use it before the next, or copy. */
+  read(): Promise<TrainingState>
+  close(): Promise<void>
 }
 
-/** The frame seen through the warp, mirrored at its border, as in the published code. */
-function transformFrame(frame: Value, transform: Transform): Value {
-  const [n, , height, width] = frame.shape as [number, number, number, number]
-  const grid = constant(frame.graph, coordinateGrid(height, width))
-  const points = warp(reshape(grid, [1, height * width, 2]), transform)
-  return gridSample(frame, reshape(points, [n, height, width, 2]), {
-    alignCorners: true,
-    padding: 'reflection',
-  })
-}
-
-/** Cuts keypoints of a joined batch into equal parts. */
-function splitKeypoints({ value, jacobian }: Keypoints, parts: number): Keypoints[] {
-  const n = value.shape[0]! / parts
-  return Array.from({ length: parts }, (_, i) => ({
-    value: sliceAxis(value, 0, i * n, (i + 1) * n),
-    jacobian: jacobian && sliceAxis(jacobian, 0, i * n, (i + 1) * n),
-  }))
-}
-
-/** |kp(D) - T(kp(T⁻¹ D))|: keypoints move along with the picture. */
-function valueEquivariance(driving: Keypoints, transformed: Keypoints, transform: Transform): Value {
-  return reduceMean(abs(sub(driving.value, warp(transformed.value, transform))))
-}
-
-/** |1 - J(D)⁻¹ T' J(T⁻¹ D)|: and so do their jacobians. */
-function jacobianEquivariance(driving: Keypoints, transformed: Keypoints, transform: Transform): Value {
-  const { graph } = driving.value
-  if (driving.jacobian === undefined || transformed.jacobian === undefined) return zero(graph)
-  const moved = product2x2(warpJacobian(transformed.value, transform), transformed.jacobian)
-  const identity = constant(graph, floats([1, 0, 0, 1], [1, 1, 2, 2]))
-  return reduceMean(abs(sub(identity, product2x2(inverse2x2(driving.jacobian), moved))))
-}
-
-const zero = (graph: Value['graph']): Value => constant(graph, floats([0], []))
+/** Makes a runner of a step that begins with a state, which is the runner's to write to. */
+export type OpenStep = (step: TrainingStep, adam: AdamOptions, state: TrainingState) => Promise<StepRunner>

@@ -1,6 +1,7 @@
 import type { MotionConfig } from '../motion/config.ts'
 import type { Diagram } from '../profile/diagram.ts'
 import type { WebDevice } from '../runtime/web-runtime.ts'
+import type { TrainEvent as TrainingEvent } from '../train/events.ts'
 import type { Smoothing } from './one-euro.ts'
 
 export type { Smoothing } from './one-euro.ts'
@@ -179,39 +180,13 @@ export interface TrainSettings {
   readonly model?: MotionConfig
 }
 
+/**
+ * What a training tells: the events of Node's `train`, and two of pages alone. `notice` says what the library had to do
+ * in another way. `failed` is told because a page may show events only; in Node the promise is rejected.
+ */
 export type TrainEvent =
-  | { readonly kind: 'decode'; readonly done: number; readonly total: number }
-  | {
-      readonly kind: 'step'
-      readonly step: number
-      /** Undefined where minutes decide. */
-      readonly steps: number | undefined
-      /** Part of the run that is done, 0 to 1. */
-      readonly progress: number
-      /** Steps a second. */
-      readonly rate: number
-      readonly etaSeconds: number
-      readonly loss: number
-      /** What the loss is made of, and `gradientNorm`. */
-      readonly terms: Readonly<Record<string, number>>
-      readonly device: WebDevice
-    }
-  | {
-      readonly kind: 'preview'
-      readonly step: number
-      /** PNG: a row for a pair, with source, driving frame, result, and the driving frame's keypoints. */
-      readonly picture: Blob
-      /** Of the shown pairs: `l1`, and `still` for the source picture as it is. */
-      readonly measures: Readonly<Record<string, number>>
-    }
-  | {
-      readonly kind: 'saved'
-      readonly step: number
-      /** Whether some of the run found no room in storage, and is in the memory of the page alone. */
-      readonly inMemory: boolean
-    }
+  | TrainingEvent<Blob, WebDevice>
   | { readonly kind: 'notice'; readonly notice: Notice }
-  | { readonly kind: 'paused' | 'finished'; readonly step: number }
   | { readonly kind: 'failed'; readonly message: string; readonly remedy?: string }
 
 export interface TrainPlace extends WebPlace {

@@ -28,10 +28,10 @@ const options = (out: string, more: Partial<TrainOptions> = {}): TrainOptions =>
 const weightsOf = (out: string) => readFile(join(folder, out, 'weights.safetensors'))
 
 test('a run has everything that its folder promises', async () => {
-  const phases = new Set<string>()
-  const run = await train(clip, options('whole', { onProgress: ({ phase }) => phases.add(phase) }))
+  const kinds = new Set<string>()
+  const run = await train(clip, options('whole', { onEvent: ({ kind }) => kinds.add(kind) }))
   expect(run).toMatchObject({ steps: 12, interrupted: false, device: 'cpu' })
-  expect([...phases]).toEqual(['decode', 'train'])
+  expect([...kinds]).toEqual(['decode', 'step', 'saved', 'preview', 'finished'])
   const names = await readdir(run.path)
   expect(names.sort()).toEqual(
     ['config.json', 'env.json', 'last', 'metrics.jsonl', 'previews', 'weights.safetensors'].sort(),
@@ -60,8 +60,8 @@ test('a run that was interrupted and resumed ends as one that was not', async ()
       options('stopped', {
         resume: stopAt !== 5,
         signal: abort.signal,
-        onProgress: (event) => {
-          if (event.phase === 'train' && event.done === stopAt) abort.abort()
+        onEvent: (event) => {
+          if (event.kind === 'step' && event.step === stopAt) abort.abort()
         },
       }),
     )
@@ -114,8 +114,8 @@ test('nor one that training begins from, and nothing is made for a device that i
 
 test('a run goes on on another device and with other threads, but with no other setting', async () => {
   const abort = new AbortController()
-  const onProgress: TrainOptions['onProgress'] = ({ phase }) => phase === 'train' && abort.abort()
-  await train(clip, options('moved', { device: 'auto', signal: abort.signal, onProgress }))
+  const onEvent: TrainOptions['onEvent'] = ({ kind }) => kind === 'step' && abort.abort()
+  await train(clip, options('moved', { device: 'auto', signal: abort.signal, onEvent }))
   const moved = options('moved', { device: 'cpu', threads: 1, resume: true })
   expect(await train(clip, moved)).toMatchObject({ steps: 12, device: 'cpu' })
 })
@@ -127,8 +127,8 @@ test('ten steps and more lower the loss', async () => {
     options('learns', {
       steps: 60,
       batch: 4,
-      onProgress: (event) => {
-        if (event.phase === 'train') losses.push(event.loss)
+      onEvent: (event) => {
+        if (event.kind === 'step') losses.push(event.loss)
       },
     }),
   )

@@ -1,22 +1,18 @@
 import { expect, test } from 'vitest'
+import { warpDefaults } from '../../src/evaluate/warp.ts'
 import { Graph } from '../../src/graph/graph.ts'
 import { interpret } from '../../src/graph/interpret.ts'
 import { constant } from '../../src/graph/ops/leaf.ts'
 import { reachable } from '../../src/graph/rewrite.ts'
 import { floats } from '../../src/graph/tensor.ts'
-import {
-  drawTransform,
-  type Transform,
-  transformDefaults,
-  warp,
-  warpJacobian,
-} from '../../src/train/transform.ts'
+import { drawTransform } from '../../src/train/augment.ts'
+import { type Transform, warp, warpJacobian } from '../../src/train/reconstruction/transform.ts'
 import { Random } from '../../src/util/random.ts'
 import { relativeError } from '../support/gradcheck.ts'
 
 /** Warps of two pictures, far larger than in training, so that a wrong term shows. */
 function drawn(graph: Graph): Transform {
-  const options = { ...transformDefaults, sigmaAffine: 0.3, sigmaTps: 0.1 }
+  const options = { ...warpDefaults, sigmaAffine: 0.3, sigmaTps: 0.1 }
   const { theta, spline } = drawTransform(new Random(5), 2, options)
   return {
     theta: constant(graph, floats(theta, [2, 2, 3])),

@@ -15,9 +15,9 @@ import { adamDefaults } from ${JSON.stringify(url('src/train/adam.ts'))}
 import { trainingConfigSchema } from ${JSON.stringify(url('src/train/config.ts'))}
 import { tensor } from ${JSON.stringify(url('src/graph/tensor.ts'))}
 import { initialState } from ${JSON.stringify(url('src/train/state.ts'))}
-import { buildTrainingStep } from ${JSON.stringify(url('src/train/step.ts'))}
+import { buildTrainingStep } from ${JSON.stringify(url('src/train/reconstruction/step.ts'))}
 import { StepSession } from ${JSON.stringify(url('src/train/step-session.ts'))}
-import { drawTransform } from ${JSON.stringify(url('src/train/transform.ts'))}
+import { drawTransform } from ${JSON.stringify(url('src/train/augment.ts'))}
 import { tinyModel } from ${JSON.stringify(url('test/train/tiny.ts'))}
 import { puppetClip } from ${JSON.stringify(url('src/synthetic/puppet/puppet.ts'))}
 import { Random } from ${JSON.stringify(url('src/util/random.ts'))}
@@ -71,7 +71,7 @@ describe.skipIf(environment === undefined)(title, () => {
   test('has the gradient that it has on the CPU', { timeout: 240_000 }, () => {
     const compiled = compile(
       'src/train/config.ts',
-      'src/train/step.ts',
+      'src/train/reconstruction/step.ts',
       'src/train/step-session.ts',
       'src/train/state.ts',
       'src/synthetic/puppet/puppet.ts',

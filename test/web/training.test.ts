@@ -104,7 +104,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     const inNode: number[] = []
     await train(clip, {
       ...{ out: at('node'), model: tinyModel(), batch: 2, steps: 30, seed: 7, device: 'cpu' },
-      onProgress: (event) => event.phase === 'train' && inNode.push(event.loss),
+      onEvent: (event) => event.kind === 'step' && inNode.push(event.loss),
     })
     const losses = all.map(({ loss }) => loss)
     expectClose(losses.slice(0, 3), inNode.slice(0, 3), 1e-3, 'the first losses')

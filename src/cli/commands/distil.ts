@@ -3,7 +3,13 @@ import { distillationOptions, warpOptions } from '../../train/options.ts'
 import { defined, given, type OptionValues } from '../../util/options.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
 import { withFlags } from '../options.ts'
-import { reportRun, type TrainingFlags, trainingOptions, withTrainingFlags } from '../training.ts'
+import {
+  reportRun,
+  showTraining,
+  type TrainingFlags,
+  trainingOptions,
+  withTrainingFlags,
+} from '../training.ts'
 
 interface DistilFlags
   extends TrainingFlags,
@@ -44,9 +50,9 @@ async function runDistil({ reporter, signal }: Context, named: string[], flags: 
   const { teacher, warp, cache, out } = flags
   const { listClips } = await import('../../clips/clip-list.ts')
   const { parseLosses } = await import('../losses.ts')
-  const { transformDefaults } = await import('../../train/transform.ts')
+  const { warpDefaults } = await import('../../evaluate/warp.ts')
   const losses = flags.losses === undefined ? undefined : parseLosses(flags.losses)
-  const transform = warp === undefined ? undefined : { ...transformDefaults, sigmaAffine: warp }
+  const transform = warp === undefined ? undefined : { ...warpDefaults, sigmaAffine: warp }
   await reporter.prepare()
   const run = await distil(await listClips(named, { pictures: true }), {
     ...(await trainingOptions(flags)),
@@ -54,8 +60,7 @@ async function runDistil({ reporter, signal }: Context, named: string[], flags: 
     ...defined({ losses, cache, transform }),
     teacher,
     signal,
-    onProgress: (event) =>
-      reporter.progress({ unit: event.phase === 'train' ? 'steps' : 'frames', ...event }),
+    onEvent: showTraining(reporter),
   })
   reportRun(reporter, run, ['pantin', 'distil', ...named, '--teacher', teacher, '--out', out])
 }

@@ -4,7 +4,13 @@ import { augmentOptions, reconstructionOptions } from '../../train/options.ts'
 import { defined, given, type OptionValues } from '../../util/options.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
 import { withFlags } from '../options.ts'
-import { reportRun, type TrainingFlags, trainingOptions, withTrainingFlags } from '../training.ts'
+import {
+  reportRun,
+  showTraining,
+  type TrainingFlags,
+  trainingOptions,
+  withTrainingFlags,
+} from '../training.ts'
 
 interface TrainFlags
   extends TrainingFlags,
@@ -45,8 +51,7 @@ async function runTrain({ reporter, signal }: Context, named: string[], flags: T
     ...given(reconstructionOptions, flags),
     ...defined({ augment, finetune }),
     signal,
-    onProgress: (event) =>
-      reporter.progress({ unit: event.phase === 'train' ? 'steps' : 'frames', ...event }),
+    onEvent: showTraining(reporter),
   })
   reportRun(reporter, run, ['pantin', 'train', ...named, '--out', flags.out])
 }

@@ -16,6 +16,7 @@ import { version } from '../../util/version.ts'
 import { defaultNet } from '../../zoo/registry.ts'
 import { isStop } from '../failure.ts'
 import type { Reporter } from '../reporter.ts'
+import { showTraining } from '../training.ts'
 import { type Cast, chooseCast, familiarFrom, strangersFrom } from './cast.ts'
 import { filmAnimation, writeSheet } from './films.ts'
 import { prepareFolder } from './folder.ts'
@@ -71,8 +72,7 @@ export async function demo(options: DemoOptions): Promise<DemoResult> {
     holdout: 0,
     force,
     signal,
-    onProgress: (event) =>
-      reporter.progress({ unit: event.phase === 'decode' ? 'frames' : 'steps', ...event }),
+    onEvent: showTraining(reporter),
   })
   const { steps, seconds, device, interrupted } = run
   const result = { out, page: join(out, demoFiles.page), steps, seconds, device, interrupted }

@@ -3,7 +3,7 @@ import { distil } from '../../train/distil/distil.ts'
 import type { Hooks } from '../../util/child-process.ts'
 import { FormatError, TrainingError } from '../../util/errors.ts'
 import type { Design } from '../../zoo/design.ts'
-import { measuringPart, trainingPart } from '../training-part.ts'
+import { followed, measuringPart } from '../training-part.ts'
 import { type RungResult, rungRun, writeRung } from './candidate.ts'
 import { measureDistance } from './measure-distance.ts'
 import type { SearchPlan } from './plan.ts'
@@ -43,7 +43,7 @@ export async function tryRung(task: RungTask, hooks: Hooks = {}): Promise<RungRe
       ...{ net: 'ficelle', design },
       resume: await isRun(out),
       ...(signal && { signal }),
-      onProgress: (event) => onProgress?.(trainingPart(event)),
+      onEvent: followed(onProgress),
     })
     if (run.interrupted) return undefined
     isTrained = true

@@ -1,5 +1,5 @@
 import type { DetectorEvaluation, Evaluation } from '../../evaluate/evaluation.ts'
-import type { TrainedRun } from '../../train/sitting.ts'
+import type { TrainedRun } from '../../train/loop.ts'
 import type { Method } from './plan.ts'
 
 /** What is known of a trial in numbers, by name; means over the frames that it was measured on. */

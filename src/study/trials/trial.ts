@@ -6,13 +6,13 @@ import { smallConfig } from '../../motion/config.ts'
 import { detectorOptions } from '../../motion/options.ts'
 import { isRun } from '../../run/run-config.ts'
 import { distil } from '../../train/distil/distil.ts'
-import type { TrainProgress } from '../../train/run-options.ts'
-import type { TrainedRun } from '../../train/sitting.ts'
+import type { TrainEvent } from '../../train/events.ts'
+import type { TrainedRun } from '../../train/loop.ts'
 import { train } from '../../train/train.ts'
 import type { Hooks } from '../../util/child-process.ts'
 import { FormatError, InputError, TrainingError } from '../../util/errors.ts'
 import { given } from '../../util/options.ts'
-import { measuringPart, trainingPart } from '../training-part.ts'
+import { followed, measuringPart } from '../training-part.ts'
 import { measuresOf } from './measures.ts'
 import { detectorChoices, type Trial, type TrialSettings } from './plan.ts'
 import { type TrialResult, writeResult } from './result.ts'
@@ -51,7 +51,7 @@ export async function runTrial(
   try {
     run = await trained(task, {
       ...(signal && { signal }),
-      onProgress: (event) => onProgress?.(trainingPart(event)),
+      onEvent: followed(onProgress),
     })
     if (run.interrupted) return undefined
     const found = await measured(task, run, {
@@ -82,7 +82,7 @@ export function dropCheckpoint(folder: string): Promise<void> {
 
 interface TrainingHooks {
   readonly signal?: AbortSignal
-  onProgress(event: TrainProgress): void
+  onEvent(event: TrainEvent): void
 }
 
 async function trained(task: TrialTask, hooks: TrainingHooks): Promise<TrainedRun> {

@@ -1,8 +1,22 @@
+// The pictures that a student learns from with the teacher's labels: made once, kept on disk, drawn in batches.
+import { createHash } from 'node:crypto'
+import { readFile, stat } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { z } from 'zod'
+import { createOutput, writeFileAtomic } from '../../files/atomic.ts'
+import { makeFolder } from '../../files/make-folder.ts'
 import { floats, type Tensor, tensor } from '../../graph/tensor.ts'
-import type { Random } from '../../util/random.ts'
-import type { CachedClip } from '../frame-cache.ts'
-import type { RecordFile } from '../record-file.ts'
-import type { LabelLayout, LabelName } from './labels.ts'
+import type { Clip } from '../../media/clip.ts'
+import type { KeypointDetector } from '../../model/keypoint-detector.ts'
+import { hashDetector } from '../../model/load-run.ts'
+import { Random } from '../../util/random.ts'
+import { version } from '../../util/version.ts'
+import { blended, drawVariant } from '../augment.ts'
+import type { PrepareEvent } from '../events.ts'
+import { type CachedClip, cacheClips, type FrameCache } from '../frames.ts'
+import { RecordFile } from '../record-file.ts'
+import type { DistilConfig } from './config.ts'
+import { type LabelLayout, type LabelName, labeller, type StudentGrids } from './labels.ts'
 
 /** A picture with what the teacher says of it. */
 export interface Labelled {
@@ -90,5 +104,170 @@ export class Pool {
 
   close(): void {
     this.file.close()
+  }
+}
+
+/** A teacher has something to say of a single picture. */
+export const leastFrames = 1
+
+/** What decides the labels of a pool, and how they are made. */
+export interface PoolOptions {
+  readonly config: DistilConfig
+  readonly teacher: KeypointDetector
+  readonly layout: LabelLayout
+  readonly grids: StudentGrids
+  /** Folder that keeps pools, by what decides them (default: this one goes with the process). */
+  readonly keepIn: string | undefined
+  readonly signal: AbortSignal | undefined
+  onEvent(event: PrepareEvent): void
+}
+
+/** The teacher's labels for clips: from the folder, where they were made before; else made now. */
+export async function labelledPool(clips: readonly Clip[], options: PoolOptions): Promise<Pool> {
+  if (options.keepIn === undefined) return makePool(clips, options)
+  const folder = resolve(options.keepIn)
+  await makeFolder(folder)
+  const path = join(folder, await nameOf(clips, options))
+  const kept = await readPool(path, options)
+  if (kept !== undefined) return kept
+  const output = await createOutput(`${path}.pool`, { overwrite: true })
+  try {
+    const length = recordLength(options.config.model.size, options.layout)
+    const pool = await makePool(clips, options, RecordFile.create(output.temporary, length))
+    await output.commit()
+    // Last: a pool without its index is not there.
+    await writeFileAtomic(`${path}.json`, JSON.stringify({ count: pool.count, clips: pool.clips }))
+    return pool
+  } catch (error) {
+    await output.abort()
+    throw error
+  }
+}
+
+async function makePool(clips: readonly Clip[], options: PoolOptions, file?: RecordFile): Promise<Pool> {
+  const { config, signal, onEvent } = options
+  const { fit, holdout } = config.training
+  const cache = await cacheClips(clips, {
+    ...{ size: config.model.size, fit, holdout, leastFrames, records: RecordFile.temporary },
+    ...(signal && { signal }),
+    onFrame: (done, total) => onEvent({ kind: 'decode', done, total }),
+  }).catch((error: unknown) => {
+    file?.close()
+    throw error
+  })
+  try {
+    return await fillPool(cache, options, file)
+  } finally {
+    cache.close()
+  }
+}
+
+const indexSchema = z.object({
+  count: z.int().positive(),
+  clips: z.array(
+    z.object({
+      name: z.string(),
+      first: z.int().nonnegative(),
+      training: z.int().nonnegative(),
+      count: z.int().nonnegative(),
+    }),
+  ),
+})
+
+/** A pool that was kept; undefined where there is none, or what is there is not whole. */
+async function readPool(path: string, { config, layout }: PoolOptions): Promise<Pool | undefined> {
+  const { size } = config.model
+  const length = recordLength(size, layout)
+  try {
+    const { count, clips } = indexSchema.parse(JSON.parse(await readFile(`${path}.json`, 'utf8')))
+    const whole = (await stat(`${path}.pool`)).size === count * length
+    return whole ? new Pool(RecordFile.open(`${path}.pool`, length, count), size, layout, clips) : undefined
+  } catch {
+    // Missing, torn or of another make: it is made anew.
+    return undefined
+  }
+}
+
+/** A name that tells apart all that decides what a pool holds. */
+async function nameOf(
+  clips: readonly Clip[],
+  { config, teacher, layout, grids }: PoolOptions,
+): Promise<string> {
+  const { training, distillation } = config
+  const { fit, holdout, transform } = training
+  const { soften, variants, colour, mix } = distillation
+  const facts = {
+    version,
+    teacher: await hashDetector(teacher.path),
+    clips: await Promise.all(training.clips.map((spec, i) => identityOf(spec, clips[i]!))),
+    ...{ size: config.model.size, fit, holdout, layout, grids, soften, variants },
+    // What only variants depend on.
+    ...(variants > 0 && { transform, colour, mix }),
+  }
+  return createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 32)
+}
+
+async function identityOf(spec: string, { width, height, frameCount }: Clip): Promise<unknown> {
+  const shape = { width, height, frameCount }
+  try {
+    const { size, mtimeMs } = await stat(spec)
+    return { path: resolve(spec), size, mtimeMs, ...shape }
+  } catch {
+    // A puppet is what its spec says.
+    return { spec, ...shape }
+  }
+}
+
+/** The same for runs of all seeds, so that a run that is resumed has the same pictures, and labels that are kept serve all. */
+const variantSeed = 1
+
+/** Bytes of a picture with its label. */
+const recordLength = (size: number, { length }: LabelLayout): number => size * size * 3 + 4 * length
+
+/** Has the teacher label all frames of a cache, and variants of those that may be trained on. */
+async function fillPool(
+  cache: FrameCache,
+  { config, teacher, layout, grids, signal, onEvent }: PoolOptions,
+  file = RecordFile.temporary(recordLength(config.model.size, layout)),
+): Promise<Pool> {
+  const { training, distillation } = config
+  const { size, clips } = cache
+  const toLabel = labeller(teacher, layout, grids, distillation.soften)
+  const trained = clips.reduce((sum, { training: count }) => sum + count, 0)
+  const variants = distillation.variants * trained
+  const total = cache.count + variants
+  let done = 0
+  const add = async (frame: Uint8Array) => {
+    signal?.throwIfAborted()
+    const record = new Uint8Array(file.length)
+    const label = toLabel(await teacher.detect(frame))
+    record.set(frame)
+    record.set(new Uint8Array(label.buffer), frame.length)
+    file.append(record)
+    onEvent({ kind: 'label', done: ++done, total })
+  }
+  try {
+    const frame = new Uint8Array(cache.frameBytes)
+    for (let i = 0; i < cache.count; i++) {
+      cache.read(i, frame)
+      await add(frame)
+    }
+    const random = new Random(variantSeed)
+    const { colour, mix } = distillation
+    // Of any clip with equal chance: what is seen in a short one, or in a picture, is as much worth as in a long one.
+    const usable = clips.filter(({ training: count }) => count > 0)
+    const draw = () => {
+      const { first, training: count } = random.pick(usable)
+      cache.read(first + random.integer(count), frame)
+      return drawVariant(random, frame, size, { colour, transform: training.transform })
+    }
+    for (let i = 0; i < variants; i++) {
+      const own = draw()
+      await add(random.uniform() < mix ? blended(random, own, draw()) : own)
+    }
+    return new Pool(file, size, layout, clips)
+  } catch (error) {
+    file.close()
+    throw error
   }
 }

@@ -6,7 +6,7 @@ import type { Detection } from '../../motion/detector.ts'
 import { spatialSoftmax } from '../../motion/keypoints.ts'
 import { detect } from '../../motion/model.ts'
 import type { AdamOptions } from '../adam.ts'
-import { type TrainingStep, withState } from '../step-state.ts'
+import { type TrainingStep, withState } from '../step.ts'
 import type { DistilLosses } from './config.ts'
 import type { LabelLayout, LabelName } from './labels.ts'
 import {

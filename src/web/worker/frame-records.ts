@@ -1,4 +1,4 @@
-import type { Records } from '../../train/records.ts'
+import type { Records } from '../../train/frames.ts'
 import { InputError } from '../../util/errors.ts'
 import { isFull, type StoredFolder, storageError } from '../storage.ts'
 

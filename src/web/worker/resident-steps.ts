@@ -3,8 +3,8 @@ import type { Tensors } from '../../runtime/session.ts'
 import type { WebRuntime } from '../../runtime/web.ts'
 import { createResidentSession, type ResidentSession } from '../../runtime/web-resident.ts'
 import { type AdamOptions, adamInputs, adamScalars } from '../../train/adam.ts'
-import type { OpenStep, Report, StepRunner, TrainingState } from '../../train/step-runner.ts'
-import { type StateName, stateOutputs, type TrainingStep } from '../../train/step-state.ts'
+import { type StateName, stateNames, stateOutputs, type TrainingState } from '../../train/state.ts'
+import type { OpenStep, Report, StepRunner, TrainingStep } from '../../train/step.ts'
 
 /** Opens steps whose state stays where it computes. */
 export const residentSteps =
@@ -20,8 +20,6 @@ export const residentSteps =
     })
     return new ResidentSteps(session, step, adam)
   }
-
-const stateNames = Object.keys(stateOutputs) as StateName[]
 
 class ResidentSteps implements StepRunner {
   constructor(

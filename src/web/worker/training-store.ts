@@ -11,7 +11,7 @@ import {
   previewFile,
   weightsFile,
 } from '../../run/run-files.ts'
-import type { RunStore } from '../../train/run-store.ts'
+import type { RunStore } from '../../train/task.ts'
 import { isFull, type StoredFolder } from '../storage.ts'
 import { filesIn } from '../stored-runs.ts'
 import { pngOf } from './pixels.ts'
@@ -50,12 +50,9 @@ export class TrainingStore implements RunStore {
     await this.write(metricsFile, [this.metrics])
   }
 
-  async saveWeights(
-    tensors: ReadonlyMap<string, Tensor>,
-    metadata: ReadonlyMap<string, string>,
-  ): Promise<void> {
-    await this.write(weightsFile, encodeSafetensors(tensors, metadata))
-    this.savedStep = Number(metadata.get('step'))
+  async saveWeights(tensors: ReadonlyMap<string, Tensor>, step: number): Promise<void> {
+    await this.write(weightsFile, encodeSafetensors(tensors, new Map([['step', String(step)]])))
+    this.savedStep = step
     this.tellSaved()
   }
 

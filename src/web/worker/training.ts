@@ -1,6 +1,5 @@
-import { reconstructionTask } from '../../train/reconstruction-task.ts'
-import type { TrainProgress } from '../../train/run-options.ts'
-import { sit, type TrainedRun } from '../../train/sitting.ts'
+import { type TrainedRun, trainTask } from '../../train/loop.ts'
+import { reconstructionTask } from '../../train/reconstruction/task.ts'
 import { messageOf } from '../../util/errors.ts'
 import type { RunFiles, SentPlace } from '../calls.ts'
 import { isPantinError } from '../problems.ts'
@@ -16,7 +15,7 @@ export class TrainingWorker {
   private readonly stopping = new AbortController()
 
   private constructor(
-    /** The run's files at the end of this sitting. */
+    /** The run's files, once training has ended or is paused. */
     readonly ended: Promise<RunFiles>,
     stop: AbortController,
   ) {
@@ -55,7 +54,7 @@ export class TrainingWorker {
 
 async function trainToEnd(run: TrainingRun, processor: Processor, signal: AbortSignal): Promise<RunFiles> {
   try {
-    const { steps, interrupted } = await trainSurely(run, processor, signal)
+    const { steps, interrupted } = await trainOnWhatWorks(run, processor, signal)
     await run.store.finish()
     const files = await run.store.files()
     say({ kind: interrupted ? 'paused' : 'finished', step: steps })
@@ -71,40 +70,37 @@ async function trainToEnd(run: TrainingRun, processor: Processor, signal: AbortS
   }
 }
 
-/** Where the GPU is lost, goes on from the last checkpoint on the CPU. */
-async function trainSurely(run: TrainingRun, processor: Processor, signal: AbortSignal): Promise<TrainedRun> {
+/** Trains; if the GPU is lost, goes on from the last checkpoint on the CPU. */
+async function trainOnWhatWorks(
+  run: TrainingRun,
+  processor: Processor,
+  signal: AbortSignal,
+): Promise<TrainedRun> {
   for (;;) {
     try {
-      return await sitDown(run, processor, signal)
+      return await trainOnce(run, processor, signal)
     } catch (error) {
       if (!(await processor.leavesGpu(error))) throw error
     }
   }
 }
 
-async function sitDown(
+async function trainOnce(
   { config, cache, store }: TrainingRun,
   processor: Processor,
   signal: AbortSignal,
 ): Promise<TrainedRun> {
   const task = await reconstructionTask(config, cache, processor.openSession)
   try {
-    return await sit(store, {
+    return await trainTask(store, {
       ...{ task, signal, settings: config.training, start: undefined },
       openStep: residentSteps(processor.current),
-      onProgress: (progress) => report(progress, processor),
+      onStep: (event) => say({ ...event, device: processor.computing.device }),
     })
   } finally {
     // On a lost device there is nothing to free.
     await task.close().catch(() => {})
   }
-}
-
-function report(progress: TrainProgress, { computing: { device } }: Processor): void {
-  if (progress.phase !== 'train') return
-  const { done: step, total: steps, report, ...rest } = progress
-  const { loss: _, ...terms } = report
-  say({ ...rest, kind: 'step', step, steps, terms, device })
 }
 
 const say = (event: TrainEvent): void => tell({ kind: 'train', event })

@@ -44,13 +44,10 @@ const metricsOf = async (out: string) =>
     .map((line) => JSON.parse(line) as Record<string, unknown> & { preview?: { distance: number } })
 
 test('a student comes nearer to its teacher, and has its generator', { timeout: 240_000 }, async () => {
-  const phases = new Set<string>()
-  const run = await distil(
-    clip,
-    options('near', { steps: 150, onProgress: ({ phase }) => phases.add(phase) }),
-  )
+  const kinds = new Set<string>()
+  const run = await distil(clip, options('near', { steps: 150, onEvent: ({ kind }) => kinds.add(kind) }))
   expect(run).toMatchObject({ steps: 150, interrupted: false, device: 'cpu' })
-  expect([...phases]).toEqual(['decode', 'label', 'train'])
+  expect([...kinds]).toEqual(['decode', 'label', 'step', 'saved', 'preview', 'finished'])
   const records = await metricsOf('near')
   const distances = records.flatMap(({ distance }) => (typeof distance === 'number' ? [distance] : []))
   expect(distances.at(-1)).toBeLessThan(0.5 * distances[0]!)
@@ -89,10 +86,10 @@ test('a student comes nearer to its teacher, and has its generator', { timeout: 
 test('a run that was interrupted and resumed ends as one that was not', { timeout: 240_000 }, async () => {
   await distil(clip, options('whole'))
   const abort = new AbortController()
-  const onProgress: DistilOptions['onProgress'] = (event) => {
-    if (event.phase === 'train' && event.done === 5) abort.abort()
+  const onEvent: DistilOptions['onEvent'] = (event) => {
+    if (event.kind === 'step' && event.step === 5) abort.abort()
   }
-  const stopped = await distil(clip, options('halves', { signal: abort.signal, onProgress }))
+  const stopped = await distil(clip, options('halves', { signal: abort.signal, onEvent }))
   expect(stopped).toMatchObject({ steps: 5, interrupted: true })
   // Nothing but where it is, its teacher and its clips: all else is as it was begun.
   await distil(clip, { out: join(folder, 'halves'), teacher, resume: true })
@@ -122,10 +119,10 @@ test('what a teacher said is kept, told apart by what decides it, and made again
   const cache = join(folder, 'cache')
   const labelled = async (out: string, more: Partial<DistilOptions> = {}) => {
     let frames = 0
-    const onProgress: DistilOptions['onProgress'] = ({ phase, done }) => {
-      if (phase === 'label') frames = done
+    const onEvent: DistilOptions['onEvent'] = (event) => {
+      if (event.kind === 'label') frames = event.done
     }
-    await distil(clip, options(out, { cache, steps: 2, onProgress, ...more }))
+    await distil(clip, options(out, { cache, steps: 2, onEvent, ...more }))
     return frames
   }
   // 24 frames, of which 19 are trained on, and a variant of each.
@@ -202,8 +199,8 @@ test('pictures are learned from too, and copies are of all clips alike', { timeo
   let total = 0
   const run = await distil([clip, picture], {
     ...options('pictures', { steps: 2, variants: 2, mix: 0.5 }),
-    onProgress: (event) => {
-      if (event.phase === 'label') total = event.total
+    onEvent: (event) => {
+      if (event.kind === 'label') total = event.total
     },
   })
   // 24 frames, of which 19 are trained on, and the picture; then two copies of each.

@@ -1,9 +1,23 @@
+// Frames to train on: clips decoded into a cache of records, and batches of pairs drawn from it.
 import type { Clip } from '../media/clip.ts'
 import { createFitter, type FitMode } from '../media/fit.ts'
 import { assertAtLeast } from '../media/frame.ts'
 import { subjectCrop } from '../media/subject.ts'
 import { InputError } from '../util/errors.ts'
-import type { Records } from './records.ts'
+import type { Random } from '../util/random.ts'
+import { drawColour, mirror } from './augment.ts'
+
+/** Records of one length, more of them than memory holds, and any at once: a file, wherever that is. */
+export interface Records {
+  /** Bytes of one record. */
+  readonly length: number
+  readonly count: number
+  /** Adds a record: `length` bytes. @throws EnvironmentError where there is no room. */
+  append(record: Uint8Array): void
+  /** Copies record `index` into `target` at byte `offset`. @throws InputError where there is none. */
+  read(index: number, target: Uint8Array, offset?: number): void
+  close(): void
+}
 
 /** Which frames of the cache belong to one clip. */
 export interface CachedClip {
@@ -141,4 +155,55 @@ function assertEnough(clip: Clip, holdout: number, least: number): void {
     expected: `at least ${least} for training`,
     remedy: 'use a longer clip, or a smaller --holdout',
   })
+}
+
+/** How a pair of frames is varied before it is trained on; both frames alike. */
+export interface Augmentation {
+  /** Mirror half of the pairs left to right. */
+  readonly flip: boolean
+  /** Largest change of brightness, contrast and saturation, each as a part of 1. 0 leaves colours alone. */
+  readonly colour: number
+}
+
+/** One batch: what a training step is fed with. */
+export interface Batch {
+  /** RGB [2 n, size, size, 3]: n source frames, then n driving frames of the same clips. */
+  readonly frames: Uint8Array<ArrayBuffer>
+  /** Colour changes [n, 3, 4]: a matrix and an offset a pair, for values in [0, 1]. */
+  readonly colour: Float32Array<ArrayBuffer>
+}
+
+/**
+ * Draws `n` pairs of different frames, each of one clip, clips in proportion to their length (Siarohin et
+ * al. 2019, section 3.3: source and driving frame come from one video).
+ */
+export function drawBatch(
+  random: Random,
+  cache: FrameCache,
+  n: number,
+  { flip, colour }: Augmentation,
+): Batch {
+  const { frameBytes, clips, size } = cache
+  const frames = new Uint8Array(2 * n * frameBytes)
+  const colours = new Float32Array(n * 12)
+  const total = clips.reduce((sum, clip) => sum + clip.training, 0)
+  for (let pair = 0; pair < n; pair++) {
+    let at = random.integer(total)
+    const clip = clips.find((candidate) => {
+      if (at < candidate.training) return true
+      at -= candidate.training
+      return false
+    })!
+    // A different frame of the clip: any of the others, with equal chance.
+    const other = (at + 1 + random.integer(clip.training - 1)) % clip.training
+    cache.read(clip.first + at, frames, pair * frameBytes)
+    cache.read(clip.first + other, frames, (n + pair) * frameBytes)
+    if (flip && random.uniform() < 0.5) {
+      for (const slot of [pair, n + pair]) {
+        mirror(frames.subarray(slot * frameBytes, (slot + 1) * frameBytes), size)
+      }
+    }
+    colours.set(drawColour(random, colour), pair * 12)
+  }
+  return { frames, colour: colours }
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { axisCoordinates } from '../../../src/layers/fomm.ts'
-import { regrid } from '../../../src/train/distil/regrid.ts'
+import { regrid } from '../../../src/train/distil/labels.ts'
 
 const size = fc.integer({ min: 2, max: 9 })
 

@@ -1,4 +1,4 @@
-import type { Value } from '../graph/graph.ts'
+import type { Value } from '../../graph/graph.ts'
 import {
   abs,
   add,
@@ -9,8 +9,8 @@ import {
   reduceMean,
   sliceAxis,
   sub,
-} from '../graph/ops/index.ts'
-import { floats } from '../graph/tensor.ts'
+} from '../../graph/ops/index.ts'
+import { floats } from '../../graph/tensor.ts'
 
 /** Losses on images [N, C, H, W] with values in [0, 1]. */
 

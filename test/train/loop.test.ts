@@ -3,9 +3,8 @@ import { expect, test } from 'vitest'
 import { Graph } from '../../src/graph/graph.ts'
 import type { Checkpoint } from '../../src/run/checkpoint-state.ts'
 import { settingsSchema } from '../../src/train/config.ts'
-import type { RunStore } from '../../src/train/run-store.ts'
-import { sit } from '../../src/train/sitting.ts'
-import type { Task } from '../../src/train/task.ts'
+import { trainTask } from '../../src/train/loop.ts'
+import type { RunStore, Task } from '../../src/train/task.ts'
 
 /** Runs whose length is a time, with steps and disks of known speed. */
 
@@ -42,7 +41,7 @@ class SlowStore implements RunStore {
 
 /** Steps of 10 ms, after half a second to get ready. */
 const train = (store: RunStore, seconds: number, failsAt = Number.POSITIVE_INFINITY) =>
-  sit(store, {
+  trainTask(store, {
     ...{ task, start: undefined },
     settings: settingsSchema.parse({
       ...{ clips: ['none'], minutes: seconds / 60, checkpointSeconds: 0.05, previewSeconds: 0.2 },

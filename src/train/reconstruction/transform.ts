@@ -1,4 +1,7 @@
-import type { Value } from '../graph/graph.ts'
+// Random warps in a training step's graph: affine maps and thin-plate splines, under which keypoints must move along
+// (equivariance; Siarohin et al. 2019, section 3.1 and supplementary B). `evaluate/warp.ts` has the same on numbers.
+import { logGuard } from '../../evaluate/warp.ts'
+import type { Value } from '../../graph/graph.ts'
 import {
   abs,
   add,
@@ -13,52 +16,15 @@ import {
   sliceAxis,
   sub,
   where,
-} from '../graph/ops/index.ts'
-import { transposeLast } from '../graph/ops/linear.ts'
-import { floats } from '../graph/tensor.ts'
-import type { Random } from '../util/random.ts'
-import { warpOptions } from './options.ts'
-
-/**
- * Random affine + thin-plate-spline warps, under which keypoints must move along (equivariance; Siarohin et
- * al. 2019, section 3.1 and supplementary B). As in the published code, distances to the control points are
- * L1, and one spline displacement is added to both coordinates.
- */
-
-/** Standard deviations and grid of the warps; the published values. */
-export const transformDefaults = {
-  sigmaAffine: warpOptions.warp.default,
-  sigmaTps: 0.005,
-  points: 5,
-} as const
-
-export interface TransformOptions {
-  /** Of each entry of the affine map, around the identity. */
-  readonly sigmaAffine: number
-  /** Of each spline coefficient. */
-  readonly sigmaTps: number
-  /** Control points along each axis. */
-  readonly points: number
-}
-
+} from '../../graph/ops/index.ts'
+import { transposeLast } from '../../graph/ops/linear.ts'
+import { floats } from '../../graph/tensor.ts'
 /** The parameters of N warps. */
 export interface Transform {
   /** Affine maps [N, 2, 3]. */
   readonly theta: Value
   /** Spline coefficients [N, points², 1]. */
   readonly spline: Value
-}
-
-/** Numbers for `n` warps: `theta` [n, 2, 3] and `spline` [n, points², 1], flat. */
-export function drawTransform(random: Random, n: number, options: TransformOptions) {
-  const { sigmaAffine, sigmaTps, points } = options
-  const identity = [1, 0, 0, 0, 1, 0]
-  const theta = Float32Array.from(
-    { length: n * 6 },
-    (_, i) => identity[i % 6]! + sigmaAffine * random.normal(),
-  )
-  const spline = Float32Array.from({ length: n * points * points }, () => sigmaTps * random.normal())
-  return { theta, spline }
 }
 
 /** Distances of points [N, P, 2] to the control points, per coordinate: two of [N, P, points²]. */
@@ -75,9 +41,6 @@ function offsets(points: Value, { spline }: Transform): readonly [Value, Value] 
   return [along(0), along(1)]
 }
 
-/** Keeps the logarithm finite at a control point; the published value. */
-const tiny = 1e-6
-
 /**
  * Where the warps take points: A p + b + Σₖ cₖ r² log r.
  *
@@ -90,7 +53,7 @@ export function warp(points: Value, transform: Transform): Value {
   const moved = add(matmul(points, transposeLast(affine)), shift)
   const [dx, dy] = offsets(points, transform)
   const distance = add(abs(dx), abs(dy))
-  const basis = mul(mul(distance, distance), log(add(distance, tiny)))
+  const basis = mul(mul(distance, distance), log(add(distance, logGuard)))
   return add(moved, matmul(basis, transform.spline))
 }
 
@@ -106,7 +69,7 @@ export function warpJacobian(points: Value, transform: Transform): Value {
   const p = points.shape[1]!
   const [dx, dy] = offsets(points, transform)
   const distance = add(abs(dx), abs(dy))
-  const safe = add(distance, tiny)
+  const safe = add(distance, logGuard)
   const slope = add(mul(mul(distance, 2), log(safe)), div(mul(distance, distance), safe))
   const signed = (offset: Value) => matmul(where(greater(offset, 0), slope, mul(slope, -1)), transform.spline)
   const spline = reshape(concat([signed(dx), signed(dy)], 2), [n, p, 1, 2])

@@ -1,8 +1,8 @@
-import type { Graph, Value } from '../graph/graph.ts'
-import { abs, addAll, averagePool, mul, reduceMean, sub } from '../graph/ops/index.ts'
-import type { Tensor } from '../graph/tensor.ts'
-import { fromOnnx, inputNames } from '../onnx/import.ts'
-import { FormatError, PantinError } from '../util/errors.ts'
+import type { Graph, Value } from '../../graph/graph.ts'
+import { abs, addAll, averagePool, mul, reduceMean, sub } from '../../graph/ops/index.ts'
+import type { Tensor } from '../../graph/tensor.ts'
+import { fromOnnx, inputNames } from '../../onnx/import.ts'
+import { FormatError, PantinError } from '../../util/errors.ts'
 
 /** A network whose features tell how alike two pictures are, and the contents of its parameters. */
 export interface PerceptualLoss {

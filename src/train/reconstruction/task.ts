@@ -1,0 +1,140 @@
+// Training without labels: each step drives frames by other frames of their clip. Batches and previews.
+import { drawKeypoints } from '../../animate/preview.ts'
+import type { Value } from '../../graph/graph.ts'
+import { add, cast, clip, mul, sliceAxis, transpose } from '../../graph/ops/index.ts'
+import { floats, tensor } from '../../graph/tensor.ts'
+import type { Scope } from '../../layers/scope.ts'
+import type { Frame } from '../../media/frame.ts'
+import { contactSheet } from '../../media/sheet.ts'
+import { resized } from '../../model/pixels.ts'
+import type { MotionConfig } from '../../motion/config.ts'
+import { animateFrame, detect } from '../../motion/model.ts'
+import type { OpenSession } from '../../runtime/open-session.ts'
+import type { Tensors } from '../../runtime/session.ts'
+import type { Random } from '../../util/random.ts'
+import { drawTransform } from '../augment.ts'
+import type { RunConfig } from '../config.ts'
+import { EvaluationModel, keypointsOfFrame } from '../evaluation-model.ts'
+import { drawBatch, type FrameCache } from '../frames.ts'
+import type { TrainingState } from '../state.ts'
+import type { Preview, Task } from '../task.ts'
+import type { PerceptualLoss } from './perceptual.ts'
+import { buildTrainingStep } from './step.ts'
+
+/**
+ * The task of training without labels.
+ *
+ * @param openSession opens the session that makes previews
+ */
+export async function reconstructionTask(
+  { model, training }: RunConfig,
+  cache: FrameCache,
+  openSession: OpenSession,
+  perceptual?: PerceptualLoss,
+): Promise<Task> {
+  const { batch, augment, transform } = training
+  const colour = augment.colour > 0
+  const step = buildTrainingStep(model, {
+    ...{ batch, transform, colour },
+    scales: training.scales,
+    weights: training.losses,
+    adam: training.adam,
+    ...(perceptual && { perceptual }),
+  })
+  const evaluation = await EvaluationModel.create({
+    ...{ frames: 2, size: model.size, layouts: step, openSession },
+    build: (scope, pixels) => animated(scope, pixels, model),
+  })
+  return {
+    step,
+    draw(random: Random): Tensors {
+      const drawn = drawBatch(random, cache, batch, augment)
+      const { theta, spline } = drawTransform(random, batch, transform)
+      return {
+        frames: tensor('uint8', [2 * batch, model.size, model.size, 3], drawn.frames),
+        ...(colour && { colour: floats(drawn.colour, [batch, 3, 4]) }),
+        theta: floats(theta, [batch, 2, 3]),
+        spline: floats(spline, [batch, transform.points ** 2, 1]),
+      }
+    },
+    preview: (state) => makePreview(evaluation, cache, state),
+    close: () => evaluation.close(),
+  }
+}
+
+/** The first of two frames driven by the second, with absolute keypoints; and the keypoints of both. */
+function animated(scope: Scope, pixels: Value, model: MotionConfig): Record<string, Value> {
+  const { value, jacobian } = detect(scope, pixels, model).keypoints
+  const pick = (row: number) => ({
+    value: sliceAxis(value, 0, row, row + 1),
+    jacobian: jacobian && sliceAxis(jacobian, 0, row, row + 1),
+  })
+  const { prediction } = animateFrame(scope, sliceAxis(pixels, 0, 0, 1), pick(0), pick(1), model)
+  const bytes = cast(clip(add(mul(transpose(prediction, [0, 2, 3, 1]), 255), 0.5), 0, 255), 'uint8')
+  return { prediction: bytes, value, ...(jacobian && { jacobian }) }
+}
+
+/** Rows of a preview at most, and the least side that frames are shown at, in pixels. */
+const rows = 6
+const shownSide = 128
+
+/** One pair of frames that a preview shows: indices into the cache. */
+interface Pair {
+  readonly source: number
+  readonly driving: number
+}
+
+/**
+ * Pairs that are the same all through a run: the first frame of each clip, driven by its held-out frames (by its last
+ * ones, if none are held out).
+ */
+function previewPairs(cache: FrameCache): Pair[] {
+  const perClip = Math.max(1, Math.floor(rows / cache.clips.length))
+  return cache.clips.slice(0, rows).flatMap(({ first, training, count }) => {
+    const from = training < count ? training : Math.floor(count / 2)
+    return Array.from({ length: perClip }, (_, i) => ({
+      source: first,
+      driving: first + from + Math.floor(((i + 0.5) * (count - from)) / perClip),
+    }))
+  })
+}
+
+/**
+ * One picture: a row a pair, with source, driving frame, result, and the driving frame's keypoints. Its measures are
+ * `l1`, the mean absolute difference of the results to their driving frames, values in [0, 1], and `still`, that of the
+ * sources themselves.
+ */
+async function makePreview(
+  evaluation: EvaluationModel,
+  cache: FrameCache,
+  state: TrainingState,
+): Promise<Preview> {
+  const { size, frameBytes } = cache
+  const cells: Frame[] = []
+  let [l1, still] = [0, 0]
+  const pairs = previewPairs(cache)
+  for (const pair of pairs) {
+    const frames = new Uint8Array(2 * frameBytes)
+    cache.read(pair.source, frames)
+    cache.read(pair.driving, frames, frameBytes)
+    const [source, driving] = [frames.slice(0, frameBytes), frames.slice(frameBytes)]
+    const outputs = await evaluation.run(state, frames)
+    const prediction = outputs.prediction!.data as Uint8Array
+    l1 += meanDifference(prediction, driving) / pairs.length
+    still += meanDifference(source, driving) / pairs.length
+    const shown = [source, driving, prediction].map((data) => enlarged(data, size))
+    cells.push(...shown, drawKeypoints(enlarged(driving, size), keypointsOfFrame(outputs, 1)))
+  }
+  return { picture: contactSheet(cells, 4), measures: { l1, still } }
+}
+
+function enlarged(data: Uint8Array, size: number): Frame {
+  return resized({ width: size, height: size, data, time: 0, duration: 0 }, Math.max(size, shownSide))
+}
+
+/** Mean absolute difference of two pictures of 8 bits, in [0, 1]. */
+function meanDifference(a: Uint8Array, b: Uint8Array): number {
+  let sum = 0
+  for (let i = 0; i < a.length; i++) sum += Math.abs(a[i]! - b[i]!)
+  return sum / a.length / 255
+}
