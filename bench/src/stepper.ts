@@ -3,11 +3,10 @@
 import { readFileSync } from 'node:fs'
 import { scalar, type Tensor, tensor } from '../../src/graph/tensor.ts'
 import { createSession } from '../../src/runtime/node.ts'
-import { rest } from '../../src/runtime/rest.ts'
+import { sleepBriefly } from '../../src/runtime/scheduling.ts'
 import type { Session } from '../../src/runtime/session.ts'
 import { adamInputs, adamScalars } from '../../src/train/adam.ts'
-import type { TrainingState } from '../../src/train/state.ts'
-import { initialState, type StateName, stateOutputs } from '../../src/train/state.ts'
+import { initialState, type StateName, stateOutputs, type TrainingState } from '../../src/train/state.ts'
 import { childTask } from '../../src/util/child-process.ts'
 import { EnvironmentError } from '../../src/util/errors.ts'
 import { Random } from '../../src/util/random.ts'
@@ -108,7 +107,7 @@ export async function timeSteps(task: StepTask, signal?: AbortSignal): Promise<S
       const began = performance.now()
       const losses = await stepper.run()
       // As training does.
-      await rest()
+      await sleepBriefly()
       if (losses.every(Number.isFinite)) return performance.now() - began
       throw new EnvironmentError({ what: 'a loss of a timed step is not finite', got: losses.join(', ') })
     }

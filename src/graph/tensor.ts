@@ -30,6 +30,15 @@ export const bytesPerElement: Readonly<Record<DType, number>> = {
   bool: 1,
 }
 
+/** ONNX's number for each element type (`TensorProto.DataType`). */
+export const onnxTypeOf: Readonly<Record<DType, number>> = {
+  float32: 1,
+  int64: 7,
+  int32: 6,
+  uint8: 2,
+  bool: 9,
+}
+
 /** Number of elements of a shape; 1 for a scalar. */
 export function sizeOf(shape: Shape): number {
   let size = 1

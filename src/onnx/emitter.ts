@@ -1,10 +1,17 @@
+// The ONNX nodes, attributes and constants that the forms of ops write.
+
 import { create } from '@bufbuild/protobuf'
 import type { Value } from '../graph/graph.ts'
 import type { OnnxAttribute, OnnxEmitter } from '../graph/op.ts'
 import type { Tensor } from '../graph/tensor.ts'
-import { attributeProto } from './attributes.ts'
-import { ConstantPool } from './constants.ts'
-import { type NodeProto, NodeProtoSchema } from './generated/onnx_pb.ts'
+import { GraphError } from '../util/errors.ts'
+import {
+  type AttributeProto,
+  AttributeProtoSchema,
+  AttributeProto_AttributeType as AttributeType,
+  type NodeProto,
+  NodeProtoSchema,
+} from './generated/onnx_pb.ts'
 
 /**
  * Collects the ONNX nodes of a graph. Names are made of the scope, the ONNX type and a count within that
@@ -74,4 +81,61 @@ const placeholder = '\0'
 /** The number in the pool of the constant that a placeholder stands for; undefined for a name. */
 export function placeholderIndex(name: string): number | undefined {
   return name.startsWith(placeholder) ? Number(name.slice(1)) : undefined
+}
+
+/** One attribute of an ONNX node. @throws GraphError for a fraction that is not marked as a float. */
+export function attributeProto(node: string, name: string, value: OnnxAttribute): AttributeProto {
+  const whole = (x: number): bigint => {
+    if (Number.isSafeInteger(x)) return BigInt(x)
+    throw new GraphError({
+      what: `the attribute "${name}" is no whole number`,
+      where: node,
+      got: String(x),
+      remedy: 'write a float attribute as { float: value } in the ONNX form of the op',
+    })
+  }
+  if (typeof value === 'number') {
+    return create(AttributeProtoSchema, { name, type: AttributeType.INT, i: whole(value) })
+  }
+  if (typeof value === 'string') {
+    return create(AttributeProtoSchema, { name, type: AttributeType.STRING, s: utf8.encode(value) })
+  }
+  if ('float' in value) {
+    return create(AttributeProtoSchema, { name, type: AttributeType.FLOAT, f: value.float })
+  }
+  return create(AttributeProtoSchema, { name, type: AttributeType.INTS, ints: value.map(whole) })
+}
+
+const utf8 = new TextEncoder()
+
+/** A tensor's elements as bytes, not copied. ONNX is little-endian, as is every machine that runs JavaScript here. */
+export function bytesOf({ data }: Tensor): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
+}
+
+/** Keeps one number for each content: equal type, shape and bytes give the same number. */
+class ConstantPool {
+  readonly tensors: Tensor[] = []
+  private readonly buckets = new Map<string, number[]>()
+
+  add(value: Tensor): number {
+    const key = `${value.dtype}[${value.shape}]${hash(bytesOf(value))}`
+    const bucket = this.buckets.get(key) ?? []
+    const known = bucket.find((index) => sameBytes(bytesOf(this.tensors[index]!), bytesOf(value)))
+    if (known !== undefined) return known
+    const index = this.tensors.push(value) - 1
+    this.buckets.set(key, [...bucket, index])
+    return index
+  }
+}
+
+/** FNV-1a, 32 bits: only sorts into buckets, whose members are then compared. */
+function hash(bytes: Uint8Array): number {
+  let state = 0x811c9dc5
+  for (const byte of bytes) state = Math.imul(state ^ byte, 0x01000193)
+  return state >>> 0
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i])
 }

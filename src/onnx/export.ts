@@ -1,10 +1,12 @@
+// A graph to the bytes of an ONNX model, deterministic byte for byte.
+
 import { create, toBinary } from '@bufbuild/protobuf'
 import type { Graph, Node, TensorType, Value } from '../graph/graph.ts'
 import { liveNodes } from '../graph/rewrite.ts'
-import type { Tensor } from '../graph/tensor.ts'
-import { bytesOf } from './constants.ts'
-import { onnxTypeOf } from './element-types.ts'
-import { NodeCollector, placeholderIndex } from './emitter.ts'
+import { onnxTypeOf, type Tensor } from '../graph/tensor.ts'
+import { InputError } from '../util/errors.ts'
+import { bytesOf, NodeCollector, placeholderIndex } from './emitter.ts'
+import { checkModelSize, irVersion, opsetVersion, producer } from './format.ts'
 import {
   ModelProtoSchema,
   type NodeProto,
@@ -14,9 +16,6 @@ import {
   ValueInfoProtoSchema,
 } from './generated/onnx_pb.ts'
 import { leavesOf, weightsOf } from './leaves.ts'
-import { checkModelSize } from './limits.ts'
-import { nameOutputs } from './output-names.ts'
-import { irVersion, opsetVersion, producer } from './version.ts'
 
 export interface ExportOptions {
   /** Contents of the graph's parameters, by name; others than the graph's are not written. */
@@ -138,4 +137,45 @@ function valueInfo(name: string, { dtype, shape }: TensorType): ValueInfoProto {
 function opsetImports(nodes: readonly NodeProto[]): { domain: string; version: bigint }[] {
   const others = [...new Set(nodes.map((node) => node.domain))].filter((domain) => domain !== '').sort()
   return [{ domain: '', version: BigInt(opsetVersion) }, ...others.map((domain) => ({ domain, version: 1n }))]
+}
+
+/**
+ * Gives the graph's outputs their names in the file. What a node makes is renamed; a leaf, a constant, or a
+ * value that already bears another output's name passes through an Identity.
+ *
+ * @param leaves names of the inputs and parameters.
+ * @throws InputError where an output has the name of a leaf.
+ */
+export function nameOutputs(
+  graph: Graph,
+  names: ReadonlyMap<Value, string>,
+  leaves: ReadonlySet<string>,
+  emitter: NodeCollector,
+): void {
+  const renamed = new Map<string, string>()
+  const made = new Set(emitter.nodes.flatMap((node) => node.output))
+  const copies: [from: string, to: string][] = []
+  for (const [output, value] of graph.outputs) {
+    if (leaves.has(output)) throw leafName(output)
+    const name = names.get(value)!
+    if (made.has(name) && !renamed.has(name)) renamed.set(name, output)
+    else copies.push([name, output])
+  }
+  const current = (name: string) => renamed.get(name) ?? name
+  for (const node of emitter.nodes) {
+    node.input = node.input.map(current)
+    node.output = node.output.map(current)
+  }
+  for (const [from, to] of copies) {
+    emitter.node('Identity', [current(from)])
+    emitter.nodes.at(-1)!.output = [to]
+  }
+}
+
+function leafName(name: string): InputError {
+  return new InputError({
+    what: `the output "${name}" has the name of an input or a parameter`,
+    expected: 'a name of its own, since an ONNX file has one name for one value',
+    remedy: 'give the output another name',
+  })
 }

@@ -1,13 +1,18 @@
+// The bytes of an ONNX model to a graph, on its own or at a value of an existing graph.
+
 import { Graph, type Value } from '../graph/graph.ts'
 import { parameterInfo, type Role } from '../graph/ops/leaf.ts'
 import { formatShape, sizeOf, type Tensor } from '../graph/tensor.ts'
 import { FormatError, GraphError } from '../util/errors.ts'
 import type { GraphProto, NodeProto, TensorProto } from './generated/onnx_pb.ts'
 import { decodeModel, isOnnx } from './import/decode.ts'
+import { elementwise, reductions } from './import/elementwise.ts'
 import { type Bindings, bindInputs } from './import/inputs.ts'
-import { describeNode, type Entry, leafOf, OnnxNode, type Stored } from './import/node.ts'
-import { importers } from './import/table.ts'
+import { describeNode, type Entry, type Importer, leafOf, OnnxNode, type Stored } from './import/node.ts'
+import { resampling } from './import/resampling.ts'
+import { cuts, leaves, shapes } from './import/shapes.ts'
 import { largestRank, largestSize, readTensor } from './import/tensors.ts'
+import { linear, pools } from './import/windows.ts'
 
 export interface ImportOptions extends Bindings {
   /** The graph to import into (default: a new one). Only a new one gets named outputs. */
@@ -202,3 +207,8 @@ function usedWeights(entries: Iterable<Entry>): Map<string, Tensor<'float32'>> {
   }
   return weights
 }
+
+const families = [cuts, elementwise, leaves, linear, pools, reductions, resampling, shapes]
+
+/** How each ONNX op is read, by its type. */
+export const importers: ReadonlyMap<string, Importer> = new Map(families.flatMap(Object.entries<Importer>))

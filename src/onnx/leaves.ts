@@ -1,3 +1,5 @@
+// The inputs and parameters of a graph as they are named in an ONNX file.
+
 import type { Node } from '../graph/graph.ts'
 import { inputInfo, type ParameterInfo, parameterInfo } from '../graph/ops/leaf.ts'
 import { formatShape, sameShape, type Tensor } from '../graph/tensor.ts'

@@ -1,6 +1,6 @@
-import type { Node, Value } from '../graph/graph.ts'
+// What rewrites ask of the nodes that they look for.
 
-/** What passes ask of nodes. Attributes are plain data whose form the op's own file knows. */
+import type { Node, Value } from '../graph/graph.ts'
 
 export const numbers = (attr: unknown): readonly number[] => (Array.isArray(attr) ? attr : [])
 

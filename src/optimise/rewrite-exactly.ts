@@ -1,6 +1,7 @@
-import { evaluate } from '../runtime/evaluate.ts'
-import type { Weighted } from './precompute.ts'
-import { type RewriteOptions, rewriteWith } from './rewrite-with.ts'
+// The exact rewriting in Node. It is a file of its own, because pages give `rewriteWith` another way to compute.
+
+import { evaluate } from '../runtime/node.ts'
+import { type RewriteOptions, rewriteWith, type Weighted } from './rewrite-with.ts'
 
 export type { RewriteOptions, RewriteTarget } from './rewrite-with.ts'
 

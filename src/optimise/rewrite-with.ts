@@ -1,15 +1,15 @@
+// The exact rewriting of a trained graph: all rewrites in their order, and the computing of what weights alone decide.
+
+import { Graph, type Node, type Value } from '../graph/graph.ts'
 import { simplify } from '../graph/ops/index.ts'
-import { doubledAsProduct } from './doubled-as-product.ts'
-import { filterAsProduct } from './filter-as-product.ts'
-import { foldNorms } from './fold-norms.ts'
+import { isLeaf, parameter, parameterInfo } from '../graph/ops/leaf.ts'
+import { copyInto, liveNodes, rewrite } from '../graph/rewrite.ts'
+import type { Tensor } from '../graph/tensor.ts'
+import { doubledAsProduct, subpixelUpsampling } from './doubled-maps.ts'
+import { foldNorms, joinParallelConvs } from './fold-into-kernels.ts'
+import { filterAsProduct, poolBeforeJacobian, splitJoined } from './fomm.ts'
 import { joinHalves } from './joined-halves.ts'
-import { joinParallelConvs } from './parallel-convs.ts'
-import { poolBeforeJacobian } from './pooled-jacobian.ts'
-import { type Evaluate, precompute, type Weighted } from './precompute.ts'
-import { smallAffineAsProduct } from './small-affine.ts'
-import { smallMapsAsProduct } from './small-maps-as-product.ts'
-import { splitJoined } from './split-joined.ts'
-import { subpixelUpsampling } from './subpixel-upsampling.ts'
+import { smallAffineAsProduct, smallMapsAsProduct } from './small-maps.ts'
 
 export interface RewriteOptions {
   /**
@@ -41,4 +41,61 @@ export async function rewriteWith(
   const fewer = target === 'native' ? splitJoined(doubled) : doubled
   const { graph: computed, weights: kept } = await precompute({ graph: fewer, weights }, evaluate)
   return { graph: simplify(computed), weights: kept }
+}
+
+/** A graph with the contents of its parameters. */
+export interface Weighted {
+  readonly graph: Graph
+  readonly weights: ReadonlyMap<string, Tensor>
+}
+
+/** Computes a graph without inputs, once. */
+export type Evaluate = (
+  graph: Graph,
+  weights: ReadonlyMap<string, Tensor>,
+) => Promise<Readonly<Record<string, Tensor>>>
+
+/**
+ * Computes once what depends on weights and constants alone, and keeps the results as weights.
+ *
+ * @returns the graph without those nodes, and its weights: those that are still read, and `folded.N`
+ */
+export async function precompute({ graph, weights }: Weighted, evaluate: Evaluate): Promise<Weighted> {
+  const nodes = liveNodes(graph)
+  const fixed = new Set<Node>()
+  for (const node of nodes) {
+    const known = isLeaf(node)
+      ? node.op.name !== 'input'
+      : node.inputs.every((value) => fixed.has(value.node))
+    if (known) fixed.add(node)
+  }
+  const wanted = new Set<Value>()
+  const ask = (value: Value) => {
+    if (fixed.has(value.node) && !isLeaf(value.node)) wanted.add(value)
+  }
+  for (const node of nodes) if (!fixed.has(node)) node.inputs.forEach(ask)
+  for (const value of graph.outputs.values()) ask(value)
+  const values = [...wanted]
+
+  const before = new Graph()
+  const copies = copyInto(before, values)
+  values.forEach((value, i) => {
+    before.output(`folded.${i}`, copies.get(value)!)
+  })
+  const results = values.length === 0 ? {} : await evaluate(before, weights)
+
+  const names = new Map(values.map((value, i) => [value, `folded.${i}`]))
+  const folded = rewrite(graph, (node, _inputs, target) => {
+    if (!node.outputs.some((value) => names.has(value))) return undefined
+    return node.outputs.map((value) => {
+      const name = names.get(value) ?? `unread.${value.node.id}.${value.index}`
+      return parameter(target, name, value.shape, { kind: 'fill', value: 0 }, 'buffer')
+    })
+  })
+  return { graph: folded, weights: readBy(folded, new Map([...weights, ...Object.entries(results)])) }
+}
+
+function readBy(graph: Graph, weights: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
+  const names = new Set(liveNodes(graph).map((node) => parameterInfo(node)?.name))
+  return new Map(Array.from(weights).filter(([name]) => names.has(name)))
 }

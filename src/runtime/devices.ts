@@ -1,3 +1,5 @@
+// The devices of this machine, and whether ONNX Runtime can use them.
+
 import { execFile } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -6,7 +8,7 @@ import { input } from '../graph/ops/leaf.ts'
 import { relu } from '../graph/ops/unary.ts'
 import { toOnnx } from '../onnx/export.ts'
 import { EnvironmentError } from '../util/errors.ts'
-import { tidy } from './ort-errors.ts'
+import { tidy } from './ort.ts'
 import type { Device } from './session.ts'
 
 /** A device as `pantin doctor` shows it. */

@@ -1,18 +1,26 @@
+// Sessions on onnxruntime-node.
+
 import { Graph } from '../graph/graph.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import { toOnnx } from '../onnx/export.ts'
 import { InputError } from '../util/errors.ts'
 import { bestDevice, requireDevice } from './devices.ts'
-import type { OpenSession } from './open-session.ts'
-import { type Optimise, optimisation } from './optimisation.ts'
-import { loadError, runError } from './ort-errors.ts'
-import { logSeverityLevel, ort, toOrt } from './ort-node.ts'
-import { fromOrt, portsOf } from './ort-ports.ts'
-import { SerialQueue } from './queue.ts'
-import { checkFeeds, checkInto, type Device, type PortType, type Session, type Tensors } from './session.ts'
-import { webGpuGaps } from './webgpu-gaps.ts'
+import { fromOrt, loadError, portsOf, runError } from './ort.ts'
+import { SerialQueue } from './scheduling.ts'
+import {
+  checkFeeds,
+  checkInto,
+  type Device,
+  type OpenSession,
+  type PortType,
+  type Session,
+  type Tensors,
+} from './session.ts'
+import { type Optimise, optimisation, webGpuProvider } from './session-options.ts'
 
 export { type DeviceReport, describeDevices, requireDevice } from './devices.ts'
+
+import * as ort from 'onnxruntime-node'
 
 export interface SessionOptions {
   /** `auto` (the default) is a GPU where one works, else the CPU. A device that is named is used, or refused. */
@@ -92,11 +100,6 @@ function defaultThreads(): number | undefined {
   })
 }
 
-function webGpuProvider(bytes: Uint8Array): ort.InferenceSession.WebGpuExecutionProviderOption {
-  const forceCpuNodeNames = webGpuGaps(bytes)
-  return { name: 'webgpu', ...(forceCpuNodeNames.length > 0 && { forceCpuNodeNames }) }
-}
-
 class NodeSession implements Session {
   readonly inputs: ReadonlyMap<string, PortType>
   readonly outputs: ReadonlyMap<string, PortType>
@@ -147,4 +150,38 @@ class NodeSession implements Session {
       throw runError(error, this.device)
     }
   }
+}
+
+/** Computes a graph's outputs once, on the CPU: for tests, and for values that are needed once. */
+export async function evaluate(
+  graph: Graph,
+  feeds: Tensors = {},
+  weights?: ReadonlyMap<string, Tensor>,
+): Promise<Record<string, Tensor>> {
+  const session = await createSession(graph, { device: 'cpu', ...(weights && { weights }) })
+  try {
+    return await session.run(feeds)
+  } finally {
+    await session.close()
+  }
+}
+
+/** ONNX Runtime's severities, most talkative first. */
+const levels = ['verbose', 'info', 'warning', 'error', 'fatal'] as const
+
+// ONNX Runtime warns of every layout it would have liked better. PANTIN_LOG=warning (or info, ...) shows that.
+const wanted = process.env.PANTIN_LOG
+const level = levels.find((name) => name === wanted) ?? (wanted ? 'warning' : undefined)
+
+// Errors are thrown as well, so what is printed would be said twice.
+ort.env.logLevel = level ?? 'fatal'
+
+/** For session and run options. */
+export const logSeverityLevel = (level === undefined ? 4 : levels.indexOf(level)) as 0 | 1 | 2 | 3 | 4
+
+export { ort }
+
+/** ONNX Runtime's tensor over the same memory. */
+function toOrt({ dtype, data, shape }: Tensor): ort.Tensor {
+  return new ort.Tensor(dtype, data, shape)
 }

@@ -1,5 +1,9 @@
+// A model that is ready to run, behind one interface for Node and browsers, and the checks of its tensors.
+
+import type { Graph } from '../graph/graph.ts'
 import { type DType, formatShape, type Tensor } from '../graph/tensor.ts'
 import { InputError, nearest } from '../util/errors.ts'
+import type { Optimise } from './session-options.ts'
 
 /** Where a session computes. */
 export type Device = 'cpu' | 'webgpu' | 'cuda'
@@ -104,3 +108,16 @@ function overlap(a: ArrayBufferView, b: ArrayBufferView): boolean {
     b.byteOffset < a.byteOffset + a.byteLength
   )
 }
+
+/** What a session is opened with, wherever it computes. */
+export interface OpenOptions {
+  /** Contents of the graph's parameters, where a graph is given. */
+  readonly weights?: ReadonlyMap<string, Tensor>
+  /** How much ONNX Runtime rewrites the model when it is loaded (default: all). */
+  readonly optimise?: Optimise
+  /** See `SessionOptions`; in a browser it has no meaning. */
+  readonly spin?: boolean
+}
+
+/** Opens sessions on one device: in Node `sessionsOn`, in a browser `webSessions`. */
+export type OpenSession = (model: Graph | Uint8Array, options?: OpenOptions) => Promise<Session>

@@ -1,9 +1,10 @@
+// A session on onnxruntime-web whose state stays where it computes.
+
 import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-common'
 import type { Graph } from '../graph/graph.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import { InputError } from '../util/errors.ts'
-import { runError } from './ort-errors.ts'
-import { fromOrt, portsOf } from './ort-ports.ts'
+import { fromOrt, portsOf, runError } from './ort.ts'
 import { checkFeeds, describePort, type PortType, type Tensors } from './session.ts'
 import { loadModel, toWeb, type WebSessionOptions } from './web.ts'
 import type { WebDevice, WebRuntime } from './web-runtime.ts'

@@ -1,12 +1,13 @@
+// onnxruntime-web, loaded and tried on a device of the browser.
+
 import type * as Ort from 'onnxruntime-common'
 import { Graph } from '../graph/graph.ts'
 import { input } from '../graph/ops/leaf.ts'
 import { relu } from '../graph/ops/unary.ts'
 import { toOnnx } from '../onnx/export.ts'
 import { EnvironmentError, InputError, messageOf } from '../util/errors.ts'
-import { tidy } from './ort-errors.ts'
-import { SerialQueue } from './queue.ts'
-import { type AdapterInfo, findAdapter } from './web-adapter.ts'
+import { tidy } from './ort.ts'
+import { SerialQueue } from './scheduling.ts'
 
 /** Where a browser computes: `cpu` is WebAssembly. */
 export type WebDevice = 'cpu' | 'webgpu'
@@ -157,4 +158,34 @@ function availableThreads(asked: number | undefined): number {
 function moduleUrl(folder: string, file: string): string {
   const base = new URL(folder.endsWith('/') ? folder : `${folder}/`, surroundings.location?.href)
   return new URL(file, base).href
+}
+
+/** A browser's GPU. */
+export interface AdapterInfo {
+  /** Vendor, architecture and description, as far as the browser tells. */
+  readonly name: string
+  /** Whether it computes on the CPU after all. */
+  readonly software: boolean
+}
+
+/** The little of WebGPU's interface that is asked here; its types would bring a page's globals with them. */
+interface Gpu {
+  requestAdapter(options: { powerPreference: 'high-performance' }): Promise<{
+    readonly info?: Partial<Record<'vendor' | 'architecture' | 'device' | 'description', string>> & {
+      readonly isFallbackAdapter?: boolean
+    }
+    readonly isFallbackAdapter?: boolean
+  } | null>
+}
+
+/** The adapter that WebGPU would use; undefined where there is none. */
+async function findAdapter(): Promise<AdapterInfo | undefined> {
+  const { navigator } = globalThis as { readonly navigator?: { readonly gpu?: Gpu } }
+  const adapter = await navigator?.gpu?.requestAdapter({ powerPreference: 'high-performance' })
+  if (adapter === null || adapter === undefined) return undefined
+  const { vendor, architecture, device, description } = adapter.info ?? {}
+  const name = [vendor, architecture, device, description].filter(Boolean).join(' ') || 'unknown'
+  const fallback = adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter ?? false
+  // Chromium does not call its software adapter a fallback where it was told to use it.
+  return { name, software: fallback || /swiftshader|llvmpipe|software/i.test(name) }
 }

@@ -1,15 +1,21 @@
+// Sessions on onnxruntime-web, for pages and workers.
+
 import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-common'
 import { Graph } from '../graph/graph.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import { toOnnx } from '../onnx/export.ts'
 import { InputError } from '../util/errors.ts'
-import type { OpenSession } from './open-session.ts'
-import { type Optimise, optimisation } from './optimisation.ts'
-import { loadError, runError } from './ort-errors.ts'
-import { fromOrt, portsOf } from './ort-ports.ts'
-import { checkFeeds, checkInto, type PortType, type Session, type Tensors } from './session.ts'
+import { fromOrt, loadError, portsOf, runError } from './ort.ts'
+import {
+  checkFeeds,
+  checkInto,
+  type OpenSession,
+  type PortType,
+  type Session,
+  type Tensors,
+} from './session.ts'
+import { type Optimise, optimisation, webGpuProvider } from './session-options.ts'
 import { executionProviders, type OrtModule, type WebDevice, type WebRuntime } from './web-runtime.ts'
-import { webGpuGaps } from './webgpu-gaps.ts'
 
 export { loadWebRuntime, type WebDevice, type WebRuntime, type WebRuntimeOptions } from './web-runtime.ts'
 
@@ -63,11 +69,6 @@ export async function loadModel(
     .catch((error: unknown) => {
       throw loadError(error)
     })
-}
-
-function webGpuProvider(bytes: Uint8Array): InferenceSession.WebGpuExecutionProviderOption {
-  const forceCpuNodeNames = webGpuGaps(bytes)
-  return { name: 'webgpu', ...(forceCpuNodeNames.length > 0 && { forceCpuNodeNames }) }
 }
 
 /** ONNX Runtime's tensor over the same memory. Its class is the loaded module's own. */

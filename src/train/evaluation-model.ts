@@ -4,8 +4,7 @@ import { cast, input, mul, transpose } from '../graph/ops/index.ts'
 import { type Tensor, tensor } from '../graph/tensor.ts'
 import { Scope } from '../layers/scope.ts'
 import type { Keypoints } from '../model/keypoints.ts'
-import type { OpenSession } from '../runtime/open-session.ts'
-import type { Session } from '../runtime/session.ts'
+import type { OpenSession, Session } from '../runtime/session.ts'
 import { copyWithFlat, type FlatLayouts, type TrainingState } from './state.ts'
 
 /** What an evaluation model computes, and from what. */

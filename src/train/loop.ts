@@ -1,6 +1,6 @@
 // The training loop: from fresh weights or the last checkpoint to the end of the run, with metrics and previews.
 import type { Tensor } from '../graph/tensor.ts'
-import { rest } from '../runtime/rest.ts'
+import { sleepBriefly } from '../runtime/scheduling.ts'
 import { TrainingError } from '../util/errors.ts'
 import { Random } from '../util/random.ts'
 import { learningRate } from './adam.ts'
@@ -135,7 +135,7 @@ async function loop(parts: Loop): Promise<boolean> {
     const number = position.step + 1
     const learning = learningRate(settings.learningRate, progress(), number)
     const { report, taken } = await runner.run(number, learning, batch)
-    await rest()
+    await sleepBriefly()
     if (!taken) {
       random.state = randomState
       await save(parts)

@@ -4,7 +4,7 @@ import { type OpName, opTable } from '../../src/graph/ops/index.ts'
 import { inputInfo, parameterInfo } from '../../src/graph/ops/leaf.ts'
 import { liveNodes } from '../../src/graph/rewrite.ts'
 import { floats, sizeOf } from '../../src/graph/tensor.ts'
-import { evaluate } from '../../src/runtime/evaluate.ts'
+import { evaluate } from '../../src/runtime/node.ts'
 import { computePlain, numericGradients, type Probe, probe, relativeError } from '../support/gradcheck.ts'
 import { opCases } from './op-cases.ts'
 

@@ -7,7 +7,7 @@ import { floats, sizeOf } from '../../src/graph/tensor.ts'
 import { antiAlias, antiAliasKernel, boxFilter } from '../../src/layers/fomm.ts'
 import { Scope } from '../../src/layers/scope.ts'
 import { initialise, parametersOf } from '../../src/motion/weights.ts'
-import { evaluate } from '../../src/runtime/evaluate.ts'
+import { evaluate } from '../../src/runtime/node.ts'
 import { InputError } from '../../src/util/errors.ts'
 import { Random } from '../../src/util/random.ts'
 

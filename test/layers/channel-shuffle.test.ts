@@ -3,7 +3,7 @@ import { Graph } from '../../src/graph/graph.ts'
 import { input } from '../../src/graph/ops/leaf.ts'
 import { floats } from '../../src/graph/tensor.ts'
 import { channelShuffle } from '../../src/layers/shufflenet.ts'
-import { evaluate } from '../../src/runtime/evaluate.ts'
+import { evaluate } from '../../src/runtime/node.ts'
 import { GraphError } from '../../src/util/errors.ts'
 
 describe('channelShuffle', () => {

@@ -7,7 +7,7 @@ import { conv2d } from '../../src/layers/conv2d.ts'
 import { doubledConv2d } from '../../src/layers/doubled-conv2d.ts'
 import { Scope } from '../../src/layers/scope.ts'
 import { initialise, parametersOf } from '../../src/motion/weights.ts'
-import { evaluate } from '../../src/runtime/evaluate.ts'
+import { evaluate } from '../../src/runtime/node.ts'
 import { Random } from '../../src/util/random.ts'
 
 type Layer = (scope: Scope, x: Value) => Value

@@ -3,7 +3,7 @@ import { Graph } from '../../src/graph/graph.ts'
 import { constant, gradient, input, maxPool, mul, reduceSum } from '../../src/graph/ops/index.ts'
 import { type Shape, sizeOf } from '../../src/graph/tensor.ts'
 import { maxUnpool } from '../../src/layers/max-unpool.ts'
-import { evaluate } from '../../src/runtime/evaluate.ts'
+import { evaluate } from '../../src/runtime/node.ts'
 import { noise } from '../zoo/build.ts'
 
 /** Unpooling against a plain loop that writes one window after the other, as PyTorch's does. */

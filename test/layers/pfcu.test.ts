@@ -4,7 +4,7 @@ import { input } from '../../src/graph/ops/leaf.ts'
 import { floats, sizeOf, type Tensor } from '../../src/graph/tensor.ts'
 import { pfcu } from '../../src/layers/esnet.ts'
 import { Scope } from '../../src/layers/scope.ts'
-import { evaluate } from '../../src/runtime/evaluate.ts'
+import { evaluate } from '../../src/runtime/node.ts'
 import { noise } from '../zoo/build.ts'
 
 it('updates the shared norm’s running statistics once for each branch, in order', async () => {

@@ -4,7 +4,7 @@ import { withByteFrames } from '../../src/motion/byte-frames.ts'
 import { smallConfig } from '../../src/motion/config.ts'
 import { detectorGraph } from '../../src/motion/model.ts'
 import { initialise, parametersOf } from '../../src/motion/weights.ts'
-import { evaluate } from '../../src/runtime/evaluate.ts'
+import { evaluate } from '../../src/runtime/node.ts'
 import { Random } from '../../src/util/random.ts'
 
 it('a detector finds the same in bytes as in numbers from 0 to 1', async () => {

@@ -5,7 +5,7 @@ import { floats, type Tensor } from '../../src/graph/tensor.ts'
 import { kp2gaussian, softArgmax, spatialSoftmax } from '../../src/motion/keypoints.ts'
 import { inverse2x2, product2x2 } from '../../src/motion/matrix2x2.ts'
 import { affineMotions, meanDeformation, sparseDeformations } from '../../src/motion/sparse-motion.ts'
-import { evaluate } from '../../src/runtime/evaluate.ts'
+import { evaluate } from '../../src/runtime/node.ts'
 
 /** Feeds one tensor to a function of values and returns its result. */
 async function apply(x: Tensor<'float32'>, f: (x: Value) => Value): Promise<number[]> {

@@ -17,7 +17,7 @@ import {
   splitGenerator,
 } from '../../src/motion/model.ts'
 import { initialise, parametersOf } from '../../src/motion/weights.ts'
-import { evaluate } from '../../src/runtime/evaluate.ts'
+import { evaluate } from '../../src/runtime/node.ts'
 import { InputError } from '../../src/util/errors.ts'
 import { Random } from '../../src/util/random.ts'
 import { netNames } from '../../src/zoo/registry.ts'

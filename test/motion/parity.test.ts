@@ -4,7 +4,7 @@ import { floats, type Tensor } from '../../src/graph/tensor.ts'
 import { type MotionConfig, publishedConfig } from '../../src/motion/config.ts'
 import { detectorGraph, generatorGraph } from '../../src/motion/model.ts'
 import { countParameters, parametersOf } from '../../src/motion/weights.ts'
-import { evaluate } from '../../src/runtime/evaluate.ts'
+import { evaluate } from '../../src/runtime/node.ts'
 import {
   type Fixture,
   fillByFormula,

@@ -5,7 +5,7 @@ import { gradient } from '../../src/graph/ops/autodiff.ts'
 import { input } from '../../src/graph/ops/leaf.ts'
 import { floats, ints } from '../../src/graph/tensor.ts'
 import { fromOnnx } from '../../src/onnx/import.ts'
-import { evaluate } from '../../src/runtime/evaluate.ts'
+import { evaluate } from '../../src/runtime/node.ts'
 import { someTensor } from './feeds.ts'
 import { modelBytes, node, type Plan } from './models.ts'
 

@@ -1,9 +1,7 @@
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf'
 import type { OnnxAttribute } from '../../src/graph/op.ts'
-import type { Tensor } from '../../src/graph/tensor.ts'
-import { attributeProto } from '../../src/onnx/attributes.ts'
-import { bytesOf } from '../../src/onnx/constants.ts'
-import { onnxTypeOf } from '../../src/onnx/element-types.ts'
+import { onnxTypeOf, type Tensor } from '../../src/graph/tensor.ts'
+import { attributeProto, bytesOf } from '../../src/onnx/emitter.ts'
 import {
   AttributeProtoSchema,
   type ModelProto,

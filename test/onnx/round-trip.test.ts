@@ -3,7 +3,7 @@ import { verify } from '../../src/graph/graph.ts'
 import { toPlain } from '../../src/graph/ops/leaf.ts'
 import { toOnnx } from '../../src/onnx/export.ts'
 import { fromOnnx } from '../../src/onnx/import.ts'
-import { evaluate } from '../../src/runtime/evaluate.ts'
+import { evaluate } from '../../src/runtime/node.ts'
 import { feedsOf, weightsFor, worstDifference } from './feeds.ts'
 import { graphs } from './graphs.ts'
 

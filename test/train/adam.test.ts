@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { Graph } from '../../src/graph/graph.ts'
 import { input } from '../../src/graph/ops/leaf.ts'
 import { floats, scalar } from '../../src/graph/tensor.ts'
-import { evaluate } from '../../src/runtime/evaluate.ts'
+import { evaluate } from '../../src/runtime/node.ts'
 import { adam, adamDefaults, adamInputs, adamScalars } from '../../src/train/adam.ts'
 
 test('three steps are those of the paper, in float64', async () => {

@@ -6,8 +6,7 @@ import { sizeOf } from '../../src/graph/tensor.ts'
 import { Scope } from '../../src/layers/scope.ts'
 import { countParameters, parametersOf } from '../../src/motion/weights.ts'
 import { toOnnx } from '../../src/onnx/export.ts'
-import { evaluate } from '../../src/runtime/evaluate.ts'
-import { createSession } from '../../src/runtime/node.ts'
+import { createSession, evaluate } from '../../src/runtime/node.ts'
 import { findNet } from '../../src/zoo/registry.ts'
 import {
   fillByFormula,

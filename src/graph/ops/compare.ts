@@ -2,8 +2,7 @@
 
 import type { Value } from '../graph.ts'
 import { type OpDef, refuse } from '../op.ts'
-import type { DType } from '../tensor.ts'
-import { sizeOf } from '../tensor.ts'
+import { type DType, onnxTypeOf, sizeOf } from '../tensor.ts'
 import { asValue, binaryOp, graphOf, type Operand, sumTo } from './arithmetic.ts'
 import { broadcastShape, describe, expectInputs, forBroadcast, type NoAttrs, zipPlain } from './support.ts'
 
@@ -101,15 +100,13 @@ export const clip = (x: Value, low: number, high: number): Value => minimum(maxi
 
 type CastAttrs = { readonly to: DType }
 
-const onnxTypes: Readonly<Record<DType, number>> = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9 }
-
 export const castOp: OpDef<CastAttrs> = {
   name: 'cast',
   infer([x], { to }) {
     if (x === undefined) refuse('nothing to cast')
     return [{ dtype: to, shape: x.shape }]
   },
-  emit: (onnx, inputs, { to }) => onnx.node('Cast', inputs, { to: onnxTypes[to] }),
+  emit: (onnx, inputs, { to }) => onnx.node('Cast', inputs, { to: onnxTypeOf[to] }),
   gradient: 'zero',
   cost: 'results',
   reach: 'place',

@@ -1,9 +1,12 @@
-import { fromBinary } from '@bufbuild/protobuf'
+// The bytes of an ONNX file as a decoded model, checked before they are trusted, and what a runtime asks of a file.
+
+import { type DescField, type DescMessage, fromBinary, ScalarType } from '@bufbuild/protobuf'
+import { BinaryReader, WireType } from '@bufbuild/protobuf/wire'
 import { FormatError, messageOf } from '../../util/errors.ts'
 import { type GraphProto, type ModelProto, ModelProtoSchema } from '../generated/onnx_pb.ts'
-import { scanMessage } from './scan.ts'
+import { assertStoredHere } from './tensors.ts'
 
-export interface DecodedModel {
+interface DecodedModel {
   readonly graph: GraphProto
   /** Version of ONNX's own operator set that the nodes are written for. */
   readonly opset: number
@@ -52,4 +55,108 @@ export function decodeBytes(bytes: Uint8Array): ModelProto {
       { cause: error },
     )
   }
+}
+
+/** One node of an ONNX file, as far as a runtime needs to know it. */
+export interface NodeSummary {
+  readonly name: string
+  readonly type: string
+  /** Names of its inputs and outputs; empty where one is left out. */
+  readonly inputs: readonly string[]
+  readonly outputs: readonly string[]
+  /** For each input that the file has the contents of, its shape. */
+  readonly stored: readonly (readonly number[] | undefined)[]
+}
+
+/** The nodes in a model's bytes, in order. @throws FormatError where the bytes hold no model. */
+export function listNodes(bytes: Uint8Array): NodeSummary[] {
+  const { node = [], initializer = [] } = decodeBytes(bytes).graph ?? {}
+  const shapes = new Map(initializer.map(({ name, dims }) => [name, dims.map(Number)]))
+  return node.map(({ name, opType, input, output }) => ({
+    name,
+    type: opType,
+    inputs: input,
+    outputs: output,
+    stored: input.map((from) => shapes.get(from)),
+  }))
+}
+
+/**
+ * Holds a model that ONNX Runtime is given as it is to its own bytes: all its weights are in them.
+ *
+ * @throws FormatError for one that names other files, and where the bytes hold no model.
+ */
+export function assertSelfContained(bytes: Uint8Array): void {
+  for (const tensor of decodeModel(bytes).graph.initializer) {
+    assertStoredHere(tensor, `the tensor "${tensor.name}"`)
+  }
+}
+
+/** More than any real model has; a network of a thousand layers has some ten thousand messages. */
+const limits = { depth: 16, items: 1 << 20, numbers: 1 << 24 }
+
+/**
+ * Walks a message's bytes before it is decoded, since decoding costs far more memory than the bytes do: two bytes make
+ * an empty node, and one byte makes a whole number. The walk keeps nothing.
+ *
+ * @throws FormatError if a message is nested too deep, or holds too many parts or loose numbers.
+ */
+function scanMessage(bytes: Uint8Array, message: DescMessage): void {
+  const count = { items: 0, numbers: 0 }
+  scan(new BinaryReader(bytes), message, 0, count)
+}
+
+function scan(
+  reader: BinaryReader,
+  message: DescMessage,
+  depth: number,
+  count: { items: number; numbers: number },
+) {
+  if (depth > limits.depth) throw excess('is nested too deep', `more than ${limits.depth} levels`)
+  const fields = fieldsOf(message)
+  while (reader.pos < reader.len) {
+    const [number, wireType] = reader.tag()
+    const field = fields.get(number)
+    if (wireType === WireType.Varint && field?.fieldKind === 'list') count.numbers++
+    if (wireType !== WireType.LengthDelimited) {
+      reader.skip(wireType, number)
+      continue
+    }
+    // A view, not a copy.
+    const part = reader.bytes()
+    count.items++
+    if (field !== undefined && isVarintList(field)) count.numbers += part.length
+    if (count.items > limits.items) throw excess('has too many parts', `more than ${limits.items}`)
+    if (count.numbers > limits.numbers)
+      throw excess('writes too many numbers one by one', `more than ${limits.numbers}`)
+    if (field?.message !== undefined) scan(new BinaryReader(part), field.message, depth + 1, count)
+  }
+}
+
+const known = new Map<DescMessage, ReadonlyMap<number, DescField>>()
+
+function fieldsOf(message: DescMessage): ReadonlyMap<number, DescField> {
+  const fields = known.get(message) ?? new Map(message.fields.map((field) => [field.number, field]))
+  known.set(message, fields)
+  return fields
+}
+
+const fixedSize: ReadonlySet<ScalarType> = new Set([
+  ScalarType.FLOAT,
+  ScalarType.DOUBLE,
+  ScalarType.STRING,
+  ScalarType.BYTES,
+])
+
+/** Whether a packed list spends as little as one byte on a number. */
+function isVarintList(field: DescField): boolean {
+  return field.fieldKind === 'list' && field.listKind === 'scalar' && !fixedSize.has(field.scalar)
+}
+
+function excess(what: string, got: string): FormatError {
+  return new FormatError({
+    what: `the ONNX file ${what}`,
+    got,
+    remedy: 'export the model again, with its weights as raw data',
+  })
 }

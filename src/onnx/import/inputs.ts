@@ -1,9 +1,10 @@
-import type { Graph, Value } from '../../graph/graph.ts'
-import { describeValue } from '../../graph/graph.ts'
+// Which values stand for the inputs of an imported model: values of the graph that are bound to them, or new inputs.
+
+import { describeValue, type Graph, type Value } from '../../graph/graph.ts'
 import { input } from '../../graph/ops/leaf.ts'
 import { type DType, formatShape, type Shape } from '../../graph/tensor.ts'
 import { FormatError, InputError } from '../../util/errors.ts'
-import { dtypeOf, onnxTypeName } from '../element-types.ts'
+import { dtypeOf, onnxTypeName } from '../format.ts'
 import type { ValueInfoProto } from '../generated/onnx_pb.ts'
 import { largestRank, readShape } from './tensors.ts'
 

@@ -1,3 +1,5 @@
+// One ONNX node as importers read it: its inputs and attributes, with errors that name it.
+
 import type { Graph, Value } from '../../graph/graph.ts'
 import { constant, constantValue, parameter, type Role } from '../../graph/ops/leaf.ts'
 import { formatShape, sizeOf, type Tensor } from '../../graph/tensor.ts'

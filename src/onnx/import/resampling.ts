@@ -1,9 +1,9 @@
+// Importers of resizing and sampling of images.
+
 import type { Value } from '../../graph/graph.ts'
 import { type ResizeMode, resize } from '../../graph/ops/resize.ts'
 import { gridSample } from '../../graph/ops/sampling.ts'
 import type { Importers, OnnxNode } from './node.ts'
-
-/** Resizing and sampling of images. */
 
 function importResize(node: OnnxNode): Value {
   const x = node.input(0)

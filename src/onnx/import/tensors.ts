@@ -1,3 +1,5 @@
+// Tensors that an ONNX file stores, read strictly.
+
 import {
   allocate,
   bytesPerElement,
@@ -9,7 +11,7 @@ import {
   tensor,
 } from '../../graph/tensor.ts'
 import { FormatError } from '../../util/errors.ts'
-import { dtypeOf, onnxTypeName } from '../element-types.ts'
+import { dtypeOf, onnxTypeName } from '../format.ts'
 import { TensorProto_DataLocation as DataLocation, type TensorProto } from '../generated/onnx_pb.ts'
 
 /** Axes that a tensor may have, and elements: bounds on what a few bytes can ask for. */

@@ -8,7 +8,7 @@ import {
   VideoSampleSource,
   WebMOutputFormat,
 } from 'mediabunny'
-import { SerialQueue } from '../../runtime/queue.ts'
+import { SerialQueue } from '../../runtime/scheduling.ts'
 import { EnvironmentError, InputError } from '../../util/errors.ts'
 import type { SentPicture } from '../calls.ts'
 import type { RecorderOptions } from '../types.ts'

@@ -3,7 +3,7 @@ import { Graph, type Value } from '../../../src/graph/graph.ts'
 import { constant } from '../../../src/graph/ops/index.ts'
 import { floats } from '../../../src/graph/tensor.ts'
 import { spatialSoftmax } from '../../../src/motion/keypoints.ts'
-import { evaluate } from '../../../src/runtime/evaluate.ts'
+import { evaluate } from '../../../src/runtime/node.ts'
 import {
   attentionDifference,
   divergence,

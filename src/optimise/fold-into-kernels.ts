@@ -1,11 +1,54 @@
+// Norms that follow a convolution, and branches beside it, become part of its kernel.
+
 import type { Graph, Node, Value } from '../graph/graph.ts'
-import { add } from '../graph/ops/arithmetic.ts'
+import { add, div, mul, sub } from '../graph/ops/arithmetic.ts'
 import { constant } from '../graph/ops/leaf.ts'
-import { pad } from '../graph/ops/shape.ts'
+import { pad, reshape } from '../graph/ops/shape.ts'
+import { sqrt } from '../graph/ops/unary.ts'
 import { liveNodes, rewrite } from '../graph/rewrite.ts'
 import { floats } from '../graph/tensor.ts'
-import { foldedInto, normAffine } from './norm-affine.ts'
 import { madeBy, numbers } from './pattern.ts'
+
+/** Channel by channel, x times `scale` plus `shift`: vectors of one number a channel. */
+interface ChannelAffine {
+  readonly scale: Value
+  readonly shift: Value
+}
+
+/** What a trained norm does: γ (x - μ) / σ + β. */
+function normAffine(inputs: readonly Value[], attrs: Node['attrs']): ChannelAffine {
+  const [, gamma, beta, mean, variance] = inputs as [Value, Value, Value, Value, Value]
+  const scale = div(gamma, sqrt(add(variance, Number(attrs.epsilon))))
+  return { scale, shift: sub(beta, mul(mean, scale)) }
+}
+
+/** The kernel and the bias of a convolution and of what is done to its channels, as one. */
+function foldedInto(
+  { scale, shift }: ChannelAffine,
+  kernel: Value,
+  bias: Value | undefined,
+): { readonly kernel: Value; readonly bias: Value } {
+  return {
+    kernel: mul(kernel, reshape(scale, [-1, 1, 1, 1])),
+    bias: bias === undefined ? shift : add(mul(bias, scale), shift),
+  }
+}
+
+/**
+ * A norm that follows a convolution becomes part of its kernel and bias (Jacob et al. 2018, section 3.2):
+ * γ (conv(x) - μ) / σ + β is a convolution too, and one pass over memory less.
+ */
+export function foldNorms(graph: Graph): Graph {
+  return rewrite(graph, (node, inputs, target) => {
+    const conv = node.op.name === 'normalise' ? madeBy(inputs[0], 'conv') : undefined
+    if (conv === undefined) return undefined
+    return target.within(node.scope, () => {
+      const [x, kernel, bias] = conv.inputs as [Value, Value, Value | undefined]
+      const folded = foldedInto(normAffine(inputs, node.attrs), kernel, bias)
+      return target.apply(conv.op, [x, folded.kernel, folded.bias], conv.attrs)
+    })
+  })
+}
 
 /**
  * The sum of parallel branches that read one map is one convolution, where the taps of each fall on taps of the
