@@ -1,8 +1,8 @@
+// The frame of every command: its reporter, its signal, and the flags that all commands have.
 import type { Command } from 'commander'
-import { progressView } from './progress-view.ts'
-import { Reporter } from './reporter.ts'
+import { type ProgressEvent, type ProgressView, progressView } from './progress.ts'
 
-/** What every command is given, besides its own arguments. */
+/** The objects that every command gets, besides its own arguments. */
 export interface Context {
   readonly reporter: Reporter
   /** Aborts at the first Ctrl-C. */
@@ -18,7 +18,7 @@ interface CommonFlags {
 /** Adds a command to the program. */
 export type AddCommand = (program: Command, call: Call) => void
 
-/** Makes a commander action of a command's work. */
+/** Turns a command's work into a commander action. */
 export type Call = <A extends readonly unknown[]>(
   work: (context: Context, ...args: A) => Promise<void>,
 ) => (this: Command, ...args: A) => Promise<void>
@@ -27,10 +27,10 @@ export type Call = <A extends readonly unknown[]>(
 export function withCommonFlags(command: Command): Command {
   return command
     .option('--json', 'print one JSON value on stdout, and nothing else there')
-    .option('--quiet', 'no progress and no remarks')
+    .option('--quiet', 'print no progress and no notes')
 }
 
-/** Calls work with a context made from the call's own flags. */
+/** Calls a command's work with a context that follows the flags of this call. */
 export function callWith(signal: AbortSignal): Call {
   return (work) =>
     async function (...args) {
@@ -43,3 +43,51 @@ export function callWith(signal: AbortSignal): Call {
       }
     }
 }
+
+/** How a command prints. */
+export interface Voice {
+  /** Print one JSON value on stdout, and nothing else there. */
+  readonly json: boolean
+  /** Print no progress and no notes. */
+  readonly quiet: boolean
+}
+
+/** Everything that a command prints: its result on stdout, progress and notes on stderr. */
+export class Reporter {
+  private view: ProgressView | undefined
+
+  constructor(
+    readonly voice: Voice,
+    private readonly makeView: () => Promise<ProgressView>,
+  ) {}
+
+  /** Loads the view of progress. A command that shows no progress does not call this. */
+  async prepare(): Promise<void> {
+    if (!this.voice.quiet) this.view ??= await this.makeView()
+  }
+
+  /** Shows progress. Before `prepare`, nothing is shown. */
+  progress(event: ProgressEvent): void {
+    this.view?.show(event)
+  }
+
+  /** Prints a note for a person, unless the command is quiet. */
+  note(text: string): void {
+    this.settle()
+    if (!this.voice.quiet) process.stderr.write(`${text}\n`)
+  }
+
+  /** Prints the command's result, as one line of JSON or as text. Called once, at the end. */
+  result(value: object, text: () => string): void {
+    this.settle()
+    process.stdout.write(`${this.voice.json ? toJson(value) : text()}\n`)
+  }
+
+  /** Ends the bar, so that other text can be printed. */
+  settle(): void {
+    this.view?.end()
+  }
+}
+
+/** One line of JSON. Numbers that are not finite become null. */
+export const toJson = (value: object): string => JSON.stringify(value)

@@ -1,20 +1,21 @@
+// What the caller is told of an error: an exit code, a message for people, and JSON for scripts.
 import { CommanderError } from 'commander'
 import { messageOf, PantinError } from '../util/errors.ts'
-import { toJson } from './reporter.ts'
+import { toJson } from './context.ts'
 
-/** What is left of an error for the caller: an exit code, and words for people and for scripts. */
+/** An error as the command line reports it. */
 export interface Failure {
   readonly exitCode: number
-  /** For stderr; empty where it has been said. */
+  /** For stderr; empty if it has been printed already. */
   readonly text: string
   /** For stdout under --json. */
   readonly json: { readonly error: object } | undefined
 }
 
-/** The exit code of a process that Ctrl-C ended before it made anything: 128 + SIGINT. */
+/** Exit code of a command that Ctrl-C ended before it wrote anything: 128 + SIGINT. */
 export const interrupted = 130
 
-/** Turns anything thrown into an exit code and a message. @param stopped whether the user asked to stop. */
+/** Turns anything thrown into an exit code and a message. @param stopped whether the user asked to stop */
 export function explain(error: unknown, stopped: boolean): Failure {
   if (error instanceof CommanderError) return usage(error)
   if (error instanceof PantinError) {
@@ -22,7 +23,7 @@ export function explain(error: unknown, stopped: boolean): Failure {
     return { exitCode, text: `pantin: ${message}`, json: { error: { name, message, ...problem, exitCode } } }
   }
   if (isStop(error, stopped)) {
-    const message = 'stopped before it was done: nothing was written'
+    const message = 'stopped before the work was done: nothing was written'
     return {
       exitCode: interrupted,
       text: `pantin: ${message}`,
@@ -32,11 +33,11 @@ export function explain(error: unknown, stopped: boolean): Failure {
   return bug(error)
 }
 
-/** Whether it was thrown since the user asked to stop. @param stopped whether that was so. */
+/** Whether an error was thrown because the user asked to stop. @param stopped whether the user did */
 export const isStop = (error: unknown, stopped: boolean): boolean =>
   stopped && error instanceof Error && error.name === 'AbortError'
 
-/** Commander has printed its message by then; help and version arrive here too, with exit code 0. */
+/** Commander has printed its message already. Help and version arrive here too, with exit code 0. */
 function usage(error: CommanderError): Failure {
   if (error.exitCode === 0) return { exitCode: 0, text: '', json: undefined }
   const message = error.message.replace(/^error: /, '')
@@ -53,7 +54,7 @@ function bug(error: unknown): Failure {
   }
 }
 
-/** Says what went wrong: to people on stderr, and under --json to scripts on stdout. */
+/** Prints a failure: for people on stderr, and under --json for scripts on stdout. */
 export function printFailure({ text, json }: Failure, asJson: boolean): void {
   if (text !== '') process.stderr.write(`${text}\n`)
   if (asJson && json !== undefined) process.stdout.write(`${toJson(json)}\n`)

@@ -1,17 +1,17 @@
 #!/usr/bin/env node
-import { assertBearable } from './argument-length.ts'
+// The program `pantin`: runs the command line, and turns errors into exit codes.
 import { explain, printFailure } from './failure.ts'
-import { allowClosedPipes, leave, stopOnSignals } from './process-events.ts'
+import { allowClosedPipes, assertArgumentLength, leave, stopOnSignals } from './process.ts'
 import { createProgram } from './program.ts'
 
 allowClosedPipes()
 const signal = stopOnSignals(() => {
-  process.stderr.write('\npantin: stopping at the next good point; press Ctrl-C again to stop at once\n')
+  process.stderr.write('\npantin: stopping at the next safe point; press Ctrl-C again to stop at once\n')
 })
-// Work in native threads does not keep Node's event loop alive; this does, until all is done.
+// Work in native threads does not keep Node's event loop alive. This timer does, until the command is done.
 const alive = setInterval(() => {}, 0x7fffffff)
 try {
-  assertBearable(process.argv)
+  assertArgumentLength(process.argv)
   await createProgram(signal).parseAsync()
 } catch (error) {
   const failure = explain(error, signal.aborted)

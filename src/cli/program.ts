@@ -1,3 +1,4 @@
+// The command line as a whole: the commands, in the order in which help lists them.
 import { Command } from 'commander'
 import { version } from '../util/version.ts'
 import { addAnimate } from './commands/animate.ts'
@@ -17,16 +18,15 @@ import { addTrain } from './commands/train.ts'
 import { callWith } from './context.ts'
 
 /**
- * The command line. Commands import their work when they are called, so that help and bad usage answer at
- * once.
+ * Makes the command line. Commands import their work when they are called, so that help and usage errors come at once.
  *
- * @param signal aborts when the user asks to stop.
+ * @param signal aborts when the user asks to stop
  */
 export function createProgram(signal: AbortSignal): Command {
   const program = new Command('pantin')
     .description('Light keypoint detectors for motion driving: train, measure, animate, export.')
     .version(version)
-    // Set before commands are added: they inherit it.
+    // This is set before commands are added, because they inherit it.
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'pantin: ')) })
     .showHelpAfterError('(--help lists the options)')

@@ -1,34 +1,43 @@
+// Progress on stderr: a bar on a terminal, JSON lines elsewhere.
+import type { SingleBar } from 'cli-progress'
 import { formatCount, formatSeconds } from '../report/format.ts'
 
-/** Where a piece of work stands. */
+/** The progress of a piece of work. */
 export interface ProgressEvent {
-  /** What is being done, in a word: `decode`, `train`, `animate`. */
+  /** The name of this part of the work: `decode`, `train`, `animate`. */
   readonly phase: string
   readonly done: number
-  /** Undefined where time and not a number decides the end. */
+  /** Undefined if the work ends after a time and not after a number of units. */
   readonly total?: number | undefined
-  /** Part that is done, 0 to 1, where `total` does not say. */
+  /** Fraction that is done, 0 to 1, if there is no `total`. */
   readonly progress?: number
-  /** What `done` counts, in the plural. */
+  /** The unit that `done` counts, in the plural. */
   readonly unit: string
-  /** Units a second. */
+  /** Units per second. */
   readonly rate?: number
   readonly etaSeconds?: number
   readonly loss?: number
-  /** The device that is really used. */
+  /** The device that is used. */
   readonly device?: string
-  /** Which of them is being worked on. */
+  /** The unit that is being worked on. */
   readonly now?: string
 }
 
 /** Something that shows progress. */
 export interface ProgressView {
   show(event: ProgressEvent): void
-  /** The work, or this part of it, is over: what was held back is shown now. */
+  /** The work, or this part of it, is over. Shows the last event, if it was held back. */
   end(): void
 }
 
-/** Adds rate and time left where the work itself does not tell them, by the clock since the phase began. */
+/** The view for this process. The bar's library is loaded only if there is a terminal. */
+export async function progressView(): Promise<ProgressView> {
+  if (!process.stderr.isTTY) return new JsonLines()
+  const { SingleBar: Bar } = await import('cli-progress')
+  return new ProgressBar(Bar)
+}
+
+/** Adds rate and remaining time to events that lack them, from the time since the phase began. */
 export class Clock {
   private phase = ''
   private began = 0
@@ -58,13 +67,13 @@ export class Clock {
 
 const round = (value: number) => Math.round(value * 100) / 100
 
-/** Part of the work that is done, 0 to 1. */
+/** Fraction of the work that is done, 0 to 1. */
 export function partDone({ done, total, progress }: ProgressEvent): number {
   const part = progress ?? (total === undefined || total === 0 ? 0 : done / total)
   return Math.min(1, Math.max(0, part))
 }
 
-/** One JSON object a line, about one a second; the first and the last of each phase always. */
+/** One JSON object per line, about one per second. The first and the last of each phase are always shown. */
 export class JsonLines implements ProgressView {
   private held: ProgressEvent | undefined
   private shownAt = Number.NEGATIVE_INFINITY
@@ -97,8 +106,8 @@ export class JsonLines implements ProgressView {
   }
 }
 
-/** `train  312/1008 steps  8.1/s  1 min 26 s left  loss 0.812  cpu`, without the bar. */
-export function describeProgress(event: ProgressEvent): string {
+/** The text beside the bar: `312/1008 steps  8.1/s  1 min 26 s left  loss 0.812  cpu`. */
+function describeProgress(event: ProgressEvent): string {
   const { done, total, unit, rate, etaSeconds, loss, device, now } = event
   const counted = total === undefined ? formatCount(done) : `${formatCount(done)}/${formatCount(total)}`
   const parts = [`${counted} ${unit}`]
@@ -108,4 +117,44 @@ export function describeProgress(event: ProgressEvent): string {
   if (device !== undefined) parts.push(device)
   if (now !== undefined) parts.push(now)
   return parts.join('  ')
+}
+
+/** A bar on the terminal's stderr, one for each phase of the work. */
+class ProgressBar implements ProgressView {
+  private readonly clock = new Clock()
+  private bar: SingleBar | undefined
+
+  constructor(private readonly Bar: typeof SingleBar) {}
+
+  show(event: ProgressEvent): void {
+    if (this.clock.begins(event)) this.end()
+    const timed = this.clock.timed(event)
+    if (this.bar === undefined) this.bar = startBar(this.Bar, timed)
+    this.bar.update(partDone(timed), { event: timed })
+  }
+
+  end(): void {
+    this.bar?.stop()
+    this.bar = undefined
+  }
+}
+
+function startBar(Bar: typeof SingleBar, event: ProgressEvent): SingleBar {
+  const bar = new Bar({
+    format: (_options, { progress }, payload: { event: ProgressEvent }) => line(progress, payload.event),
+    stream: process.stderr,
+    fps: 10,
+  })
+  bar.start(1, 0, { event })
+  return bar
+}
+
+const width = 24
+
+/** `train    ━━━━━━━━━━━━────────────  50%  312/624 steps  8.1/s  38 s left`. */
+function line(part: number, event: ProgressEvent): string {
+  const full = Math.round(part * width)
+  const bar = '━'.repeat(full) + '─'.repeat(width - full)
+  const percent = `${Math.floor(part * 100)}%`.padStart(4)
+  return `${event.phase.padEnd(8)} ${bar} ${percent}  ${describeProgress(event)}`
 }

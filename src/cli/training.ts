@@ -8,9 +8,9 @@ import type { TrainedRun } from '../train/loop.ts'
 import { settingsOptions } from '../train/options.ts'
 import { defined, given, type OptionValues } from '../util/options.ts'
 import type { Design } from '../zoo/design.ts'
+import type { Reporter } from './context.ts'
 import { withFlags } from './options.ts'
 import type { ProgressEvent } from './progress.ts'
-import type { Reporter } from './reporter.ts'
 
 export interface TrainingFlags
   extends OptionValues<typeof detectorOptions>,

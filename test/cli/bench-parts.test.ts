@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, it, vi } from 'vitest'
 import { describeReport, figuresCsv, judged } from '../../bench/src/report.ts'
 import { measureParts } from '../../bench/src/run.ts'
-import { Reporter } from '../../src/cli/reporter.ts'
+import { Reporter } from '../../src/cli/context.ts'
 import { describeMachine } from '../../src/run/environment.ts'
 import { compileCli } from './run.ts'
 

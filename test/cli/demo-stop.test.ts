@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, it, vi } from 'vitest'
+import { Reporter } from '../../src/cli/context.ts'
 import { type DemoOptions, demo } from '../../src/cli/demo/demo.ts'
-import { Reporter } from '../../src/cli/reporter.ts'
 
 const world = vi.hoisted(() => ({ films: () => {} }))
 vi.mock('../../src/train/train.ts', () => ({

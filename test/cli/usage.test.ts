@@ -59,7 +59,7 @@ describe('bad usage', () => {
     [
       'more words than ONNX Runtime bears',
       ['train', ...Array(5000).fill('clip.mp4')],
-      ['a folder in place of'],
+      ['a folder instead of'],
     ],
     ['steps and minutes', ['train', puppet, '-o', out, '--steps', '3', '--minutes', '1'], ['--minutes']],
     ['an unknown device', ['train', puppet, '-o', out, '--device', 'gpu'], ['auto, cpu, webgpu, cuda']],

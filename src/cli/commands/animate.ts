@@ -1,3 +1,4 @@
+// `pantin animate RUN`: moves a still picture with the motion of a video.
 import { Option } from 'commander'
 import { formatCount, formatSeconds } from '../../report/format.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
@@ -15,21 +16,20 @@ interface AnimateFlags {
   readonly force?: true
 }
 
-/** `pantin animate RUN --source PICTURE --driving VIDEO --out FILE`. */
 export const addAnimate: AddCommand = (program, call) => {
   const command = program
     .command('animate')
     .summary('move a still picture as a video moves')
     .description('Animates a still picture with the motion of a video.')
     .argument('<run>', 'folder of a run')
-    .requiredOption('-s, --source <picture>', 'what to animate: a picture, or a video (its first frame)')
-    .requiredOption('-d, --driving <video>', 'whose motion to take')
+    .requiredOption('-s, --source <picture>', 'picture to animate; of a video, its first frame')
+    .requiredOption('-d, --driving <video>', 'video with the motion')
     .requiredOption('-o, --out <file>', 'video to write: mp4, mov, mkv or webm')
-    .option('--absolute', "take the driving video's pose and shape too, not its movement alone")
+    .option('--absolute', "copy the driving video's pose and shape, not only its movement")
     .addOption(
       new Option(
         '--reference <frame>',
-        "driving frame whose pose counts as the source's (default: best, the most like it)",
+        "driving frame whose pose is matched to the source's: the first, or the most similar one (default: best)",
       ).choices(['best', 'first']),
     )
     .option(
@@ -57,8 +57,7 @@ async function runAnimate({ reporter, signal }: Context, run: string, flags: Ani
   })
   reporter.result(made, () => {
     const took = `${formatCount(made.frames)} frames in ${formatSeconds(made.seconds)} on ${made.device}`
-    const pose =
-      made.referenceFrame === undefined ? '' : `, its pose as in driving frame ${made.referenceFrame}`
+    const pose = made.referenceFrame === undefined ? '' : `, reference: driving frame ${made.referenceFrame}`
     return `wrote ${made.out}: ${took}${pose}`
   })
 }

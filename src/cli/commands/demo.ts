@@ -1,3 +1,4 @@
+// `pantin demo`: the main job from end to end, on puppets.
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
 import { positiveNumber, wholeNumber } from '../options.ts'
 
@@ -10,16 +11,17 @@ interface DemoFlags {
 
 const defaults = { out: 'pantin-demo', minutes: 3, seed: 42 } as const
 
-/** `pantin demo`: the main job from end to end, on puppets. */
 export const addDemo: AddCommand = (program, call) => {
   const command = program
     .command('demo')
-    .summary('train on puppets and watch a still one move')
-    .description('Trains a motion model on paper puppets, then moves a puppet that it has never seen.')
-    .option('-o, --out <folder>', 'where to put what it makes', defaults.out)
-    .option('--minutes <m>', 'time to train', positiveNumber('--minutes'), defaults.minutes)
-    .option('--seed <n>', 'another seed, other weights', wholeNumber('--seed'), defaults.seed)
-    .option('--force', 'replace an earlier demo')
+    .summary('train on paper puppets and animate one')
+    .description(
+      'Trains a motion model on paper puppets, then animates a puppet that the model has never seen, and writes a page with the result.',
+    )
+    .option('-o, --out <folder>', 'folder to write', defaults.out)
+    .option('--minutes <m>', 'training time in minutes', positiveNumber('--minutes'), defaults.minutes)
+    .option('--seed <n>', 'seed of the puppets and the weights', wholeNumber('--seed'), defaults.seed)
+    .option('--force', 'replace an existing demo')
   withCommonFlags(command).action(call(runDemo))
 }
 
@@ -30,7 +32,7 @@ async function runDemo({ reporter, signal }: Context, flags: DemoFlags): Promise
   reporter.result(made, () => describeDemo(made, ['pantin', 'demo', ...given(flags)]))
 }
 
-/** The options that are not as they would be anyway. */
+/** The options that differ from their defaults. */
 function given(flags: DemoFlags): string[] {
   const names = ['out', 'minutes', 'seed'] as const
   return names.flatMap((name) => (flags[name] === defaults[name] ? [] : [`--${name}`, String(flags[name])]))

@@ -1,5 +1,5 @@
 // `pantin studio [RUN...]`: serves the studio until Ctrl-C.
-import { InputError } from '../../util/errors.ts'
+import { InputError, messageOf } from '../../util/errors.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
 import { wholeNumber } from '../options.ts'
 
@@ -50,7 +50,6 @@ async function runStudio({ reporter, signal }: Context, runs: string[], flags: S
     reporter.result({ address, port: studio.port, token }, () => `pantin studio: ${address}`)
     if (host !== undefined) await warnOfHost(host, reporter.note.bind(reporter))
     if (open) {
-      const { openBrowser } = await import('../open-browser.ts')
       const remark = await openBrowser(studio.ticketAddress())
       if (remark !== undefined) reporter.note(remark)
     }
@@ -73,4 +72,24 @@ function aborted(signal: AbortSignal): Promise<void> {
     if (signal.aborted) resolve()
     else signal.addEventListener('abort', () => resolve(), { once: true })
   })
+}
+
+/**
+ * Opens an address in the default browser.
+ *
+ * @returns a note for the user if that failed; undefined if it worked, or if there is no screen
+ */
+async function openBrowser(address: string): Promise<string | undefined> {
+  const { DISPLAY, WAYLAND_DISPLAY, WSL_DISTRO_NAME } = process.env
+  const hasScreen = process.platform !== 'linux' || DISPLAY || WAYLAND_DISPLAY || WSL_DISTRO_NAME
+  if (!hasScreen) return undefined
+  try {
+    const { default: open } = await import('open')
+    const child = await open(address)
+    // If the program is missing, an event says so later. Without a listener, it would end this process.
+    child.on('error', () => {})
+    return undefined
+  } catch (error) {
+    return `pantin: no browser could be opened (${messageOf(error)}); open the address above`
+  }
 }

@@ -1,3 +1,4 @@
+// `pantin track RUN VIDEO`: writes the keypoints of every frame of a video.
 import { formatCount, formatSeconds } from '../../report/format.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
 import { type DeviceName, deviceOption, type FitName, fitOption } from '../options.ts'
@@ -10,7 +11,6 @@ interface TrackFlags {
   readonly force?: true
 }
 
-/** `pantin track RUN VIDEO --out FILE.json`. */
 export const addTrack: AddCommand = (program, call) => {
   const command = program
     .command('track')
@@ -19,7 +19,7 @@ export const addTrack: AddCommand = (program, call) => {
     .argument('<run>', 'folder of a run')
     .argument('<video>', 'the video')
     .requiredOption('-o, --out <file.json>', 'file to write')
-    .option('--overlay <file.mp4>', 'also write the video with its keypoints drawn on it')
+    .option('--overlay <file.mp4>', 'also write the video with the keypoints drawn on it')
     .addOption(fitOption())
     .addOption(deviceOption())
     .option('--force', 'replace existing files')
