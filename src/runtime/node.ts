@@ -12,11 +12,12 @@ import {
   checkInto,
   type Device,
   type OpenSession,
+  type Optimise,
   type PortType,
   type Session,
   type Tensors,
 } from './session.ts'
-import { type Optimise, optimisation, webGpuProvider } from './session-options.ts'
+import { optimisation, webGpuProvider } from './session-options.ts'
 
 export { type DeviceReport, describeDevices, requireDevice } from './devices.ts'
 

@@ -3,14 +3,7 @@
 
 import type { InferenceSession } from 'onnxruntime-common'
 import { listNodes, type NodeSummary } from '../onnx/import/decode.ts'
-import type { Device } from './session.ts'
-
-/**
- * How much ONNX Runtime rewrites a model when it is loaded. `fuse` is `all` for a graph that `simplify` has been
- * over: convolutions are fused with activations and products with transposes, and nothing else is looked for. On a
- * training step of 9,000 nodes that takes half of the time of loading away, and none of the speed.
- */
-export type Optimise = 'none' | 'basic' | 'fuse' | 'all'
+import type { Device, Optimise } from './session.ts'
 
 const levels = { none: 'disabled', basic: 'basic', fuse: 'all', all: 'all' } as const
 

@@ -10,11 +10,12 @@ import {
   checkFeeds,
   checkInto,
   type OpenSession,
+  type Optimise,
   type PortType,
   type Session,
   type Tensors,
 } from './session.ts'
-import { type Optimise, optimisation, webGpuProvider } from './session-options.ts'
+import { optimisation, webGpuProvider } from './session-options.ts'
 import { executionProviders, type OrtModule, type WebDevice, type WebRuntime } from './web-runtime.ts'
 
 export { loadWebRuntime, type WebDevice, type WebRuntime, type WebRuntimeOptions } from './web-runtime.ts'
