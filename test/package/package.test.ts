@@ -1,0 +1,126 @@
+// The package as it is published: its fields, its types, its command and its examples, in an empty project.
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { publint } from 'publint'
+import { formatMessage } from 'publint/utils'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { version } from '../../src/util/version.ts'
+import { type Consumer, openConsumer } from './consumer.ts'
+
+describe('the package', () => {
+  let project: Consumer
+  beforeAll(async () => {
+    project = await openConsumer()
+  })
+  afterAll(() => project?.remove())
+
+  const installed = (path: string) => join(project.folder, 'node_modules', 'pantin', path)
+
+  test('has fields that publint accepts', async () => {
+    const manifest = JSON.parse(await readFile(installed('package.json'), 'utf8')) as Record<string, unknown>
+    const { messages } = await publint({ pkgDir: installed('.'), pack: false, strict: true })
+    expect(messages.map((message) => formatMessage(message, manifest))).toEqual([])
+  })
+
+  test('has types that every resolution of modules finds', async () => {
+    // The worker is a file for pages to serve, and not a module to import.
+    const { code, output } = await project.tool(
+      '@arethetypeswrong/cli/dist/index.js',
+      ...[project.tarball, '--profile', 'esm-only', '--exclude-entrypoints', 'web/worker.js', '--no-color'],
+    )
+    expect(code, output).toBe(0)
+  })
+
+  test('compiles under strict, with the declarations checked, in Node', async () => {
+    await project.write('node/example.ts', nodeExample)
+    await project.write(
+      'node/tsconfig.json',
+      JSON.stringify({
+        compilerOptions: { ...strict, module: 'NodeNext', types: ['node'], outDir: '../built' },
+      }),
+    )
+    const { code, output } = await project.tool('typescript/bin/tsc', '-p', 'node')
+    expect(code, output).toBe(0)
+    expect(await project.node('built/example.js')).toEqual({ code: 0, output: '3 function\n' })
+  })
+
+  test('compiles under strict, with the declarations checked, for pages', async () => {
+    await project.write('web/example.ts', webExample)
+    await project.write(
+      'web/tsconfig.json',
+      JSON.stringify({
+        compilerOptions: {
+          ...{ ...strict, module: 'ESNext', moduleResolution: 'Bundler' },
+          ...{ lib: ['ES2022', 'DOM', 'DOM.Iterable'], types: [], noEmit: true },
+        },
+      }),
+    )
+    const { code, output } = await project.tool('typescript/bin/tsc', '-p', 'web')
+    expect(code, output).toBe(0)
+  })
+
+  test('has a command that runs', async () => {
+    const manifest = JSON.parse(await readFile(installed('package.json'), 'utf8')) as {
+      bin: Record<string, string>
+    }
+    const command = join('node_modules', 'pantin', manifest.bin.pantin!)
+    expect(await project.node(command, '--version')).toEqual({ code: 0, output: `${version}\n` })
+    const { code, output } = await project.node(command, 'info', 'ficelle', '--json')
+    expect(code, output).toBe(0)
+  })
+
+  test('runs the example of a network outside the package', async () => {
+    await project.write('own-network.mjs', await readFile('examples/own-network.mjs', 'utf8'))
+    const { code, output } = await project.node('own-network.mjs')
+    expect(code, output).toBe(0)
+    expect(output).toContain('"maps":[1,10,32,32]')
+  })
+
+  test('holds the files that a page needs, and the documentation', async () => {
+    // Each is resolved from the project, as the server of a page does.
+    await project.write('resolve.mjs', resolveScript)
+    const { code, output } = await project.node('resolve.mjs')
+    expect(code, output).toBe(0)
+    for (const path of ['README.md', 'LICENSE', 'CHANGELOG.md']) await readFile(installed(path))
+  })
+})
+
+const strict = { strict: true, target: 'ES2022', skipLibCheck: false }
+
+const nodeExample = `
+import { animate, type Clip, evaluate, openModel, puppetClip, track, train, type TrainOptions } from 'pantin'
+
+export async function main(options: TrainOptions, signal: AbortSignal): Promise<void> {
+  const run = await train(['clip.mp4'], options)
+  await using model = await openModel(run, { device: 'cpu', signal })
+  await animate(model, { source: 'face.png', driving: 'clip.mp4', out: 'moved.mp4', signal })
+  for await (const { value } of track(model, 'clip.mp4')) value.flat().map((v: number) => v.toFixed(3))
+  await evaluate(model, ['clip.mp4'], { from: 0.8, signal })
+}
+
+const clip: Clip = puppetClip({ seed: 1, frames: 3, size: 64 })
+let frames = 0
+for await (const { data } of clip.frames()) frames += data.length / (64 * 64 * 3)
+console.log(frames, typeof openModel)
+`
+
+const webExample = `
+import { openRun, type Tracked, Tracker, Trainer } from 'pantin/web'
+
+export async function follow(video: HTMLVideoElement, found: (seen: Tracked) => void): Promise<void> {
+  const run = await openRun('/runs/mine/')
+  const tracker = await Tracker.open(run, { workerUrl: '/pantin/worker.js', runtimeFolder: '/ort/' })
+  found(await tracker.track(video))
+  await tracker.close()
+  console.log(Trainer.name)
+}
+`
+
+const resolveScript = `
+import { createRequire } from 'node:module'
+import { readFileSync } from 'node:fs'
+const { resolve } = createRequire(import.meta.url)
+for (const name of ['pantin/web', 'pantin/web/worker.js', 'pantin/package.json', 'pantin']) {
+  if (readFileSync(resolve(name)).length === 0) throw new Error(name)
+}
+`
