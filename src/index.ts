@@ -19,10 +19,11 @@ export {
   evaluate,
 } from './evaluate/evaluate.ts'
 export type { Jitter } from './evaluate/jitter.ts'
+export type { TeacherDistance } from './evaluate/keypoint-distance.ts'
 export type { LandmarkErrors } from './evaluate/landmarks.ts'
-export type { Akd } from './evaluate/reconstruction.ts'
-export type { TeacherDistance } from './evaluate/teacher-distance.ts'
+export { type Measure, type MeasureMeter, registerMeasure } from './evaluate/measures.ts'
 export type { TransferError } from './evaluate/transfer-error.ts'
+export type { Akd } from './evaluate/video-reconstruction.ts'
 export { readSafetensors, writeSafetensors } from './formats/safetensors/safetensors.ts'
 // Networks and the graphs that they are.
 export { Graph, type Value } from './graph/graph.ts'
@@ -55,9 +56,14 @@ export type { Session } from './runtime/session.ts'
 // What networks cost; checkpoints in, ONNX out.
 export { type CompareOptions, type Comparison, compare } from './study/compare.ts'
 export type { SearchReport } from './study/search/report.ts'
-export { type SearchOptions, search } from './study/search/run-search.ts'
-export { type CompareTrainedOptions, compareTrained } from './study/trials/compare-trained.ts'
+export { type SearchOptions, search } from './study/search/search.ts'
 export type { TrainedComparison } from './study/trials/report.ts'
+export {
+  type CompareTrainedOptions,
+  compareTrained,
+  type StudyOptions,
+  study,
+} from './study/trials/study.ts'
 export { puppetClip } from './synthetic/puppet/puppet.ts'
 export type { RunConfig, TrainingConfig } from './train/config.ts'
 export { type DistilOptions, distil } from './train/distil/distil.ts'

@@ -1,5 +1,6 @@
 // How time grows, as an SVG file: one small plot for each series, on axes that begin at zero.
-import { escaped, fixed } from '../../src/report/html.ts'
+import { fixed } from '../../src/report/format.ts'
+import { escaped } from '../../src/report/html.ts'
 import type { Machine } from '../../src/run/environment.ts'
 import { type GrowthSeries, power } from './growth.ts'
 

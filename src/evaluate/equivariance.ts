@@ -1,10 +1,11 @@
+// Equivariance: whether keypoints move along with the picture under random warps.
 import { inverse, matrixAt, product } from '../model/keypoints.ts'
 import type { MotionModel } from '../model/open-model.ts'
 import { Random } from '../util/random.ts'
-import { Mean } from './mean.ts'
+import { Mean } from './keypoint-distance.ts'
 import { drawWarp, type Warp, warpPixels } from './warp.ts'
 
-/** How far keypoints are from moving along with the picture; 0 is best. */
+/** How far keypoints are from moving along with the picture. 0 is best. */
 export interface Equivariance {
   /** Mean |kp(D) - T(kp(T D))| over keypoints and coordinates, in units of [-1, 1]. */
   readonly value: number
@@ -45,12 +46,12 @@ export async function measureEquivariance(
 /** Seed of the warps that frames are measured under. */
 const seed = 0
 
-/** Measures every n-th of the frames that come, under random warps that are the same in every evaluation. */
+/** Measures every n-th frame, under random warps that are the same in every evaluation. */
 export class EquivarianceMeter {
   private readonly random = new Random(seed)
   private readonly value = new Mean()
   private readonly jacobian = new Mean()
-  private seen = 0
+  private frames = 0
 
   constructor(
     private readonly model: Pick<MotionModel, 'config' | 'detect'>,
@@ -59,7 +60,7 @@ export class EquivarianceMeter {
 
   /** @param frame RGB [size, size, 3] */
   async add(frame: Uint8Array): Promise<void> {
-    if (this.seen++ % this.every !== 0) return
+    if (this.frames++ % this.every !== 0) return
     const { value, jacobian } = await measureEquivariance(this.model, frame, drawWarp(this.random))
     this.value.add(value)
     if (jacobian !== undefined) this.jacobian.add(jacobian)

@@ -1,3 +1,4 @@
+// Measuring a model on clips, in one pass over their frames.
 import type { TransferOptions } from '../animate/transfer.ts'
 import { fitSource } from '../clips/fit-source.ts'
 import { openClip } from '../clips/source.ts'
@@ -8,27 +9,27 @@ import type { KeypointDetector } from '../model/keypoint-detector.ts'
 import { openDetector } from '../model/open-detector.ts'
 import { type ModelOptions, type MotionModel, type RunReference, withModel } from '../model/open-model.ts'
 import { InputError } from '../util/errors.ts'
-import type { DetectorEvaluation, Evaluation } from './evaluation.ts'
+import { assertComparable, clipEvaluator } from './evaluated-frame.ts'
+import type { DetectorEvaluation, Evaluation } from './measures.ts'
 import { Meters } from './meters.ts'
-import { assertComparable, seeClip } from './seen-frame.ts'
 import { TransferMeter } from './transfer-error.ts'
 
-export type { DetectorEvaluation, Evaluation } from './evaluation.ts'
+export type { DetectorEvaluation, Evaluation } from './measures.ts'
 
 export interface EvaluateOptions extends ModelOptions, TransferOptions {
   /**
    * Where in each clip the driving frames begin, as a fraction: 0 (default) to under 1. After training with
    * a holdout of h, 1 - h begins at the first frame that was held out. With 0 the first frame of a clip, which the
-   * others drive, is looked at by the detector too, but not rebuilt from itself.
+   * others drive, is seen by the detector too, but not rebuilt from itself.
    */
   readonly from?: number
   /** How clips become square; default: as the model's training clips did. */
   readonly fit?: FitMode
-  /** What to hold the detector against: a run, an ONNX file (see `openDetector`), or one that is open (and stays so). */
+  /** A detector to compare with: a run, an ONNX file (see `openDetector`), or an open detector, which stays open. */
   readonly teacher?: string | KeypointDetector
   /**
-   * A picture that each driving frame moves, as `animate` does: see
-   * `TransferError`. The transfer's options are for it alone.
+   * A picture that each driving frame moves, as `animate` does: see `TransferError`. The options of a transfer apply to
+   * it alone.
    */
   readonly source?: string | Frame
   readonly signal?: AbortSignal
@@ -38,10 +39,10 @@ export interface EvaluateOptions extends ModelOptions, TransferOptions {
 
 /**
  * Measures a model on clips, in one pass: how well the first frame of each, driven by the others, becomes them
- * (see `ReconstructionMeter`), and what its keypoints are worth by themselves.
+ * (see `VideoReconstructionMeter`), and how good its keypoints are by themselves.
  *
- * @param run a run folder, what `train` returned, or a model that is open (and stays so).
- * @param clips paths of videos, `puppet:SEED`, or clips that are open (and stay so); at least one.
+ * @param run a run folder, the result of `train`, or an open model, which stays open.
+ * @param clips paths of videos, `puppet:SEED`, or open clips, which stay open; at least one.
  * @throws InputError for a run, clip, teacher or source that cannot serve. The signal's reason, if it is aborted.
  */
 export async function evaluate(
@@ -105,20 +106,20 @@ async function measure(
   let done = 0
   for (const clip of clips) {
     signal?.throwIfAborted()
-    const look = await seeClip(model, teacher, clip, fit)
-    const start = await look(await frameAt(clip, 0))
+    const evaluated = await clipEvaluator(model, teacher, clip, fit)
+    const start = await evaluated(await frameAt(clip, 0))
     await meters.begin(start)
     const first = firstDrivingFrame(clip.frameCount, from)
-    // Puppets are read from their start: landmarks are fitted on what comes before.
+    // Puppets are read from their start: landmarks are fitted on the frames before the driving ones.
     let number = start.joints === undefined ? first : 0
     const fitted = Math.max(first, Math.floor(clip.frameCount / 2))
     for await (const frame of clip.frames({ fromFrame: number })) {
       signal?.throwIfAborted()
       const driving = number >= first
-      const seen = await look(frame, driving ? 'both' : 'model')
-      meters.addJoints(seen, number < fitted)
+      const one = await evaluated(frame, driving ? 'both' : 'model')
+      meters.addJoints(one, number < fitted)
       if (driving) {
-        await meters.add(seen, number === 0)
+        await meters.add(one, number === 0)
         onProgress?.(++done, total)
       }
       number++

@@ -1,16 +1,17 @@
-import { Mean } from './mean.ts'
+// Jitter: how keypoints tremble from frame to frame.
+import { Mean } from './keypoint-distance.ts'
 
-/** How keypoints tremble over time; 0 is best, and steady motion has none. */
+/** How keypoints tremble over time. 0 is best; steady motion has none. */
 export interface Jitter {
   /**
-   * Mean ‖x(t + 1) - 2 x(t) + x(t - 1)‖₂ over keypoints and frames, in units of [-1, 1] a frame². It is the
-   * acceleration of Kanazawa et al. 2019 ("Learning 3D human dynamics from video"), which compare it with the true
-   * one; here nothing is known to compare with.
+   * Mean ‖x(t + 1) - 2 x(t) + x(t - 1)‖₂ over keypoints and frames, in units of [-1, 1] per frame². It is the
+   * acceleration of Kanazawa et al. 2019 ("Learning 3D human dynamics from video"), who compare it with the true
+   * one. Here the true acceleration is not known.
    */
   readonly acceleration: number
   /**
-   * That over the mean ‖x(t + 1) - x(t)‖₂, so that fast motion is not held against a detector: 0 for constant
-   * velocity, √3 for Gaussian noise around a point, 2 for a jump to and fro. Undefined where nothing moves.
+   * The acceleration over the mean ‖x(t + 1) - x(t)‖₂, so that fast motion does not count against a detector: 0 for
+   * constant velocity, √3 for Gaussian noise around a point, 2 for a jump to and fro. Undefined if nothing moves.
    */
   readonly relative: number | undefined
 }
@@ -21,7 +22,7 @@ export class JitterMeter {
   private readonly second = new Mean()
   private before: readonly Float32Array[] = []
 
-  /** A clip begins: what comes is not the motion of what came. */
+  /** A clip begins: its first frame does not continue the motion of the clip before. */
   begin(): void {
     this.before = []
   }
@@ -38,7 +39,7 @@ export class JitterMeter {
     } else this.before = [value]
   }
 
-  /** Undefined where no clip had three frames. */
+  /** Undefined if no clip had three frames. */
   result(): Jitter | undefined {
     if (this.second.count === 0) return undefined
     const [speed, acceleration] = [this.first.value, this.second.value]

@@ -1,10 +1,10 @@
+// Transfer error: whether a picture of somebody else goes where it is sent.
 import { createTransfer, type TransferOptions } from '../animate/transfer.ts'
 import type { Keypoints } from '../model/keypoints.ts'
 import type { EncodedPicture, MotionModel } from '../model/open-model.ts'
-import { keypointDistance } from './akd.ts'
-import { Mean } from './mean.ts'
+import { keypointDistance, Mean } from './keypoint-distance.ts'
 
-/** Whether a picture of somebody else goes where it is sent; needs no truth. */
+/** Whether a picture of somebody else goes where it is sent. No true result is needed. */
 export interface TransferError {
   /**
    * Mean ‖asked - found‖₂ over keypoints and frames, in units of [-1, 1], between the keypoints that the picture
@@ -12,7 +12,7 @@ export interface TransferError {
    * points has 0 too, which `still` tells.
    */
   readonly distance: number
-  /** The same if the picture were left as it is. */
+  /** The same distance if the picture stayed as it is. */
   readonly still: number
   readonly frames: number
 }

@@ -1,17 +1,13 @@
+// A comparison as text, for the terminal and in pieces for the page, and as JSON.
 import { type ComparedAs, type ComparedRow, type Comparison, comparedAs } from '../study/comparison.ts'
-import { formatCount, formatScaled, table } from './format.ts'
-
-/** A comparison as text: on the terminal, and in pieces on the page. */
+import { formatCount, formatScaled, milliseconds, table } from './format.ts'
 
 export const headings: Readonly<Record<ComparedAs, string>> = {
   network: 'plain networks',
   detector: 'keypoint detectors',
 }
 
-/** `1.46 ms`, three digits. */
-export const milliseconds = (value: number): string => value.toPrecision(value >= 100 ? 4 : 3)
-
-/** What was measured, and on what, in a line or two. */
+/** What was measured, and on which machine, in one or two lines. */
 export function describeMeasurement(
   found: Pick<
     Comparison,
@@ -28,7 +24,7 @@ export function describeMeasurement(
   )
 }
 
-/** Said where the times of one row differ so much that other programs must have been running. */
+/** A warning if the times of one row differ so much that other programs must have been running. */
 export function describeUnrest({
   rows,
 }: {
@@ -42,7 +38,7 @@ export function describeUnrest({
   return `The machine was busy: for half of the rows, the middle half of the runs spans ${Math.round(100 * typical)}% of the median or more. Measure again when nothing else runs.`
 }
 
-/** Tables, the fastest first, and what was left out. */
+/** Tables with the fastest network first, and the networks that were left out. */
 export function describeComparison(found: Comparison, options: { readonly layers: boolean }): string {
   const parts = comparedAs.flatMap((as) => {
     const rows = found.rows.filter((row) => row.as === as)
@@ -111,3 +107,11 @@ export const layerCells = ({ layers }: Pick<ComparedRow, 'layers'>): string[][] 
 
 const layerTable = (row: ComparedRow) =>
   `${row.net} as ${row.as}, layer by layer\n${table(layerCells(row), layerHead)}`
+
+/** A comparison as `--json` prints it: without diagrams, and with layers only if they are asked for. */
+export function comparisonJson(found: Comparison, options: { readonly layers: boolean }): object {
+  return {
+    ...found,
+    rows: found.rows.map(({ diagram: _, layers, ...row }) => (options.layers ? { ...row, layers } : row)),
+  }
+}

@@ -1,9 +1,9 @@
-/** Numbers and tables as people read them. */
+// Numbers, times and tables as people read them. Reports, the command line and the studio share it.
 
 /** `1,008`. */
 export const formatCount = (value: number): string => Math.round(value).toLocaleString('en-US')
 
-/** `87.4 M`: three digits and a decimal prefix, for counts that nobody reads to the last digit. */
+/** `87.4 M`: three digits and a decimal prefix, for counts whose last digits do not matter. */
 export function formatScaled(value: number, unit = ''): string {
   const prefixes = ['', 'k', 'M', 'G', 'T']
   let scaled = value
@@ -26,9 +26,9 @@ export function formatSeconds(seconds: number): string {
 }
 
 /**
- * Columns of equal width, two spaces apart. Cells that are numbers, or begin like one, stand at the right.
+ * Columns of equal width, two spaces apart. Columns of numbers are aligned at the right.
  *
- * @param head printed above, with a line under it; left out where the columns explain themselves.
+ * @param head printed above, with a line under it; left out if the columns explain themselves.
  */
 export function table(rows: readonly (readonly string[])[], head?: readonly string[]): string {
   const all = head === undefined ? rows : [head, ...rows]
@@ -48,3 +48,12 @@ export function table(rows: readonly (readonly string[])[], head?: readonly stri
   if (head === undefined) return lines.join('\n')
   return [print(head), widths.map((width) => '─'.repeat(width)).join('  '), ...lines].join('\n')
 }
+
+/** `1.46`, three digits, for milliseconds. */
+export const milliseconds = (value: number): string => value.toPrecision(value >= 100 ? 4 : 3)
+
+/** `37%`. */
+export const percent = (part: number, digits = 0): string => `${(100 * part).toFixed(digits)}%`
+
+/** A coordinate in pixels: a tenth of a pixel is as fine as anyone sees. */
+export const fixed = (value: number): string => String(Math.round(10 * value) / 10)

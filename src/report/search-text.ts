@@ -1,12 +1,10 @@
+// A search as text for the terminal, and as JSON.
 import { join } from 'node:path'
 import { eta } from '../study/search/halving.ts'
 import type { Finalist, SearchReport } from '../study/search/report.ts'
 import type { Design, Stage } from '../zoo/design.ts'
 import { commandLine } from './command-line.ts'
-import { milliseconds } from './comparison-text.ts'
-import { formatCount, formatScaled, table } from './format.ts'
-
-/** What a search came to: for people, and for scripts. */
+import { formatCount, formatScaled, milliseconds, table } from './format.ts'
 
 /** The file that `--design` takes. */
 const bestFile = ({ folder, best }: SearchReport) => (best === undefined ? null : join(folder, 'best.json'))
@@ -28,7 +26,7 @@ const finalistJson = ({ id, parent, cost, distance, jacobian, onFront, run, desi
   ...{ distance, jacobian: jacobian ?? null, onFront, run, design },
 })
 
-/** As they were given on the command line: a folder of clips is one name there, and many in the plan. */
+/** Names as they were given on the command line: a folder of clips is one name there, and many in the plan. */
 export interface SearchNames {
   readonly clips: readonly string[]
   readonly teacher: string
@@ -97,6 +95,6 @@ export function designText({ stem, stages, decoder }: Design): string {
   return [first, parts.join(' '), last].join(' | ')
 }
 
-/** Width, depth where that is not 1, and what is unusual. */
+/** Width, depth if it is not 1, and what is unusual. */
 const stageText = ({ stride, width, depth, dilations }: Stage) =>
   `${width}${depth === 1 ? '' : `x${depth}`}${stride === 1 ? ' same' : ''}${dilations.length === 0 ? '' : ` d${dilations.join(',')}`}`

@@ -1,23 +1,29 @@
-import { setImmediate as breathe } from 'node:timers/promises'
+// Networks that are compared: each profiled by counting, then all timed in turn on this machine.
+import { setImmediate as nextTick } from 'node:timers/promises'
 import type { Graph } from '../graph/graph.ts'
 import { smallConfig } from '../motion/config.ts'
 import { detectorGraph } from '../motion/model.ts'
 import { diagram } from '../profile/diagram.ts'
+import { defaultRestMs, defaultWarmMs } from '../profile/latency.ts'
 import {
   type DetectorProfileOptions,
   type NetProfileOptions,
   profileDetector,
   profileNet,
 } from '../profile/profile.ts'
+import { type GraphLatencies, type TimeGraphsOptions, timeGraphs } from '../profile/time-graphs.ts'
+import { describeMachine } from '../run/environment.ts'
+import { ort } from '../runtime/node.ts'
+import type { Device } from '../runtime/session.ts'
 import { InputError } from '../util/errors.ts'
 import { networkGraph } from '../zoo/network-graph.ts'
 import { findNet } from '../zoo/registry.ts'
-import type { ComparedAs, ComparedRow, Skipped } from './comparison.ts'
+import type { ComparedAs, ComparedRow, Comparison, Skipped } from './comparison.ts'
 
-/** What is compared: everything that is known of it without running it. */
+/** A network that is compared, with all that is known of it without running it. */
 export interface Candidate {
   readonly facts: Omit<ComparedRow, 'latency' | 'pareto' | 'accuracy'>
-  /** Its graph, made anew: graphs of large networks are not kept. */
+  /** Builds its graph again: graphs of large networks are not kept. */
   graph(): Graph
 }
 
@@ -25,13 +31,13 @@ export interface CandidateOptions {
   readonly network: Required<NetProfileOptions>
   readonly detector: DetectorProfileOptions
   readonly signal?: AbortSignal | undefined
-  /** Whether a network that does not take such pictures is left out; an error otherwise. */
+  /** Whether a network that does not take such pictures is left out. Otherwise it is an error. */
   readonly mayBeSkipped: boolean
   onCounted?(done: number): void
 }
 
 /**
- * Profiles networks, in each of the two forms that is asked for.
+ * Profiles networks, each as a plain network or as a detector.
  *
  * @throws InputError for a network that does not take such pictures, unless it may be skipped and others do.
  */
@@ -42,8 +48,8 @@ export async function findCandidates(
   const candidates: Candidate[] = []
   const skipped: Skipped[] = []
   for (const [i, { net, as }] of wanted.entries()) {
-    // Lets Ctrl-C and the progress bar in between.
-    await breathe()
+    // Counting blocks the event loop: this lets Ctrl-C and the progress bar have their turn.
+    await nextTick()
     options.signal?.throwIfAborted()
     try {
       candidates.push(as === 'network' ? network(net, options.network) : detector(net, options.detector))
@@ -77,6 +83,68 @@ function sources(name: string, as: ComparedAs) {
   return { net: name, as, title, year, paper, licence: licence ?? null }
 }
 
-/** What an input lacks, in a line. */
+/** Why an input cannot be used, in one line. */
 export const reasonOf = ({ problem: { what, got, expected } }: InputError) =>
   [what, got && `got ${got}`, expected && `expected ${expected}`].filter(Boolean).join('; ')
+
+/** How far a comparison is. */
+export interface CompareProgress {
+  readonly phase: 'profile' | 'load' | 'latency'
+  readonly done: number
+  readonly total: number
+  readonly unit: 'networks' | 'runs'
+  readonly device?: Device
+}
+
+type TimingOptions = TimeGraphsOptions & {
+  /** Whether latency is measured (default: yes). */
+  readonly latency?: boolean
+  onProgress?(event: CompareProgress): void
+}
+
+/** Seconds for measuring latency, if nothing else is said. */
+export const defaultBudgetSeconds = 150
+
+/**
+ * Measures the latency of all candidates, in turn in one process.
+ *
+ * @returns undefined if latency is not measured.
+ * @throws EnvironmentError where the device is not there. The signal's reason where it aborts.
+ */
+export async function timeCandidates(
+  candidates: readonly Candidate[],
+  options: TimingOptions,
+): Promise<GraphLatencies | undefined> {
+  if (options.latency === false) return undefined
+  const { onProgress } = options
+  let device: Device | undefined
+  return timeGraphs(
+    candidates.map(({ graph }) => graph),
+    {
+      budgetSeconds: defaultBudgetSeconds,
+      ...options,
+      onLoaded: (done, on) => {
+        device = on
+        onProgress?.({ phase: 'load', done, total: candidates.length, unit: 'networks', device: on })
+      },
+      onRun: (done, total) =>
+        onProgress?.({ phase: 'latency', done, total, unit: 'runs', ...(device && { device }) }),
+    },
+  )
+}
+
+/** What latency was measured on, and how. */
+export const timingFacts = (
+  timed: GraphLatencies | undefined,
+): Pick<Comparison, 'machine' | 'device' | 'threads' | 'rounds' | 'restMs' | 'warmMs'> => ({
+  machine: { ...describeMachine(), onnxruntime: ort.env.versions.node ?? ort.env.versions.common },
+  device: timed?.device ?? null,
+  threads: timed?.threads ?? null,
+  rounds: timed?.rounds ?? 0,
+  restMs: defaultRestMs,
+  warmMs: defaultWarmMs,
+})
+
+/** Rows with the fastest first, or with the fewest multiply-adds first if none was timed. */
+export const fastestFirst = <R extends Pick<ComparedRow, 'latency' | 'macs'>>(rows: readonly R[]): R[] =>
+  rows.toSorted((a, b) => (a.latency?.median ?? a.macs) - (b.latency?.median ?? b.macs))

@@ -1,14 +1,20 @@
+// What networks cost, side by side: counts, and latency on this machine.
 import { type SmallConfigOptions, smallConfig } from '../motion/config.ts'
-import { defaultRestMs, defaultWarmMs, type Latency, realClock } from '../profile/latency.ts'
+import { type Latency, realClock } from '../profile/latency.ts'
 import { paretoFront } from '../profile/pareto.ts'
 import type { DetectorProfileOptions } from '../profile/profile.ts'
-import { type TimeGraphsOptions, timeGraphs } from '../profile/time-graphs.ts'
-import { describeMachine } from '../run/environment.ts'
-import { ort } from '../runtime/node.ts'
-import type { Device } from '../runtime/session.ts'
+import type { TimeGraphsOptions } from '../profile/time-graphs.ts'
 import { InputError } from '../util/errors.ts'
 import { findNet, netNames } from '../zoo/registry.ts'
-import { type Candidate, findCandidates } from './candidates.ts'
+import {
+  type Candidate,
+  type CompareProgress,
+  defaultBudgetSeconds,
+  fastestFirst,
+  findCandidates,
+  timeCandidates,
+  timingFacts,
+} from './candidates.ts'
 import {
   type AccuracyKind,
   type ComparedAs,
@@ -18,16 +24,17 @@ import {
   paretoCosts,
 } from './comparison.ts'
 
+export type { CompareProgress } from './candidates.ts'
 export type { ComparedAs, ComparedRow, Comparison } from './comparison.ts'
 
 type DetectorChoices = Pick<SmallConfigOptions, 'head' | 'skip' | 'dilations'>
 type TimingChoices = Pick<TimeGraphsOptions, 'rounds' | 'seed' | 'device' | 'threads' | 'signal'>
 
-/** What tests put in the place of the machine. */
+/** Tests replace the machine by these. */
 export type CompareTools = Pick<TimeGraphsOptions, 'clock' | 'openSession'>
 
 export interface CompareOptions extends DetectorChoices, TimingChoices {
-  /** Names of networks (default: all; then those that do not take such pictures are left out). */
+  /** Names of networks (default: all that take such pictures). */
   readonly nets?: readonly string[]
   /** Default: both. */
   readonly as?: readonly ComparedAs[]
@@ -37,19 +44,11 @@ export interface CompareOptions extends DetectorChoices, TimingChoices {
   readonly outputs?: number
   /** Whether latency is measured (default: yes). */
   readonly latency?: boolean
-  /** Seconds that all of it is to take at most (default 150); three rounds of latency are made in any case. */
+  /** Seconds that the comparison takes at most (default 150). Three rounds of latency are made in any case. */
   readonly budgetSeconds?: number
-  /** How good rows are at their task, if that is known: `network/lednet` or `detector/lednet` to a number. */
+  /** How good rows are at their task, if that is known: from `network/lednet` or `detector/lednet` to a number. */
   readonly accuracy?: AccuracyKind & { readonly values: Readonly<Record<string, number>> }
   onProgress?(event: CompareProgress): void
-}
-
-export interface CompareProgress {
-  readonly phase: 'profile' | 'load' | 'latency'
-  readonly done: number
-  readonly total: number
-  readonly unit: 'networks' | 'runs'
-  readonly device?: Device
 }
 
 /**
@@ -80,22 +79,19 @@ export async function compare(options: CompareOptions = {}, tools: CompareTools 
     mayBeSkipped: options.nets === undefined,
     onCounted: (done) => onProgress?.({ phase: 'profile', done, total: wanted.length, unit: 'networks' }),
   })
-  const timed =
-    options.latency === false
-      ? undefined
-      : await time(candidates, { ...options, ...tools }, (clock.now() - began) / 1000)
+  const { budgetSeconds = defaultBudgetSeconds } = options
+  const timed = await timeCandidates(candidates, {
+    ...options,
+    ...tools,
+    budgetSeconds: budgetSeconds - (clock.now() - began) / 1000,
+  })
   const rows = candidates.map(({ facts }, i) => ({
     ...facts,
     latency: timed?.latencies[i] ?? null,
     accuracy: accuracy?.values[`${facts.as}/${facts.net}`] ?? null,
   }))
   return {
-    machine: { ...describeMachine(), onnxruntime: ort.env.versions.node ?? ort.env.versions.common },
-    device: timed?.device ?? null,
-    threads: timed?.threads ?? null,
-    rounds: timed?.rounds ?? 0,
-    restMs: defaultRestMs,
-    warmMs: defaultWarmMs,
+    ...timingFacts(timed),
     seed,
     input,
     outputs,
@@ -114,27 +110,8 @@ function checkDetectorInput([channels, height, width]: readonly [number, number,
     where: 'input',
     got: `${channels}x${height}x${width}`,
     expected: `3x${height}x${height}`,
-    remedy: 'take such a picture, or compare plain networks only',
+    remedy: 'give such a picture, or compare plain networks only',
   })
-}
-
-/** @param spent seconds of the budget. */
-function time(candidates: readonly Candidate[], options: CompareOptions & CompareTools, spent: number) {
-  const { budgetSeconds = 150, onProgress } = options
-  let device: Device | undefined
-  return timeGraphs(
-    candidates.map(({ graph }) => graph),
-    {
-      ...options,
-      budgetSeconds: budgetSeconds - spent,
-      onLoaded: (done, on) => {
-        device = on
-        onProgress?.({ phase: 'load', done, total: candidates.length, unit: 'networks', device: on })
-      },
-      onRun: (done, total) =>
-        onProgress?.({ phase: 'latency', done, total, unit: 'runs', ...(device && { device }) }),
-    },
-  )
 }
 
 function headOf(candidates: readonly Candidate[], options: DetectorProfileOptions): Comparison['detector'] {
@@ -144,16 +121,19 @@ function headOf(candidates: readonly Candidate[], options: DetectorProfileOption
   return { head: kind, skip }
 }
 
-/** Rows of one kind, best first, and told which are on the fronts. */
+/** Rows of one kind with the fastest first, each with the fronts that it is on. */
 function ranked(rows: readonly Omit<ComparedRow, 'pareto'>[]): ComparedRow[] {
   const timed = rows.filter((row): row is Timed => row.latency !== null)
   const fronts = paretoCosts.map((cost) => ({
     cost,
     front: new Set<object>(paretoFront(timed, (row) => [row.latency.median, row[cost]])),
   }))
-  return rows
-    .map((row) => ({ ...row, pareto: fronts.flatMap(({ cost, front }) => (front.has(row) ? [cost] : [])) }))
-    .toSorted((a, b) => (a.latency?.median ?? a.macs) - (b.latency?.median ?? b.macs))
+  return fastestFirst(
+    rows.map((row) => ({
+      ...row,
+      pareto: fronts.flatMap(({ cost, front }) => (front.has(row) ? [cost] : [])),
+    })),
+  )
 }
 
 type Timed = Omit<ComparedRow, 'pareto'> & { readonly latency: Latency }

@@ -1,3 +1,4 @@
+// What a comparison of networks finds.
 import type { Dilations } from '../layers/scope.ts'
 import type { Head, SkipChoice } from '../motion/heads.ts'
 import type { Diagram } from '../profile/diagram.ts'
@@ -7,31 +8,31 @@ import type { Machine } from '../run/environment.ts'
 import type { Device } from '../runtime/session.ts'
 import type { Paper } from '../zoo/net.ts'
 
-/** What a comparison of networks found out. */
+/** What a comparison of networks found. */
 export interface Comparison {
   readonly machine: Machine & { readonly onnxruntime: string }
-  /** What latency was measured on; null where none was. */
+  /** The device that latency was measured on; null if none was measured. */
   readonly device: Device | null
   /** Threads within one op, on the CPU. */
   readonly threads: number | null
-  /** Timed runs of each; 0 where no latency was measured. */
+  /** Timed runs of each network; 0 if no latency was measured. */
   readonly rounds: number
   /** Rest before each timed run, and untimed runs after it, in milliseconds. */
   readonly restMs: number
   readonly warmMs: number
-  /** Of the orders, and of the weights that were timed. */
+  /** Seed of the orders of timing, and of the weights. */
   readonly seed: number
   /** Channels, height and width of the one picture of a run. */
   readonly input: readonly [number, number, number]
   /** Channels of a network's result; keypoints of a detector. */
   readonly outputs: number
   readonly dilations: Dilations
-  /** How detectors are made of networks; null where there are none. */
+  /** How detectors are made of networks; null if there are none. */
   readonly detector: { readonly head: Head['kind']; readonly skip: SkipChoice } | null
   readonly accuracy: AccuracyKind | null
-  /** Networks, then detectors; each the fastest first, or those of the fewest MACs where none was timed. */
+  /** Networks, then detectors, each with the fastest first, or with the fewest MACs first if none was timed. */
   readonly rows: readonly ComparedRow[]
-  /** What does not take such pictures. */
+  /** Networks that do not take such pictures. */
   readonly skipped: readonly Skipped[]
 }
 
@@ -44,12 +45,12 @@ export interface ComparedRow extends NetProfile {
   readonly title: string
   readonly year: number
   readonly paper: Paper
-  /** Of the repository that names and numbers are from; null where nothing was published. */
+  /** Licence of the repository that names and numbers are from; null if no code was published. */
   readonly licence: string | null
   readonly latency: Latency | null
-  /** Costs against which no other row of its kind is better both in latency and in them. */
+  /** Costs for which no other row of its kind is better both in latency and in this cost. */
   readonly pareto: readonly ParetoCost[]
-  /** In the comparison's measure of it; null where it is not known. */
+  /** In the comparison's measure of accuracy; null if it is not known. */
   readonly accuracy: number | null
   readonly diagram: Diagram
 }

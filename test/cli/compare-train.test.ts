@@ -117,7 +117,7 @@ describe('compare --train', { timeout }, () => {
   it('refuses another plan in the same folder', async () => {
     const { code, stderr } = await cli.run([...plan, '--holdout', '0.5'])
     expect(code).toBe(2)
-    expect(stderr).toMatch(/another comparison[\s\S]*--force/)
+    expect(stderr).toMatch(/another study[\s\S]*--force/)
   })
 
   it('reports what there is on Ctrl-C, and goes on from the checkpoint', async () => {
@@ -147,7 +147,7 @@ describe('compare --train', { timeout }, () => {
     ['plain networks', ['--train', 'puppet:1', '--as', 'network'], ['--as network']],
     ['steps and minutes', ['--train', 'puppet:1', '--steps', '3', '--minutes', '1'], ['--minutes']],
     ['no videos', ['--train', 'nothing.mp4', '--out', join(folder, 'none')], ['nothing.mp4']],
-    ['a folder of something else', ['--train', 'puppet:1,size=64', '--out', folder], ['not a comparison']],
+    ['a folder of something else', ['--train', 'puppet:1,size=64', '--out', folder], ['not a study']],
   ])('refuses %s with exit code 2', async (_, args, words) => {
     const { code, stdout, stderr } = await cli.run(['compare', ...args])
     expect(code, stderr).toBe(2)

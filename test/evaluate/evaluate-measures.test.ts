@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type EvaluateOptions, evaluate } from '../../src/evaluate/evaluate.ts'
-import { mostPsnr } from '../../src/evaluate/metrics.ts'
-import { seeClip } from '../../src/evaluate/seen-frame.ts'
+import { clipEvaluator } from '../../src/evaluate/evaluated-frame.ts'
+import { mostPsnr } from '../../src/evaluate/likeness.ts'
 import { type Clip, resolveRange } from '../../src/media/clip.ts'
 import { fitClip } from '../../src/media/fit-clip.ts'
 import { blankFrame, type Frame } from '../../src/media/frame.ts'
@@ -170,7 +170,7 @@ describe('the frames that are seen', () => {
         },
       })
       const { config } = fakeModel()
-      const look = await seeClip({ config, ...detector(size) }, detector(64), clip, fit)
+      const look = await clipEvaluator({ config, ...detector(size) }, detector(64), clip, fit)
       const { pixels } = await look(at(2))
       expect(shown.get(size)).toEqual(pixels)
       expect(shown.get(64)).toEqual((await fitClip(clip, 64, fit))(at(2)))

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { LandmarkRegression } from '../../src/evaluate/landmarks.ts'
-import { LeastSquares } from '../../src/evaluate/least-squares.ts'
+import { LandmarkRegression, LeastSquares } from '../../src/evaluate/landmarks.ts'
 import { jointNames } from '../../src/synthetic/puppet/figure.ts'
 import { puppetClip } from '../../src/synthetic/puppet/puppet.ts'
 import { Random } from '../../src/util/random.ts'

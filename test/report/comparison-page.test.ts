@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { comparisonPage } from '../../src/report/page.ts'
+import { comparisonPage } from '../../src/report/comparison-page.ts'
 import { netNames } from '../../src/zoo/registry.ts'
 import { sampleComparison } from './comparison-sample.ts'
 

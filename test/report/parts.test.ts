@@ -1,12 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { comparisonCsv } from '../../src/report/comparison-csv.ts'
+import { comparisonPage } from '../../src/report/comparison-page.ts'
 import { describeComparison, describeUnrest } from '../../src/report/comparison-text.ts'
+import { comparisonCsv } from '../../src/report/csv.ts'
 import { diagramSvg } from '../../src/report/diagram-svg.ts'
-import { overlap, placeLabels } from '../../src/report/labels.ts'
-import { comparisonPage } from '../../src/report/page.ts'
-import { paretoPlot } from '../../src/report/plot.ts'
-import { logScale } from '../../src/report/scale.ts'
+import { paretoPlot } from '../../src/report/pareto-plot.ts'
+import { logScale, overlap, placeLabels } from '../../src/report/plot-layout.ts'
 import { sampleComparison } from './comparison-sample.ts'
 
 const sample = await sampleComparison(['lednet', 'enet', 'hourglass'])

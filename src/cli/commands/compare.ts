@@ -92,14 +92,14 @@ async function runCompare(context: Context, flags: CompareFlags, command: Comman
   })
   signal.throwIfAborted()
   if (html !== undefined) {
-    const { comparisonPage } = await import('../../report/page.ts')
+    const { comparisonPage } = await import('../../report/comparison-page.ts')
     await writeFileAtomic(html, comparisonPage(found))
   }
   if (csv !== undefined) {
-    const { comparisonCsv } = await import('../../report/comparison-csv.ts')
+    const { comparisonCsv } = await import('../../report/csv.ts')
     await writeFileAtomic(csv, comparisonCsv(found))
   }
-  const { comparisonJson } = await import('../../report/comparison-json.ts')
+  const { comparisonJson } = await import('../../report/comparison-text.ts')
   const { describeComparison } = await import('../../report/comparison-text.ts')
   const files = { html: html ?? null, csv: csv ?? null }
   reporter.result({ ...comparisonJson(found, { layers }), ...files }, () => {

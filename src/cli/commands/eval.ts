@@ -1,5 +1,14 @@
-import type { DetectorEvaluation, Evaluation } from '../../evaluate/evaluation.ts'
-import { formatCount, table } from '../../report/format.ts'
+// `pantin eval`: measures a trained model, and prints the table of measures.
+import {
+  type DetectorEvaluation,
+  type Evaluation,
+  findMeasure,
+  type Measure,
+  measureNames,
+  readMeasure,
+  textOf,
+} from '../../evaluate/measures.ts'
+import { formatCount, percent, table } from '../../report/format.ts'
 import { InputError } from '../../util/errors.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
 import { type DeviceName, deviceOption, type FitName, fitOption, fraction } from '../options.ts'
@@ -24,10 +33,10 @@ export const addEval: AddCommand = (program, call) => {
     .argument('<run>', 'folder of a run')
     .argument('<video...>', 'videos or folders of them, or puppet:SEED')
     .option('--from <part>', 'where in each video to begin, 0 to 1', fraction('--from'), 0.8)
-    .option('--teacher <run|file.onnx>', 'a detector to hold this one against')
+    .option('--teacher <run|file.onnx>', 'a detector to compare this one with')
     .option(
       '-s, --source <picture>',
-      'a picture that the videos move, to see whether it goes where it is sent',
+      'a picture that the videos move, to measure whether it goes where it is sent',
     )
     .option('--absolute', "move the picture by the videos' pose and shape too, not their movement alone")
     .addOption(fitOption())
@@ -61,56 +70,50 @@ function absoluteAlone(): InputError {
   })
 }
 
-/** What was not measured is null in JSON, where `undefined` would leave its name out. */
+/** A measure that was not taken is null in JSON: `undefined` would leave its name out. */
 function withNulls(found: Evaluation | DetectorEvaluation): object {
   const text = JSON.stringify(found, (_, value: unknown) => (value === undefined ? null : value))
   return JSON.parse(text) as object
 }
 
+/** Two tables: measures of generated pictures beside those of the still picture, and measures of keypoints. */
 function describe(found: Evaluation | DetectorEvaluation): string {
   const frames = `${formatCount(found.frames)} frames`
-  const keypoints = `keypoints, distances in units of [-1, 1]${found.still === undefined ? `, ${frames}` : ''}`
-  const measures = [keypoints, table(keypointRows(found).map(([name, text]) => [name, text]))].join('\n')
-  if (found.still === undefined) return measures
-  return [reconstructionTable(found, frames), '', measures].join('\n')
-}
-
-function reconstructionTable({ l1, psnr, ssim, akd, still }: Evaluation, frames: string): string {
-  return table(
-    [
-      ['l1', l1.toFixed(4), still.l1.toFixed(4), percent(l1 / still.l1)],
-      ['psnr', decibels(psnr), decibels(still.psnr), decibels(psnr - still.psnr, '+')],
-      ['ssim', ssim.toFixed(4), still.ssim.toFixed(4), ''],
-      [`akd, by ${finders[akd.by]}`, pixels(akd.pixels), pixels(akd.still), percent(akd.pixels / akd.still)],
-    ],
-    [frames, 'model', 'still picture', 'model to still'],
-  )
-}
-
-/** What each measure says, where it was taken. */
-function keypointRows(found: Evaluation | DetectorEvaluation): [string, string][] {
-  const { equivariance, jitter, teacher, landmarks, transfer } = found
-  const rows: [string, string][] = [
-    ['equivariance', `value ${four(equivariance.value)}, jacobian ${four(equivariance.jacobian)}`],
+  const pictures = rowsOf(found, 'pictures')
+  const keypoints = rowsOf(found, 'keypoints')
+  const parts = [
+    ...(pictures.length === 0 ? [] : [table(pictures, [frames, 'model', 'still picture', 'model to still'])]),
+    `keypoints, distances in units of [-1, 1]${pictures.length === 0 ? `, ${frames}` : ''}\n${table(keypoints)}`,
   ]
-  if (jitter)
-    rows.push(['jitter', `${four(jitter.acceleration)}, relative to speed ${four(jitter.relative)}`])
-  if (teacher)
-    rows.push(['to teacher', `distance ${four(teacher.distance)}, jacobian ${four(teacher.jacobian)}`])
-  if (landmarks) {
-    const { forward, backward, mean, fitted } = landmarks
-    const errors = `forward ${percent(forward, 1)}, backward ${percent(backward, 1)} of the torso`
-    const means = `their mean: ${percent(mean.forward, 1)}, ${percent(mean.backward, 1)}`
-    rows.push(['landmarks', `${errors} (${means}; fitted on ${formatCount(fitted)} frames)`])
-  }
-  if (transfer) {
-    rows.push(['transfer', `${four(transfer.distance)} from where asked (unmoved: ${four(transfer.still)})`])
-  }
-  return rows
+  return parts.join('\n\n')
 }
 
-const finders = { teacher: 'the teacher', own: 'its own detector' } as const
-const four = (value: number | undefined) => value?.toFixed(4) ?? 'none'
-const percent = (part: number, digits = 0) => `${(100 * part).toFixed(digits)}%`
-const pixels = (value: number) => `${value.toFixed(3)} px`
-const decibels = (value: number, sign = '') => `${value >= 0 ? sign : ''}${value.toFixed(2)} dB`
+/** A row for each measure that was taken. */
+function rowsOf(found: Evaluation | DetectorEvaluation, of: Measure['of']): string[][] {
+  return measureNames().flatMap((name) => {
+    const measure = findMeasure(name)!
+    const value = readMeasure(name, found)
+    if (measure.of !== of || value === undefined) return []
+    const { label, baseline, note } = measure
+    const remark = note?.(found)
+    const least = baseline?.read(found)
+    const text = textOf(measure, value)
+    if (of === 'pictures') {
+      const title = remark === undefined ? label : `${label}, ${remark}`
+      return [
+        least === undefined
+          ? [title, text]
+          : [title, text, textOf(measure, least), against(measure, value, least)],
+      ]
+    }
+    const remarks = [least === undefined ? undefined : `${baseline!.label} ${textOf(measure, least)}`, remark]
+    const said = remarks.filter((one) => one !== undefined).join('; ')
+    return [[label, said === '' ? text : `${text} (${said})`]]
+  })
+}
+
+/** The model's number compared with the still picture's: a part of it, or the difference of decibels. */
+function against({ better, unit }: Measure, value: number, still: number): string {
+  if (unit === 'dB') return `${value >= still ? '+' : ''}${(value - still).toFixed(2)} dB`
+  return better === 'lower' ? percent(value / still) : ''
+}

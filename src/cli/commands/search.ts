@@ -85,7 +85,7 @@ async function runSearch({ reporter, signal }: Context, named: string[], flags: 
   const { batch, holdout, fit, seed, threads, device } = rest
   const { parseLosses } = await import('../losses.ts')
   const losses = list === undefined ? undefined : parseLosses(list)
-  const { search } = await import('../../study/search/run-search.ts')
+  const { search } = await import('../../study/search/search.ts')
   await reporter.prepare()
   const found = await search(await listClips(named), {
     ...{ teacher, out, signal },

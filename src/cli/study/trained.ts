@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import type { CompareTrainedOptions } from '../../study/trials/compare-trained.ts'
+import type { StudyOptions } from '../../study/trials/study.ts'
 import { InputError } from '../../util/errors.ts'
 import { defined } from '../../util/options.ts'
 import type { Context } from '../context.ts'
@@ -9,7 +9,7 @@ import type { TrialFlags } from './trial-flags.ts'
 export interface TrainedRequest extends TrialFlags {
   readonly train: readonly string[]
   readonly options: Pick<
-    CompareTrainedOptions,
+    StudyOptions,
     | 'nets'
     | 'size'
     | 'keypoints'
@@ -33,10 +33,10 @@ export async function runTrained({ reporter, signal }: Context, request: Trained
   const { listClips } = await import('../../clips/clip-list.ts')
   const clips = await listClips(named)
   const test = flags.test && (await listClips(flags.test))
-  const { compareTrained } = await import('../../study/trials/compare-trained.ts')
+  const { study } = await import('../../study/trials/study.ts')
   const { trialKey } = await import('../../study/trials/plan.ts')
   await reporter.prepare()
-  const found = await compareTrained(clips, {
+  const found = await study(clips, {
     ...options,
     ...defined({ test, teacher, methods, skips, seeds, jobs, steps, minutes, batch, holdout, fit }),
     ...{ out, signal },
@@ -49,30 +49,30 @@ export async function runTrained({ reporter, signal }: Context, request: Trained
   })
   const { writeFileAtomic } = await import('../../files/atomic.ts')
   if (csv !== undefined) {
-    const { trainedCsv } = await import('../../report/trained-csv.ts')
-    await writeFileAtomic(csv, trainedCsv(found))
+    const { studyCsv } = await import('../../report/csv.ts')
+    await writeFileAtomic(csv, studyCsv(found))
   }
   if (html !== undefined) {
     const { drawStrips } = await import('../../study/trials/pictures.ts')
-    const { trainedPage } = await import('../../report/trained-page.ts')
+    const { studyPage } = await import('../../report/study-page.ts')
     const strips = await drawStrips(resolve(out), found.plan, found.trials, {
       ...(!signal.aborted && { signal }),
       onProgress: (done, total) => reporter.progress({ phase: 'pictures', done, total, unit: 'networks' }),
     })
-    await writeFileAtomic(html, trainedPage(found, strips))
+    await writeFileAtomic(html, studyPage(found, strips))
   }
-  const { trainedJson } = await import('../../report/comparison-json.ts')
-  const { describeTrained } = await import('../../report/trained-text.ts')
+  const { studyJson } = await import('../../report/study-text.ts')
+  const { describeStudy } = await import('../../report/study-text.ts')
   const written = [html, csv].filter((path) => path !== undefined)
   const value = {
     out: resolve(out),
-    ...trainedJson(found),
+    ...studyJson(found),
     interrupted: signal.aborted,
     html: html ?? null,
     csv: csv ?? null,
   }
   reporter.result(value, () =>
-    [describeTrained(found), written.map((path) => `wrote ${path}`).join('\n')].filter(Boolean).join('\n\n'),
+    [describeStudy(found), written.map((path) => `wrote ${path}`).join('\n')].filter(Boolean).join('\n\n'),
   )
   // Some ended without a result: scripts have to know.
   if (found.unfinished > 0 && !signal.aborted) process.exitCode = 1

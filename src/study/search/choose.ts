@@ -1,9 +1,11 @@
+// Choosing candidates: designs are made and timed until enough of them are fast enough.
 import { isDeepStrictEqual } from 'node:util'
 import { detectorGraph } from '../../motion/model.ts'
 import { profile } from '../../profile/profile.ts'
-import { EnvironmentError, InputError, messageOf } from '../../util/errors.ts'
+import { EnvironmentError, InputError } from '../../util/errors.ts'
 import type { Random } from '../../util/random.ts'
 import type { Design } from '../../zoo/design.ts'
+import { problemOf } from '../attempt.ts'
 import {
   type Candidate,
   type CandidateCost,
@@ -14,28 +16,28 @@ import {
 } from './candidate.ts'
 import { detectorOf, type SearchPlan } from './plan.ts'
 import type { Limits } from './space.ts'
-import type { SearchTask } from './worker.ts'
+import type { SearchTask } from './tasks.ts'
 
-/** A candidate that is fast enough to be tried, with what it costs. */
+/** A candidate that is fast enough to be trained, with its cost. */
 export interface Chosen extends Candidate {
   readonly cost: CandidateCost
 }
 
-/** What the parts of a search work with. */
+/** What every part of a search needs. */
 export interface SearchContext {
   readonly folder: string
   readonly plan: SearchPlan
   readonly signal: AbortSignal | undefined
-  /** Does a task, as `doTask`. */
+  /** Does a task, as `runTaskApart`. */
   readonly perform: (task: SearchTask, onProgress?: (part: number) => void) => Promise<undefined>
 }
 
-/** Of designs that are made for one that is chosen, before a search gives up. */
+/** Designs that are made for each that is to be chosen, before a search gives up. */
 const mostAttempts = 40
 
 export interface ChooseOptions {
   readonly count: number
-  /** Of the names of the candidates. */
+  /** Beginning of the names of the candidates. */
   readonly prefix: string
   readonly random: Random
   /** Designs that are candidates already. */
@@ -45,7 +47,7 @@ export interface ChooseOptions {
 }
 
 /**
- * Makes designs and times them until so many are fast enough. Those that were made before are read from the folder.
+ * Makes designs and times them until `count` of them are fast enough. Earlier ones are read from the folder.
  *
  * @throws InputError where too few designs keep to the limits; EnvironmentError where timing fails. The signal's reason,
  * if it is aborted.
@@ -59,7 +61,7 @@ export async function choose(context: SearchContext, options: ChooseOptions): Pr
   for (let attempt = 0; chosen.length < count; attempt++) {
     if (attempt === mostAttempts * count) throw tooFew(chosen.length, attempt, plan)
     const id = `${prefix}${String(attempt).padStart(3, '0')}`
-    // Of its own, so that what one attempt draws never shifts the next.
+    // Each attempt has its own random numbers, so that the draws of one attempt never shift those of the next.
     const made = make(random.fork(), attempt)
     const own = candidateFolder(folder, id)
     const design = (await readDesign(own)) ?? made.design
@@ -73,7 +75,7 @@ export async function choose(context: SearchContext, options: ChooseOptions): Pr
   return chosen
 }
 
-/** What a candidate costs: as it was measured before, or measured now. @throws as `choose`. */
+/** The cost of a candidate: from disk if it was measured before, or else measured now. @throws as `choose`. */
 export async function costOf(
   { folder, plan, signal, perform }: SearchContext,
   { id, design }: Candidate,
@@ -93,14 +95,14 @@ export async function costOf(
   throw noResult('a detector could not be timed', own, problem)
 }
 
-/** For a process that left no result. */
+/** The error for a process that left no result. */
 export const noResult = (what: string, where: string, problem: unknown): EnvironmentError =>
   new EnvironmentError({
-    ...{ what, where, got: problem === undefined ? 'it ended without a result' : messageOf(problem) },
+    ...{ what, where, got: problem === undefined ? 'it ended without a result' : problemOf(problem) },
     remedy: 'the same command goes on with the search',
   })
 
-/** The limits that a plan sets to designs, but for latency. */
+/** The limits that a plan sets to designs, except latency. */
 export function limitsOf(plan: SearchPlan): Limits {
   const { size, detector } = detectorOf(plan, plan.reference)
   const { macs } = plan

@@ -1,18 +1,15 @@
+// Successive halving (Jamieson and Talwalkar 2016, "Non-stochastic best arm identification and hyperparameter
+// optimization"): many candidates are tried with a small budget, the best third of them with three times as much, and so
+// on. Most of the time goes to candidates that deserve it, if small budgets rank them about as large ones do.
 import { paretoFront } from '../../profile/pareto.ts'
 
-/**
- * Successive halving (Jamieson and Talwalkar 2016, "Non-stochastic best arm identification and hyperparameter
- * optimization"): many candidates are tried with a small budget, the best third of them with three times as much, and
- * so on. Most of the time goes to candidates that deserve it, if small budgets rank them about as large ones do.
- */
-
-/** Of budgets from rung to rung, and of candidates the other way. */
+/** The factor of budgets from rung to rung, and of the number of candidates the other way. */
 export const eta = 3
 
 export interface Rung {
   /** Budget of each candidate. */
   readonly steps: number
-  /** Candidates at most. */
+  /** The most candidates. */
   readonly count: number
 }
 
@@ -23,11 +20,11 @@ export const rungsOf = (candidates: number, steps: number, rungs: number): Rung[
     count: Math.max(Math.min(1, candidates), Math.floor(candidates / eta ** i)),
   }))
 
-/** What a candidate came to on a rung; less is better in both. */
+/** The score of a candidate on a rung. Less is better in both numbers. */
 export interface Score {
   /** Infinity where it failed. */
   readonly error: number
-  /** What it costs in use, whatever it learned. */
+  /** Its cost in use, which does not depend on what it learned. */
   readonly cost: number
 }
 
@@ -37,8 +34,8 @@ export interface Scored<T> {
 }
 
 /**
- * Those that go on: the least errors, and for the last third of the places those of the front of error and cost that
- * are not among them, so that a cheap candidate is not lost to several that are alike. None that failed.
+ * The candidates that go on to the next rung: those of the least errors, and for the last third of the places others of
+ * the front of error and cost, so that a cheap candidate is not lost to several that are alike. None that failed goes on.
  */
 export function promoted<T>(scored: readonly Scored<T>[], count: number): Scored<T>[] {
   const ranked = scored

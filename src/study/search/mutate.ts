@@ -1,8 +1,18 @@
+// Mutations: a design that differs from another in one place, or two.
 import { isDeepStrictEqual } from 'node:util'
 import type { Random } from '../../util/random.ts'
 import { blockKinds, type Decoder, type Design, type Stage } from '../../zoo/design.ts'
-import { drawStem, firstWithin } from './draw.ts'
-import { drawDilations, type Limits, mostDepth, skips, upsamplings, widthNear, widthStep } from './space.ts'
+import {
+  drawDilations,
+  drawStem,
+  firstWithin,
+  type Limits,
+  mostDepth,
+  skips,
+  upsamplings,
+  widthNear,
+  widthStep,
+} from './space.ts'
 
 /**
  * A design that differs from the given one in one place, and sometimes in two.
@@ -17,7 +27,7 @@ export function mutateDesign(random: Random, design: Design, limits: Limits): De
   })
 }
 
-/** One change. What it proposes need not be valid: another is drawn then. */
+/** One change. If its proposal is not valid, another change is drawn. */
 type Change = (random: Random, design: Design) => Design
 
 const changed: Change = (random, design) => random.pick(changes)(random, design)
@@ -56,7 +66,7 @@ const depth: Change = (random, design) =>
     return { ...stage, depth: blocks, dilations: stage.dilations.slice(0, blocks) }
   })
 
-/** A stage more, which keeps the size, or one of these less. */
+/** One more stage, which keeps the size. `stageLess` removes such a stage. */
 const stageMore: Change = (random, design) => {
   const at = random.integer(design.stages.length)
   const { width, block } = design.stages[at]!
@@ -116,7 +126,7 @@ const changes: readonly Change[] = [
 /** A width one step away, or two. */
 const stepped = (random: Random, width: number) => widthNear(width + widthStep * random.pick([-2, -1, 1, 2]))
 
-/** The list with one entry, drawn, made anew. */
+/** The list with one entry, which is drawn, replaced. */
 function withOne<T>(random: Random, list: readonly T[], make: (entry: T) => T): T[] {
   const at = random.integer(list.length)
   return list.map((entry, i) => (i === at ? make(entry) : entry))

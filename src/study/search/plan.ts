@@ -1,50 +1,44 @@
+// The plan of a search: all that decides its result, and its folder.
+import { availableParallelism } from 'node:os'
 import { z } from 'zod'
+import { openDetector } from '../../model/open-detector.ts'
 import { type MotionConfig, smallConfig } from '../../motion/config.ts'
-import { distilLossesSchema } from '../../train/distil/config.ts'
-import { settingsOptions } from '../../train/options.ts'
-import { schemaOf } from '../../util/option-schema.ts'
+import { type DistilLosses, distilLossesSchema } from '../../train/distil/config.ts'
+import { labelLayout, lossesFor } from '../../train/distil/labels.ts'
+import { checkedOptions } from '../../util/option-schema.ts'
 import { type Design, designSchema } from '../../zoo/design.ts'
-import { contentsSchema } from '../plan-contents.ts'
-import { type Rung, rungsOf } from './halving.ts'
+import { ficelleDesign } from '../../zoo/ficelle.ts'
+import { contentFacts, contentsOf, contentsSchema, openPlanned, type PlanKind, planShape } from '../plan.ts'
+import { eta, type Rung, rungsOf } from './halving.ts'
 
-/** A search as it was asked for: all that decides its result. */
-export const planSchema = z.object({
+const planSchema = z.object({
   format: z.literal(1),
-  /** Videos or puppet specs, as given. */
-  clips: z.array(z.string()).min(1),
-  /** Clips to measure on; where there are none, the held-out ends of `clips`. */
-  test: z.array(z.string()),
+  ...planShape,
   /** Run folder or ONNX file, as given. */
   teacher: z.string(),
-  size: z.int().positive(),
-  keypoints: z.int().positive().max(100),
-  jacobian: z.boolean(),
-  /** Drawn designs, the reference among them. */
+  /** Number of drawn designs, the reference among them. */
   candidates: z.int().positive(),
-  /** Designs made of the best by small changes, which are tried in the same way afterwards. */
+  /** Number of designs made of the best by small changes, which go through the same rungs afterwards. */
   mutations: z.int().nonnegative(),
-  /** Of training on the first rung. */
+  /** Steps of training on the first rung. */
   steps: z.int().positive(),
   rungs: z.int().positive(),
-  /** Latency at most, over the reference's. */
+  /** The largest latency, over the reference's. */
   latency: z.number().positive(),
-  /** Multiply-adds of a detector at most, as `info --as detector` counts. */
+  /** The most multiply-adds of a detector, as `info --as detector` counts. */
   macs: z.number().positive().optional(),
   seed: z.int().nonnegative(),
   losses: distilLossesSchema,
-  batch: z.int().positive(),
-  holdout: z.number().min(0).lt(1),
-  fit: schemaOf(settingsOptions.fit),
-  device: schemaOf(settingsOptions.device),
-  /** Within one op on the CPU, where latency is measured and where designs are trained. */
+  /** Within one op on the CPU, for measuring latency and for training. */
   threads: z.int().positive(),
-  /** What latencies are held against. It is the first candidate. */
+  /** The design that latencies are compared with. It is the first candidate. */
   reference: designSchema,
   contents: contentsSchema,
 })
+/** The content of search.json. */
 export type SearchPlan = z.infer<typeof planSchema>
 
-/** The detector of a design: as `distil` makes it, so that what is timed is what is trained. */
+/** The detector of a design, as `distil` makes it: the same is timed and trained. */
 export const detectorOf = (
   { size, keypoints, jacobian }: Pick<SearchPlan, 'size' | 'keypoints' | 'jacobian'>,
   design: Design,
@@ -60,3 +54,67 @@ export const rungsOfPlan = ({
   rungsOf(candidates, steps, rungs),
   mutations === 0 ? [] : rungsOf(mutations, steps, rungs),
 ]
+
+/** Folders of searches hold search.json, candidates/, teacher/, best.json, and a lock. */
+const search: PlanKind<SearchPlan> = {
+  file: 'search.json',
+  noun: 'search',
+  command: 'search',
+  schema: planSchema,
+  parts: [],
+  facts: ({ contents, ...plan }) => ({ ...plan, ...contentFacts(contents) }),
+  remedy: 'or choose another folder',
+}
+
+/** Makes the folder of a search, or opens the existing one, and locks it. @throws as `openPlanned` */
+export const openSearch = (path: string, plan: SearchPlan) => openPlanned(search, path, plan)
+
+/** What a search is asked for. All but the teacher has a default. */
+export interface PlanOptions
+  extends Partial<
+    Omit<
+      SearchPlan,
+      'format' | 'clips' | 'test' | 'teacher' | 'size' | 'keypoints' | 'jacobian' | 'losses' | 'contents'
+    >
+  > {
+  /** A run folder, or an ONNX file with an output `value` [N, K, 2] in [-1, 1]. */
+  readonly teacher: string
+  readonly test?: readonly string[]
+  /** Weights of losses. The others have their defaults, or 0 if the teacher does not give what they need. */
+  readonly losses?: Partial<DistilLosses>
+}
+
+/**
+ * Resolves a plan, and opens every file that it names, so that a file that cannot be used is known before the first
+ * training.
+ *
+ * @param clips videos or puppet specs to train on
+ * @throws InputError for clips, a teacher or options that cannot be used.
+ */
+export async function makePlan(clips: readonly string[], options: PlanOptions): Promise<SearchPlan> {
+  const { test = [], teacher, candidates = 27, losses: _, ...rest } = options
+  const plan = checkedOptions(planSchema.omit({ contents: true }), {
+    ...{ format: 1, clips: [...clips], test: [...test], teacher, ...(await studentsOf(options)) },
+    ...{ steps: 100, rungs: 3, latency: 1, seed: 1, batch: 8, fit: 'crop', device: 'auto' },
+    ...{ candidates, mutations: Math.floor(candidates / eta) },
+    ...{ holdout: test.length > 0 ? 0 : 0.2, threads: availableParallelism(), reference: ficelleDesign },
+    ...rest,
+  })
+  // Throws for a size that no detector takes.
+  detectorOf(plan, plan.reference)
+  return { ...plan, contents: await contentsOf(plan) }
+}
+
+/** What students will see and give. @throws InputError if the teacher does not give what the losses need. */
+async function studentsOf({ teacher, losses, device }: PlanOptions) {
+  const detector = await openDetector(teacher, { details: true, ...(device !== undefined && { device }) })
+  try {
+    const grids = { heatmap: [1, 1], features: [1, 1] } as const
+    const given = lossesFor(detector, losses)
+    labelLayout(detector, given, grids)
+    const { size, keypoints, jacobian } = detector
+    return { size, keypoints, jacobian, losses: given }
+  } finally {
+    await detector.close()
+  }
+}

@@ -1,3 +1,4 @@
+// The report of a search: its finalists, the best of them, and how the best compares with the reference.
 import { paretoFront } from '../../profile/pareto.ts'
 import { candidateFolder, type RungResult, rungRun } from './candidate.ts'
 import type { Chosen } from './choose.ts'

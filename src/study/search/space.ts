@@ -1,59 +1,66 @@
+// The space that a search draws designs from: every number of a `Design` is within these bounds. Designs allow more (512
+// channels, 16 blocks per stage), which does not pay at 64x64 on a CPU.
+import { InputError } from '../../util/errors.ts'
 import type { Random } from '../../util/random.ts'
-import { type BlockKind, blockKinds, type Design, designSchema, stridesOf } from '../../zoo/design.ts'
-
-/**
- * The space that a search draws designs from: every number of a `Design` within these bounds. What pays at 64x64 on a
- * CPU is inside; what designs allow beyond that (512 channels, 16 blocks a stage) is not.
- */
+import {
+  type BlockKind,
+  blockKinds,
+  type Decoder,
+  type Design,
+  designSchema,
+  type Stage,
+  type Stem,
+  stridesOf,
+} from '../../zoo/design.ts'
 
 /** Channels of a stem. */
-export const stemWidths = [16, 32, 48, 64] as const
+const stemWidths = [16, 32, 48, 64] as const
 /** Channels are between these, in steps of `widthStep`. */
-export const [leastWidth, mostWidth] = [16, 256]
+const [leastWidth, mostWidth] = [16, 256]
 export const widthStep = 16
 /** Strides at which encoders end. */
 const coarsestStrides = [8, 16, 32] as const
 /** Strides at which decoders end. */
-export const resultStrides = [2, 4, 8] as const
-/** Blocks of a stage; numbers that are named twice are drawn twice as often. */
-export const depths = [0, 1, 1, 1, 2, 2, 3] as const
+const resultStrides = [2, 4, 8] as const
+/** Blocks of a stage. A number that is listed twice is drawn twice as often. */
+const depths = [0, 1, 1, 1, 2, 2, 3] as const
 export const mostDepth = 4
-export const dilations = [1, 2, 4] as const
+const dilations = [1, 2, 4] as const
 /** Blocks after each doubling. */
-export const decoderDepths = [1, 1, 2] as const
+const decoderDepths = [1, 1, 2] as const
 export const upsamplings = ['nearest', 'sub-pixel'] as const
 export const skips = ['sum', 'sum', 'concat', 'none'] as const
 
-/** What designs must keep to. */
+/** The limits of designs. */
 export interface Limits {
   /** Side of the picture that the network sees, in pixels. */
   readonly side: number
-  /** Whether a valid design may be taken: by its multiply-adds, for instance (default: any). */
+  /** Whether a valid design is allowed: by its multiply-adds, for instance (default: any is). */
   allows?(design: Design): boolean
 }
 
-/** A design, if that is one and keeps to the limits. Its coarsest map is 2x2 or larger. */
-export function within(limits: Limits, proposed: Design): Design | undefined {
+/** The design, if it is valid and keeps to the limits. Its coarsest map is 2x2 or larger. */
+function within(limits: Limits, proposed: Design): Design | undefined {
   const design = designSchema.safeParse(proposed).data
   if (design === undefined || !endsOf(limits.side).includes(stridesOf(design).coarsest)) return undefined
   return (limits.allows?.(design) ?? true) ? design : undefined
 }
 
 /** Strides at which an encoder of such pictures may end. */
-export const endsOf = (side: number): number[] =>
+const endsOf = (side: number): number[] =>
   coarsestStrides.filter((stride) => side % stride === 0 && side / stride >= 2)
 
 /** The nearest width of the space. */
 export const widthNear = (width: number): number =>
   Math.min(mostWidth, Math.max(leastWidth, widthStep * Math.round(width / widthStep)))
 
-/** Dilations of a stage's blocks: mostly none, and none where blocks have no such choice. */
+/** Dilations of a stage's blocks: mostly none, and none if its blocks have no dilation to choose. */
 export function drawDilations(random: Random, block: BlockKind, depth: number): number[] {
   if (depth === 0 || !dilated.has(block) || random.uniform() < 0.7) return []
   return Array.from({ length: depth }, () => random.pick(dilations))
 }
 
-/** Kinds of block whose dilation can be chosen, as designs have it. */
+/** Kinds of block whose dilation can be chosen: those for which a design with dilations is valid. */
 const dilated: ReadonlySet<BlockKind> = new Set(
   blockKinds.filter(
     (block) =>
@@ -64,3 +71,86 @@ const dilated: ReadonlySet<BlockKind> = new Set(
       }).success,
   ),
 )
+
+/** Number of proposals before a search gives up. Some hundreds fail if one in a hundred fits. */
+const mostProposals = 1000
+
+/**
+ * Draws a design. Widths grow with strides and shrink again in the decoder, as in networks that people design.
+ *
+ * @throws InputError where none is found within the limits.
+ */
+export function drawDesign(random: Random, limits: Limits): Design {
+  return firstWithin(limits, () => propose(random, limits.side))
+}
+
+/** The first proposal that keeps to the limits. @throws InputError where there is none among many. */
+export function firstWithin(limits: Limits, propose: () => Design | undefined): Design {
+  for (let i = 0; i < mostProposals; i++) {
+    const proposed = propose()
+    const design = proposed && within(limits, proposed)
+    if (design !== undefined) return design
+  }
+  throw new InputError({
+    what: 'no design of the space keeps to the limits',
+    got: `none among ${mostProposals} proposals`,
+    remedy: 'allow more multiply-adds',
+  })
+}
+
+function propose(random: Random, side: number): Design {
+  const stem = drawStem(random)
+  const [first, width] =
+    stem.kind === 'convolutions'
+      ? [2 ** stem.widths.length, stem.widths.at(-1)!]
+      : ([stem.side, stem.width] as const)
+  const coarsest = random.pick(endsOf(side))
+  const stages = drawStages(random, width, Math.log2(coarsest / first))
+  const result = random.pick(resultStrides.filter((stride) => stride <= coarsest))
+  return { stem, stages, decoder: drawDecoder(random, stages.at(-1)?.width ?? width, coarsest / result) }
+}
+
+export function drawStem(random: Random): Stem {
+  const width = random.pick(stemWidths)
+  if (random.uniform() < 0.4) {
+    return { kind: 'space-to-depth', side: random.pick([2, 4]), kernel: random.pick([1, 3]), width }
+  }
+  const widths = random.uniform() < 0.5 ? [width] : [width, widthNear(width * random.pick(growths))]
+  return { kind: 'convolutions', widths }
+}
+
+/** Growth of channels when a map is halved. */
+const growths = [1, 1.5, 2, 2] as const
+
+/** Stages with this number of halvings; sometimes one in between that does not halve. Most have one kind of block. */
+function drawStages(random: Random, given: number, halvings: number): Stage[] {
+  const usual = random.pick(blockKinds)
+  const stages: Stage[] = []
+  let width = given
+  const add = (stride: Stage['stride'], growth: number) => {
+    width = widthNear(width * growth)
+    const block = random.uniform() < 0.75 ? usual : random.pick(blockKinds)
+    const depth = random.pick(depths)
+    stages.push({ stride, width, block, depth, dilations: drawDilations(random, block, depth) })
+  }
+  for (let i = 0; i < halvings; i++) {
+    add(2, random.pick(growths))
+    if (random.uniform() < 0.15) add(1, random.pick([1, 1, 1.5]))
+  }
+  return stages
+}
+
+/** @param factor of the result's side over the coarsest map's: a power of 2 */
+function drawDecoder(random: Random, given: number, factor: number): Decoder {
+  let width = given
+  const widths = Array.from({ length: Math.log2(factor) }, () => {
+    width = widthNear(width * random.pick([0.5, 0.5, 0.75, 1]))
+    return width
+  })
+  return {
+    widths,
+    depth: random.pick(decoderDepths),
+    upsampling: random.pick(upsamplings),
+    skips: random.pick(skips),
+  }
+}

@@ -1,3 +1,4 @@
+// Pictures of what the detectors of a study find in the same frames.
 import { drawKeypoints } from '../../animate/preview.ts'
 import { openClips } from '../../clips/source.ts'
 import { firstDrivingFrame } from '../../evaluate/evaluate.ts'
@@ -8,6 +9,7 @@ import { encodePicture } from '../../media/picture.ts'
 import { sideBySide } from '../../media/sheet.ts'
 import { type KeypointDetector, openDetector } from '../../model/open-detector.ts'
 import { resized, squareFrame } from '../../model/pixels.ts'
+import { measuredOn } from '../plan.ts'
 import { type Trial, type TrialPlan, type TrialSettings, trialKey } from './plan.ts'
 import { type TrialState, trialFolder } from './run-trials.ts'
 import { runFolder } from './trial.ts'
@@ -81,9 +83,10 @@ function firstSeeds(states: readonly TrialState[]): Trial[] {
 }
 
 /** RGB [size, size, 3] of each frame. */
-async function heldOutFrames({ clips, test, holdout, size, fit }: TrialSettings): Promise<Uint8Array[]> {
-  const opened = await openClips(test.length > 0 ? test : clips)
-  const from = test.length > 0 ? 0 : 1 - holdout
+async function heldOutFrames(settings: TrialSettings): Promise<Uint8Array[]> {
+  const { size, fit } = settings
+  const { clips, from } = measuredOn(settings)
+  const opened = await openClips(clips)
   const pictures: Uint8Array[] = []
   try {
     for (let i = 0; i < frames; i++) {

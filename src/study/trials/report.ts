@@ -1,42 +1,45 @@
+// The report of a study: what each detector costs, what it came to, and which is best for which budget.
 import { rewriteExactly } from '../../optimise/rewrite-exactly.ts'
-import { defaultRestMs, defaultWarmMs } from '../../profile/latency.ts'
-import { type GraphLatencies, type TimeGraphsOptions, timeGraphs } from '../../profile/time-graphs.ts'
-import { describeMachine } from '../../run/environment.ts'
-import { ort } from '../../runtime/node.ts'
-import type { Device } from '../../runtime/session.ts'
-import { type Candidate, findCandidates } from '../candidates.ts'
+import type { TimeGraphsOptions } from '../../profile/time-graphs.ts'
+import {
+  type Candidate,
+  type CompareProgress,
+  fastestFirst,
+  findCandidates,
+  timeCandidates,
+  timingFacts,
+} from '../candidates.ts'
 import type { ComparedRow, Comparison } from '../comparison.ts'
-import { type Gathered, gather } from './gather.ts'
-import { type MeasureName, rankedBy } from './measures.ts'
 import { detectorChoices, type Method, netsWith, type Trial, type TrialPlan } from './plan.ts'
-import { type Choice, type Recommendation, recommend } from './recommend.ts'
 import type { TrialState } from './run-trials.ts'
+import { type Choice, type Recommendation, rankedBy, recommend, type Summary, summarise } from './summary.ts'
 
-/** A network with a skip: what it costs, and what it came to by each method. */
+/** A network with a skip: what it costs, and its results by each method. */
 export interface TrainedRow extends Omit<ComparedRow, 'net' | 'pareto' | 'accuracy'> {
   readonly net: Trial['net']
   readonly skip: Trial['skip']
   /** Other skips of the plan that make the same detector. */
   readonly alike: readonly Trial['skip'][]
   /** In the order of the plan's methods. */
-  readonly results: readonly Gathered[]
+  readonly results: readonly Summary[]
 }
 
 export const costNames = ['latency', 'params', 'macs'] as const
-/** What an accuracy is held against. */
+/** The costs that an accuracy is compared with. */
 export type CostName = (typeof costNames)[number]
 
 /** Which network for which budget, by one method and one cost. */
 export interface Advice {
   readonly method: Method
-  readonly measure: MeasureName
+  /** Name of the measure that networks are ranked by. */
+  readonly measure: string
   readonly cost: CostName
   readonly choices: readonly Recommendation[]
-  /** Networks of which a seed failed; none is among the choices. */
+  /** Networks of which a seed failed. None of them is among the choices. */
   readonly failing: readonly string[]
 }
 
-/** What is known of networks that were trained side by side. */
+/** What a study found: networks that were trained side by side. */
 export interface TrainedComparison
   extends Pick<
     Comparison,
@@ -44,9 +47,9 @@ export interface TrainedComparison
   > {
   readonly plan: TrialPlan
   readonly trials: readonly TrialState[]
-  /** Trials without a result. */
+  /** Number of trials without a result. */
   readonly unfinished: number
-  /** Every network of the plan with every skip, the fastest first; that of the fewest MACs where none was timed. */
+  /** Every network of the plan with every skip, the fastest first, or the fewest MACs first if none was timed. */
   readonly rows: readonly TrainedRow[]
   readonly advice: readonly Advice[]
 }
@@ -58,26 +61,18 @@ export interface ReportOptions
   > {
   /** Whether latency is measured (default: yes). */
   readonly latency?: boolean
-  /** Seconds that latency is to take at most (default 150); three rounds are made in any case. */
+  /** Seconds that measuring latency takes at most (default 150). Three rounds are made in any case. */
   readonly budgetSeconds?: number
-  onProgress?(event: ReportProgress): void
+  onProgress?(event: CompareProgress): void
 }
 
-export interface ReportProgress {
-  readonly phase: 'profile' | 'load' | 'latency'
-  readonly done: number
-  readonly total: number
-  readonly unit: 'networks' | 'runs'
-  readonly device?: Device
-}
-
-/** The name of a row: unlike others in the same report. */
+/** The name of a row. No other row of the same report has it. */
 export const rowName = ({ net, skip }: Pick<TrainedRow, 'net' | 'skip'>, { skips }: TrialPlan): string =>
   skips.length === 1 || skip === skips[0] ? net : `${net}, skip ${skip}`
 
 /**
- * Puts together what a plan's trials came to and what their detectors cost: counts, and latency, which is measured
- * here, all in turn in one process, written as `track` and `animate` run them.
+ * Puts the results of a plan's trials and the costs of their detectors together. Costs are counts, and latency, which is
+ * measured here: all in turn in one process, rewritten as `track` and `animate` run them.
  *
  * @throws EnvironmentError where the device is not there. The signal's reason where it aborts.
  */
@@ -88,22 +83,17 @@ export async function reportOn(
 ): Promise<TrainedComparison> {
   const { settings } = plan
   const found = await candidatesOf(plan, options)
-  const timed = options.latency === false ? undefined : await time(found, options)
+  const timed = await timeCandidates(found, { rewrite: rewriteExactly, ...options })
   const rows = found.map(({ facts, skip }, i): TrainedRow => {
-    const results = plan.methods.map((method) => gather(trials, { net: facts.net, method, skip }))
+    const results = plan.methods.map((method) => summarise(trials, { net: facts.net, method, skip }))
     const alike = plan.alike.flatMap((same) =>
       same.net === facts.net && same.as === skip ? [same.skip] : [],
     )
     return { ...facts, skip, alike, results, latency: timed?.latencies[i] ?? null }
   })
-  const ranked = rows.toSorted((a, b) => (a.latency?.median ?? a.macs) - (b.latency?.median ?? b.macs))
+  const ranked = fastestFirst(rows)
   return {
-    machine: { ...describeMachine(), onnxruntime: ort.env.versions.node ?? ort.env.versions.common },
-    device: timed?.device ?? null,
-    threads: timed?.threads ?? null,
-    rounds: timed?.rounds ?? 0,
-    restMs: defaultRestMs,
-    warmMs: defaultWarmMs,
+    ...timingFacts(timed),
     input: [3, settings.size, settings.size],
     outputs: settings.keypoints,
     plan,
@@ -143,7 +133,7 @@ async function candidatesOf(plan: TrialPlan, options: ReportOptions): Promise<Fo
           options.onProgress?.({ phase: 'profile', done: before + done, total, unit: 'networks' }),
       },
     )
-    // In the order of the networks, for none may be skipped.
+    // They have the order of the networks, since none may be skipped.
     for (const [j, candidate] of candidates.entries()) {
       found.push({ ...candidate, facts: { ...candidate.facts, net: nets[i]![j]! }, skip })
     }
@@ -151,32 +141,14 @@ async function candidatesOf(plan: TrialPlan, options: ReportOptions): Promise<Fo
   return found
 }
 
-function time(found: readonly Found[], options: ReportOptions): Promise<GraphLatencies> {
-  let device: Device | undefined
-  return timeGraphs(
-    found.map(({ graph }) => graph),
-    {
-      budgetSeconds: 150,
-      rewrite: rewriteExactly,
-      ...options,
-      onLoaded: (done, on) => {
-        device = on
-        options.onProgress?.({ phase: 'load', done, total: found.length, unit: 'networks', device: on })
-      },
-      onRun: (done, total) =>
-        options.onProgress?.({ phase: 'latency', done, total, unit: 'runs', ...(device && { device }) }),
-    },
-  )
-}
-
-/** What a row costs; undefined where it was not timed. */
+/** A cost of a row; undefined if the row was not timed. */
 export function costOf(row: Pick<TrainedRow, CostName>, cost: CostName): number | undefined {
   return cost === 'latency' ? row.latency?.median : row[cost]
 }
 
 /**
- * None where nothing can be held against the cost. A network of which a seed failed is not recommended: its mean is of
- * those that did not.
+ * Empty if no row has both the error and the cost. A network of which a seed failed is not recommended: its mean is over
+ * the other seeds only.
  */
 function adviceOn(rows: readonly TrainedRow[], plan: TrialPlan, method: Method, cost: CostName): Advice[] {
   const measure = rankedBy[method]

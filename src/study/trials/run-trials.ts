@@ -1,20 +1,26 @@
+// Runs the trials of a plan that have no result yet: each in a child process, one or several at a time.
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isLocked } from '../../files/lock.ts'
 import type { Hooks } from '../../util/child-process.ts'
-import { messageOf } from '../../util/errors.ts'
-import { inOwnProcess } from './own-process.ts'
+import { problemOf } from '../attempt.ts'
 import { type Trial, type TrialPlan, trialKey, trialsOf } from './plan.ts'
-import { readResult, type TrialResult } from './result.ts'
-import { dropCheckpoint, runFolder, type TrialTask } from './trial.ts'
+import {
+  dropCheckpoint,
+  readTrial,
+  runFolder,
+  runTrialApart,
+  type TrialResult,
+  type TrialTask,
+} from './trial.ts'
 
-/** Where one of a plan's trials stands. */
+/** The state of one trial of a plan. */
 export interface TrialState {
   readonly trial: Trial
-  /** Undefined where it is yet to be done. */
+  /** Undefined if it is yet to be done. */
   readonly result: TrialResult | undefined
-  /** Why it ended without a result, in this call: it is tried again in the next. */
+  /** Why it ended without a result in this call. The next call tries it again. */
   readonly problem?: string
 }
 
@@ -22,57 +28,57 @@ export interface TrialsProgress {
   /** Trials that have ended, with a result or without. */
   readonly done: number
   readonly total: number
-  /** Part of all that is done, 0 to 1. */
+  /** Part of all trials that is done, 0 to 1. */
   readonly progress: number
-  /** By the mean time of trials that have a result; undefined before the first. */
+  /** From the mean time of trials that have a result; undefined before the first. */
   readonly etaSeconds: number | undefined
-  /** The trial that was heard of last. */
+  /** The trial of the last news. */
   readonly trial: Trial | undefined
 }
 
 export interface RunTrialsOptions {
   /**
-   * Trials at once (default 1), each on its share of the cores: small ops leave a second thread little to do, so that
-   * two trials of one thread end sooner than one after the other on two.
+   * Number of trials at a time (default 1), each on its share of the cores. Small ops leave little work for a second
+   * thread, so that two trials of one thread each end sooner than one after the other on two threads.
    */
   readonly jobs?: number
   readonly signal?: AbortSignal
   onProgress?(event: TrialsProgress): void
-  /** For tests: does one trial, as `inOwnProcess`. */
+  /** For tests: does one trial, as `runTrialApart`. */
   readonly runOne?: (task: TrialTask, hooks: Hooks) => Promise<undefined>
 }
 
 /** A trial's own folder. */
 export const trialFolder = (folder: string, trial: Trial): string => join(folder, 'trials', trialKey(trial))
 
-/** Where all trials of a plan stand, by what is on disk. */
+/** The states of all trials of a plan, read from disk. */
 export function readTrials(folder: string, plan: TrialPlan): Promise<TrialState[]> {
   return Promise.all(
-    trialsOf(plan).map(async (trial) => ({ trial, result: await readResult(trialFolder(folder, trial)) })),
+    trialsOf(plan).map(async (trial) => ({ trial, result: await readTrial(trialFolder(folder, trial)) })),
   )
 }
 
 /**
- * Does the trials of a plan that have no result yet, each in a process of its own. One that ends without a result stops
- * no other.
+ * Does the trials of a plan that have no result yet, each in a process of its own. A trial that ends without a result
+ * does not stop the others.
  *
  * @param folder whose lock the caller holds
- * @returns all trials, in the plan's order; where the signal aborted, some without a result.
+ * @returns all trials, in the plan's order. If the signal aborted, some have no result.
  * @throws InputError, EnvironmentError where a result cannot be read.
  */
 export async function runTrials(
   folder: string,
   plan: TrialPlan,
-  { jobs = 1, signal, onProgress, runOne = inOwnProcess }: RunTrialsOptions = {},
+  { jobs = 1, signal, onProgress, runOne = runTrialApart }: RunTrialsOptions = {},
 ): Promise<TrialState[]> {
   const states = await readTrials(folder, plan)
   for (const { trial, result } of states) {
-    // A kill may have come between the two.
+    // The process may have been killed between writing the result and this.
     if (result !== undefined) await dropCheckpoint(trialFolder(folder, trial))
   }
   const total = states.length
   const ended = new Set(states.flatMap(({ result }, i) => (result === undefined ? [] : [i])))
-  /** Parts of those that run, by their numbers. */
+  /** Progress of running trials, by their indices. */
   const parts = new Map<number, number>()
   const tell = (trial: Trial | undefined) => {
     const done = ended.size
@@ -83,11 +89,11 @@ export async function runTrials(
   const threads = jobs === 1 ? undefined : Math.max(1, Math.floor(availableParallelism() / jobs))
   const run = async (i: number): Promise<void> => {
     const { trial } = states[i]!
-    const hear = (part: number) => {
+    const onPart = (part: number) => {
       parts.set(i, part)
       tell(trial)
     }
-    hear(0)
+    onPart(0)
     const own = trialFolder(folder, trial)
     await orphanGone(own, signal)
     let problem = 'it ended without a result'
@@ -96,12 +102,12 @@ export async function runTrials(
         ...{ trial, settings: plan.settings, folder: own, cache: join(folder, 'teacher') },
         ...(threads !== undefined && { threads }),
       },
-      { ...(signal && { signal }), onProgress: hear },
+      { ...(signal && { signal }), onProgress: onPart },
     ).catch((error: unknown) => {
-      problem = messageOf(error)
+      problem = problemOf(error)
     })
     parts.delete(i)
-    const found = await readResult(own)
+    const found = await readTrial(own)
     if (found === undefined && signal?.aborted) return
     states[i] = found === undefined ? { trial, result: undefined, problem } : { trial, result: found }
     ended.add(i)
@@ -117,7 +123,7 @@ export async function runTrials(
   }
   const labelling = waiting.findIndex((i) => states[i]!.trial.method === 'distilled')
   if (labelling >= 0 && jobs > 1 && !signal?.aborted) {
-    // It goes alone: it has the teacher label the pictures, and the others find the labels.
+    // It runs alone: the teacher labels the frames in it, and the other trials find the labels.
     const [first] = waiting.splice(labelling, 1)
     await run(first!)
   }
@@ -128,10 +134,10 @@ export async function runTrials(
   return states
 }
 
-/** Milliseconds. It ends as soon as it is done with what it computes. */
+/** Milliseconds to wait at most. An orphan ends after the op that it computes. */
 const orphanTime = 60_000
 
-/** Waits for a trial's process whose parent was killed: it is about to notice. */
+/** Waits for the end of a trial's process whose parent was killed. The process notices that by itself. */
 async function orphanGone(folder: string, signal: AbortSignal | undefined): Promise<void> {
   const began = performance.now()
   while (isLocked(join(runFolder(folder), 'lock')) && !signal?.aborted) {

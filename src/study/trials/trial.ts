@@ -1,131 +1,127 @@
+// One trial: a detector is trained and measured in a child process, whose main file this is, and its result is kept.
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { z } from 'zod'
 import { evaluate } from '../../evaluate/evaluate.ts'
-import { makeFolder } from '../../files/make-folder.ts'
+import { measuresOf } from '../../evaluate/measures.ts'
 import { smallConfig } from '../../motion/config.ts'
 import { detectorOptions } from '../../motion/options.ts'
-import { isRun } from '../../run/run-config.ts'
+import { threadsVariable } from '../../runtime/node.ts'
 import { distil } from '../../train/distil/distil.ts'
-import type { TrainEvent } from '../../train/events.ts'
-import type { TrainedRun } from '../../train/loop.ts'
-import { train } from '../../train/train.ts'
-import type { Hooks } from '../../util/child-process.ts'
-import { FormatError, InputError, TrainingError } from '../../util/errors.ts'
+import { type TrainedRun, train } from '../../train/train.ts'
+import { childTask, type Hooks } from '../../util/child-process.ts'
+import { InputError } from '../../util/errors.ts'
 import { given } from '../../util/options.ts'
-import { followed, measuringPart } from '../training-part.ts'
-import { measuresOf } from './measures.ts'
-import { detectorChoices, type Trial, type TrialSettings } from './plan.ts'
-import { type TrialResult, writeResult } from './result.ts'
+import { outcomeSchema, readResult, type TrainingHooks, trainAndMeasure, writeResult } from '../attempt.ts'
+import { measuredOn } from '../plan.ts'
+import { detectorChoices, type Trial, type TrialSettings, trialShape } from './plan.ts'
 
-/** One trial: train a detector, measure it, write down what came of it. */
+const resultSchema = outcomeSchema(
+  { trial: z.object(trialShape) },
+  {
+    /** By the names of measures; a measure that was not taken is missing. */
+    measures: z.record(z.string(), z.number()),
+  },
+)
+/** The content of result.json: how a trial ended. A trial without one is yet to be done. */
+export type TrialResult = z.infer<typeof resultSchema>
 
 export interface TrialTask {
   readonly trial: Trial
   readonly settings: TrialSettings
   /** The trial's own folder. */
   readonly folder: string
-  /** Where the teacher's results are kept for all. */
+  /** Folder of the teacher's results, which all trials share. */
   readonly cache: string
-  /** Of training on the CPU, within one op (default: one for each core). */
+  /** Threads of training on the CPU, within one op (default: one for each core). */
   readonly threads?: number
 }
 
+const resultPath = (folder: string) => join(folder, 'result.json')
+
+/** The run of a trial. @param folder the trial's own */
 export const runFolder = (folder: string): string => join(folder, 'run')
 
+/** The result of a trial, if it has one. @param folder the trial's own */
+export const readTrial = (folder: string): Promise<TrialResult | undefined> =>
+  readResult(resultPath(folder), resultSchema)
+
+export const writeTrial = (folder: string, result: TrialResult): Promise<void> =>
+  writeResult(resultPath(folder), result)
+
+/** Does a trial in a new process, which leaves a result in the trial's folder, or none if it was stopped. */
+export const runTrialApart = childTask(
+  import.meta.url,
+  async (task: TrialTask, hooks): Promise<undefined> => {
+    // All other sessions of the process, such as the teacher's, keep to the trial's part of the cores too.
+    if (task.threads !== undefined) process.env[threadsVariable] = String(task.threads)
+    await runTrial(task, hooks)
+  },
+)
+
 /**
- * Trains and measures, and writes result.json. What was interrupted goes on from its last checkpoint.
+ * Trains and measures in this process, and writes result.json. An interrupted trial goes on from its last checkpoint.
  *
- * @returns undefined where the signal stopped it.
- * @throws what `train`, `distil` and `evaluate` throw, but for failures that are the trial's own: those are results.
+ * @returns undefined if the signal stopped it.
+ * @throws what `train`, `distil` and `evaluate` throw, except failures that are the trial's own: these are results.
  */
-export async function runTrial(
-  task: TrialTask,
-  { signal, onProgress }: Hooks = {},
-): Promise<TrialResult | undefined> {
+export async function runTrial(task: TrialTask, hooks: Hooks = {}): Promise<TrialResult | undefined> {
   const { trial, folder } = task
-  const began = performance.now()
-  const wallSeconds = () => (performance.now() - began) / 1000
-  await makeFolder(folder)
-  let result: TrialResult
-  let run: TrainedRun | undefined
-  try {
-    run = await trained(task, {
-      ...(signal && { signal }),
-      onEvent: followed(onProgress),
-    })
-    if (run.interrupted) return undefined
-    const found = await measured(task, run, {
-      ...(signal && { signal }),
-      onProgress: (part) => onProgress?.(measuringPart(part)),
-    })
-    const measures = measuresOf(run, found)
-    const { device } = run
-    result = { status: 'done', trial, measures, frames: found.frames, device, wallSeconds: wallSeconds() }
-  } catch (error) {
-    if (signal?.aborted) return undefined
-    // Once trained, the detector gives numbers that are not finite: nothing else is new to the process by then.
-    const ownFault = error instanceof TrainingError || (run !== undefined && error instanceof FormatError)
-    if (!ownFault) throw error
-    const { what, got } = error.problem
-    const reason = got === undefined ? what : `${what}: ${got}`
-    result = { status: 'failed', trial, reason, wallSeconds: wallSeconds() }
-  }
-  await writeResult(folder, result)
+  const outcome = await trainAndMeasure(
+    {
+      run: runFolder(folder),
+      train: (training) => trainOne(task, training),
+      measure: (run, measuring) => measureOne(task, run, measuring),
+    },
+    hooks,
+  )
+  if (outcome === undefined) return undefined
+  const result = { trial, ...outcome }
+  await writeTrial(folder, result)
   await dropCheckpoint(folder)
   return result
 }
 
-/** A trial that has a result never goes on, and optimiser states are three times as large as weights. */
+/** A trial that has a result is never resumed, and optimiser states are three times as large as weights. */
 export function dropCheckpoint(folder: string): Promise<void> {
   return rm(join(runFolder(folder), 'last'), { recursive: true, force: true })
 }
 
-interface TrainingHooks {
-  readonly signal?: AbortSignal
-  onEvent(event: TrainEvent): void
-}
-
-async function trained(task: TrialTask, hooks: TrainingHooks): Promise<TrainedRun> {
-  const { trial, settings, folder, cache, threads } = task
+function trainOne({ trial, settings, cache, threads }: TrialTask, hooks: TrainingHooks): Promise<TrainedRun> {
   const { net, method, skip, seed } = trial
   const { clips, teacher, batch, holdout, fit, device, steps, minutes } = settings
-  const out = runFolder(folder)
   const options = {
-    ...{ out, batch, holdout, fit, device, seed },
+    ...{ batch, holdout, fit, device, seed },
     ...(steps !== undefined && { steps }),
     ...(minutes !== undefined && { minutes }),
     ...(threads !== undefined && { threads }),
     ...hooks,
-    resume: await isRun(out),
   }
   if (method === 'scratch') {
     return train(clips, { ...options, model: smallConfig({ net, ...detectorChoices(settings, skip) }) })
   }
-  return distil(clips, {
-    ...options,
-    teacher: neededTeacher(teacher),
-    cache,
-    net,
-    ...given(detectorOptions, settings),
-    skip,
-  })
+  const detector = { net, ...given(detectorOptions, settings), skip }
+  return distil(clips, { ...options, teacher: needed(teacher), cache, ...detector })
 }
 
-function neededTeacher(teacher: string | undefined): string {
+function needed(teacher: string | undefined): string {
   if (teacher !== undefined) return teacher
   throw new InputError({ what: 'there is no teacher to distil from', remedy: 'name one with --teacher' })
 }
 
-function measured(
+async function measureOne(
   { trial, settings }: TrialTask,
   run: TrainedRun,
-  { signal, onProgress }: { signal?: AbortSignal; onProgress(part: number): void },
-) {
-  const { clips, test, holdout, fit, device, teacher } = settings
-  return evaluate(run, test.length > 0 ? test : clips, {
-    ...{ fit, device, from: test.length > 0 ? 0 : 1 - holdout },
-    ...(trial.method === 'distilled' && { teacher: neededTeacher(teacher) }),
+  { signal, onProgress }: Hooks,
+): Promise<{ measures: Record<string, number>; frames: number }> {
+  const { fit, device, teacher } = settings
+  const { clips, from } = measuredOn(settings)
+  const found = await evaluate(run, clips, {
+    ...{ fit, device, from },
+    ...(trial.method === 'distilled' && { teacher: needed(teacher) }),
     ...(signal && { signal }),
-    onProgress: (done, total) => onProgress(done / total),
+    onProgress: (done, total) => onProgress?.(done / total),
   })
+  const { steps, seconds } = run
+  return { measures: { ...measuresOf(found), steps, seconds }, frames: found.frames }
 }

@@ -1,6 +1,6 @@
 // Training by a teacher: each step holds the student to what the teacher found in a batch of pictures. Previews too.
 import { drawKeypoints } from '../../animate/preview.ts'
-import { TeacherMeter } from '../../evaluate/teacher-distance.ts'
+import { TeacherMeter } from '../../evaluate/keypoint-distance.ts'
 import { inputInfo } from '../../graph/ops/index.ts'
 import { liveNodes } from '../../graph/rewrite.ts'
 import type { Tensor } from '../../graph/tensor.ts'

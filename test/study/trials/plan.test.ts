@@ -3,9 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { hashDetector } from '../../../src/model/load-run.ts'
-import { makePlan } from '../../../src/study/trials/make-plan.ts'
-import { type TrialPlan, trialKey, trialsOf } from '../../../src/study/trials/plan.ts'
-import { beginPlan } from '../../../src/study/trials/plan-file.ts'
+import { makePlan, openStudy, type TrialPlan, trialKey, trialsOf } from '../../../src/study/trials/plan.ts'
 import { netNames } from '../../../src/zoo/registry.ts'
 
 const clip = 'puppet:1,frames=10,size=32'
@@ -99,7 +97,7 @@ describe('its folder', () => {
   })
   afterEach(() => rmSync(folder, { recursive: true, force: true }))
   const begin = async (asked: TrialPlan, options = {}) =>
-    (await beginPlan(folder, asked, options)).lock.release()
+    (await openStudy(folder, asked, options)).lock.release()
   const written = () => statSync(join(folder, 'plan.json')).mtimeMs
 
   it('takes up the same plan, with more or fewer trials of the same settings', async () => {
@@ -132,7 +130,7 @@ describe('its folder', () => {
   })
 
   it('is one process', async () => {
-    const { lock } = await beginPlan(folder, plan)
+    const { lock } = await openStudy(folder, plan)
     await expect(begin(plan)).rejects.toThrow('in use')
     lock.release()
     await begin(plan)
@@ -140,7 +138,7 @@ describe('its folder', () => {
 
   it('is never a folder of something else, and a broken plan is said to be one', async () => {
     writeFileSync(join(folder, 'mine.txt'), '')
-    await expect(begin(plan, { force: true })).rejects.toThrow('not a comparison')
+    await expect(begin(plan, { force: true })).rejects.toThrow('not a study')
     rmSync(join(folder, 'mine.txt'))
     writeFileSync(join(folder, 'plan.json'), '{"format":1}')
     await expect(begin(plan)).rejects.toThrow('cannot be read')

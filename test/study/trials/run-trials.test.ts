@@ -4,11 +4,9 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { acquireLock } from '../../../src/files/lock.ts'
-import { makePlan } from '../../../src/study/trials/make-plan.ts'
-import { type TrialPlan, trialKey } from '../../../src/study/trials/plan.ts'
-import { writeResult } from '../../../src/study/trials/result.ts'
+import { makePlan, type TrialPlan, trialKey } from '../../../src/study/trials/plan.ts'
 import { runTrials, type TrialsProgress } from '../../../src/study/trials/run-trials.ts'
-import { runTrial, type TrialTask } from '../../../src/study/trials/trial.ts'
+import { runTrial, type TrialTask, writeTrial } from '../../../src/study/trials/trial.ts'
 import { train } from '../../../src/train/train.ts'
 import { EnvironmentError, TrainingError } from '../../../src/util/errors.ts'
 
@@ -27,7 +25,7 @@ function worker(ran: string[], wallSeconds = 10) {
   return async ({ trial, folder: own }: TrialTask): Promise<undefined> => {
     ran.push(trialKey(trial))
     mkdirSync(own, { recursive: true })
-    await writeResult(own, { status: 'done', trial, measures: {}, frames: 1, device: 'cpu', wallSeconds })
+    await writeTrial(own, { status: 'done', trial, measures: {}, frames: 1, device: 'cpu', wallSeconds })
   }
 }
 

@@ -1,0 +1,236 @@
+// The table of measures: what an evaluation finds, by name. Reports, studies and the command line read this table.
+import type { KeypointDetector } from '../model/keypoint-detector.ts'
+import type { MotionModel } from '../model/open-model.ts'
+import { InputError } from '../util/errors.ts'
+import type { Equivariance } from './equivariance.ts'
+import type { EvaluatedFrame } from './evaluated-frame.ts'
+import type { Jitter } from './jitter.ts'
+import type { TeacherDistance } from './keypoint-distance.ts'
+import type { LandmarkErrors } from './landmarks.ts'
+import type { TransferError } from './transfer-error.ts'
+import type { VideoReconstruction } from './video-reconstruction.ts'
+
+/** Measures of a detector: means over all driving frames of all clips. */
+export interface DetectorMeasures {
+  /** Number of driving frames. */
+  readonly frames: number
+  /** Under random warps of some of the frames, the same in every evaluation. */
+  readonly equivariance: Equivariance
+  /** Undefined if no clip has three driving frames. */
+  readonly jitter: Jitter | undefined
+  /** Undefined without a teacher. */
+  readonly teacher: TeacherDistance | undefined
+  /**
+   * Over the puppets among the clips, whose joints are known; undefined if there are none. Lengths are over the torso's.
+   * The maps are fitted on the frames before the driving ones, and at least on a clip's first half. They are measured on
+   * the rest.
+   */
+  readonly landmarks: LandmarkErrors | undefined
+  /** By name, the measures that were added by `registerMeasure` with a meter; missing if there are none. */
+  readonly registered?: Readonly<Record<string, number>>
+}
+
+/** The result of `evaluate` for a model that can move pictures. */
+export interface Evaluation extends VideoReconstruction, DetectorMeasures {
+  /** Undefined if no source picture was given. */
+  readonly transfer: TransferError | undefined
+}
+
+/** The result of `evaluate` for a run that holds a detector alone. */
+export interface DetectorEvaluation extends DetectorMeasures {
+  readonly l1: undefined
+  readonly psnr: undefined
+  readonly ssim: undefined
+  readonly still: undefined
+  readonly akd: undefined
+  readonly transfer: undefined
+}
+
+/** Takes a measure over frames that are added one by one. */
+export interface MeasureMeter {
+  /** A clip begins. @param first its first frame, which the others drive */
+  begin?(first: EvaluatedFrame): void | Promise<void>
+  /**
+   * A driving frame.
+   *
+   * @param generated the frame that the model makes of the clip's first frame, RGB [size, size, 3]; undefined for the
+   * first frame itself, and for a detector alone
+   */
+  add(frame: EvaluatedFrame, generated: Uint8Array | undefined): void | Promise<void>
+  /** Undefined if it could not be measured. */
+  result(): number | undefined
+}
+
+/** One measure: a number that an evaluation finds. */
+export interface Measure {
+  /** What it is called in sentences. */
+  readonly label: string
+  /** For the head of a column. */
+  readonly short: string
+  readonly better: 'lower' | 'higher' | 'neither'
+  /** Whether it measures generated pictures or keypoints. */
+  readonly of: 'pictures' | 'keypoints'
+  /** Such as `dB`; undefined for a plain number. */
+  readonly unit?: string
+  /** The number as it is shown, with its unit (default: four digits after the point). */
+  text?(value: number): string
+  /** Reads it from an evaluation; undefined if it was not measured. A measure with a meter needs no `read`. */
+  read?(found: Evaluation | DetectorEvaluation): number | undefined
+  /** Makes a meter, which sees every frame of an evaluation. */
+  meter?(model: MotionModel, teacher: KeypointDetector | undefined): MeasureMeter
+  /** The number that it has to beat. */
+  readonly baseline?: {
+    readonly label: string
+    read(found: Evaluation | DetectorEvaluation): number | undefined
+  }
+  /** A remark on one evaluation. */
+  note?(found: Evaluation | DetectorEvaluation): string | undefined
+}
+
+const percent = (value: number) => `${(100 * value).toFixed(1)}% of the torso`
+const finders = { teacher: 'the teacher', own: 'its own detector' } as const
+
+/** The still picture, which any animation has to beat. */
+const still = (read: NonNullable<Measure['read']>) => ({ label: 'still picture', read })
+const fitNote: Measure['note'] = ({ landmarks }) =>
+  landmarks && `fitted on ${landmarks.fitted.toLocaleString('en-US')} frames`
+
+/** All measures, in the order in which they are shown. */
+const table = new Map<string, Measure>(
+  Object.entries({
+    distance: {
+      ...{ label: 'distance to teacher', short: 'to teacher', better: 'lower', of: 'keypoints' },
+      read: ({ teacher }) => teacher?.distance,
+    },
+    jacobian: {
+      ...{ label: 'jacobian to teacher', short: 'jacobian', better: 'lower', of: 'keypoints' },
+      read: ({ teacher }) => teacher?.jacobian,
+    },
+    ratio: {
+      ...{ label: "l1 over the still picture's", short: 'l1 / still', better: 'lower', of: 'pictures' },
+      text: (value) => value.toFixed(2),
+      read: ({ l1, still }) => still && l1 / still.l1,
+    },
+    l1: {
+      ...{ label: 'l1', short: 'l1', better: 'lower', of: 'pictures' },
+      read: ({ l1 }) => l1,
+      baseline: still((found) => found.still?.l1),
+    },
+    psnr: {
+      ...{ label: 'psnr', unit: 'dB', short: 'psnr dB', better: 'higher', of: 'pictures' },
+      text: (value) => `${value.toFixed(2)} dB`,
+      read: ({ psnr }) => psnr,
+      baseline: still((found) => found.still?.psnr),
+    },
+    ssim: {
+      ...{ label: 'ssim', short: 'ssim', better: 'higher', of: 'pictures' },
+      read: ({ ssim }) => ssim,
+      baseline: still((found) => found.still?.ssim),
+    },
+    akd: {
+      ...{ label: 'akd', unit: 'pixels', short: 'akd px', better: 'lower', of: 'pictures' },
+      text: (value) => `${value.toFixed(3)} px`,
+      read: ({ akd }) => akd?.pixels,
+      baseline: still(({ akd }) => akd?.still),
+      note: ({ akd }) => akd && `by ${finders[akd.by]}`,
+    },
+    equivariance: {
+      ...{ label: 'equivariance', short: 'equivariance', better: 'lower', of: 'keypoints' },
+      read: ({ equivariance }) => equivariance.value,
+    },
+    equivarianceJacobian: {
+      ...{ label: 'equivariance of jacobians', short: 'eq. jacobian', better: 'lower', of: 'keypoints' },
+      read: ({ equivariance }) => equivariance.jacobian,
+    },
+    jitter: {
+      ...{ label: 'jitter', short: 'jitter', better: 'lower', of: 'keypoints' },
+      read: ({ jitter }) => jitter?.acceleration,
+    },
+    jitterRelative: {
+      ...{ label: 'jitter to speed', short: 'jitter / speed', better: 'lower', of: 'keypoints' },
+      read: ({ jitter }) => jitter?.relative,
+    },
+    landmarks: {
+      ...{ label: 'landmarks from keypoints', short: 'landmarks', better: 'lower', of: 'keypoints' },
+      text: percent,
+      read: ({ landmarks }) => landmarks?.forward,
+      baseline: { label: 'mean landmarks', read: ({ landmarks }) => landmarks?.mean.forward },
+      note: fitNote,
+    },
+    landmarksBackward: {
+      ...{ label: 'keypoints from landmarks', short: 'backward', better: 'lower', of: 'keypoints' },
+      text: percent,
+      read: ({ landmarks }) => landmarks?.backward,
+      baseline: { label: 'mean keypoints', read: ({ landmarks }) => landmarks?.mean.backward },
+      note: fitNote,
+    },
+    transfer: {
+      ...{ label: 'transfer', short: 'transfer', better: 'lower', of: 'keypoints' },
+      read: ({ transfer }) => transfer?.distance,
+      baseline: { label: 'unmoved picture', read: ({ transfer }) => transfer?.still },
+    },
+  } satisfies Readonly<Record<string, Measure>>),
+)
+
+/**
+ * Adds a measure to the table. From then on `evaluate` takes it if it has a meter, and `eval`, studies and their reports
+ * show it.
+ *
+ * @param name for JSON and CSV: letters and digits
+ * @throws InputError if the name is taken or cannot be used, or if the measure has neither `read` nor `meter`.
+ */
+export function registerMeasure(name: string, measure: Measure): void {
+  const problem = table.has(name)
+    ? 'there is a measure of this name already'
+    : !/^[a-zA-Z]\w*$/.test(name)
+      ? 'this is no name for a measure'
+      : measure.read === undefined && measure.meter === undefined
+        ? 'this measure can neither be read nor taken'
+        : undefined
+  if (problem === undefined) {
+    table.set(name, measure)
+    return
+  }
+  throw new InputError({
+    what: problem,
+    where: 'registerMeasure',
+    got: name,
+    expected: 'a new name of letters and digits, and a measure with `read` or `meter`',
+  })
+}
+
+/** Such as `psnr, dB`. */
+export const labelOf = ({ label, unit }: Pick<Measure, 'label' | 'unit'>): string =>
+  unit === undefined ? label : `${label}, ${unit}`
+
+/** A number of a measure with its unit. */
+export const textOf = ({ text, unit = '' }: Measure, value: number): string =>
+  text?.(value) ?? `${value.toFixed(4)} ${unit}`.trimEnd()
+
+/** Names of all measures, in the order in which they are shown. */
+export const measureNames = (): string[] => [...table.keys()]
+
+export const findMeasure = (name: string): Measure | undefined => table.get(name)
+
+/** Measures that are taken by meters of their own, by name. */
+export const metered = (): [string, NonNullable<Measure['meter']>][] =>
+  [...table].flatMap(([name, measure]) => {
+    // A meter may need its measure as `this`.
+    return measure.meter === undefined ? [] : [[name, (...of) => measure.meter!(...of)]]
+  })
+
+/** One measure of an evaluation; undefined if it was not measured. */
+export function readMeasure(name: string, found: Evaluation | DetectorEvaluation): number | undefined {
+  const measure = table.get(name)
+  const value = measure?.read === undefined ? found.registered?.[name] : measure.read(found)
+  return value !== undefined && Number.isFinite(value) ? value : undefined
+}
+
+/** All numbers of an evaluation by the names of their measures. A measure that was not taken is missing. */
+export const measuresOf = (found: Evaluation | DetectorEvaluation): Record<string, number> =>
+  Object.fromEntries(
+    measureNames().flatMap((name) => {
+      const value = readMeasure(name, found)
+      return value === undefined ? [] : [[name, value]]
+    }),
+  )

@@ -1,0 +1,172 @@
+// Where the parts of a network's diagram stand: a block for each stage, as high as its maps are fine and as wide as they
+// have channels; what skips stages goes over them in arcs. Reports and the studio draw it.
+import type { Diagram, DiagramEdge, Stage } from '../profile/diagram.ts'
+import { fixed, formatCount } from './format.ts'
+
+/** A stage where it is drawn, in pixels. */
+export interface DiagramBlock {
+  readonly stage: Stage
+  readonly index: number
+  readonly x: number
+  readonly y: number
+  readonly width: number
+  readonly height: number
+  /** What is written under it: channels, size, and the number of modules. */
+  readonly lines: readonly { readonly text: string; readonly x: number; readonly y: number }[]
+}
+
+/** A line between stages, and the arrow at its end, as data of SVG paths. */
+export interface DiagramLine {
+  readonly edge: DiagramEdge
+  readonly d: string
+  readonly tip: string
+}
+
+/** A line under the stages of one part of a detector. */
+export interface DiagramBracket {
+  readonly part: string
+  readonly d: string
+  readonly x: number
+  readonly y: number
+}
+
+export interface DiagramLayout {
+  readonly width: number
+  readonly height: number
+  readonly blocks: readonly DiagramBlock[]
+  /** Lines that skip stages, with what goes over in words. */
+  readonly arcs: readonly (DiagramLine & { readonly label: string })[]
+  /** Lines to the next stage. */
+  readonly flows: readonly DiagramLine[]
+  readonly brackets: readonly DiagramBracket[]
+}
+
+const gap = 26
+const leastSlot = 38
+const laneHeight = 11
+const labelRoom = 50
+const partRoom = 24
+
+/** Lays a diagram out. Short arcs run below long ones. */
+export function layOutDiagram({ stages, edges }: Diagram): DiagramLayout {
+  const lanes = inLanes(edges.filter(({ from, to }) => to > from + 1))
+  const tallest = Math.max(...stages.map(heightOf))
+  const laneCount = Math.max(0, ...lanes.map(({ lane }) => lane + 1))
+  const middle = 10 + laneHeight * laneCount + (laneCount > 0 ? 6 : 0) + tallest / 2
+  const floor = middle + tallest / 2
+  const blocks = placed(stages, middle, floor)
+  const brackets = partBrackets(blocks, floor + labelRoom)
+  const last = blocks.at(-1)!
+  return {
+    width: centre(last) + slotOf(last.stage) / 2 + 8,
+    height: floor + labelRoom + (brackets.length === 0 ? 0 : partRoom),
+    blocks,
+    arcs: lanes.map((arc) => arcLine(arc, lanes, blocks, middle)),
+    flows: edges.filter(({ from, to }) => to === from + 1).map((edge) => flowLine(edge, blocks, middle)),
+    brackets,
+  }
+}
+
+/** Such as `64 channels`. */
+export const channelCount = (channels: number): string =>
+  `${formatCount(channels)} channel${channels === 1 ? '' : 's'}`
+
+const isMap = ({ kind }: Stage) => kind !== 'readout'
+const sideOf = ({ shape }: Stage) => Math.sqrt((shape[1] ?? 1) * (shape[2] ?? 1))
+const widthOf = (stage: Stage) => (isMap(stage) ? 7 + 4 * Math.log2(stage.shape[0] ?? 1) : 10)
+const heightOf = (stage: Stage) => (isMap(stage) ? 12 + 15 * Math.log2(sideOf(stage)) : 10)
+const slotOf = (stage: Stage) => Math.max(leastSlot, widthOf(stage), isMap(stage) ? 0 : textWidth(stage))
+const centre = ({ x, width }: Pick<DiagramBlock, 'x' | 'width'>) => x + width / 2
+
+/** Width of the widest label, a generous guess: fonts differ. */
+const textWidth = (stage: Stage) => 6.6 * Math.max(...labelLines(stage).map((line) => line.length))
+
+function labelLines({ kind, shape, results, modules }: Stage): string[] {
+  if (kind === 'readout') return Object.entries(results).map(([name, sizes]) => `${name} ${sizes.join('×')}`)
+  const [channels, h, w] = shape
+  const count = modules.length > 1 ? [`${modules.length} blocks`] : []
+  return [formatCount(channels ?? 1), `${h}×${w}`, ...(kind === 'input' ? ['picture'] : count)]
+}
+
+function placed(stages: readonly Stage[], middle: number, floor: number): DiagramBlock[] {
+  let left = 8
+  return stages.map((stage, index) => {
+    const slot = slotOf(stage)
+    const [width, height] = [widthOf(stage), heightOf(stage)]
+    const x = left + slot / 2
+    left += slot + gap
+    return {
+      ...{ stage, index, width, height, x: x - width / 2, y: middle - height / 2 },
+      lines: labelLines(stage).map((text, i) => ({ text, x, y: floor + 17 + 14 * i })),
+    }
+  })
+}
+
+/** An arc and the number of arcs that it runs above. */
+interface Lane {
+  readonly edge: DiagramEdge
+  readonly lane: number
+}
+
+/** Arcs that share a lane do not overlap. */
+function inLanes(edges: readonly DiagramEdge[]): Lane[] {
+  const arcs: Lane[] = []
+  for (const edge of edges.toSorted((a, b) => a.to - a.from - (b.to - b.from))) {
+    const taken = arcs.filter(({ edge: other }) => edge.from < other.to && other.from < edge.to)
+    arcs.push({ edge, lane: Math.max(-1, ...taken.map(({ lane }) => lane)) + 1 })
+  }
+  return arcs
+}
+
+function arcLine(
+  { edge, lane }: Lane,
+  arcs: readonly Lane[],
+  blocks: readonly DiagramBlock[],
+  middle: number,
+) {
+  const [a, b] = [blocks[edge.from]!, blocks[edge.to]!]
+  const under = blocks.slice(edge.from, edge.to + 1).map(({ height }) => height)
+  const top = middle - Math.max(...under) / 2 - 8 - laneHeight * lane
+  // Several arcs of one block leave and arrive side by side.
+  const out = arcs.filter(({ edge: { from } }) => from === edge.from)
+  const into = arcs.filter(({ edge: { to } }) => to === edge.to)
+  const beside = (all: readonly Lane[], block: DiagramBlock) => {
+    const step = Math.min(6, (block.width - 6) / Math.max(1, all.length - 1))
+    return (all.findIndex(({ edge: other }) => other === edge) - (all.length - 1) / 2) * step
+  }
+  const [x1, x2] = [centre(a) - beside(out, a), centre(b) + beside(into, b)]
+  const y2 = b.y - 1
+  const r = 5
+  return {
+    edge,
+    d:
+      `M${fixed(x1)} ${fixed(a.y)}V${fixed(top + r)}q0 ${-r} ${r} ${-r}` +
+      `H${fixed(x2 - r)}q${r} 0 ${r} ${r}V${fixed(y2)}`,
+    tip: `M${fixed(x2 - 3)} ${fixed(y2 - 5)}h6l-3 5z`,
+    label: `${edge.kind === 'maps' ? channelCount(edge.channels) : 'pooling indices'} go over`,
+  }
+}
+
+function flowLine(edge: DiagramEdge, blocks: readonly DiagramBlock[], middle: number): DiagramLine {
+  const [a, b] = [blocks[edge.from]!, blocks[edge.to]!]
+  const [x1, x2] = [a.x + a.width + 2, b.x - 2]
+  return {
+    edge,
+    d: `M${fixed(x1)} ${fixed(middle)}H${fixed(x2 - 3)}`,
+    tip: `M${fixed(x2 - 5)} ${fixed(middle - 3)}v6l5-3z`,
+  }
+}
+
+function partBrackets(blocks: readonly DiagramBlock[], y: number): DiagramBracket[] {
+  const parts = [...new Set(blocks.flatMap(({ stage }) => stage.part ?? []))]
+  return parts.map((part) => {
+    const own = blocks.filter(({ stage }) => stage.part === part)
+    const [first, last] = [own[0]!, own.at(-1)!]
+    const [x1, x2] = [centre(first) - slotOf(first.stage) / 2, centre(last) + slotOf(last.stage) / 2]
+    return {
+      part,
+      d: `M${fixed(x1)} ${fixed(y - 1)}v5H${fixed(x2)}v-5`,
+      ...{ x: (x1 + x2) / 2, y: y + 18 },
+    }
+  })
+}

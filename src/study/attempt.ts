@@ -1,0 +1,133 @@
+// One attempt of a study or a search: train a detector, measure it, write the result once. Trials and rungs share it.
+import { readFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { z } from 'zod'
+import { writeFileAtomic } from '../files/atomic.ts'
+import { codeOf, fileError } from '../files/file-errors.ts'
+import { makeFolder } from '../files/make-folder.ts'
+import { isRun } from '../run/run-config.ts'
+import type { TrainEvent, TrainedRun } from '../train/train.ts'
+import type { Hooks } from '../util/child-process.ts'
+import { FormatError, messageOf, PantinError, TrainingError } from '../util/errors.ts'
+
+/**
+ * The schema of a result's file.
+ *
+ * @param identity says which attempt it is
+ * @param measured what was measured
+ */
+export const outcomeSchema = <I extends z.ZodRawShape, M extends z.ZodRawShape>(identity: I, measured: M) =>
+  z.discriminatedUnion('status', [
+    z.object({
+      status: z.literal('done'),
+      ...identity,
+      ...measured,
+      /** Frames that were measured on. */
+      frames: z.int().positive(),
+      /** The device that was used. */
+      device: z.string(),
+      /** Seconds of the last call: reading, training and measuring. */
+      wallSeconds: z.number().nonnegative(),
+    }),
+    z.object({
+      /** It failed by its own fault and would fail again: training diverged. */
+      status: z.literal('failed'),
+      ...identity,
+      reason: z.string(),
+      wallSeconds: z.number().nonnegative(),
+    }),
+  ])
+
+/** What an attempt came to, besides its identity. */
+export type Outcome<M> =
+  | ({ readonly status: 'done'; readonly device: string; readonly wallSeconds: number } & M)
+  | { readonly status: 'failed'; readonly reason: string; readonly wallSeconds: number }
+
+/** What `train` and `distil` are told by an attempt. */
+export interface TrainingHooks {
+  readonly out: string
+  readonly resume: boolean
+  readonly signal?: AbortSignal
+  onEvent(event: TrainEvent): void
+}
+
+export interface Attempt<M> {
+  /** The run folder. */
+  readonly run: string
+  train(hooks: TrainingHooks): Promise<TrainedRun>
+  measure(run: TrainedRun, hooks: Hooks): Promise<M>
+}
+
+/** Parts of an attempt's progress: training begins at the first, when a teacher has labelled, and ends at the second. */
+const [trainingFrom, trainingTo] = [0.05, 0.9]
+
+/**
+ * Trains, or resumes an interrupted training from its last checkpoint, and measures.
+ *
+ * @returns undefined if the signal stopped it.
+ * @throws what `train` and `measure` throw, except failures that are the attempt's own: these are results.
+ */
+export async function trainAndMeasure<M extends object>(
+  { run: out, train, measure }: Attempt<M>,
+  { signal, onProgress }: Hooks = {},
+): Promise<Outcome<M> | undefined> {
+  const began = performance.now()
+  const wallSeconds = () => (performance.now() - began) / 1000
+  let run: TrainedRun | undefined
+  await makeFolder(dirname(out))
+  try {
+    run = await train({
+      out,
+      resume: await isRun(out),
+      ...(signal && { signal }),
+      onEvent: (event) => {
+        const part = trainingPart(event)
+        if (part !== undefined) onProgress?.(part)
+      },
+    })
+    if (run.interrupted) return undefined
+    const measured = await measure(run, {
+      ...(signal && { signal }),
+      onProgress: (part) => onProgress?.(trainingTo + (1 - trainingTo) * part),
+    })
+    return { status: 'done', ...measured, device: run.device, wallSeconds: wallSeconds() }
+  } catch (error) {
+    if (signal?.aborted) return undefined
+    // After training, a FormatError can only mean that the detector gives numbers that are not finite: everything else
+    // was read before.
+    const isOwnFault = error instanceof TrainingError || (run !== undefined && error instanceof FormatError)
+    if (!isOwnFault) throw error
+    const { what, got } = error.problem
+    const reason = got === undefined ? what : `${what}: ${got}`
+    return { status: 'failed', reason, wallSeconds: wallSeconds() }
+  }
+}
+
+/** Part of an attempt that is done when it trains; undefined for events that are no progress. */
+function trainingPart(event: TrainEvent): number | undefined {
+  if (event.kind === 'step') return trainingFrom + (trainingTo - trainingFrom) * event.progress
+  if (event.kind !== 'decode' && event.kind !== 'label') return undefined
+  return trainingFrom * (event.total === 0 ? 0 : event.done / event.total)
+}
+
+/** A result from disk. If it is missing, torn or of another version, undefined: the attempt is made again. */
+export async function readResult<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {
+  try {
+    return schema.parse(JSON.parse(await readFile(path, 'utf8')))
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || error instanceof SyntaxError || error instanceof z.ZodError) {
+      return undefined
+    }
+    throw fileError(error, path, 'read')
+  }
+}
+
+/** Writes a result, and its folder if that is missing. @throws InputError, EnvironmentError if it cannot be written. */
+export async function writeResult(path: string, result: object): Promise<void> {
+  await makeFolder(dirname(path))
+  await writeFileAtomic(path, `${JSON.stringify(result, null, 2)}\n`)
+}
+
+/** Why a child process left no result, for messages. */
+export const problemOf = (error: unknown): string =>
+  error instanceof PantinError ? error.message : `a bug in pantin: ${messageOf(error)}`
