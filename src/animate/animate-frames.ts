@@ -2,8 +2,8 @@
 // (Siarohin et al. 2019, section 3.3).
 import type { Clip, FrameRange } from '../media/clip.ts'
 import type { FitMode, Fitter } from '../media/fit.ts'
-import { fitClip } from '../media/fit-clip.ts'
 import type { Frame } from '../media/frame.ts'
+import { fitClip } from '../media/subject.ts'
 import type { Keypoints } from '../model/keypoints.ts'
 import type { EncodedPicture, MotionModel } from '../model/motion-model.ts'
 import { squareFrame } from '../model/pixels.ts'

@@ -1,6 +1,5 @@
 // Animates a picture with the motion of a video, from file to file.
-import { fitSource } from '../clips/fit-source.ts'
-import { openClip } from '../clips/source.ts'
+import { fitSource, openClip } from '../clips/source.ts'
 import { assertAtLeast, type Frame } from '../media/frame.ts'
 import { createVideoWriter } from '../media/video-out.ts'
 import { type ModelOptions, type MotionModel, type RunReference, withModel } from '../model/open-model.ts'

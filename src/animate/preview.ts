@@ -1,7 +1,6 @@
 // Pictures that show what a model sees and makes: keypoints drawn on a frame, and contact sheets of an animation.
-import { drawDisc, drawLine, keypointPalette } from '../media/draw.ts'
+import { contactSheet, drawDisc, drawLine, keypointPalette, sideBySide } from '../media/draw.ts'
 import { type Colour, copyFrame, type Frame, toPixel } from '../media/frame.ts'
-import { contactSheet, sideBySide } from '../media/sheet.ts'
 import type { Keypoints } from '../model/keypoints.ts'
 import { resized } from '../model/pixels.ts'
 

@@ -2,8 +2,8 @@
 import { openClip } from '../clips/source.ts'
 import type { Clip } from '../media/clip.ts'
 import type { FitMode, Fitter } from '../media/fit.ts'
-import { fitClip } from '../media/fit-clip.ts'
 import type { Frame } from '../media/frame.ts'
+import { fitClip } from '../media/subject.ts'
 import type { Keypoints } from '../model/keypoints.ts'
 import {
   isModel,

@@ -47,7 +47,7 @@ export async function trainingOptions(flags: TrainingFlags) {
 }
 
 async function readDesign(path: string): Promise<Design> {
-  const { readDesignFile } = await import('../convert/design-file.ts')
+  const { readDesignFile } = await import('../convert/training-start.ts')
   return readDesignFile(path)
 }
 

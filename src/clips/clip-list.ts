@@ -1,23 +1,26 @@
-import { readdir, stat } from 'node:fs/promises'
+// Names that stand for several clips: a folder for the videos in it, and `puppet:1..200` for a series.
+import { readdir } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import { fileError } from '../files/file-errors.ts'
-import { isPuppet, puppetSeries } from '../synthetic/puppet/spec.ts'
+import { isFolder } from '../files/folders.ts'
+import { isPuppet, puppetSeries } from '../synthetic/puppet/puppet.ts'
 import { InputError } from '../util/errors.ts'
 
-/** Endings of what a folder is searched for. */
+/** Endings of the files that a folder is searched for. */
 const videoEndings: readonly string[] = ['.mp4', '.m4v', '.mov', '.webm', '.mkv']
 const pictureEndings: readonly string[] = ['.png', '.jpg', '.jpeg', '.webp']
 
+/** Which files of a folder are listed. */
 export interface ListClipsOptions {
-  /** Whether a folder's pictures are wanted too (default: its videos only). */
+  /** Whether pictures are listed too. Default false: videos only. */
   readonly pictures?: boolean
 }
 
 /**
- * One name for each clip, where a name may stand for many: a folder for the videos in it but for hidden ones, in the
- * order of their names (`2` before `10`), and `puppet:1..200` for two hundred puppets. Other names stay as they are.
+ * One name per clip. A folder stands for the videos in it, without hidden files, in the order of their names (`2`
+ * before `10`); `puppet:1..200` stands for two hundred puppets. Other names stay as they are.
  *
- * @throws InputError for a folder without any, or a series that is none.
+ * @throws InputError for a folder without videos, or a series of puppets that cannot be.
  */
 export async function listClips(
   names: readonly string[],
@@ -26,12 +29,8 @@ export async function listClips(
   const endings = pictures ? [...videoEndings, ...pictureEndings] : videoEndings
   const lists = names.map(async (name) => {
     if (isPuppet(name)) return puppetSeries(name)
-    // What is not there is refused by who opens it.
-    const folder = await stat(name).then(
-      (found) => found.isDirectory(),
-      () => false,
-    )
-    return folder ? clipsIn(name, endings) : [name]
+    // A missing file is refused when it is opened.
+    return (await isFolder(name)) ? clipsIn(name, endings) : [name]
   })
   return (await Promise.all(lists)).flat()
 }
@@ -40,7 +39,7 @@ async function clipsIn(folder: string, endings: readonly string[]): Promise<stri
   const entries = await readdir(folder).catch((error: unknown) => {
     throw fileError(error, folder, 'read')
   })
-  // Hidden ones are what a killed pantin left half written, or what macOS keeps beside a file of its own.
+  // Hidden files are incomplete files of a killed pantin, or files that macOS keeps beside others.
   const clips = entries.filter(
     (entry) => !entry.startsWith('.') && endings.includes(extname(entry).toLowerCase()),
   )

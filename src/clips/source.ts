@@ -1,25 +1,29 @@
-import { type Clip, frameAt } from '../media/clip.ts'
-import { assertFile } from '../media/files.ts'
-import type { Frame } from '../media/frame.ts'
+// Opens what a user names: a video, a picture or `puppet:SEED`, as a clip, as a picture, or as a fitted picture.
+import { assertFile } from '../files/read.ts'
+import { type Clip, frameAt, resolveRange } from '../media/clip.ts'
+import { openVideo } from '../media/codecs.ts'
+import { createFitter, type FitMode, type Fitter, type Square } from '../media/fit.ts'
+import { assertAtLeast, type Frame } from '../media/frame.ts'
 import { isPicture, readPicture } from '../media/picture.ts'
-import { openVideo } from '../media/video-in.ts'
-import { isPuppet, openPuppet, puppetForm } from '../synthetic/puppet/spec.ts'
+import { subjectCrop } from '../media/subject.ts'
+import { isPuppet, openPuppet, puppetForm } from '../synthetic/puppet/puppet.ts'
 import { InputError } from '../util/errors.ts'
-import { pictureClip } from './picture-clip.ts'
 
+/** How a clip is opened. */
 export interface OpenClipOptions {
-  /** Whether a picture is a clip of one frame (default: it is refused, for it does not move). */
+  /** Whether a picture opens as a clip of one frame. Default false: it is refused, because it does not move. */
   readonly pictures?: boolean
 }
 
 /**
- * Opens what a user names: the path of a video, or `puppet:SEED` for a made-up one (see `puppetClip`).
+ * Opens a clip by the name that a user gives it.
  *
- * @throws InputError if it is neither, or the file cannot be read as a video.
+ * @param spec path of a video, or `puppet:SEED` for a synthetic clip (see `puppetClip`).
+ * @throws InputError if it is neither, or if the file cannot be read as a video.
  */
 export async function openClip(spec: string, { pictures = false }: OpenClipOptions = {}): Promise<Clip> {
   if (isPuppet(spec)) return openPuppet(spec)
-  await assertFile(spec)
+  await assertFile(spec, 'a video or picture file', { allowEmpty: false })
   if (await isPicture(spec)) {
     if (pictures) return pictureClip(spec)
     throw new InputError({
@@ -44,13 +48,14 @@ export async function openClips(specs: readonly string[], options: OpenClipOptio
 }
 
 /**
- * The picture to animate: a picture file, the first frame of a video, or of a `puppet:` clip.
+ * Reads a picture to animate.
  *
+ * @param spec path of a picture; or of a video or `puppet:SEED`, of which the first frame is taken.
  * @throws InputError if it is neither a picture nor a video that can be read.
  */
 export async function readSource(spec: string): Promise<Frame> {
   if (!isPuppet(spec)) {
-    await assertFile(spec)
+    await assertFile(spec, 'a video or picture file', { allowEmpty: false })
     if (await isPicture(spec)) return readPicture(spec)
   }
   const clip = await openClip(spec).catch((error: unknown) => {
@@ -64,7 +69,7 @@ export async function readSource(spec: string): Promise<Frame> {
   }
 }
 
-/** Where a file is not a video either, says that a picture would do. */
+/** If a file is not a video either, the message says that a picture would do. */
 function withPictures(error: InputError): InputError {
   if (!error.problem.what.startsWith('this is not a video')) return error
   const problem = {
@@ -73,4 +78,58 @@ function withPictures(error: InputError): InputError {
     expected: 'a picture (png, jpeg, webp) or a video (mp4, mov, webm, mkv)',
   }
   return new InputError(problem, { cause: error })
+}
+
+/**
+ * A picture as a clip of one frame.
+ *
+ * @throws InputError as `readPicture`.
+ */
+async function pictureClip(path: string): Promise<Clip> {
+  const picture = await readPicture(path)
+  const [frameRate, frameCount] = [1, 1]
+  const facts = { name: path, width: picture.width, height: picture.height, frameRate, frameCount }
+  return {
+    ...{ ...facts, duration: frameCount / frameRate },
+    async *frames(range) {
+      resolveRange(facts, range)
+      // The reader may change the pixels.
+      yield { ...picture, data: picture.data.slice(), duration: 1 / frameRate }
+    },
+    close: async () => {},
+  }
+}
+
+/** A picture to animate, as the square that a network sees. */
+export interface FittedPicture {
+  /** RGB [size, size, 3]. */
+  readonly pixels: Uint8Array
+  readonly fitter: Fitter
+}
+
+/**
+ * Reads and fits a picture to animate. A picture is cropped to its middle, the first frame of a video to what moves
+ * in the video.
+ *
+ * @param source a frame, or a spec as for `readSource`.
+ * @param size side of the square in pixels.
+ * @throws InputError if it cannot be read, or is smaller than `size`.
+ */
+export async function fitSource(source: string | Frame, size: number, mode: FitMode): Promise<FittedPicture> {
+  const frame = typeof source === 'string' ? await readSource(source) : source
+  assertAtLeast(frame, size, typeof source === 'string' ? source : 'the source picture')
+  const crop = mode === 'crop' && typeof source === 'string' ? await movingCrop(source, frame) : undefined
+  const fitter = createFitter(frame, size, { mode, ...(crop === undefined ? {} : { crop }) })
+  return { pixels: fitter(frame), fitter }
+}
+
+/** The crop of the clip that `source` names; undefined for a square frame, or for a picture. */
+async function movingCrop(source: string, { width, height }: Frame): Promise<Square | undefined> {
+  if (width === height || (await isPicture(source))) return undefined
+  const clip = await openClip(source)
+  try {
+    return await subjectCrop(clip)
+  } finally {
+    await clip.close()
+  }
 }

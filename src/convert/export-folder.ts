@@ -1,3 +1,4 @@
+// Exports a model of a folder as one ONNX file, weights included.
 import { join } from 'node:path'
 import { writeFileAtomic } from '../files/atomic.ts'
 import type { Graph } from '../graph/graph.ts'
@@ -13,36 +14,41 @@ import { toOnnx } from '../onnx/export.ts'
 import { decodeModel } from '../onnx/import/decode.ts'
 import { InputError } from '../util/errors.ts'
 import { networkGraph } from '../zoo/network-graph.ts'
-import { folderKind } from './folder-kind.ts'
 import type { MotionPart } from './import-fomm.ts'
-import { loadNetwork } from './network-folder.ts'
+import { folderKind, loadNetwork } from './network-folder.ts'
 
 /** Pictures, channels, height, width. */
 export type InputShape = readonly [number, number, number, number]
 
+/** What is exported, and for which pictures. */
 export interface ExportOptions {
-  /** Of a motion model (default detector); a network has no parts. */
+  /** Which part of a motion model. Default: the detector. A plain network has no parts. */
   readonly part?: MotionPart | undefined
-  /** Default: one picture of a run's size, or of 64x64. */
+  /** Shape of the pictures. Default: one picture of the run's size; 64x64 for a plain network. */
   readonly input?: InputShape | undefined
-  /** How pictures are handed over: float32 [N, 3, H, W] in [0, 1] (default), or uint8 [N, H, W, 3]. */
+  /** How pictures are given to the model: float32 [N, 3, H, W] in [0, 1] (default), or uint8 [N, H, W, 3]. */
   readonly frame?: FrameForm | undefined
 }
 
+/** How pictures are given to a model; see `ExportOptions.frame`. */
 export type FrameForm = 'float' | 'uint8'
 
+/** The file that was written. */
 export interface ExportedModel {
   readonly part: MotionPart | 'network'
+  /** Size of the file in bytes. */
   readonly bytes: number
-  /** Number of nodes. */
+  /** Number of nodes of the graph. */
   readonly ops: number
+  /** Version of the ONNX operators. */
   readonly opset: number
-  /** Shapes by name. */
+  /** Shapes of the inputs by name. */
   readonly inputs: Readonly<Record<string, readonly number[]>>
+  /** Shapes of the outputs by name. */
   readonly outputs: Readonly<Record<string, readonly number[]>>
 }
 
-/** What is to be written: a graph with all its weights. */
+/** A graph with all its weights. */
 interface Exportable {
   readonly part: ExportedModel['part']
   readonly graph: Graph
@@ -51,10 +57,11 @@ interface Exportable {
 }
 
 /**
- * Writes a network, or a part of a motion model, as ONNX, weights included; the file appears whole or not at
- * all.
+ * Writes a plain network, or a part of a motion model, as ONNX. The file is written completely or not at all.
  *
- * @throws InputError where there is no such folder, or its model does not take such pictures.
+ * @param folder a folder that train, distil or import made.
+ * @param out the file to write; an existing file is replaced.
+ * @throws InputError if there is no such folder, or its model does not take such pictures.
  */
 export async function exportFolder(
   folder: string,
@@ -109,7 +116,7 @@ async function ofMotionModel(
   }
 }
 
-/** Of all pictures together. A graph holds the places of its pixels, which more would only fill the memory with. */
+/** Pixels of all pictures together. A graph holds the coordinates of its pixels, and more would fill the memory. */
 const mostPixels = 8192 * 8192
 
 function checkInput(input: InputShape): void {

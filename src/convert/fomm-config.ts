@@ -1,18 +1,15 @@
+// The configuration of a published motion model, derived from the shapes of its weights: checkpoints have none.
+// What shapes do not show (temperature, variance of keypoints) is as published.
 import type { Shape } from '../graph/tensor.ts'
 import { antiAliasKernel } from '../layers/fomm.ts'
 import { type MotionConfig, publishedConfig } from '../motion/config.ts'
 import { FormatError } from '../util/errors.ts'
 import type { HourglassSize } from '../zoo/net.ts'
 
-/**
- * The configuration of a published motion model, read off the shapes of its weights: checkpoints hold none.
- * What shapes do not show (temperature, variance of keypoints) is as published.
- */
-
-/** Shapes of one part's weights by name, without the part's own prefix. */
+/** Shapes of the weights of one part by name, without the prefix of the part. */
 export type Shapes = ReadonlyMap<string, Shape>
 
-/** @throws FormatError for a variant that is not supported. */
+/** The configuration of a motion model. @throws FormatError for a variant that is not supported. */
 export function fommConfig(
   parts: { readonly detector: Shapes | undefined; readonly generator: Shapes | undefined },
   { size, file }: { readonly size: number; readonly file: string },
@@ -85,7 +82,7 @@ function hourglassOf(shapes: Shapes, prefix: string): HourglassSize {
   return { blockExpansion, blocks, maxFeatures: widest(shapes, blocks, down, blockExpansion) }
 }
 
-/** Wide enough to cut no block, narrow enough to cut those that the file has cut. */
+/** The limit on channels: no block of the file is wider, and those that reach it were limited by it. */
 function widest(shapes: Shapes, blocks: number, name: (i: number) => string, least: number): number {
   return Math.max(least, ...Array.from({ length: blocks }, (_, i) => shapes.get(name(i))?.[0] ?? 0))
 }
@@ -96,7 +93,7 @@ function countOf(shapes: Shapes, name: (i: number) => string): number {
   return count
 }
 
-/** Sides of anti-alias kernels, by the scale that has them; without a kernel the picture keeps its size. */
+/** The scale whose anti-alias kernel has this size; without a kernel the picture keeps its size. */
 function scaleOf(kernel: Shape | undefined, file: string): number {
   if (kernel === undefined) return 1
   const side = kernel[2]

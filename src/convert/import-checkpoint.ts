@@ -1,3 +1,4 @@
+// Makes a run folder from a checkpoint of the published code: a network of the zoo, or a First Order Motion Model.
 import type { Dilations } from '../layers/scope.ts'
 import { createRun } from '../run/run.ts'
 import { InputError } from '../util/errors.ts'
@@ -8,23 +9,25 @@ import { importFomm, isFomm } from './import-fomm.ts'
 import { importNetwork } from './import-network.ts'
 import { networkConfig } from './network-folder.ts'
 
+/** How a checkpoint is imported. */
 export interface ImportOptions {
   /** A name of the zoo; `hourglass` for checkpoints of the First Order Motion Model. */
   readonly net: string
   /** The folder to make. */
   readonly out: string
-  /** Channels of the network's result (default 10). Of a motion model they show in the file. */
+  /** Channels of the network's result. Default 10. For a motion model the file tells. */
   readonly outputs?: number
-  /** Take what fits and start the rest afresh (default false). */
+  /** Take the parameters that fit, and initialise the others. Default false: all have to fit. */
   readonly partial?: boolean
-  /** Default published: what the reference's weights were trained with. */
+  /** Default `published`: the weights of the published code were trained so. */
   readonly dilations?: Dilations
-  /** Side of the frames of a motion model (default 256, as published). */
+  /** Side of the frames of a motion model in pixels. Default 256, as published. */
   readonly size?: number
-  /** Replace a run or network that is in `out`. */
+  /** Whether a run or network in `out` is replaced. Default false. */
   readonly force?: boolean
 }
 
+/** The folder that was made, and what was taken from the file. */
 export interface ImportResult {
   /** The folder, absolute. */
   readonly path: string
@@ -37,18 +40,18 @@ export interface ImportResult {
   readonly from: string
   /** Number of tensors that were taken. */
   readonly taken: number
-  /** Parameters that were started afresh. */
+  /** Parameters that were initialised, because the file does not have them. */
   readonly fresh: readonly string[]
   /** Tensors of the file that were not used. */
   readonly ignored: readonly string[]
 }
 
 /**
- * Makes a folder of a checkpoint that PyTorch wrote (`.pth`, `.pt`, `.pth.tar`) or of safetensors, in the
- * names of the reference repositories: of a network of the zoo, or of the First Order Motion Model. Nothing is
- * executed that the file says, and nothing is written where it does not fit.
+ * Makes a folder from a checkpoint of PyTorch (`.pth`, `.pt`, `.pth.tar`) or safetensors, with the tensor names of
+ * the published code: of a network of the zoo, or of the First Order Motion Model. No code in the file is executed.
+ * If the file does not fit, nothing is written.
  *
- * @throws InputError, FormatError for a file that cannot be used, with what it lacks.
+ * @throws InputError or FormatError for a file that cannot be used; the message says what is missing.
  */
 export async function importCheckpoint(file: string, options: ImportOptions): Promise<ImportResult> {
   const { out, outputs = 10, partial = false, dilations = 'published', force = false } = options

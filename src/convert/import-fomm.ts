@@ -1,3 +1,4 @@
+// Imports checkpoints of the First Order Motion Model: the detector, the generator, or both in one file.
 import type { Graph } from '../graph/graph.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import { type MotionConfig, motionConfigSchema } from '../motion/config.ts'
@@ -9,19 +10,20 @@ import { fommConfig, type Shapes } from './fomm-config.ts'
 import { readFinite, whereFrom } from './import-network.ts'
 import { matchUnder } from './match.ts'
 
-/** Checkpoints of the First Order Motion Model: the detector, the generator, or both in one file. */
-
+/** The parts of a motion model. */
 export const motionParts = ['detector', 'generator'] as const
+/** A part of a motion model. */
 export type MotionPart = (typeof motionParts)[number]
 
 /** A part of a motion model, found in a file. */
 interface Found {
   readonly path: string
-  /** What its names begin with there. */
+  /** The beginning of its names in the file. */
   readonly prefix: string
   readonly state: StateDict
 }
 
+/** A motion model that was read from a checkpoint. */
 export interface FommImport {
   readonly config: MotionConfig
   readonly parts: readonly MotionPart[]
@@ -31,13 +33,13 @@ export interface FommImport {
   readonly ignored: readonly string[]
 }
 
-/** Names that a part has and nothing else does. */
+/** Names that only this part has. */
 const signs: Readonly<Record<MotionPart, readonly string[]>> = {
   detector: ['kp.weight', 'predictor.encoder.down_blocks.0.conv.weight'],
   generator: ['first.conv.weight', 'dense_motion_network.mask.weight'],
 }
 
-/** Where our parameters of a part stand. */
+/** The beginning of a part's parameter names in pantin. */
 const ours: Readonly<Record<MotionPart, string>> = { detector: 'kp_detector.', generator: 'generator.' }
 
 const graphs: Readonly<Record<MotionPart, (config: MotionConfig) => Graph>> = {
@@ -50,11 +52,11 @@ export const isFomm = (checkpoint: CheckpointFile): boolean =>
   motionParts.some((part) => find(checkpoint, part) !== undefined)
 
 /**
- * Takes a motion model, or the part of it that is there, from a checkpoint in the published names.
+ * Takes a motion model, or the one part that is there, from a checkpoint with the published names.
  *
- * @param size of the frames that the model is for, which weights do not show.
- * @throws InputError where parameters are missing, FormatError for a variant that is not supported or numbers
- * that are not finite.
+ * @param size side in pixels of the frames that the model is for; the weights do not tell.
+ * @throws InputError if parameters are missing, FormatError for a variant that is not supported or numbers that
+ * are not finite.
  */
 export async function importFomm(
   checkpoint: CheckpointFile,
@@ -91,7 +93,7 @@ export async function importFomm(
   return { config, parts, weights, from: from.join(', '), taken: weights.size, ignored }
 }
 
-/** Shapes may claim anything: no axes, empty ones, a billion keypoints. */
+/** Refuses shapes that make no model: a file may have tensors without axes, empty ones, or a billion keypoints. */
 function assertBuildable(config: MotionConfig, file: string): void {
   const [issue] = motionConfigSchema.safeParse(config).error?.issues ?? []
   if (issue === undefined) return

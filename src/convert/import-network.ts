@@ -1,3 +1,4 @@
+// Imports the weights of a plain network from a checkpoint with the names of the published code.
 import { formatShape, type Shape, type Tensor } from '../graph/tensor.ts'
 import { initialise } from '../motion/weights.ts'
 import { FormatError, InputError } from '../util/errors.ts'
@@ -7,26 +8,26 @@ import type { CheckpointFile, CheckpointTensor } from './checkpoint.ts'
 import { bestMatch, type Match, type Wanted } from './match.ts'
 import { type NetworkConfig, parametersOfNetwork } from './network-folder.ts'
 
+/** The weights of a network that were read from a checkpoint. */
 export interface NetworkImport {
   readonly weights: ReadonlyMap<string, Tensor>
-  /** Where in the file they were: a path of keys, and what was cut off of the names there. */
+  /** Where in the file they were: a path of keys, and the beginning that was removed from the names. */
   readonly from: string
   /** Number of tensors that were taken. */
   readonly taken: number
-  /** Parameters that the file has no tensor for, started afresh. */
+  /** Parameters that were initialised, because the file has no tensor for them. */
   readonly fresh: readonly string[]
-  /** Tensors of the file that the network has no place for. */
+  /** Tensors of the file that are no parameters of the network. */
   readonly ignored: readonly string[]
 }
 
 /**
- * Takes the weights of a plain network from a checkpoint in the reference's names.
+ * Takes the weights of a plain network from a checkpoint with the names of the published code.
  *
  * @param file name for messages.
- * @param partial take what fits and start the rest afresh, seeded: a pretrained encoder, or another number of
- *   outputs.
- * @throws InputError where parameters are missing or of other shapes; FormatError for numbers that are not
- * finite.
+ * @param partial take the parameters that fit and initialise the others, seeded: for a pretrained encoder, or for
+ *   another number of outputs.
+ * @throws InputError if parameters are missing or have other shapes, FormatError for numbers that are not finite.
  */
 export async function importNetwork(
   checkpoint: CheckpointFile,
@@ -58,10 +59,10 @@ export async function importNetwork(
   }
 }
 
-/** For parameters that a partial import starts afresh. */
+/** Seed of the parameters that a partial import initialises. */
 const seed = 42
 
-/** @throws FormatError for a tensor of another type than floats, or with a number that is not finite. */
+/** Reads a tensor. @throws FormatError if its type is not a float, or a number is not finite. */
 export async function readFinite(tensor: CheckpointTensor, name: string, file: string): Promise<Tensor> {
   const value = await tensor.read()
   if (value.dtype !== 'float32') {
@@ -74,15 +75,16 @@ export async function readFinite(tensor: CheckpointTensor, name: string, file: s
   }
   const bad = value.data.find((number) => !Number.isFinite(number))
   if (bad === undefined) return value
-  const remedy = 'take a checkpoint of before the training went wrong'
+  const remedy = 'take a checkpoint from before the training went wrong'
   const what = `the tensor "${name}" holds a number that is not finite`
   throw new FormatError({ what, where: file, got: String(bad), remedy })
 }
 
+/** Where in a file the tensors of a match are, for people. */
 export const whereFrom = ({ path, renaming: { strip } }: Match) =>
   [path, strip.replace(/\.$/, '')].filter((part) => part !== '').join(' / ') || 'the top'
 
-/** Tensors without a place, but for those that are known to be of no use. */
+/** Tensors that are no parameters of the network, except those that are known to be unused. */
 function ignoredOf({ left, renaming }: Match, { net, outputs }: NetworkConfig): string[] {
   const known = new Set((findNet(net).unused?.({ outputs }) ?? []).map(({ name }) => renaming.strip + name))
   return left.filter((name) => !known.has(name))
@@ -115,8 +117,8 @@ function incomplete({ missing, misshapen }: Match, config: NetworkConfig, file: 
       expected: `${first.name} ${formatShape(first.shape)}`,
       remedy:
         outputs === undefined
-          ? 'name the network that the checkpoint was made for, or add --partial to start these afresh'
-          : `the file has ${outputs} outputs: add --outputs ${outputs}, or --partial to start them afresh`,
+          ? 'name the network that the checkpoint was made for, or add --partial to initialise these'
+          : `the file has ${outputs} outputs: add --outputs ${outputs}, or --partial to initialise them`,
     })
   }
   return new InputError({
@@ -124,7 +126,7 @@ function incomplete({ missing, misshapen }: Match, config: NetworkConfig, file: 
     where: file,
     got: `no ${listed(missing.map(({ name }) => name))}`,
     expected: 'every parameter of the network',
-    remedy: 'add --partial if the file holds a pretrained part of it: the rest is started afresh',
+    remedy: 'add --partial if the file holds only a pretrained part of the network: the rest is initialised',
   })
 }
 
@@ -135,7 +137,7 @@ function outputsOf(misshapen: Match['misshapen'], asked: number): number | undef
   return candidates.size === 1 ? only : undefined
 }
 
-/** The one length by which two shapes differ, where the expected one is `asked`. */
+/** The one length in which two shapes differ, if the expected length is `asked`. */
 function swapped(shape: Shape, got: Shape, asked: number): number | undefined {
   if (shape.length !== got.length) return undefined
   const axes = shape.flatMap((length, axis) => (length === got[axis] ? [] : [axis]))

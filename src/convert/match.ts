@@ -1,40 +1,41 @@
+// Finds which tensors of a checkpoint are which parameters of a network, by name endings and shapes.
 import { type Shape, sameShape } from '../graph/tensor.ts'
 import type { CheckpointTensor, StateDict } from './checkpoint.ts'
 
-/** Which tensors of a checkpoint are which parameters of a network. */
-
-/** What a network asks for, by its own name. */
+/** A parameter of a network. */
 export interface Wanted {
   readonly name: string
   readonly shape: Shape
 }
 
-/** How names of a checkpoint become ours: a beginning is cut off, another is put in its place. */
+/** How names of a checkpoint become names of a network: one beginning is replaced by another. */
 export interface Renaming {
-  /** For instance `module.`, or `module.features.` of a classifier that holds the encoder. */
+  /** The beginning that is removed: `module.`, or `module.features.` of a classifier that contains the encoder. */
   readonly strip: string
-  /** For instance `encoder.`, where the file holds an encoder alone. */
+  /** The beginning that is added: `encoder.` if the file holds only an encoder. */
   readonly prepend: string
 }
 
+/** Which parameters of a network were found in a checkpoint. */
 export interface Match {
   /** Path of the dictionary within the file. */
   readonly path: string
   readonly renaming: Renaming
-  /** By our names. */
+  /** Tensors by the names of the network. */
   readonly found: ReadonlyMap<string, CheckpointTensor>
-  /** Of the right name and another shape. */
+  /** Parameters whose tensor has another shape. */
   readonly misshapen: readonly (Wanted & { readonly got: Shape })[]
+  /** Parameters without a tensor. */
   readonly missing: readonly Wanted[]
-  /** Names of the file that are no parameter of the network, without counters of batches. */
+  /** Names in the file that are no parameter of the network; counters of batches are left out. */
   readonly left: readonly string[]
 }
 
 /**
- * Finds the dictionary and the renaming under which most parameters have a tensor of their shape. Names are
- * compared part by part (`encoder.layers.0.bn1.weight`), and a part of a name is never cut.
+ * Finds the dictionary and the renaming with which most parameters have a tensor of their shape. Names are compared
+ * segment by segment (`encoder.layers.0.bn1.weight`).
  *
- * @returns undefined where nothing fits.
+ * @returns undefined if nothing fits.
  */
 export function bestMatch(
   states: ReadonlyMap<string, StateDict>,
@@ -50,7 +51,7 @@ export function bestMatch(
   return best && matchUnder(best.path, states.get(best.path)!, best.renaming, wanted)
 }
 
-/** What fits under one renaming. */
+/** The match with one renaming. */
 export function matchUnder(
   path: string,
   state: StateDict,
@@ -75,12 +76,12 @@ export function matchUnder(
   return { path, renaming, found, misshapen, missing, left }
 }
 
-/** @returns undefined for a name that the file cannot have: it holds another part of the network. */
+/** The name in the file; undefined if the renaming gives no name, because the file holds another part of the network. */
 function theirName(name: string, { strip, prepend }: Renaming): string | undefined {
   return name.startsWith(prepend) ? strip + name.slice(prepend.length) : undefined
 }
 
-/** Wanted parameters by each end of their names that begins with a whole part. */
+/** Parameters by the endings of their names that begin with a whole segment. */
 function suffixesOf(wanted: readonly Wanted[]): ReadonlyMap<string, readonly Wanted[]> {
   const bySuffix = new Map<string, Wanted[]>()
   for (const want of wanted) {
@@ -93,7 +94,7 @@ function suffixesOf(wanted: readonly Wanted[]): ReadonlyMap<string, readonly Wan
   return bySuffix
 }
 
-/** Each renaming that gives some tensor a place, with the number of tensors that it gives one. */
+/** Each renaming that matches some tensor, with the number of tensors that it matches. */
 function candidates(state: StateDict, bySuffix: ReadonlyMap<string, readonly Wanted[]>) {
   const votes = new Map<string, { renaming: Renaming; votes: number }>()
   for (const [name, { shape }] of state) {
@@ -102,8 +103,8 @@ function candidates(state: StateDict, bySuffix: ReadonlyMap<string, readonly Wan
       for (const want of bySuffix.get(suffix) ?? []) {
         if (!sameShape(shape, want.shape)) continue
         const prepend = want.name.slice(0, want.name.length - suffix.length)
-        // Both cut: either of the two would do with a longer suffix, or the names are of different things.
-        if (strip !== '' && prepend !== '' && lastPart(strip) === lastPart(prepend)) continue
+        // If both beginnings end in the same segment, a longer ending gives the same match.
+        if (strip !== '' && prepend !== '' && lastSegment(strip) === lastSegment(prepend)) continue
         const key = `${strip}\n${prepend}`
         const entry = votes.get(key) ?? { renaming: { strip, prepend }, votes: 0 }
         entry.votes++
@@ -114,14 +115,17 @@ function candidates(state: StateDict, bySuffix: ReadonlyMap<string, readonly Wan
   return votes
 }
 
-const lastPart = (prefix: string) => prefix.split('.').at(-2)
+const lastSegment = (prefix: string) => prefix.split('.').at(-2)
 
-/** A name, and what is left of it without its first part, first two parts, and so on; at least two parts. */
+/** A name, and its endings without the first segment, the first two, and so on; at least two segments remain. */
 function suffixes(name: string): string[] {
-  const parts = name.split('.').slice(-maxParts)
-  const whole = [name, ...parts.map((_, i) => parts.slice(i).join('.')).filter((text) => text.includes('.'))]
+  const segments = name.split('.').slice(-maxSegments)
+  const whole = [
+    name,
+    ...segments.map((_, i) => segments.slice(i).join('.')).filter((text) => text.includes('.')),
+  ]
   return [...new Set(whole)]
 }
 
-/** Names in use have up to eight parts; more would only cost time. */
-const maxParts = 16
+/** Names have up to eight segments; more would only cost time. */
+const maxSegments = 16

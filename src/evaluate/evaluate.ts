@@ -1,7 +1,6 @@
 // Measuring a model on clips, in one pass over their frames.
 import type { TransferOptions } from '../animate/transfer.ts'
-import { fitSource } from '../clips/fit-source.ts'
-import { openClip } from '../clips/source.ts'
+import { fitSource, openClip } from '../clips/source.ts'
 import { type Clip, frameAt } from '../media/clip.ts'
 import type { FitMode } from '../media/fit.ts'
 import { assertAtLeast, type Frame } from '../media/frame.ts'

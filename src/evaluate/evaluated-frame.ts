@@ -1,13 +1,13 @@
 // The frames of a clip as measures need them: pixels at the model's size, keypoints, and joints if they are known.
 import type { Clip } from '../media/clip.ts'
-import { createFitter, type FitMode, type Fitter } from '../media/fit.ts'
-import { fitClip, seenSquare } from '../media/fit-clip.ts'
+import { createFitter, type FitMode, type Fitter, seenSquare } from '../media/fit.ts'
 import { type Frame, fromPixel, toPixel } from '../media/frame.ts'
+import { fitClip } from '../media/subject.ts'
 import type { KeypointDetector } from '../model/keypoint-detector.ts'
 import type { Keypoints } from '../model/keypoints.ts'
 import type { MotionModel } from '../model/open-model.ts'
-import { type JointName, jointNames } from '../synthetic/puppet/figure.ts'
 import { hasJoints } from '../synthetic/puppet/puppet.ts'
+import { type JointName, jointNames } from '../synthetic/puppet/skeleton.ts'
 import { InputError } from '../util/errors.ts'
 
 /** A frame of a clip, with all that measures read. */

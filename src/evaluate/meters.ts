@@ -1,7 +1,7 @@
 // All meters of an evaluation, which see its frames one by one.
 import type { KeypointDetector } from '../model/keypoint-detector.ts'
 import type { MotionModel } from '../model/open-model.ts'
-import { jointNames } from '../synthetic/puppet/figure.ts'
+import { jointNames } from '../synthetic/puppet/skeleton.ts'
 import { EquivarianceMeter } from './equivariance.ts'
 import { type EvaluatedFrame, torsoLength } from './evaluated-frame.ts'
 import { JitterMeter } from './jitter.ts'

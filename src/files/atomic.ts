@@ -1,32 +1,28 @@
-/**
- * Files that are either the earlier version or the new one, whenever the process or the power dies:
- * the bytes go to a temporary in the same folder, reach the disk, and take the name in one rename.
- */
+// Atomic writes: whenever the process or the power dies, a file is either its earlier version or the new one.
+// The bytes go to a temporary in the same folder, reach the disk, and take the file's name in one rename.
+import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { access, link, open, readlink, realpath, rm, stat } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { access, link, open, readdir, readlink, realpath, rename, rm, stat } from 'node:fs/promises'
+import { basename, dirname, extname, join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { InputError } from '../util/errors.ts'
 import { codeOf, fileError } from './file-errors.ts'
-import { renamePatiently } from './patient-rename.ts'
-import { removeStaleTemporaries, temporaryPath } from './temporaries.ts'
 
-export { removeStaleTemporaries } from './temporaries.ts'
-
-/** A file in the making: write to `temporary`, then call `commit` or `abort`, once. */
+/** A file that is being written: write to `temporary`, then call `commit` or `abort` once. */
 export interface Output {
-  /** Path to write to: same folder and extension as the final file. */
+  /** Path to write to: in the folder of the final file, with its extension. */
   readonly temporary: string
-  /** Flushes to the disk and gives the file its name. On failure the temporary is removed. */
+  /** Flushes the bytes to the disk and gives the file its name. If that fails, the temporary is removed. */
   commit(): Promise<void>
-  /** Removes the temporary. Harmless after `commit`. */
+  /** Removes the temporary. After `commit` it does nothing. */
   abort(): Promise<void>
 }
 
 /**
- * Replaces or creates `path` with these bytes (text as UTF-8; parts in order, never joined in memory).
+ * Replaces or creates a file. Text is written as UTF-8; parts are written in order and never joined in memory.
  *
- * @throws EnvironmentError if the disk is full or fails, InputError if the path cannot be written. Either
- * way an earlier file is intact and no temporary is left.
+ * @throws EnvironmentError if the disk is full or fails, InputError if the path cannot be written. In both
+ * cases an earlier file is intact and no temporary is left.
  */
 export async function writeFileAtomic(
   path: string,
@@ -148,7 +144,7 @@ const withoutLinks: ReadonlySet<string | undefined> = new Set([
   'EINVAL',
 ])
 
-/** A hard link refuses an existing name in the same step; file systems without links get two steps. */
+/** A hard link refuses an existing name in the same step. File systems without links need two steps. */
 async function renameToNew(temporary: string, target: string): Promise<void> {
   try {
     await link(temporary, target)
@@ -156,7 +152,7 @@ async function renameToNew(temporary: string, target: string): Promise<void> {
     const code = codeOf(error)
     if (code === 'EEXIST') throw existsAlready(target)
     if (!withoutLinks.has(code)) throw error
-    // A folder that is there is refused by this too, whatever the code said.
+    // This refuses an existing folder too, whatever the code of the error was.
     await assertWritableTarget(target, { force: false })
     await renamePatiently(temporary, target)
     return
@@ -173,7 +169,7 @@ async function sync(path: string): Promise<void> {
   }
 }
 
-/** Makes a rename or a new name survive a power cut. */
+/** Flushes a folder to the disk, so that a rename or a new name in it survives a power cut. */
 export async function syncFolder(folder: string): Promise<void> {
   // Windows has no such call, and some network file systems refuse it.
   if (process.platform === 'win32') return
@@ -185,4 +181,92 @@ export async function syncFolder(folder: string): Promise<void> {
   } finally {
     await handle.close()
   }
+}
+
+/** Errors of a rename on Windows while a virus scanner or an indexer has one of the two files open. */
+const transient: readonly (string | undefined)[] = ['EPERM', 'EACCES', 'EBUSY']
+
+/** Milliseconds between two attempts: two seconds in total. */
+const pauses: readonly number[] = [10, 20, 50, 100, 200, 400, 600, 620]
+
+/**
+ * Renames a file. On Windows it tries for two seconds, because a program that reads the file for a moment stops a
+ * rename there.
+ *
+ * @param world the system, which a test replaces.
+ * @throws what the last attempt throws.
+ */
+export async function renamePatiently(
+  from: string,
+  to: string,
+  world: { readonly platform: string; rename(from: string, to: string): Promise<void> } = {
+    platform: process.platform,
+    rename,
+  },
+): Promise<void> {
+  const waits = world.platform === 'win32' ? pauses : []
+  for (const wait of waits) {
+    try {
+      return await world.rename(from, to)
+    } catch (error) {
+      if (!transient.includes(codeOf(error))) throw error
+    }
+    await setTimeout(wait)
+  }
+  await world.rename(from, to)
+}
+
+/** `.clip.1234-0a1b2c3d4e5f.tmp.mp4`: hidden, with the process id, and with the target's extension at the end. */
+const temporaryName = /^\..*\.(\d+)-[0-9a-f]{12}\.tmp(\.[^.]*)?$/
+
+/**
+ * A new name beside `path`, under which its bytes are written until they are complete. The extension is kept,
+ * because some writers choose their format by it. A long name is cut, so that the result fits into 255 bytes.
+ */
+export function temporaryPath(path: string): string {
+  const extension = extname(path).length <= 16 ? extname(path) : ''
+  const stem = basename(path, extension).slice(0, 40)
+  const unique = `${process.pid}-${randomBytes(6).toString('hex')}`
+  return join(dirname(path), `.${stem}.${unique}.tmp${extension}`)
+}
+
+/** Whether a file name (without folder) is one that `temporaryPath` makes. */
+export function isTemporary(name: string): boolean {
+  return temporaryName.test(name)
+}
+
+/** Whether a process with this id runs on this machine. */
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    // EPERM: it runs, under another user.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM'
+  }
+}
+
+/**
+ * Removes the temporaries that killed processes left in a folder. A file stays if its process runs, or if it
+ * was written to in the last `olderThan` seconds: it may belong to another machine that shares the folder.
+ * Files that cannot be removed stay. A missing folder is no error.
+ *
+ * @returns the names removed.
+ */
+export async function removeStaleTemporaries(folder: string, { olderThan = 600 } = {}): Promise<string[]> {
+  const names = await readdir(folder).catch(() => [])
+  const removed: string[] = []
+  for (const name of names) {
+    const pid = temporaryName.exec(name)?.[1]
+    if (pid === undefined || isAlive(Number(pid))) continue
+    try {
+      const { mtimeMs } = await stat(join(folder, name))
+      if (Date.now() - mtimeMs < olderThan * 1000) continue
+      await rm(join(folder, name), { force: true })
+      removed.push(name)
+    } catch {
+      // Another process has removed it, or this process may not. Neither is a reason to stop.
+    }
+  }
+  return removed
 }

@@ -1,24 +1,23 @@
-/** A lock file, so that two processes never train into one run. */
-
+// Lock files, so that two processes never train into one run, and the marks by which a dead process is recognised.
 import { linkSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { z } from 'zod'
 import { InputError } from '../util/errors.ts'
+import { isAlive, temporaryPath } from './atomic.ts'
 import { codeOf, fileError } from './file-errors.ts'
-import { isOver, ownMark } from './process.ts'
-import { temporaryPath } from './temporaries.ts'
 
 /** A lock that this process holds. */
 export interface Lock {
-  /** Removes the lock file. Harmless when called again. */
+  /** Removes the lock file. Calling it again does no harm. */
   release(): void
 }
 
 const markSchema = z.object({ pid: z.int().positive(), host: z.string(), born: z.string() })
 
-/** A lock file is written right after it is created; one that is still unreadable after this is debris. */
+/** Milliseconds. A lock file is written right after it is created; one that is unreadable for longer is a leftover. */
 const writingTime = 2000
 
-/** Text of each lock file held, by path. All are removed when the process ends, except by SIGKILL. */
+/** Text of each held lock file, by path. All are removed when the process ends, unless SIGKILL ends it. */
 const held = new Map<string, string>()
 let listening = false
 
@@ -43,7 +42,7 @@ export function acquireLock(path: string): Lock {
   return { release: () => release(path) }
 }
 
-/** Whether a running process holds the lock at `path`, or just makes it. */
+/** Whether a running process holds the lock at `path`, or is making it now. */
 export function isLocked(path: string): boolean {
   const text = read(path)
   if (text === undefined) return false
@@ -64,7 +63,7 @@ function create(path: string, text: string): boolean {
 function release(path: string): void {
   const text = held.get(path)
   held.delete(path)
-  // The folder may be gone, or replaced by a run of another process: that one's lock stays.
+  // The folder may be gone. If another process has put a run there since, the lock of that process stays.
   if (text !== undefined && read(path) === text) rmSync(path, { force: true })
 }
 
@@ -79,8 +78,8 @@ function takeOver(path: string): void {
     const here = owner.pid === process.pid ? 'this process' : `process ${owner.pid} on ${owner.host}`
     throw isHeld(path, here)
   }
-  // Two processes may come to this point together. The name moves in one step, so only one of them gets
-  // the dead lock; the other one, that moved the new lock instead, puts it back.
+  // Two processes may come to this point together. The rename is one step, so only one of them moves the
+  // dead lock. The other process has moved the new lock instead, and puts it back.
   const aside = temporaryPath(path)
   try {
     renameSync(path, aside)
@@ -121,6 +120,43 @@ function isHeld(path: string, holder: string): InputError {
     where: path,
     got: `its lock is held by ${holder}`,
     expected: 'one process that trains into a run',
-    remedy: 'wait for it, stop it, or choose another folder; if it is surely gone, delete the lock file',
+    remedy:
+      'wait for it, stop it, or choose another folder; if you know that it has ended, delete the lock file',
   })
+}
+
+/** What tells a running process from a dead one, even if another process has got its id since. */
+export interface ProcessMark {
+  readonly pid: number
+  readonly host: string
+  /** Boot and start time if the system tells them (Linux), otherwise empty. */
+  readonly born: string
+}
+
+/** The mark of this process. */
+export function ownMark(): ProcessMark {
+  return { pid: process.pid, host: hostname(), born: birthOf(process.pid) }
+}
+
+/**
+ * Whether the process of a mark has ended. Nothing is known about the processes of another machine: they count
+ * as running.
+ */
+export function isOver(mark: ProcessMark): boolean {
+  if (mark.host !== hostname()) return false
+  if (!isAlive(mark.pid)) return true
+  const born = birthOf(mark.pid)
+  return mark.born !== '' && born !== '' && mark.born !== born
+}
+
+function birthOf(pid: number): string {
+  try {
+    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim()
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // The name in parentheses may hold spaces; start time is the 20th field after it.
+    const start = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
+    return `${boot}:${start}`
+  } catch {
+    return ''
+  }
 }

@@ -1,7 +1,8 @@
+// A clip: frames that are read as a stream, whatever they come from.
 import { InputError } from '../util/errors.ts'
 import type { Frame } from './frame.ts'
 
-/** Frames `fromFrame` (default 0) to just before `toFrame` (default: the end), every `step`th (default 1). */
+/** Frames from `fromFrame` (default 0) to just before `toFrame` (default: the end), every `step`th (default 1). */
 export interface FrameRange {
   readonly fromFrame?: number
   readonly toFrame?: number
@@ -9,28 +10,29 @@ export interface FrameRange {
 }
 
 /**
- * A moving picture that is read as a stream: never whole in memory, and frame i is always the same frame.
- * Every frame has pixels of its own, which the reader may keep.
+ * A moving picture that is read as a stream. It is never in memory as a whole, and frame i is always the same frame.
+ * Every frame has its own pixels, which the reader may keep.
  */
 export interface Clip<F extends Frame = Frame> {
-  /** What it was opened from, for messages. */
+  /** File name or spec that it was opened from, for messages. */
   readonly name: string
-  /** Pixels, as displayed: after rotation and pixel aspect ratio. */
+  /** Width in pixels as displayed: after rotation and pixel aspect ratio. */
   readonly width: number
+  /** Height in pixels as displayed. */
   readonly height: number
-  /** Frames a second; the average where the rate varies. */
+  /** Frames per second; the average if the rate varies. */
   readonly frameRate: number
   /** Seconds. */
   readonly duration: number
-  /** Exact. */
+  /** Number of frames, exact. */
   readonly frameCount: number
   /**
-   * Decodes the frames of a range in order. Leaving the loop early frees the decoder.
+   * Decodes the frames of a range in order. If the loop ends early, the decoder is freed.
    *
    * @throws InputError if the range is empty or not within the clip, or a frame cannot be decoded.
    */
   frames(range?: FrameRange): AsyncGenerator<F, void, undefined>
-  /** Frees the file. Frames already read stay valid. Harmless when repeated. */
+  /** Closes the file. Frames that were read stay valid. Calling it again does no harm. */
   close(): Promise<void>
 }
 
@@ -49,7 +51,7 @@ export function resolveRange(clip: Pick<Clip, 'name' | 'frameCount'>, range: Fra
   return Array.from({ length: Math.ceil((toFrame - fromFrame) / step) }, (_, i) => fromFrame + i * step)
 }
 
-/** One frame of a clip, decoded on its own. @throws InputError as `frames` does. */
+/** One frame of a clip, decoded by itself. @throws InputError as `frames` does. */
 export async function frameAt<F extends Frame>(clip: Clip<F>, index: number): Promise<F> {
   for await (const frame of clip.frames({ fromFrame: index, toFrame: index + 1 })) return frame
   throw new InputError({ what: `frame ${index} cannot be decoded`, where: clip.name })

@@ -1,8 +1,14 @@
-import type { Colour, Frame } from './frame.ts'
+// Drawing on frames, and frames on sheets: marks of keypoints, contact sheets, pictures side by side.
+import { InputError } from '../util/errors.ts'
+import { blankFrame, type Colour, type Frame } from './frame.ts'
 
-/** Marks of a keypoint. Positions are in pixels, (0, 0) the centre of the first; sizes in pixels. */
-
-/** A filled disc, its edge smooth; parts outside the frame are left out. */
+/**
+ * A filled disc with a smooth edge; what lies outside the frame is not drawn.
+ *
+ * @param x pixels; 0 is the centre of the first column.
+ * @param y pixels; 0 is the centre of the first row.
+ * @param radius pixels.
+ */
 export function drawDisc(
   frame: Frame,
   x: number,
@@ -16,7 +22,7 @@ export function drawDisc(
   })
 }
 
-/** A line with round ends. */
+/** A line with round ends; positions and width in pixels, as for `drawDisc`. */
 export function drawLine(
   frame: Frame,
   from: readonly [number, number],
@@ -41,7 +47,7 @@ export function drawLine(
   })
 }
 
-/** Two crossing lines, standing upright. */
+/** A vertical and a horizontal line that cross at (x, y); sizes in pixels. */
 export function drawCross(
   frame: Frame,
   x: number,
@@ -55,9 +61,9 @@ export function drawCross(
 }
 
 /**
- * `count` colours that are easy to tell apart and of about one lightness, so that none stands out: hues
- * around the OKLCH circle (Björn Ottosson, "A perceptual color space for image processing", 2020), the
- * lightness alternating where there are many.
+ * `count` colours that are easy to tell apart and have about the same lightness, so that none stands out: hues
+ * around the OKLCH circle (Björn Ottosson, "A perceptual color space for image processing", 2020). If there are
+ * many, the lightness alternates.
  */
 export function keypointPalette(count: number): Colour[] {
   return Array.from({ length: count }, (_, i) => {
@@ -85,7 +91,7 @@ function toSrgb(linear: number): number {
   return Math.round(255 * (x <= 0.0031308 ? 12.92 * x : 1.055 * x ** (1 / 2.4) - 0.055))
 }
 
-/** Blends a colour in where `inside` (pixels within the shape's edge) says so. */
+/** Blends a colour into a shape. `inside` is the distance in pixels to the shape's edge, positive inside. */
 function paint(
   frame: Frame,
   [left, top, right, bottom]: readonly [number, number, number, number],
@@ -101,5 +107,39 @@ function paint(
       const i = (y * width + x) * 3
       for (let c = 0; c < 3; c++) data[i + c] = data[i + c]! * (1 - cover) + colour[c]! * cover + 0.5
     }
+  }
+}
+
+const paper: Colour = [255, 255, 255]
+
+/**
+ * Frames in rows of `columns`, on white, `gap` pixels apart. Every cell is as large as the largest frame.
+ *
+ * @throws InputError if there are no frames.
+ */
+export function contactSheet(frames: readonly Frame[], columns: number, gap = 4): Frame {
+  if (frames.length === 0) throw new InputError({ what: 'a contact sheet needs at least one frame' })
+  const across = Math.max(1, Math.min(Math.floor(columns), frames.length))
+  const down = Math.ceil(frames.length / across)
+  const cellWidth = Math.max(...frames.map(({ width }) => width))
+  const cellHeight = Math.max(...frames.map(({ height }) => height))
+  const sheet = blankFrame(across * (cellWidth + gap) - gap, down * (cellHeight + gap) - gap, paper)
+  frames.forEach((frame, i) => {
+    pasteFrame(sheet, frame, (i % across) * (cellWidth + gap), Math.floor(i / across) * (cellHeight + gap))
+  })
+  return { ...sheet, time: frames[0]!.time, duration: frames[0]!.duration }
+}
+
+/** Frames in one row, with the time of the first. @throws InputError if there are no frames. */
+export function sideBySide(frames: readonly Frame[], gap = 0): Frame {
+  return contactSheet(frames, frames.length, gap)
+}
+
+/** Copies `frame` into `onto`, with its first pixel at column `left` and row `top`. It must fit. */
+export function pasteFrame(onto: Frame, frame: Frame, left: number, top: number): void {
+  const rowBytes = frame.width * 3
+  for (let y = 0; y < frame.height; y++) {
+    const row = frame.data.subarray(y * rowBytes, (y + 1) * rowBytes)
+    onto.data.set(row, ((top + y) * onto.width + left) * 3)
   }
 }

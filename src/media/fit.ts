@@ -1,21 +1,24 @@
+// Square fits: how a picture becomes the square that a network sees, and how positions in the square map back.
 import { InputError } from '../util/errors.ts'
 import type { Frame } from './frame.ts'
 import { createResampler, type Window } from './resample.ts'
 
 /**
- * How a picture becomes square: `crop` keeps the square around its subject, `letterbox` keeps the whole
- * picture between bars of the mean grey.
+ * How a picture becomes square: `crop` keeps the square around its subject, `letterbox` keeps the whole picture and
+ * adds grey bars (128, 128, 128).
  */
 export const fitModes = ['crop', 'letterbox'] as const
+
+/** One of `fitModes`. */
 export type FitMode = (typeof fitModes)[number]
 
 /** Turns frames of one size into square ones. */
 export interface Fitter {
-  /** Pixels a side of the result. */
+  /** Side of the result in pixels. */
   readonly size: number
-  /** The part of the frame that is seen, in its pixels. */
+  /** The part of the frame that is kept, in pixels of the frame. */
   readonly window: Window
-  /** RGB [size, size, 3], the caller's to keep. @throws InputError if the frame has another size. */
+  /** RGB [size, size, 3], which the caller may keep. @throws InputError if the frame has another size. */
   (frame: Frame): Uint8Array
 }
 
@@ -23,9 +26,10 @@ export interface Fitter {
  * Prepares the fit of all frames of one size.
  *
  * @param from width and height of the frames to come.
- * @param size pixels a side of the square.
+ * @param size side of the square in pixels.
  * @param options.mode default `crop`.
- * @param options.crop the square to keep, for `crop`; default the middle one. See `subjectCrop`.
+ * @param options.crop the square to keep, for `crop`; default the one in the middle. See `subjectCrop`.
+ * @throws InputError if the crop is not within the frame.
  */
 export function createFitter(
   from: { readonly width: number; readonly height: number },
@@ -42,7 +46,7 @@ export function createFitter(
     width: Math.max(1, Math.round((size * window.width) / long)),
     height: Math.max(1, Math.round((size * window.height) / long)),
   }
-  // Frames of the right size are the most frequent, and resampling them would cost as much as decoding.
+  // Most frames have the right size already, and resampling them would cost as much as decoding.
   const asTheyAre = width === size && height === size
   const resample = asTheyAre ? (data: Uint8Array) => data.slice() : createResampler(from, window, shown)
   const fit = (frame: Frame): Uint8Array => {
@@ -93,4 +97,31 @@ function addBars(pixels: Uint8Array, shown: { width: number; height: number }, s
     out.set(row, ((top + y) * size + left) * 3)
   }
   return out
+}
+
+/**
+ * The square of the frame that keypoint coordinates span, in pixels of the frame. For `letterbox` it contains the
+ * bars, and is larger than the frame. Its corner and side may be fractions.
+ */
+export function seenSquare({ window, size }: Fitter): Square {
+  const { left, top, width, height } = window
+  const side = Math.max(width, height)
+  // Bars are whole pixels of the network; an odd pixel is at the right or at the bottom.
+  const start = (length: number) => {
+    const shown = Math.max(1, Math.round((size * length) / side))
+    return length / 2 - ((Math.floor((size - shown) / 2) + shown / 2) * side) / size
+  }
+  return { left: left + start(width), top: top + start(height), side }
+}
+
+/**
+ * From keypoint coordinates to pixels of the video: x = left + ((v + 1) / 2 * (size - 1) + 0.5) * side / size
+ * - 0.5, where (0, 0) is the centre of the first pixel. Exact for `crop`. For `letterbox` the error is at most a
+ * quarter of a pixel of the network, because the size of the picture between the bars is rounded.
+ *
+ * @param size side in pixels of the square that the network sees.
+ */
+export function videoPosition(square: Square, size: number): (x: number, y: number) => [number, number] {
+  const along = (v: number) => ((((v + 1) / 2) * (size - 1) + 0.5) * square.side) / size - 0.5
+  return (x, y) => [square.left + along(x), square.top + along(y)]
 }

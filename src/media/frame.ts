@@ -1,10 +1,11 @@
+// A frame: 8-bit RGB pixels with a time, and the positions of keypoints in it.
 import { InputError } from '../util/errors.ts'
 
-/** A picture in time: 8-bit sRGB, 3 bytes a pixel, rows from the top, no padding. */
+/** A picture in time: 8-bit sRGB, 3 bytes per pixel, rows from the top, no padding. */
 export interface Frame {
-  /** Pixels, at least 1. */
+  /** Columns in pixels, at least 1. */
   readonly width: number
-  /** Pixels, at least 1. */
+  /** Rows in pixels, at least 1. */
   readonly height: number
   /** [height, width, 3], red first. */
   readonly data: Uint8Array
@@ -30,7 +31,7 @@ export function pixelAt(frame: Frame, x: number, y: number): Colour {
   return [frame.data[i]!, frame.data[i + 1]!, frame.data[i + 2]!]
 }
 
-/** A frame with pixels of its own, to draw on. */
+/** A copy of a frame, to draw on. */
 export function copyFrame(frame: Frame): Frame {
   return { ...frame, data: frame.data.slice() }
 }
@@ -68,10 +69,10 @@ export function framePsnr(a: Frame, b: Frame): number {
 }
 
 /**
- * Refuses a frame that is smaller than what a network reads: enlarging it would invent detail.
+ * Refuses a frame that is smaller than the input of a network: enlarging it would invent detail.
  *
- * @param size pixels a side that are needed.
- * @param where the file or clip that the frame is from, for the message.
+ * @param size least width and height in pixels.
+ * @param where file or clip of the frame, for the message.
  * @throws InputError
  */
 export function assertAtLeast(

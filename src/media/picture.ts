@@ -1,10 +1,11 @@
+// Picture files, read and written with sharp.
 import sharp, { type Sharp } from 'sharp'
 import { writeFileAtomic } from '../files/atomic.ts'
+import { assertFile } from '../files/read.ts'
 import { InputError, messageOf } from '../util/errors.ts'
-import { assertFile } from './files.ts'
 import type { Frame } from './frame.ts'
 
-/** Above this a file of a few kilobytes could fill the memory: 100 megapixels are 300 MB of RGB. */
+/** Limit on pictures, because a file of a few kilobytes could fill the memory: 100 megapixels are 300 MB of RGB. */
 const maxPixels = 100_000_000
 
 /** How pictures are written, by file ending. */
@@ -15,17 +16,18 @@ const writers = {
   '.webp': (image: Sharp, quality = 92) => image.webp({ quality }),
 }
 
+/** Endings of the picture files that can be written. */
 export type PictureKind = keyof typeof writers
 const pictureKinds = Object.keys(writers) as PictureKind[]
 
 /**
- * Reads a picture (png, jpeg, webp, gif, avif, tiff, svg) as it is meant to be seen: turned by its EXIF
- * orientation, in sRGB, transparency on white.
+ * Reads a picture (png, jpeg, webp, gif, avif, tiff, svg) as it is displayed: rotated by its EXIF orientation, in
+ * sRGB, with transparency on white.
  *
  * @throws InputError if the file is missing, empty, not a picture, damaged, or over 100 megapixels.
  */
 export async function readPicture(path: string): Promise<Frame> {
-  await assertFile(path)
+  await assertFile(path, 'a picture file', { allowEmpty: false })
   try {
     const { data, info } = await sharp(path, { limitInputPixels: maxPixels, failOn: 'error' })
       .autoOrient()
@@ -41,7 +43,7 @@ export async function readPicture(path: string): Promise<Frame> {
   }
 }
 
-/** Whether the bytes at the start of the file are those of a picture format. */
+/** Whether a file begins as picture files do. */
 export async function isPicture(path: string): Promise<boolean> {
   try {
     const { width, format } = await sharp(path, { limitInputPixels: false }).metadata()
@@ -52,7 +54,7 @@ export async function isPicture(path: string): Promise<boolean> {
 }
 
 /**
- * Writes a frame as a picture, whole or not at all; an existing file is replaced.
+ * Writes a frame as a picture, completely or not at all. An existing file is replaced.
  *
  * @throws InputError for an ending other than .png, .jpg, .jpeg or .webp, or a path that cannot be written.
  */
@@ -70,7 +72,11 @@ export async function writePicture(path: string, frame: Frame): Promise<void> {
   await writeFileAtomic(path, await encodePicture(kind, frame))
 }
 
-/** A frame as the bytes of a picture file. @param quality 1 to 100, of kinds that lose some (default: 92 or more) */
+/**
+ * A frame as the bytes of a picture file.
+ *
+ * @param quality 1 to 100, for lossy kinds. Default: 92 or more.
+ */
 export function encodePicture(
   kind: PictureKind,
   { width, height, data }: Frame,

@@ -1,12 +1,10 @@
-/**
- * Resizing with precomputed taps: the mean over the covered area when shrinking, bilinear when enlarging.
- * sharp does the same, but its start-up cost per call exceeds the work at these sizes.
- */
+// Resizing with precomputed weights: the mean over the covered area when shrinking, bilinear when enlarging.
+// sharp does the same, but its start-up cost per call is more than the whole work at these sizes.
 
 /** Maps pixels [sourceHeight, sourceWidth, 3] to [height, width, 3]. */
 export type Resampler = (source: Uint8Array) => Uint8Array
 
-/** A window of the source, in pixels; may have fractions. */
+/** A part of the source in pixels, which may be fractions. */
 export interface Window {
   readonly left: number
   readonly top: number
@@ -15,7 +13,7 @@ export interface Window {
 }
 
 /** For each output pixel: source pixels `first` to `first + count - 1` and weights that sum to 1. */
-interface Taps {
+interface AxisWeights {
   readonly first: Int32Array
   readonly count: number
   /** [outputs, count] */
@@ -32,9 +30,9 @@ export function createResampler(
   window: Window,
   target: { readonly width: number; readonly height: number },
 ): Resampler {
-  const across = axisTaps(source.width, window.left, window.width, target.width)
-  const down = axisTaps(source.height, window.top, window.height, target.height)
-  // Only the columns that a tap touches are summed vertically.
+  const across = axisWeights(source.width, window.left, window.width, target.width)
+  const down = axisWeights(source.height, window.top, window.height, target.height)
+  // Only the columns that have a weight are summed vertically.
   const firstColumn = across.first[0]!
   const columns = across.first[target.width - 1]! + across.count - firstColumn
   const sameColumns = across.count === 1 && columns === target.width
@@ -58,7 +56,7 @@ function sumRows(
   pixels: Uint8Array,
   start: number,
   stride: number,
-  { weights, count }: Taps,
+  { weights, count }: AxisWeights,
   y: number,
   row: Float64Array,
 ): void {
@@ -72,8 +70,14 @@ function sumRows(
   }
 }
 
-function sumColumns(row: Float64Array, firstColumn: number, taps: Taps, out: Uint8Array, to: number): void {
-  const { first, count, weights } = taps
+function sumColumns(
+  row: Float64Array,
+  firstColumn: number,
+  axis: AxisWeights,
+  out: Uint8Array,
+  to: number,
+): void {
+  const { first, count, weights } = axis
   for (let x = 0, at = to; x < first.length; x++, at += 3) {
     let from = (first[x]! - firstColumn) * 3
     let r = 0.5
@@ -91,25 +95,25 @@ function sumColumns(row: Float64Array, firstColumn: number, taps: Taps, out: Uin
   }
 }
 
-function axisTaps(sourceSize: number, offset: number, length: number, outputs: number): Taps {
+function axisWeights(sourceSize: number, offset: number, length: number, outputs: number): AxisWeights {
   const scale = length / outputs
   const width = Math.max(scale, 1)
   const lists = Array.from({ length: outputs }, (_, i) =>
-    tapsOf(offset + (i + 0.5) * scale, width, sourceSize),
+    weightsOf(offset + (i + 0.5) * scale, width, sourceSize),
   )
   const count = Math.max(...lists.map(({ weights }) => weights.length))
   const first = new Int32Array(outputs)
   const weights = new Float64Array(outputs * count)
-  lists.forEach((taps, i) => {
-    // Near the end the window of `count` taps moves left, and the taps right within it.
-    first[i] = Math.min(taps.first, sourceSize - count)
-    weights.set(taps.weights, i * count + taps.first - first[i]!)
+  lists.forEach((list, i) => {
+    // Near the end the window of `count` pixels moves left, and the weights move right within it.
+    first[i] = Math.min(list.first, sourceSize - count)
+    weights.set(list.weights, i * count + list.first - first[i]!)
   })
   return { first, count, weights }
 }
 
-/** The taps of one output: a box of `width` when shrinking, a triangle at width 1 (bilinear). */
-function tapsOf(centre: number, width: number, sourceSize: number): { first: number; weights: number[] } {
+/** The weights of one output pixel: a box of `width` when shrinking, a triangle at width 1 (bilinear). */
+function weightsOf(centre: number, width: number, sourceSize: number): { first: number; weights: number[] } {
   const start = Math.floor(centre - width / 2)
   const byPixel = new Map<number, number>()
   let sum = 0
@@ -117,7 +121,7 @@ function tapsOf(centre: number, width: number, sourceSize: number): { first: num
     const box = Math.min(p + 1, centre + width / 2) - Math.max(p, centre - width / 2)
     const weight = width > 1 ? box : 1 - Math.abs(p + 0.5 - centre)
     if (weight <= 1e-9) continue
-    // Taps beyond the edge fall on the edge pixel.
+    // Weights beyond the edge go to the edge pixel.
     const pixel = Math.min(Math.max(p, 0), sourceSize - 1)
     byPixel.set(pixel, (byPixel.get(pixel) ?? 0) + weight)
     sum += weight

@@ -1,10 +1,10 @@
+// Decoded video samples as RGB pixels as displayed: colours, rotation, mirroring, square pixels.
 import type { VideoSample } from 'mediabunny'
 import { EnvironmentError } from '../util/errors.ts'
 import { createResampler, type Resampler } from './resample.ts'
-import { type Pixels, turn } from './turn.ts'
 import { type Matrix, type YuvImage, yuvToRgb } from './yuv.ts'
 
-/** How the planar formats of WebCodecs are laid out: chroma shifts and bits; A variants end in alpha. */
+/** The layout of WebCodecs' planar formats: chroma shifts and bits. Formats with A end with an alpha plane. */
 const planar: Readonly<Record<string, readonly [shiftX: number, shiftY: number, bits: number]>> = {
   I420: [1, 1, 8],
   I420A: [1, 1, 8],
@@ -27,7 +27,7 @@ const planar: Readonly<Record<string, readonly [shiftX: number, shiftY: number, 
   NV12: [1, 1, 8],
 }
 
-/** Where red, green and blue are in the packed formats. */
+/** Positions of red, green and blue in the packed formats. */
 const packed: Readonly<Record<string, readonly [number, number, number]>> = {
   RGBA: [0, 1, 2],
   RGBX: [0, 1, 2],
@@ -35,7 +35,7 @@ const packed: Readonly<Record<string, readonly [number, number, number]>> = {
   BGRX: [2, 1, 0],
 }
 
-/** Turns decoded samples of one size into RGB as displayed: colours, rotation, flip, square pixels. */
+/** Converts decoded samples of one size. */
 export class SampleReader {
   private buffer = new Uint8Array(0)
   private stretch: Resampler | undefined
@@ -43,17 +43,17 @@ export class SampleReader {
   /** @param display size in square pixels after rotation. */
   constructor(private readonly display: { readonly width: number; readonly height: number }) {}
 
-  /** Does not close the sample. The result is the caller's. */
+  /** RGB as displayed, which the caller may keep. The sample stays open. */
   async read(sample: VideoSample): Promise<Pixels> {
     const { width, height } = sample.visibleRect
     const size = sample.allocationSize()
     if (this.buffer.length < size) this.buffer = new Uint8Array(size)
     const layout = await sample.copyTo(this.buffer)
     const data = toRgb(sample.format ?? 'unknown', this.buffer, layout, sample)
-    return this.square(turn({ width, height, data }, sample.rotation, sample.flip))
+    return this.square(rotate({ width, height, data }, sample.rotation, sample.flip))
   }
 
-  /** Resizes where the pixels are not square. */
+  /** Resizes if the pixels are not square. */
   private square(pixels: Pixels): Pixels {
     const { width, height } = this.display
     if (pixels.width === width && pixels.height === height) return pixels
@@ -120,10 +120,49 @@ function unpack(
   return rgb
 }
 
-/** Untagged video is BT.601 in standard definition and BT.709 above, as players assume. */
+/** Untagged video is BT.601 below 720 rows and BT.709 from there on, as players assume. */
 function matrixOf(tag: string | null, height: number): Matrix {
   if (tag === 'bt709') return 'bt709'
   if (tag === 'bt2020-ncl') return 'bt2020'
   if (tag === 'smpte170m' || tag === 'bt470bg') return 'bt601'
   return height >= 720 ? 'bt709' : 'bt601'
+}
+
+/** Degrees clockwise, as containers store them. */
+export type Rotation = 0 | 90 | 180 | 270
+
+/** Pixels of one picture: data is [height, width, 3]. */
+export interface Pixels {
+  readonly width: number
+  readonly height: number
+  readonly data: Uint8Array
+}
+
+/** Rotates clockwise, then mirrors left to right if `flip`. If nothing changes, it returns its argument. */
+export function rotate(pixels: Pixels, rotation: Rotation, flip: boolean): Pixels {
+  if (rotation === 0 && !flip) return pixels
+  const { width: w, height: h, data } = pixels
+  const sideways = rotation === 90 || rotation === 270
+  const [width, height] = sideways ? [h, w] : [w, h]
+  // Source pixel of the target's first pixel, and the steps to take there for one step in x and in y.
+  const [origin, dx, dy] = {
+    0: [0, 1, w],
+    90: [(h - 1) * w, -w, 1],
+    180: [w * h - 1, -1, -w],
+    270: [w - 1, w, -1],
+  }[rotation] as [number, number, number]
+  const start = flip ? origin + (width - 1) * dx : origin
+  const step = flip ? -dx : dx
+  const out = new Uint8Array(data.length)
+  let to = 0
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const from = (start + y * dy + x * step) * 3
+      out[to] = data[from]!
+      out[to + 1] = data[from + 1]!
+      out[to + 2] = data[from + 2]!
+      to += 3
+    }
+  }
+  return { width, height, data: out }
 }

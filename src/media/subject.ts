@@ -1,18 +1,30 @@
+// The crop of a clip: the square that holds most of what moves, so that the same part of every frame is seen.
 import type { Clip } from './clip.ts'
-import { middleSquare, type Square } from './fit.ts'
-import type { Frame } from './frame.ts'
+import { createFitter, type FitMode, type Fitter, middleSquare, type Square } from './fit.ts'
+import { assertAtLeast, type Frame } from './frame.ts'
 import { createResampler } from './resample.ts'
 
-/** Frames looked at, spread over the clip. */
+/** Number of frames that are compared, spread over the clip. */
 const samples = 16
-/** Cells along the long side in which motion is measured. */
+/** Number of cells along the long side in which motion is measured. */
 const cells = 64
-/** What a square in the middle is preferred by over one at the border: a tenth of all motion. */
+/** Preference for a square in the middle over one at the border, as a share of all motion. */
 const centrePrior = 0.1
 
 /**
- * The square of side min(width, height) that holds most of what moves, with a mild preference for the
- * middle; the middle where nothing moves. The same for every reading of a clip.
+ * The fit of a clip's frames: the square around what moves (`crop`), or the whole frame between bars (`letterbox`).
+ *
+ * @param size side of the square in pixels.
+ * @throws InputError if the clip is smaller than `size`, or cannot be decoded.
+ */
+export async function fitClip(clip: Clip, size: number, mode: FitMode): Promise<Fitter> {
+  assertAtLeast(clip, size, clip.name)
+  return createFitter(clip, size, { mode, ...(mode === 'crop' ? { crop: await subjectCrop(clip) } : {}) })
+}
+
+/**
+ * The square of side min(width, height) that holds most of what moves, with a mild preference for the middle. If
+ * nothing moves, it is the middle. It is the same for every reading of a clip.
  *
  * @throws InputError if a frame cannot be decoded.
  */
@@ -25,7 +37,7 @@ export async function subjectCrop(clip: Clip): Promise<Square> {
   return clip.width > clip.height ? { ...middle, left: offset } : { ...middle, top: offset }
 }
 
-/** Mean squared change between the sampled frames, by cell along the long side. */
+/** Sum of squared changes between the sampled frames, by cell along the long side. */
 async function motionAlong(clip: Clip): Promise<Float64Array> {
   const across = clip.width > clip.height
   const long = Math.min(cells, Math.max(clip.width, clip.height))
@@ -55,7 +67,7 @@ function addChange(
     for (let x = 0; x < grid.width; x++) {
       for (let c = 0; c < 3; c++, i++) {
         const change = now[i]! - before[i]!
-        // Below 3 levels it is compression noise, of which a wide quiet area has much.
+        // A change of at most 3 levels is compression noise, which adds up over a wide quiet area.
         if (Math.abs(change) > 3) motion[across ? x : y]! += change * change
       }
     }
@@ -65,7 +77,7 @@ function addChange(
 /**
  * Where the square should start along the long side, in pixels.
  *
- * @param motion energy by cell along the long side.
+ * @param motion sum of squared changes by cell along the long side.
  */
 export function bestOffset(motion: Float64Array, width: number, height: number): number {
   const long = Math.max(width, height)
@@ -86,7 +98,7 @@ export function bestOffset(motion: Float64Array, width: number, height: number):
       ((offset + side) / long) * motion.length,
     )
     const away = (2 * Math.abs(offset - room / 2)) / room
-    // Motion near the rim of the square counts less than in its middle, so that the subject gets centred.
+    // Motion near the edge of the square counts less than motion in its middle, which centres the subject.
     const score = inside / total - centrePrior * away
     if (score > bestScore + 1e-12) {
       best = offset
@@ -96,7 +108,7 @@ export function bestOffset(motion: Float64Array, width: number, height: number):
   return best
 }
 
-/** Sum of cells `from` to `to`, both fractional, each cell weighted by a bump over the window. */
+/** Sum of the cells `from` to `to`, both fractional. Weights are 1 in the middle and fall to 0.5 at the ends. */
 function energyBetween(motion: Float64Array, from: number, to: number): number {
   let sum = 0
   const half = (to - from) / 2

@@ -1,17 +1,17 @@
+// Writing a video file frame by frame, in Node: H.264, H.265, VP8, VP9 or AV1 in mp4, mov, webm or mkv.
 import { extname } from 'node:path'
 import type { Output as Muxer, OutputFormat, VideoCodec, VideoSampleSource } from 'mediabunny'
 import { createOutput, type Output } from '../files/atomic.ts'
 import { codeOf, fileError } from '../files/file-errors.ts'
 import { EnvironmentError, InputError, messageOf, PantinError } from '../util/errors.ts'
-import { loadCodecs } from './codecs.ts'
-import { keepAlive } from './event-loop.ts'
+import { keepAlive } from '../util/keep-alive.ts'
+import { frameClosed, loadCodecs } from './codecs.ts'
 import type { Frame } from './frame.ts'
-import { frameClosed } from './native-memory.ts'
 import { rgbToI420 } from './yuv.ts'
 
 type Mediabunny = typeof import('mediabunny')
 
-/** What each file ending holds: its container, and the codecs it may carry, the default one first. */
+/** The container of each file ending, and its codecs, the default first. */
 const containers = {
   '.mp4': { codecs: ['avc', 'hevc', 'vp9', 'av1'], format: (m: Mediabunny) => new m.Mp4OutputFormat() },
   '.mov': { codecs: ['avc', 'hevc'], format: (m: Mediabunny) => new m.MovOutputFormat() },
@@ -22,38 +22,43 @@ const containers = {
   },
 } satisfies Record<string, { codecs: VideoCodec[]; format: (m: Mediabunny) => OutputFormat }>
 
+/** Codecs that videos are written in. */
 export type WriterCodec = 'avc' | 'hevc' | 'vp9' | 'av1' | 'vp8'
 
+/** How a video is written. */
 export interface VideoWriterOptions {
-  /** Pixels of the frames to come. Odd sizes are stored one pixel larger, the last row or column twice. */
+  /** Width of the frames in pixels, 16 to 8192. An odd size is stored one pixel larger: the last column twice. */
   readonly width: number
+  /** Height of the frames in pixels, 16 to 8192. An odd size is stored one pixel larger: the last row twice. */
   readonly height: number
-  /** Frames a second: frame i is shown at i / frameRate, whatever its own time. */
+  /** Frames per second, over 0 and at most 1000. Frame i is shown at i / frameRate, whatever its own time is. */
   readonly frameRate: number
   /** Default: H.264 (`avc`) in mp4, mov and mkv, VP9 in webm. */
   readonly codec?: WriterCodec
-  /** Bits a second; default by frame size and rate, for a quality in which losses are hard to see. */
+  /** Bits per second. Default: from frame size and rate, for a quality at which losses are hard to see. */
   readonly bitrate?: number
-  /** Replace an existing file. Default: refuse. */
+  /** Whether an existing file is replaced. Default false: it is refused. */
   readonly overwrite?: boolean
 }
 
+/** A video file that is being written. */
 export interface VideoWriter {
   readonly path: string
+  /** Number of frames written so far. */
   readonly frameCount: number
-  /** Encodes one frame; resolves when the next may come. The frame may be reused after that. */
+  /** Encodes one frame. When it resolves, the frame may be reused and the next frame may come. */
   write(frame: Frame): Promise<void>
   /** Finishes the file and gives it its name. */
   close(): Promise<void>
-  /** Leaves nothing behind. Harmless after `close`. */
+  /** Removes what was written. After `close` it does nothing. */
   abort(): Promise<void>
 }
 
 /**
- * A video file written frame by frame, under a temporary name until `close`.
+ * Begins a video file, which is written frame by frame, under a temporary name until `close`.
  *
  * @throws InputError for an ending, size, rate or codec that cannot be written, or a path that cannot be;
- * EnvironmentError where the encoder is missing.
+ * EnvironmentError if the encoder is missing.
  */
 export async function createVideoWriter(path: string, options: VideoWriterOptions): Promise<VideoWriter> {
   const { container, codec } = chooseCodec(path, options.codec)
@@ -144,7 +149,7 @@ class MuxedWriter implements VideoWriter {
   async abort(): Promise<void> {
     if (this.state === 'closed') return
     this.state = 'closed'
-    // The temporary goes whatever the muxer says.
+    // The temporary is removed even if the muxer fails.
     await keepAlive(this.muxer.cancel()).catch(() => {})
     await this.output.abort()
   }
@@ -231,7 +236,7 @@ function padToEven({ width, height, data }: Frame): Uint8Array {
   return out
 }
 
-/** Bits a second: small pictures need more bits a pixel for the same look. */
+/** Bits per second: small pictures need more bits per pixel for the same quality. */
 function defaultBitrate(width: number, height: number, frameRate: number): number {
   return Math.round(500_000 + 0.25 * width * height * Math.min(frameRate, 60))
 }

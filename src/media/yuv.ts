@@ -1,10 +1,9 @@
-/**
- * Between RGB and the planar YUV of video, here rather than in the codec library because that one tags
- * encoded RGB with a matrix that other players take at its word, and decodes with one matrix for all.
- */
+// Between RGB and the planar YUV of video. The codec library is not used for this: it tags encoded RGB with a wrong
+// matrix, which players follow, and decodes all video with one matrix.
 
-/** How red, green and blue make luma (ITU-R BT.601, BT.709, BT.2020). */
+/** Weights of red and blue in luma (ITU-R BT.601, BT.709, BT.2020). */
 const lumaWeights = { bt601: [0.299, 0.114], bt709: [0.2126, 0.0722], bt2020: [0.2627, 0.0593] } as const
+/** Colour matrices of video. */
 export type Matrix = keyof typeof lumaWeights
 
 /** Planes of one picture in one buffer. Offsets, strides and steps are in samples. */
@@ -22,13 +21,17 @@ export interface YuvImage {
   readonly fullRange: boolean
 }
 
+/** One plane of a picture. */
 export interface Plane {
   readonly offset: number
   readonly stride: number
   readonly step: number
 }
 
-/** Each chroma sample serves its whole block: the inverse of the averaging in `rgbToI420`. */
+/**
+ * RGB [height, width, 3] of a YUV picture. Each chroma sample is used for its whole block, which is the inverse of the
+ * averaging in `rgbToI420`.
+ */
 export function yuvToRgb(image: YuvImage): Uint8Array {
   const { width, height, chromaShift, bits } = image
   const tables = decodeTables(image.matrix, image.fullRange)
@@ -39,7 +42,7 @@ export function yuvToRgb(image: YuvImage): Uint8Array {
   return rgb
 }
 
-/** Any layout, a pixel at a time. */
+/** Decodes any layout, one pixel at a time. */
 function decodePixels(image: YuvImage, tables: DecodeTables, rgb: Uint8Array): void {
   const { width, height, samples } = image
   const { luma, redV, greenU, greenV, blueU } = tables
@@ -59,7 +62,7 @@ function decodePixels(image: YuvImage, tables: DecodeTables, rgb: Uint8Array): v
   }
 }
 
-/** 8-bit 4:2:0, nearly every video: four pixels for one look at the chroma, twice as fast. */
+/** Decodes 8-bit 4:2:0, nearly every video: four pixels per chroma sample, twice as fast. */
 function decodeBlocks(image: YuvImage, tables: DecodeTables, rgb: Uint8Array): void {
   const { width, height, samples } = image
   const { luma, redV, greenU, greenV, blueU } = tables

@@ -1,7 +1,7 @@
 // Opens a keypoint detector in Node: the detector of a run, or an ONNX file of any maker.
 import { join } from 'node:path'
 import { fileError } from '../files/file-errors.ts'
-import { readWhole } from '../files/read-whole.ts'
+import { readWhole } from '../files/read.ts'
 import { tensor } from '../graph/tensor.ts'
 import { detectorGraph } from '../motion/model.ts'
 import { parametersOf } from '../motion/weights.ts'

@@ -1,7 +1,7 @@
 // Times graphs in turn, each in a session of its own on one device.
 
 import { availableParallelism } from 'node:os'
-import { setImmediate as breathe } from 'node:timers/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Graph } from '../graph/graph.ts'
 import { simplify } from '../graph/ops/index.ts'
 import { inputInfo } from '../graph/ops/leaf.ts'
@@ -58,7 +58,7 @@ export async function timeGraphs(
   try {
     const timed: { run(): Promise<unknown> }[] = []
     for (const make of graphs) {
-      await breathe()
+      await nextTurn()
       signal?.throwIfAborted()
       const simple = simplify(make())
       const device = sessions[0]?.device ?? options.device ?? 'auto'

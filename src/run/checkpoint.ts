@@ -1,24 +1,102 @@
-import { readSafetensors, writeSafetensors } from '../formats/safetensors/safetensors.ts'
-import { type Checkpoint, checkpointFile, checkpointOf } from './checkpoint-state.ts'
+// A checkpoint: the whole state of a training run in one safetensors file, so that one rename replaces all of it.
+// The tensors are weights, optimiser moments and buffers; step, time and random state are metadata.
+import type { TensorFile } from '../formats/safetensors/bytes.ts'
+import type { Tensor } from '../graph/tensor.ts'
+import { FormatError, InputError } from '../util/errors.ts'
+import type { RandomState } from '../util/random.ts'
 
-export type { Checkpoint } from './checkpoint-state.ts'
+/** The state of a training run after a step. */
+export interface Checkpoint {
+  /** Optimiser steps done, 0 and up. */
+  readonly step: number
+  /** Seconds of training so far, over all processes that trained the run. */
+  readonly elapsed: number
+  readonly randomState: RandomState
+  /** Weights, optimiser moments and buffers by name. */
+  readonly tensors: ReadonlyMap<string, Tensor>
+  /** More state as text, under the caller's own keys. */
+  readonly extra?: ReadonlyMap<string, string>
+}
+
+/** Increased when the meaning of a checkpoint changes. */
+const format = 1
+
+/** pantin's own metadata keys begin with this; the others are `extra`. */
+const prefix = 'pantin.'
 
 /**
- * Writes a checkpoint atomically.
+ * A checkpoint as a safetensors file holds it.
  *
- * @throws InputError for a step or time that is no number, or an `extra` key that begins with `pantin.`;
- * otherwise as `writeSafetensors`.
+ * @param path of the file, for messages.
+ * @throws InputError for a step or time that is not a number from 0 on, or an `extra` key that begins with
+ * `pantin.`.
  */
-export async function writeCheckpoint(path: string, checkpoint: Checkpoint): Promise<void> {
-  const { tensors, metadata } = checkpointFile(path, checkpoint)
-  await writeSafetensors(path, tensors, metadata)
+export function checkpointFile(path: string, checkpoint: Checkpoint): TensorFile {
+  const { step, elapsed, randomState, tensors, extra = new Map<string, string>() } = checkpoint
+  if (!isStep(step) || !isSeconds(elapsed) || !isState(randomState)) {
+    const got = JSON.stringify({ step, elapsed, randomState })
+    const expected = 'a whole step, seconds, and four 32-bit words'
+    throw new InputError({ what: 'a checkpoint that could not be resumed', where: path, got, expected })
+  }
+  const clash = [...extra.keys()].find((key) => key.startsWith(prefix))
+  if (clash !== undefined) {
+    const what = 'an extra key of a checkpoint is reserved'
+    throw new InputError({ what, where: path, got: clash, expected: `none that begins with ${prefix}` })
+  }
+  const state = { format, step, elapsed, randomState: randomState.join(' ') }
+  const own = Object.entries(state).map(([key, value]) => [prefix + key, String(value)] as const)
+  return { tensors, metadata: new Map([...extra, ...own]) }
 }
 
 /**
- * Reads a checkpoint.
+ * The checkpoint that a safetensors file holds.
  *
- * @throws FormatError for a broken file or one of a newer format, InputError for one that cannot be read.
+ * @param path of the file, for messages.
+ * @throws FormatError for a file that is no checkpoint, or one of a newer format.
  */
-export async function readCheckpoint(path: string): Promise<Required<Checkpoint>> {
-  return checkpointOf(path, await readSafetensors(path))
+export function checkpointOf(path: string, { tensors, metadata }: TensorFile): Required<Checkpoint> {
+  const field = (key: string) => metadata.get(prefix + key) ?? ''
+  const found = toNumber(field('format'))
+  if (isStep(found) && found > format) {
+    throw new FormatError({
+      what: 'this checkpoint was made by a newer pantin',
+      where: path,
+      got: `format ${found}`,
+      expected: `format ${format}`,
+      remedy: 'upgrade pantin',
+    })
+  }
+  const step = toNumber(field('step'))
+  const elapsed = toNumber(field('elapsed'))
+  const randomState = field('randomState').split(' ').map(toNumber)
+  if (found !== format || !isStep(step) || !isSeconds(elapsed) || !isState(randomState)) {
+    throw new FormatError({
+      what: 'not a checkpoint of pantin',
+      where: path,
+      got: `metadata ${JSON.stringify([...metadata.keys()]).slice(0, 200)}`,
+      expected: 'step, elapsed and randomState of a training run',
+      remedy: 'resume from the last/ folder of a run, or train again',
+    })
+  }
+  const extra = new Map([...metadata].filter(([key]) => !key.startsWith(prefix)))
+  return { step, elapsed, randomState, tensors, extra }
+}
+
+/** NaN for text that is not a number; Number('') would be 0. */
+function toNumber(text: string): number {
+  return text.trim() === '' ? Number.NaN : Number(text)
+}
+
+function isStep(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0
+}
+
+function isSeconds(value: number): boolean {
+  return Number.isFinite(value) && value >= 0
+}
+
+function isState(words: readonly number[]): words is RandomState {
+  return (
+    words.length === 4 && words.every((word) => Number.isInteger(word) && word >= 0 && word <= 0xffffffff)
+  )
 }

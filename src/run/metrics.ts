@@ -1,59 +1,78 @@
-/** metrics.jsonl: one JSON object a line, appended as training goes. */
-import { appendFileSync, statSync, truncateSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
-import { writeFileAtomic } from '../files/atomic.ts'
-import { codeOf, fileError } from '../files/file-errors.ts'
-import { type MetricsLine, type MetricsRecord, metricsLine, metricsLines } from './metrics-lines.ts'
+// The text of metrics.jsonl, in Node and in pages: one JSON object per line, one line per record.
+import { FormatError, InputError } from '../util/errors.ts'
 
-export { type MetricsRecord, parseRecord } from './metrics-lines.ts'
+/** What was measured at one step. Numbers that are not finite are stored as null. */
+export interface MetricsRecord {
+  /** Optimiser steps done, 0 and up. */
+  readonly step: number
+  readonly [name: string]: unknown
+}
+
+/** A piece of a growing metrics file. */
+export interface MetricsPage {
+  readonly records: readonly MetricsRecord[]
+  /** Where the next page begins: to be given to the next call. */
+  readonly cursor: string
+  /**
+   * Whether the records begin with the first of the run and replace all that were read before. This is so at the
+   * first call, and after the run was resumed from an earlier step or started again.
+   */
+  readonly whole: boolean
+  /** Whether more records are there already. */
+  readonly more: boolean
+}
+
+/** A record as a line, with its line break. @throws InputError if the step is not a whole number from 0 on. */
+export function metricsLine(record: MetricsRecord): string {
+  if (!Number.isSafeInteger(record.step) || record.step < 0) {
+    throw new InputError({
+      what: 'a metrics record needs a step',
+      got: String(record.step),
+      expected: '0, 1, ...',
+    })
+  }
+  return `${JSON.stringify(record)}\n`
+}
+
+/** A line of metrics and what it says. */
+export interface MetricsLine {
+  readonly line: string
+  readonly record: MetricsRecord
+}
 
 /**
- * Appends one line. If the disk is full, the part of it that was written is taken back.
+ * The records in the text of a metrics file, in order. A last line that a kill has cut off is left out.
  *
- * @throws InputError if the step is no whole number, EnvironmentError if the disk is full or fails.
+ * @param path of the file, for messages.
+ * @throws FormatError if any other line is not a record.
  */
-export function appendMetrics(path: string, record: MetricsRecord): void {
-  const line = metricsLine(record)
-  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
+export function metricsLines(text: string, path: string): MetricsLine[] {
+  const lines = text.split('\n')
+  // After the last line break there is nothing, or a line that was cut off. It may still be a whole record.
+  const last = lines.pop() ?? ''
+  const tail = parseRecord(last)
+  const records = lines.map((line, i) => ({ line, record: parseRecord(line) ?? badLine(path, i, line) }))
+  return tail === undefined ? records : [...records, { line: last, record: tail }]
+}
+
+/** The record in a line; undefined if the line is not a record. */
+export function parseRecord(line: string): MetricsRecord | undefined {
   try {
-    appendFileSync(path, line)
-  } catch (error) {
-    try {
-      truncateSync(path, size)
-    } catch {
-      // A torn last line is dropped by readers too.
-    }
-    throw fileError(error, path, 'written', line.length)
+    const value: unknown = JSON.parse(line)
+    if (typeof value !== 'object' || value === null || !('step' in value)) return undefined
+    const { step } = value
+    return typeof step === 'number' ? { ...value, step } : undefined
+  } catch {
+    return undefined
   }
 }
 
-/**
- * All records of a metrics file, in order; none if it is missing. A last line that a kill cut off is left
- * out.
- *
- * @throws FormatError if any other line is not a record, InputError if the file cannot be read.
- */
-export async function readMetrics(path: string): Promise<MetricsRecord[]> {
-  return (await readLines(path)).map(({ record }) => record)
-}
-
-/**
- * Drops the records after `step`, and a torn last line: what a resumed run will write again.
- *
- * @throws as `readMetrics` and `writeFileAtomic`.
- */
-export async function truncateMetrics(path: string, step: number): Promise<void> {
-  const kept = (await readLines(path)).filter(({ record }) => record.step <= step)
-  await writeFileAtomic(path, kept.map(({ line }) => `${line}\n`).join(''))
-}
-
-async function readLines(path: string): Promise<MetricsLine[]> {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return []
-    throw fileError(error, path, 'read')
-  }
-  return metricsLines(text, path)
+function badLine(path: string, index: number, line: string): never {
+  throw new FormatError({
+    what: 'a line that is not a metrics record',
+    where: `${path}, line ${index + 1}`,
+    got: JSON.stringify(line.slice(0, 60)),
+    expected: 'a JSON object with a step',
+    remedy: 'delete this line',
+  })
 }

@@ -1,29 +1,26 @@
-/**
- * The folder of a training run: config.json, weights.safetensors, last/checkpoint.safetensors,
- * metrics.jsonl, previews/, env.json. Every file is replaced in one step, so the folder can be used
- * whenever its process is killed.
- */
+// The folder of a training run: config.json, weights.safetensors, last/checkpoint.safetensors, metrics.jsonl,
+// previews/, env.json. Every file is replaced in one step, so a killed process leaves a folder that can be used.
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import type { z } from 'zod'
 import { removeStaleTemporaries, writeFileAtomic } from '../files/atomic.ts'
 import { codeOf, fileError } from '../files/file-errors.ts'
-import { isIncidental } from '../files/incidental.ts'
+import { exists, isIgnorable, makeFolder } from '../files/folders.ts'
 import { acquireLock, type Lock } from '../files/lock.ts'
-import { makeFolder } from '../files/make-folder.ts'
+import { readSafetensors, type TensorFile, writeSafetensors } from '../formats/safetensors/safetensors.ts'
+import type { Tensor } from '../graph/tensor.ts'
 import { InputError } from '../util/errors.ts'
-import { describeMachine } from './environment.ts'
-import { truncateMetrics } from './metrics.ts'
-import { isRun, readConfig, writeConfig } from './run-config.ts'
-import { Run } from './run-folder.ts'
+import { type Checkpoint, checkpointFile, checkpointOf } from './checkpoint.ts'
+import { describeMachine, isRun, readConfig, writeConfig } from './config-file.ts'
+import { appendMetrics, type MetricsRecord, readMetrics, truncateMetrics } from './metrics-file.ts'
 
 export type { Checkpoint } from './checkpoint.ts'
-export { type MetricsRecord, readMetrics } from './metrics.ts'
-export { Run } from './run-folder.ts'
+export { type MetricsRecord, readMetrics } from './metrics-file.ts'
 
-/** What `--force` removes, and nothing else; config.json is replaced, so that a kill leaves a run. */
-const parts = ['last', 'weights.safetensors', 'metrics.jsonl', 'previews', 'env.json']
+/** What `--force` removes, and nothing else. config.json is replaced, so that a kill leaves a run. */
+const contents = ['last', 'weights.safetensors', 'metrics.jsonl', 'previews', 'env.json']
 
+/** How a run folder is made. */
 export interface CreateRunOptions<T extends object> {
   /** The resolved configuration: plain JSON, without the key `pantin`. */
   readonly config: T
@@ -54,7 +51,7 @@ export async function createRun<T extends object>(
     lock = acquireLock(join(folder, 'lock'))
     // Again under the lock: another process may have made a run here since.
     await assertReplaceable(folder, force)
-    for (const part of parts) await rm(join(folder, part), { recursive: true, force: true })
+    for (const name of contents) await rm(join(folder, name), { recursive: true, force: true })
     await removeStaleTemporaries(folder, { olderThan: 0 })
     await writeConfig(folder, version, config)
     await mkdir(join(folder, 'last'))
@@ -86,10 +83,10 @@ export async function openRun<T>(
   try {
     // Again under the lock: another process may have replaced the run since.
     const { config, version } = await readConfig(folder, schema)
-    // Nobody else writes here now, so what a kill left behind can go, and what it prevented be made.
-    for (const part of ['', 'last', 'previews']) {
-      await mkdir(join(folder, part), { recursive: true })
-      await removeStaleTemporaries(join(folder, part), { olderThan: 0 })
+    // No other process writes here now: remove what a kill has left, and make the folders that it prevented.
+    for (const name of ['', 'last', 'previews']) {
+      await mkdir(join(folder, name), { recursive: true })
+      await removeStaleTemporaries(join(folder, name), { olderThan: 0 })
     }
     await truncateMetrics(join(folder, 'metrics.jsonl'), Number.POSITIVE_INFINITY)
     return new Run(folder, config, version, lock)
@@ -107,8 +104,8 @@ async function assertReplaceable(folder: string, force: boolean): Promise<void> 
     if (codeOf(error) === 'ENOENT') return
     throw fileError(error, folder, 'written')
   }
-  // A lock or a temporary alone is what a kill at the very start leaves.
-  if (names.every((name) => name === 'lock' || isIncidental(name))) return
+  // A kill at the very start leaves a lock or a temporary alone.
+  if (names.every((name) => name === 'lock' || isIgnorable(name))) return
   const run = await isRun(folder)
   if (run && force) return
   throw new InputError({
@@ -120,4 +117,96 @@ async function assertReplaceable(folder: string, force: boolean): Promise<void> 
       ? 'continue it with --resume, replace it with --force, or choose another folder'
       : 'choose another folder; --force replaces only runs',
   })
+}
+
+/** A run on disk. Made by `createRun` and `openRun`. */
+export class Run<T = unknown> {
+  constructor(
+    /** The folder, absolute. */
+    readonly path: string,
+    /** The resolved configuration. */
+    readonly config: T,
+    /** Version of the pantin that made the run. */
+    readonly version: string,
+    private lock?: Lock,
+  ) {}
+
+  /**
+   * Replaces the checkpoint in last/.
+   *
+   * @throws InputError for a state that could not be resumed or a run that is not open for writing,
+   * EnvironmentError if the disk is full or fails. The earlier checkpoint is intact in all cases.
+   */
+  async saveCheckpoint(checkpoint: Checkpoint): Promise<void> {
+    const path = this.writable('last', 'checkpoint.safetensors')
+    const { tensors, metadata } = checkpointFile(path, checkpoint)
+    await writeSafetensors(path, tensors, metadata)
+  }
+
+  /** The last checkpoint. @throws InputError if there is none, FormatError if it is broken. */
+  async loadCheckpoint(): Promise<Required<Checkpoint>> {
+    const path = join(this.path, 'last', 'checkpoint.safetensors')
+    await assertPresent(path, 'this run has no checkpoint to resume from', 'train again with --force')
+    return checkpointOf(path, await readSafetensors(path))
+  }
+
+  /** Whether there is a checkpoint to resume from. */
+  hasCheckpoint(): Promise<boolean> {
+    return exists(join(this.path, 'last', 'checkpoint.safetensors'))
+  }
+
+  /** Replaces weights.safetensors. @throws InputError, EnvironmentError: the earlier file is intact. */
+  async saveWeights(
+    tensors: ReadonlyMap<string, Tensor>,
+    metadata: ReadonlyMap<string, string> = new Map(),
+  ): Promise<void> {
+    await writeSafetensors(this.writable('weights.safetensors'), tensors, metadata)
+  }
+
+  /** weights.safetensors. @throws InputError if it is missing, FormatError if it is broken. */
+  async loadWeights(): Promise<TensorFile> {
+    const path = join(this.path, 'weights.safetensors')
+    await assertPresent(path, 'this run has no weights yet', 'let train finish: run it again with --resume')
+    return readSafetensors(path)
+  }
+
+  /** Appends one line to metrics.jsonl, before it returns. @throws InputError, EnvironmentError */
+  appendMetrics(record: MetricsRecord): void {
+    appendMetrics(this.writable('metrics.jsonl'), record)
+  }
+
+  /** Every record of metrics.jsonl, in order; none if there is no such file yet. */
+  readMetrics(): Promise<MetricsRecord[]> {
+    return readMetrics(join(this.path, 'metrics.jsonl'))
+  }
+
+  /** Drops the metrics after `step`, the step of the checkpoint, and an incomplete last line. */
+  async truncateMetrics(step: number): Promise<void> {
+    await truncateMetrics(this.writable('metrics.jsonl'), step)
+  }
+
+  /** Path of the preview picture of a step. Names in order are steps in order. */
+  previewPath(step: number, extension = 'png'): string {
+    return join(this.path, 'previews', `step-${String(step).padStart(8, '0')}.${extension}`)
+  }
+
+  /** Gives up the lock. Reading still works. */
+  close(): void {
+    this.lock?.release()
+    this.lock = undefined
+  }
+
+  private writable(...names: string[]): string {
+    if (this.lock !== undefined) return join(this.path, ...names)
+    throw new InputError({
+      what: 'this run is open for reading only',
+      where: this.path,
+      expected: 'a run from createRun, or from openRun with write: true, that is not closed',
+    })
+  }
+}
+
+async function assertPresent(path: string, what: string, remedy: string): Promise<void> {
+  if (await exists(path)) return
+  throw new InputError({ what, where: path, got: 'no such file', remedy })
 }

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { readdir, realpath, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { fileError } from '../files/file-errors.ts'
-import { isRun } from '../run/run-config.ts'
+import { isRun } from '../run/config-file.ts'
 import { InputError } from '../util/errors.ts'
 
 /** Finds run folders in the places that the user named. */

@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { HttpBindings } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
-import { readMetricsPage } from '../run/metrics-tail.ts'
+import { readMetricsPage } from '../run/metrics-file.ts'
 import {
   checkpointFile,
   configFile,

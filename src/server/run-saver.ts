@@ -2,14 +2,13 @@
 import { lstat, mkdir, mkdtemp, open, readdir, realpath, rename, rm } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import { dirname, join, resolve } from 'node:path'
-import { syncFolder } from '../files/atomic.ts'
+import { isAlive, syncFolder } from '../files/atomic.ts'
 import { codeOf, fileError } from '../files/file-errors.ts'
-import { makeFolder } from '../files/make-folder.ts'
-import { isAlive } from '../files/temporaries.ts'
-import { FileBytes } from '../formats/torch/file-bytes.ts'
+import { makeFolder } from '../files/folders.ts'
+import { FileBytes } from '../files/read.ts'
 import { ZipArchive, type ZipEntry } from '../formats/zip/zip-archive.ts'
 import { openModel } from '../model/open-model.ts'
-import { readMetrics } from '../run/metrics.ts'
+import { readMetrics } from '../run/metrics-file.ts'
 import { configFile, isRunFile } from '../run/run-files.ts'
 import { FormatError, InputError } from '../util/errors.ts'
 import { Refusal } from './refusal.ts'
@@ -173,7 +172,7 @@ function tooLarge(maxBytes: number): Refusal {
  * @throws Refusal (422) if it is not such an archive, or (413) if it has more than `maxBytes` unpacked.
  */
 async function unpackRun(zip: string, into: string, maxBytes: number): Promise<void> {
-  const bytes = await FileBytes.open(zip)
+  const bytes = await FileBytes.open(zip, 'a zip archive')
   try {
     const archive = await ZipArchive.open(bytes)
     for (const [path, entry] of runEntries(archive.entries, maxBytes)) {

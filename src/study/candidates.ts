@@ -12,7 +12,7 @@ import {
   profileNet,
 } from '../profile/profile.ts'
 import { type GraphLatencies, type TimeGraphsOptions, timeGraphs } from '../profile/time-graphs.ts'
-import { describeMachine } from '../run/environment.ts'
+import { describeMachine } from '../run/config-file.ts'
 import { ort } from '../runtime/node.ts'
 import type { Device } from '../runtime/session.ts'
 import { InputError } from '../util/errors.ts'

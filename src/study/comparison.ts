@@ -4,7 +4,7 @@ import type { Head, SkipChoice } from '../motion/heads.ts'
 import type { Diagram } from '../profile/diagram.ts'
 import type { Latency } from '../profile/latency.ts'
 import type { NetProfile } from '../profile/profile.ts'
-import type { Machine } from '../run/environment.ts'
+import type { Machine } from '../run/config-file.ts'
 import type { Device } from '../runtime/session.ts'
 import type { Paper } from '../zoo/net.ts'
 

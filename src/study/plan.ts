@@ -7,9 +7,8 @@ import { z } from 'zod'
 import { openClips } from '../clips/source.ts'
 import { writeFileAtomic } from '../files/atomic.ts'
 import { codeOf, fileError } from '../files/file-errors.ts'
-import { isIncidental } from '../files/incidental.ts'
+import { isIgnorable, makeFolder } from '../files/folders.ts'
 import { acquireLock, type Lock } from '../files/lock.ts'
-import { makeFolder } from '../files/make-folder.ts'
 import { assertResumable, type Facts } from '../files/resume.ts'
 import { hashDetector } from '../model/load-run.ts'
 import { assertUsable } from '../train/frames.ts'
@@ -184,7 +183,7 @@ async function assertOwn<T extends object>(
     if (codeOf(error) === 'ENOENT') return []
     throw fileError(error, folder, 'written')
   })
-  if (names.includes(file) || names.every((name) => name === 'lock' || isIncidental(name))) return
+  if (names.includes(file) || names.every((name) => name === 'lock' || isIgnorable(name))) return
   throw new InputError({
     what: `the folder is not empty and not a ${noun}`,
     where: folder,

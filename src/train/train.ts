@@ -1,5 +1,5 @@
 // train(): a motion model from clips, without labels.
-import { readWhole } from '../files/read-whole.ts'
+import { readWhole } from '../files/read.ts'
 import { beginRun, withFinetuned } from './begin.ts'
 import type { TrainingConfig } from './config.ts'
 import { cacheClips } from './frames.ts'

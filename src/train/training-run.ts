@@ -1,6 +1,6 @@
 // One training run from its clips to its end: the skeleton that train() and distil() share.
 import { openClips } from '../clips/source.ts'
-import { startingWeights } from '../convert/starting-weights.ts'
+import { startingWeights } from '../convert/training-start.ts'
 import type { Clip } from '../media/clip.ts'
 import { writePicture } from '../media/picture.ts'
 import type { MotionConfig } from '../motion/config.ts'

@@ -1,8 +1,8 @@
 // The answers of `pantin studio` to its page, as JSON, at the addresses under `api/`. Server and page read them here.
-import type { MetricsPage } from '../run/metrics-lines.ts'
+import type { MetricsPage } from '../run/metrics.ts'
 import type { Problem } from '../util/errors.ts'
 
-export type { MetricsPage, MetricsRecord } from '../run/metrics-lines.ts'
+export type { MetricsPage, MetricsRecord } from '../run/metrics.ts'
 export type { Problem } from '../util/errors.ts'
 
 /** Name of the header that carries the server's token. Every request to `api/` needs it. */

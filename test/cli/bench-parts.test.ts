@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it, vi } from 'vitest'
 import { describeReport, figuresCsv, judged } from '../../bench/src/report.ts'
 import { measureParts } from '../../bench/src/run.ts'
 import { Reporter } from '../../src/cli/context.ts'
-import { describeMachine } from '../../src/run/environment.ts'
+import { describeMachine } from '../../src/run/config-file.ts'
 import { compileCli } from './run.ts'
 
 const cli = compileCli()

@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { jointsInFrame, torsoLength } from '../../src/evaluate/evaluated-frame.ts'
 import { luma } from '../../src/evaluate/likeness.ts'
-import type { Square } from '../../src/media/fit.ts'
-import { createFitter, type FitMode } from '../../src/media/fit.ts'
+import { createFitter, type FitMode, type Square } from '../../src/media/fit.ts'
 import { blankFrame, fromPixel, toPixel } from '../../src/media/frame.ts'
-import { jointNames } from '../../src/synthetic/puppet/figure.ts'
 import { type PuppetFrame, stillPuppet } from '../../src/synthetic/puppet/puppet.ts'
+import { jointNames } from '../../src/synthetic/puppet/skeleton.ts'
 
 const [width, height, size] = [160, 128, 32]
 

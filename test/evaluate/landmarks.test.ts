@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { LandmarkRegression, LeastSquares } from '../../src/evaluate/landmarks.ts'
-import { jointNames } from '../../src/synthetic/puppet/figure.ts'
 import { puppetClip } from '../../src/synthetic/puppet/puppet.ts'
+import { jointNames } from '../../src/synthetic/puppet/skeleton.ts'
 import { Random } from '../../src/util/random.ts'
 
 const numbers = (random: Random, length: number) => Float32Array.from({ length }, () => random.between(-1, 1))

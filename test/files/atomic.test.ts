@@ -17,10 +17,10 @@ import {
   assertWritableTarget,
   createOutput,
   removeStaleTemporaries,
+  temporaryPath,
   writeFileAtomic,
 } from '../../src/files/atomic.ts'
 import { fileError } from '../../src/files/file-errors.ts'
-import { temporaryPath } from '../../src/files/temporaries.ts'
 import { EnvironmentError, InputError } from '../../src/util/errors.ts'
 
 let folder = ''

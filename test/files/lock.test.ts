@@ -2,8 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { acquireLock } from '../../src/files/lock.ts'
-import { ownMark } from '../../src/files/process.ts'
+import { acquireLock, ownMark } from '../../src/files/lock.ts'
 import { InputError } from '../../src/util/errors.ts'
 
 let folder = ''

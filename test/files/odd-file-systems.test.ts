@@ -3,8 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { createOutput } from '../../src/files/atomic.ts'
-import { renamePatiently } from '../../src/files/patient-rename.ts'
+import { createOutput, renamePatiently } from '../../src/files/atomic.ts'
 import { InputError } from '../../src/util/errors.ts'
 
 const systemError = (code: string) => Object.assign(new Error(code), { code })

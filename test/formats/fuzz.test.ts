@@ -7,7 +7,7 @@ import {
 } from '../../src/formats/safetensors/safetensors.ts'
 import { floats, ints, type Tensor, tensor } from '../../src/graph/tensor.ts'
 import { FormatError } from '../../src/util/errors.ts'
-import { fileOf, joined } from '../files/files.ts'
+import { fileOf, joined } from './safetensors-bytes.ts'
 
 const tensors = new Map<string, Tensor>([
   ['conv.weight', floats([1, 2, 3, 4, 5, 6], [3, 2])],

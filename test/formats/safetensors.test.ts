@@ -12,7 +12,7 @@ import {
 } from '../../src/formats/safetensors/safetensors.ts'
 import { allocate, floats, ints, sizeOf, type Tensor, tensor } from '../../src/graph/tensor.ts'
 import { FormatError, InputError } from '../../src/util/errors.ts'
-import { fileOf, joined } from '../files/files.ts'
+import { fileOf, joined } from './safetensors-bytes.ts'
 
 let folder = ''
 beforeAll(() => {

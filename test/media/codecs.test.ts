@@ -2,9 +2,9 @@ import { writeFileSync } from 'node:fs'
 import { expect, test, vi } from 'vitest'
 import { openClip } from '../../src/clips/source.ts'
 import { loadCodecs } from '../../src/media/codecs.ts'
-import { keepAlive } from '../../src/media/event-loop.ts'
 import { createVideoWriter } from '../../src/media/video-out.ts'
 import { EnvironmentError } from '../../src/util/errors.ts'
+import { keepAlive } from '../../src/util/keep-alive.ts'
 import { expectFailure, scratch } from './support.ts'
 
 vi.mock('@napi-rs/webcodecs', () => {

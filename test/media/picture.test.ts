@@ -3,10 +3,16 @@ import { dirname } from 'node:path'
 import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
 import { readSource } from '../../src/clips/source.ts'
-import { drawCross, drawDisc, drawLine, keypointPalette } from '../../src/media/draw.ts'
+import {
+  contactSheet,
+  drawCross,
+  drawDisc,
+  drawLine,
+  keypointPalette,
+  sideBySide,
+} from '../../src/media/draw.ts'
 import { blankFrame, framePsnr, fromPixel, pixelAt, toPixel } from '../../src/media/frame.ts'
 import { readPicture, writePicture } from '../../src/media/picture.ts'
-import { contactSheet, sideBySide } from '../../src/media/sheet.ts'
 import { stillPuppet } from '../../src/synthetic/puppet/puppet.ts'
 import { InputError } from '../../src/util/errors.ts'
 import { expectFailure, gradientFrame, scratch, writeFrames } from './support.ts'

@@ -4,11 +4,11 @@ import { join } from 'node:path'
 import { afterAll, expect } from 'vitest'
 import type { Clip } from '../../src/media/clip.ts'
 import { loadCodecs } from '../../src/media/codecs.ts'
-import { keepAlive } from '../../src/media/event-loop.ts'
 import { blankFrame, type Frame } from '../../src/media/frame.ts'
 import { createVideoWriter, type VideoWriterOptions } from '../../src/media/video-out.ts'
 import { rgbToI420 } from '../../src/media/yuv.ts'
 import type { PantinError } from '../../src/util/errors.ts'
+import { keepAlive } from '../../src/util/keep-alive.ts'
 
 /** A folder for this file's tests, removed at their end; gives paths in it. */
 export function scratch(): (name: string) => string {

@@ -5,9 +5,9 @@ import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
 import { openClip, readSource } from '../../src/clips/source.ts'
 import { frameAt } from '../../src/media/clip.ts'
+import { openVideo } from '../../src/media/codecs.ts'
 import { pixelAt } from '../../src/media/frame.ts'
 import { readPicture } from '../../src/media/picture.ts'
-import { openVideo } from '../../src/media/video-in.ts'
 import { FormatError, InputError } from '../../src/util/errors.ts'
 import {
   alter,

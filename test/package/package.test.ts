@@ -90,7 +90,7 @@ describe('the package', () => {
 const strict = { strict: true, target: 'ES2022', skipLibCheck: false }
 
 const nodeExample = `
-import { animate, type Clip, evaluate, openModel, puppetClip, track, train, type TrainOptions } from 'pantin'
+import { type Clip, type TrainOptions, animate, evaluate, openModel, puppetClip, track, train } from 'pantin'
 
 export async function main(options: TrainOptions, signal: AbortSignal): Promise<void> {
   const run = await train(['clip.mp4'], options)
@@ -107,7 +107,7 @@ console.log(frames, typeof openModel)
 `
 
 const webExample = `
-import { openRun, type Tracked, Tracker, Trainer } from 'pantin/web'
+import { type Tracked, Tracker, Trainer, openRun } from 'pantin/web'
 
 export async function follow(video: HTMLVideoElement, found: (seen: Tracked) => void): Promise<void> {
   const run = await openRun('/runs/mine/')

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { Graph } from '../../src/graph/graph.ts'
-import type { Checkpoint } from '../../src/run/checkpoint-state.ts'
+import type { Checkpoint } from '../../src/run/checkpoint.ts'
 import { settingsSchema } from '../../src/train/config.ts'
 import { trainTask } from '../../src/train/loop.ts'
 import type { RunStore, Task } from '../../src/train/task.ts'

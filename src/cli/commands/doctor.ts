@@ -54,7 +54,7 @@ const gigabyte = 1e9
 
 /** Node, the processor, memory and the disk. */
 async function examineMachine(): Promise<Finding[]> {
-  const { describeMachine } = await import('../../run/environment.ts')
+  const { describeMachine } = await import('../../run/config-file.ts')
   const { cpu, cores, memoryBytes, platform, arch, node } = describeMachine()
   const free = freemem()
   return [

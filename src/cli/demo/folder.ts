@@ -2,7 +2,7 @@ import type { Dirent } from 'node:fs'
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { codeOf, fileError } from '../../files/file-errors.ts'
-import { isIncidental } from '../../files/incidental.ts'
+import { isIgnorable } from '../../files/folders.ts'
 import { demoFiles } from '../../report/demo-page.ts'
 import { InputError } from '../../util/errors.ts'
 
@@ -30,7 +30,7 @@ async function namesIn(folder: string): Promise<Dirent[]> {
     if (codeOf(error) === 'ENOENT') return []
     throw error
   })
-  return found.filter(({ name }) => !isIncidental(name))
+  return found.filter(({ name }) => !isIgnorable(name))
 }
 
 function assertOwn(folder: string, found: readonly Dirent[], force: boolean): void {

@@ -1,13 +1,11 @@
-/**
- * safetensors in memory, for Node and browsers: an 8-byte length, a JSON header, the elements.
- * Format: https://github.com/huggingface/safetensors. Stricter than the format asks: see `readHeader`.
- */
+// safetensors in memory, for Node and browsers: an 8-byte length, a JSON header, the elements.
+// Format: https://github.com/huggingface/safetensors. Stricter than the format asks: see `readHeader`.
 import { bytesPerElement, formatShape, sizeOf, type Tensor } from '../../graph/tensor.ts'
 import { FormatError, InputError } from '../../util/errors.ts'
 import { bytesOf, elementNames, elementTypes, readElements } from './elements.ts'
 import { checkHeaderLength, type Header, maxHeaderBytes, placeOf, readHeader } from './header.ts'
 
-/** What a safetensors file holds. */
+/** The content of a safetensors file. */
 export interface TensorFile {
   /** In the header's order. */
   readonly tensors: ReadonlyMap<string, Tensor>
@@ -15,7 +13,7 @@ export interface TensorFile {
 }
 
 /**
- * Reads a safetensors file from its bytes, which are copied.
+ * Reads a safetensors file from its bytes. Tensors are copies.
  *
  * F32, I64, I32, U8 and BOOL keep their type; F16, BF16 and F64 become float32.
  *
@@ -59,9 +57,9 @@ function checkBools(data: Uint8Array, where: string): void {
 }
 
 /**
- * The parts of a safetensors file, to be written one after the other: length and header, then the tensors'
- * own memory, not copied. The same content gives the same bytes whatever the order of the maps: tensors go
- * by element size, largest first, then by name (so every tensor is aligned), metadata by key.
+ * The pieces of a safetensors file, to be written one after the other: length and header, then the memory of the
+ * tensors, without a copy. The same content gives the same bytes, whatever the order of the maps is: tensors are
+ * sorted by element size, largest first, then by name (so every tensor is aligned), metadata by key.
  *
  * @throws InputError for a name or a tensor that the format cannot hold.
  */
@@ -114,12 +112,12 @@ function checkWritable(name: string, value: Tensor): void {
   }
 }
 
-/** By UTF-16 code units: the same in every locale. */
+/** Order by UTF-16 code units, which is the same in every locale. */
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-/** JSON, refusing half surrogate pairs, which have no UTF-8 form and would not be read back. */
+/** A text as JSON. Half surrogate pairs are refused: they have no UTF-8 form and could not be read again. */
 function quote(text: string): string {
   if (/\p{Surrogate}/u.test(text)) {
     throw new InputError({ what: 'a name or metadata text with half a character', got: JSON.stringify(text) })

@@ -1,12 +1,13 @@
+// The element types of safetensors, and how each comes from bytes into memory.
 import type { Shape } from '../../graph/tensor.ts'
 import { allocate, bytesPerElement, type DType, type Tensor, tensor } from '../../graph/tensor.ts'
 
-/** How one safetensors element type comes into memory. Bytes are little-endian, as is every host of ours. */
+/** How one safetensors element type comes into memory. Bytes are little-endian, as on every machine that Node runs on. */
 interface ElementType {
   /** Bytes per element in the file. */
   readonly bytes: number
   readonly dtype: DType
-  /** Where the file's elements are not the memory's: reads the element at a byte offset. */
+  /** Only if the elements in the file are not those in memory: reads the element at a byte offset. */
   readonly convert?: (view: DataView, offset: number) => number
 }
 
@@ -58,10 +59,10 @@ export function bytesOf(value: Tensor): Uint8Array<ArrayBuffer> {
 const chunk = 1 << 20
 
 /**
- * Builds a tensor of a checked header entry. Bytes go straight into the tensor's own memory, which is
- * aligned whatever their place in the file; converted types go through a piece of at most 1 MiB.
+ * Builds the tensor of a checked header entry. Bytes go directly into the tensor's own memory, which is aligned
+ * wherever they are in the file. Types that are converted go through a buffer of at most 1 MiB.
  *
- * @param fill fills a buffer with the tensor's bytes from the given offset on.
+ * @param fill fills a buffer with the tensor's bytes from an offset on.
  */
 export async function readElements(
   type: ElementType,

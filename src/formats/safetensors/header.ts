@@ -1,9 +1,10 @@
+// Checks that a safetensors header agrees with itself and with the size of its file.
 import { formatShape, type Shape } from '../../graph/tensor.ts'
 import { FormatError } from '../../util/errors.ts'
 import { elementTypes } from './elements.ts'
 import { parseHeader, type RawEntry } from './parser.ts'
 
-/** A tensor's place in a file: `start` bytes after the header, `length` bytes. */
+/** The position of a tensor in a file: `length` bytes, from byte `start` after the header on. */
 export interface Entry {
   /** A key of `elementTypes`. */
   readonly dtype: string
@@ -56,11 +57,11 @@ export function checkHeaderLength(prefix: Uint8Array, fileSize: number, file: st
 }
 
 /**
- * Parses and checks a header: known types, sizes that follow from the shapes, and offsets that cover the
- * data exactly once. After it, no more memory is needed for the data than the file has (twice for 16 bits).
+ * Parses and checks a header: known types, sizes that follow from the shapes, and offsets that cover the data
+ * exactly once. So the data needs no more memory than the file has bytes (twice that for 16-bit types).
  *
  * @param bytes the header alone.
- * @param dataBytes how many bytes follow it in the file.
+ * @param dataBytes number of bytes after it in the file.
  * @throws FormatError
  */
 export function readHeader(bytes: Uint8Array, dataBytes: number, file: string): Header {
@@ -120,9 +121,9 @@ function checkEntry({ dtype, shape, offsets: [start, end] }: RawEntry, where: st
   return { dtype, shape, start, length }
 }
 
-/** In order of their offsets, each tensor starts where the one before it ends, and the last ends the file. */
+/** In order of offsets, each tensor must start where the previous one ends, and the last must end with the file. */
 function checkTiling(entries: ReadonlyMap<string, Entry>, dataBytes: number, file: string): void {
-  // An empty tensor may share its start with its neighbour, and comes before it.
+  // An empty tensor may share its start with the next tensor, and comes before it.
   const ordered = [...entries].sort(([, a], [, b]) => a.start - b.start || a.length - b.length)
   let end = 0
   for (const [name, { start, length }] of ordered) {

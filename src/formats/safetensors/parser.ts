@@ -1,6 +1,7 @@
+// A strict parser for the JSON of safetensors headers.
 import { FormatError } from '../../util/errors.ts'
 
-/** What a safetensors header says of one tensor, before any check against the file. */
+/** What a safetensors header says about one tensor, before any check against the file. */
 export interface RawEntry {
   readonly dtype: string
   readonly shape: readonly number[]
@@ -8,18 +9,19 @@ export interface RawEntry {
   readonly offsets: readonly [number, number]
 }
 
+/** A header as it was parsed. */
 export interface RawHeader {
   /** In the header's order. */
   readonly entries: ReadonlyMap<string, RawEntry>
   readonly metadata: ReadonlyMap<string, string>
 }
 
-/** More axes than any framework has; it bounds what a hostile header can make us hold. */
+/** More axes than any framework has. It limits the memory that a hostile header can take. */
 const maxRank = 64
 
 /**
- * Parses the JSON text of a safetensors header, and only what such a header may hold. JSON.parse would
- * keep the last of two equal keys, round numbers beyond 2^53, and build whatever nesting it is given.
+ * Parses the JSON text of a safetensors header, and accepts only what such a header may contain. JSON.parse would
+ * keep the last of two equal keys, round numbers beyond 2^53, and accept any nesting.
  *
  * @param file name for messages.
  * @throws FormatError at the first character that does not fit.
@@ -41,7 +43,7 @@ class HeaderParser {
   header(): RawHeader {
     const entries = new Map<string, RawEntry>()
     const metadata = new Map<string, string>()
-    // The format wants the brace as the first byte, without space before it.
+    // The format requires the brace as the first byte, without space before it.
     if (this.text[0] !== '{') this.fail('a { as the first byte')
     this.object((key) => {
       if (key === '__metadata__') {
@@ -123,7 +125,7 @@ class HeaderParser {
     } catch {
       this.fail('a string in valid JSON')
     }
-    // Half of a surrogate pair has no UTF-8 form, so two such names could become one in another tool.
+    // Half a surrogate pair has no UTF-8 form, so two such names could become one in another tool.
     if (typeof value !== 'string' || /\p{Surrogate}/u.test(value)) this.fail('a string of whole characters')
     this.at = end + 1
     return value

@@ -1,28 +1,27 @@
-/** safetensors files on disk. In a browser, use safetensors-bytes.ts. */
-import { type FileHandle, open, stat } from 'node:fs/promises'
+// safetensors files on disk. The format itself, which pages read too, is in bytes.ts.
 import { writeFileAtomic } from '../../files/atomic.ts'
 import { fileError } from '../../files/file-errors.ts'
+import { FileBytes } from '../../files/read.ts'
 import type { Tensor } from '../../graph/tensor.ts'
-import { FormatError, InputError } from '../../util/errors.ts'
 import { encodeSafetensors, readTensors, type TensorFile } from './bytes.ts'
 import { checkHeaderLength, type Header, readHeader } from './header.ts'
 
 export { decodeSafetensors, encodeSafetensors, type TensorFile } from './bytes.ts'
 
 /**
- * Reads a safetensors file: header first, and no data if the header is bad. Memory stays within the size
- * of the file (twice it for 16-bit types, which become float32).
+ * Reads a safetensors file: first the header, and no data if the header is bad. Memory stays within the size of
+ * the file (twice the size for 16-bit types, which become float32).
  *
  * @throws FormatError for a file that breaks the format's rules, InputError for one that cannot be read.
  */
 export function readSafetensors(path: string): Promise<TensorFile> {
   return withHeader(path, (file, header, dataStart) =>
-    readTensors(header, path, (into, at) => fill(file, into, dataStart + at, path)),
+    readTensors(header, path, (into, at) => file.read(into, dataStart + at)),
   )
 }
 
 /**
- * Reads only the header: the metadata, and the shapes and types as the file has them.
+ * Reads only the header: the metadata, and the shapes and types of the tensors in the file.
  *
  * @throws FormatError, InputError as `readSafetensors`.
  */
@@ -31,9 +30,10 @@ export function readSafetensorsHeader(path: string): Promise<Header> {
 }
 
 /**
- * Writes a safetensors file atomically; the same content gives the same bytes (see `encodeSafetensors`).
+ * Writes a safetensors file atomically. The same content gives the same bytes (see `encodeSafetensors`).
  *
- * @throws EnvironmentError if the disk is full or fails, InputError if the path or a tensor cannot serve.
+ * @throws EnvironmentError if the disk is full or fails, InputError if the path cannot be written or the format
+ * cannot hold a tensor.
  */
 export async function writeSafetensors(
   path: string,
@@ -45,45 +45,19 @@ export async function writeSafetensors(
 
 async function withHeader<T>(
   path: string,
-  use: (file: FileHandle, header: Header, dataStart: number) => Promise<T>,
+  use: (file: FileBytes, header: Header, dataStart: number) => Promise<T>,
 ): Promise<T> {
+  const file = await FileBytes.open(path, 'a safetensors file')
   try {
-    // Before opening, which would wait forever on a pipe.
-    const kind = await stat(path)
-    if (!kind.isFile()) throw notAFile(path, kind.isDirectory())
-    const file = await open(path, 'r')
-    try {
-      const found = await file.stat()
-      const prefix = new Uint8Array(Math.min(8, found.size))
-      await fill(file, prefix, 0, path)
-      const length = checkHeaderLength(prefix, found.size, path)
-      const bytes = new Uint8Array(length)
-      await fill(file, bytes, 8, path)
-      return await use(file, readHeader(bytes, found.size - 8 - length, path), 8 + length)
-    } finally {
-      await file.close()
-    }
+    const prefix = new Uint8Array(Math.min(8, file.size))
+    await file.read(prefix, 0)
+    const length = checkHeaderLength(prefix, file.size, path)
+    const bytes = new Uint8Array(length)
+    await file.read(bytes, 8)
+    return await use(file, readHeader(bytes, file.size - 8 - length, path), 8 + length)
   } catch (error) {
     throw fileError(error, path, 'read')
+  } finally {
+    await file.close()
   }
-}
-
-async function fill(file: FileHandle, into: Uint8Array, offset: number, path: string): Promise<void> {
-  // A read is cut at 2^31 - 1 bytes by the system, and may be shorter still.
-  const most = 1 << 30
-  for (let done = 0; done < into.length; ) {
-    const length = Math.min(most, into.length - done)
-    const { bytesRead } = await file.read(into, done, length, offset + done)
-    if (bytesRead === 0) {
-      const got = `its end at byte ${offset + done}`
-      throw new FormatError({ what: 'the file became shorter while it was read', where: path, got })
-    }
-    done += bytesRead
-  }
-}
-
-function notAFile(path: string, isFolder: boolean): InputError {
-  const remedy = isFolder ? 'name a file in it, such as weights.safetensors' : 'name a file'
-  const got = isFolder ? 'a folder' : 'a device, pipe or socket'
-  return new InputError({ what: 'cannot be read', where: path, got, expected: 'a safetensors file', remedy })
 }

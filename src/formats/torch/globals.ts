@@ -1,13 +1,9 @@
-/**
- * The only names of Python's that a checkpoint may mention, and what each is built into here: data, always.
- * A name that is not in this table is refused where it is mentioned. The list follows what PyTorch itself
- * allows for `weights_only=True`, with numpy's scalars and arrays and argparse's settings, which training
- * scripts leave beside the weights.
- */
+// The only Python names that a checkpoint may mention, and the data that each of them becomes. All other names are
+// refused. The list follows what PyTorch allows for `weights_only=True`; it adds numpy's scalars and arrays and
+// argparse's settings, which training scripts store beside the weights.
 
-import { StorageSlice } from './storage.ts'
 import { storageTypes, tensorTypes } from './tensor-types.ts'
-import { TensorView } from './tensor-view.ts'
+import { StorageSlice, TensorView } from './tensor-view.ts'
 import {
   type Construct,
   type ConstructContext,
@@ -20,19 +16,19 @@ import {
   type Value,
 } from './values.ts'
 
-/** Looks up a name as a pickle gives it. */
+/** Looks up a name as a pickle gives it; undefined if it is not in the table. */
 export function findGlobal(module: string, name: string): Global | undefined {
-  // No name in the table has a space of its own, so that no other split gives the same key.
+  // No module or name in the table has a space, so no other pair gives the same key.
   return table.get(`${module} ${name}`)
 }
 
-/** Something that is called with anything, and of which nothing is kept. */
+/** A name that may be called with any arguments; nothing of them is kept. */
 const opaque = (what: string): Meaning => {
   const value = new Opaque(what)
   return { construct: () => value }
 }
 
-/** Steps for each value that is copied: a copy stays in memory, and one reference to it can be a byte long. */
+/** Steps that are charged for each copied value: the copy stays in memory, and a reference to it may be one byte. */
 const copying = 8
 
 function orderedDict(args: readonly Value[], context: ConstructContext): Value {
@@ -56,12 +52,12 @@ function orderedDict(args: readonly Value[], context: ConstructContext): Value {
   return dict
 }
 
-/** Its argument is what makes missing entries, which nobody asks for here. */
+/** Its first argument makes missing entries, which are not needed here. */
 function defaultDict(args: readonly Value[], context: ConstructContext): Value {
   return orderedDict(args.slice(1), context)
 }
 
-/** (storage, offset, shape, strides, ...), with the element type at `typeAt` where there is one. */
+/** Arguments (storage, offset, shape, strides, ...), with the element type at `typeAt` if that is given. */
 function rebuildTensor(least: number, most: number, typeAt?: number): Construct {
   return (args: readonly Value[], context: ConstructContext) => {
     const [storage, offset, shape, strides] = args
@@ -83,13 +79,13 @@ function rebuildTensor(least: number, most: number, typeAt?: number): Construct 
   }
 }
 
-/** A parameter is its tensor; whether it is trained, hooks and further attributes are left out. */
+/** A parameter becomes its tensor. Whether it is trained, hooks and further attributes are dropped. */
 function parameter([data]: readonly Value[], context: ConstructContext): Value {
   if (!(data instanceof TensorView)) context.refuse('a tensor')
   return data
 }
 
-/** (function, class, its arguments, attributes): a tensor with attributes of its own, which are left out. */
+/** Arguments (function, class, its arguments, attributes): a tensor with attributes, which are dropped. */
 function fromType([rebuild, type, args]: readonly Value[], context: ConstructContext): Value {
   const isRebuild = rebuild instanceof Global && rebuilders.has(rebuild.name)
   if (!isRebuild || !(type instanceof Global) || !(args instanceof Tuple)) {
@@ -98,7 +94,7 @@ function fromType([rebuild, type, args]: readonly Value[], context: ConstructCon
   return rebuild.meaning.construct!(args.items, context)
 }
 
-/** torch.Size, which is a tuple. */
+/** torch.Size is a tuple. */
 function size([items]: readonly Value[], context: ConstructContext): Value {
   if (!(items instanceof Tuple)) context.refuse('a tuple')
   return items
@@ -132,19 +128,19 @@ function* meanings(): Generator<readonly [string, Meaning]> {
   yield ['collections defaultdict', { construct: defaultDict }]
   yield ['argparse Namespace', opaque('settings')]
   yield ['_codecs encode', opaque('bytes')]
-  // The first is their name in protocol 2, after Python 2.
+  // Protocol 2 uses the first name, from Python 2.
   for (const module of ['__builtin__', 'builtins']) {
     for (const name of ['set', 'frozenset', 'bytes', 'bytearray', 'complex']) {
       yield [`${module} ${name}`, opaque(`a ${name}`)]
     }
-    // What makes the missing entries of a defaultdict.
+    // Functions that make the missing entries of a defaultdict.
     for (const name of ['dict', 'list', 'tuple', 'int', 'float', 'str', 'bool'])
       yield [`${module} ${name}`, {}]
   }
 
   yield ['numpy dtype', opaque("numpy's element type")]
   yield ['numpy ndarray', {}]
-  // The second is its name since numpy 2.
+  // numpy 2 uses the second name.
   for (const module of ['numpy.core', 'numpy._core']) {
     yield [`${module}.multiarray scalar`, opaque('a numpy number')]
     yield [`${module}.multiarray _reconstruct`, opaque('a numpy array')]

@@ -1,19 +1,21 @@
+// How much a checkpoint file may cost: limits against hostile files, and the budget that is checked against them.
 import { FormatError } from '../../util/errors.ts'
 
 /**
- * How much a checkpoint file may make the reader do. Each number is far above what checkpoints of tens of
- * thousands of tensors need, and keeps the memory for a small hostile file under 50 MB.
+ * Limits on the work that a checkpoint file can cause. Each number is far above the needs of a checkpoint of tens
+ * of thousands of tensors, and keeps the memory for a small hostile file under 50 MB. The limits of zip archives
+ * are in zip-archive.ts.
  */
 export const limits = {
   /** Bytes of one pickle, which describes the tensors and holds none of their data. */
   pickleBytes: 64 * 2 ** 20,
-  /** Bytes of a text that is kept. No name is longer; longer texts are settings, and are passed over. */
+  /** Bytes of a text that is kept. No name is longer; longer texts are settings, and are skipped. */
   textBytes: 2 ** 16,
   /** Bytes of one whole number in a pickle. */
   integerBytes: 64,
-  /** Steps of the pickle machine over all pickles of a file. What it copies counts too. */
+  /** Steps of the pickle machine over all pickles of a file; values that it copies count as steps too. */
   operations: 4_000_000,
-  /** Lists, tuples, dictionaries and tensors in all. */
+  /** Lists, tuples, dictionaries and tensors together. */
   objects: 200_000,
   memoEntries: 500_000,
   stackDepth: 100_000,
@@ -21,29 +23,23 @@ export const limits = {
   rank: 64,
   /** Containers inside containers, on the way to a tensor. */
   depth: 64,
-  /** Dictionaries of tensors, the characters of their paths together, and their tensors together. */
+  /** Dictionaries of tensors, the characters of all their paths, and all their tensors. */
   states: 20_000,
   pathCharacters: 2 ** 20,
   tensors: 250_000,
   /**
-   * Bytes of all tensors in memory: this factor times those of the storages in the file, plus the slack. Only
-   * views that repeat elements (a stride of 0), tensors that share a storage and narrow types need a factor.
+   * Bytes of all tensors in memory: this factor times the bytes of the storages in the file, plus the slack. A
+   * factor is needed only for views that repeat elements (a stride of 0), tensors that share a storage and narrow
+   * types.
    */
   expansion: 8,
   expansionSlack: 16 * 2 ** 20,
-  zipEntries: 50_000,
-  /** Bytes of a deflated entry once inflated: the factor times its deflated size, plus the slack. */
-  inflation: 100,
-  inflationSlack: 2 ** 20,
-  /** Bytes of all deflated entries once inflated: the factor times the file's size, plus the slack. */
-  totalInflation: 16,
-  totalInflationSlack: 16 * 2 ** 20,
 } as const
 
-/** What to do about a file that breaks its format. */
+/** The remedy for a file that breaks its format. */
 export const damaged = 'download the file again, or save it again in PyTorch'
 
-/** Counts what the pickles of one file cost, against `limits`. */
+/** Counts the work that the pickles of one file cause, against `limits`. */
 export class Budget {
   private operations = 0
   private objects = 0

@@ -1,8 +1,8 @@
+// The stack machine of Python pickles, which builds data only and calls nothing that a file names.
 import { FormatError } from '../../util/errors.ts'
 import { findGlobal } from './globals.ts'
 import { type Budget, limits } from './limits.ts'
-import { opcodes as op, refusedOpcodes } from './opcodes.ts'
-import { type PickleReader, smallest } from './pickle-reader.ts'
+import { opcodes as op, type PickleReader, refusedOpcodes, smallest } from './pickle-reader.ts'
 import { type ConstructContext, Dict, describe, Global, List, Opaque, Tuple, type Value } from './values.ts'
 
 /** The newest protocol that Python has. */
@@ -14,12 +14,12 @@ const longText = new Opaque('a long text')
 const emptyTuple = new Tuple([])
 
 /**
- * Reads one pickle, as data. A pickle is a program for a machine with a stack; this machine knows lists,
- * tuples, dictionaries, numbers and texts, and of everything else only what `globals.ts` lists, which it
- * builds itself. Nothing that a file says is ever called.
+ * Reads one pickle as data. A pickle is a program for a stack machine. This machine knows lists, tuples,
+ * dictionaries, numbers and texts. Of all other objects it knows only those in `globals.ts`, which it builds
+ * itself. It never calls anything that a file names.
  *
- * @param reader at the pickle's first byte; afterwards, at the byte after it.
- * @param persistent what a persistent id stands for.
+ * @param reader at the first byte of the pickle; afterwards, at the byte after the pickle.
+ * @param persistent returns the value of a persistent id.
  * @throws FormatError for anything else than a pickle of such data, and beyond `limits`.
  */
 export function readPickle(reader: PickleReader, budget: Budget, persistent: (id: Value) => Value): Value {
@@ -28,7 +28,7 @@ export function readPickle(reader: PickleReader, budget: Budget, persistent: (id
 
 class PickleMachine {
   private readonly stack: Value[] = []
-  /** Heights of the stack where marks stand. */
+  /** Heights of the stack at which there are marks. */
   private readonly marks: number[] = []
   private readonly memo = new Map<number, Value>()
   private opcode = 0
@@ -63,7 +63,7 @@ class PickleMachine {
         reader.skip(1)
         return
       case op.FRAME:
-        // Frames only say how much to read at a time.
+        // A frame only says how many bytes to read at once.
         reader.skip(8)
         return
 
@@ -171,7 +171,7 @@ class PickleMachine {
         this.marks.push(stack.length)
         return
       case op.POP:
-        // A mark is a value too for this opcode.
+        // This opcode removes a mark as it removes a value.
         if (this.marks.at(-1) === stack.length) this.marks.pop()
         else this.pop()
         return
@@ -263,7 +263,7 @@ class PickleMachine {
     this.stack.push(bytes)
   }
 
-  /** A whole number in digits, or True and False as Python 2 writes them. */
+  /** A whole number in digits; 00 and 01 are False and True in Python 2. */
   private decimal(line: string): Value {
     if (line === '00' || line === '01') return line === '01'
     if (!/^-?\d{1,150}$/.test(line))
@@ -333,7 +333,7 @@ class PickleMachine {
     this.stack.push(make(args.items, context))
   }
 
-  /** Attributes for the object on the stack. Only dictionaries and settings get any, and none are kept. */
+  /** Attributes for the object on the stack. Only dictionaries and settings may have some; they are dropped. */
   private build(): void {
     this.pop()
     const target = this.top()

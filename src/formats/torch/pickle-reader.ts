@@ -1,13 +1,93 @@
+// The alphabet of Python's pickles: its opcodes, and the reader of numbers and texts between them.
+import type { Bytes } from '../../files/read.ts'
 import { FormatError } from '../../util/errors.ts'
-import type { Bytes } from './file-bytes.ts'
 import { damaged, limits } from './limits.ts'
 
-/** Bytes held at a time; at least as many as the longest piece that is taken. */
+/** The opcodes of Python's pickles by their names in Python's own source. */
+export const opcodes = {
+  MARK: 0x28,
+  EMPTY_TUPLE: 0x29,
+  STOP: 0x2e,
+  POP: 0x30,
+  POP_MARK: 0x31,
+  DUP: 0x32,
+  BINBYTES: 0x42,
+  SHORT_BINBYTES: 0x43,
+  BINFLOAT: 0x47,
+  INT: 0x49,
+  BININT: 0x4a,
+  BININT1: 0x4b,
+  BININT2: 0x4d,
+  NONE: 0x4e,
+  BINPERSID: 0x51,
+  REDUCE: 0x52,
+  BINSTRING: 0x54,
+  SHORT_BINSTRING: 0x55,
+  BINUNICODE: 0x58,
+  EMPTY_LIST: 0x5d,
+  APPEND: 0x61,
+  BUILD: 0x62,
+  GLOBAL: 0x63,
+  APPENDS: 0x65,
+  BINGET: 0x68,
+  LONG_BINGET: 0x6a,
+  BINPUT: 0x71,
+  LONG_BINPUT: 0x72,
+  SETITEM: 0x73,
+  TUPLE: 0x74,
+  SETITEMS: 0x75,
+  EMPTY_DICT: 0x7d,
+  PROTO: 0x80,
+  NEWOBJ: 0x81,
+  TUPLE1: 0x85,
+  TUPLE2: 0x86,
+  TUPLE3: 0x87,
+  NEWTRUE: 0x88,
+  NEWFALSE: 0x89,
+  LONG1: 0x8a,
+  LONG4: 0x8b,
+  SHORT_BINUNICODE: 0x8c,
+  BINUNICODE8: 0x8d,
+  BINBYTES8: 0x8e,
+  EMPTY_SET: 0x8f,
+  ADDITEMS: 0x90,
+  FROZENSET: 0x91,
+  NEWOBJ_EX: 0x92,
+  STACK_GLOBAL: 0x93,
+  MEMOIZE: 0x94,
+  FRAME: 0x95,
+  BYTEARRAY8: 0x96,
+} as const
+
+/**
+ * Opcodes that exist and are refused: the opcodes of the text protocol 0, which cannot hold a tensor and which
+ * torch never writes, and the opcodes that refer to objects outside of the pickle.
+ */
+export const refusedOpcodes: ReadonlyMap<number, string> = new Map([
+  [0x46, 'FLOAT'],
+  [0x4c, 'LONG'],
+  [0x50, 'PERSID'],
+  [0x53, 'STRING'],
+  [0x56, 'UNICODE'],
+  [0x64, 'DICT'],
+  [0x67, 'GET'],
+  [0x69, 'INST'],
+  [0x6c, 'LIST'],
+  [0x6f, 'OBJ'],
+  [0x70, 'PUT'],
+  [0x82, 'EXT1'],
+  [0x83, 'EXT2'],
+  [0x84, 'EXT4'],
+  [0x97, 'NEXT_BUFFER'],
+  [0x98, 'READONLY_BUFFER'],
+])
+
+/** Bytes held at a time: at least the length of the longest piece that is read at once. */
 const windowBytes = limits.textBytes
 
 /**
- * Reads the pieces of a pickle one after the other, through a small window: a pickle ends where its last
- * opcode says, so nobody knows its length beforehand, and tensor data may follow.
+ * Reads the pieces of a pickle one after the other, through a small window. A pickle ends at its opcode STOP, so
+ * its length is not known beforehand, and tensor data may follow.
  */
 export class PickleReader {
   private held = new Uint8Array(0)
@@ -19,8 +99,8 @@ export class PickleReader {
 
   /**
    * @param at the pickle's first byte; afterwards, the next byte to be read.
-   * @param end the byte after the last that it may use.
-   * @param where file and part of it, for messages.
+   * @param end the byte after the last that the pickle may use.
+   * @param where the file and the pickle in it, for messages.
    */
   constructor(
     private readonly bytes: Bytes,
@@ -73,14 +153,14 @@ export class PickleReader {
     return smallest(length === 0 ? 0n : BigInt.asIntN(8 * length, value))
   }
 
-  /** UTF-8 of this many bytes; undefined if that is longer than any text that is kept. */
+  /** A UTF-8 text of `length` bytes; undefined if it is longer than any text that is kept. */
   text(length: number): string | undefined {
     const text = this.string(length)
     if (text === null) this.refuse('a text that is not valid UTF-8', `${length} bytes`)
     return text
   }
 
-  /** As `text`, of a string of Python 2, which may be text or any bytes: null if it is no text. */
+  /** Like `text`, for a string of Python 2, which may be text or any bytes: null if it is not text. */
   string(length: number): string | undefined | null {
     if (length > limits.textBytes) {
       this.skip(length)
@@ -94,7 +174,7 @@ export class PickleReader {
     }
   }
 
-  /** ASCII up to a line feed, which is left out. */
+  /** ASCII up to a line feed, which is not part of the result. */
   line(): string {
     let line = ''
     for (let code = this.byte(); code !== 0x0a; code = this.byte()) {
@@ -105,12 +185,13 @@ export class PickleReader {
     return line
   }
 
-  /** Passes over bytes that are not needed. */
+  /** Skips bytes that are not needed. */
   skip(length: number): void {
     this.checkLength(length)
     this.at += length
   }
 
+  /** Throws the FormatError that names this position. */
   refuse(what: string, got: string, expected?: string): never {
     throw new FormatError({
       what,
@@ -121,7 +202,7 @@ export class PickleReader {
     })
   }
 
-  /** Has the next bytes in `held`, and passes over them. @returns the place of the first in `held`. */
+  /** Moves past the next bytes, and makes `held` contain them. @returns the position of the first in `held`. */
   private take(length: number): number {
     this.checkLength(length)
     const start = this.at - this.heldAt
@@ -143,7 +224,7 @@ export class PickleReader {
 
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** As a number where that is exact. */
+/** The value as a number if that is exact, otherwise as it is. */
 export function smallest(value: bigint): number | bigint {
   const number = Number(value)
   return Number.isSafeInteger(number) ? number : value

@@ -1,23 +1,25 @@
+// Finds the dictionaries of tensors in the object that a checkpoint holds.
 import { FormatError } from '../../util/errors.ts'
 import { damaged, limits } from './limits.ts'
 import { TensorView } from './tensor-view.ts'
 import { Dict, List, Tuple, type Value } from './values.ts'
 
+/** Dictionaries of tensors by path. */
 export type States = ReadonlyMap<string, ReadonlyMap<string, TensorView>>
 
 type Container = Dict | List | Tuple
 
-/** A container on the way from the root to where the walk is. */
+/** A container on the path from the root to the current container of the walk. */
 interface Level {
   readonly path: string
   readonly children: Iterator<readonly [string, Value]>
 }
 
 /**
- * Every dictionary that has tensors, by the path that leads to it (see `TorchFile.states`). Each container is
- * walked once, however often it is mentioned, so that neither cycles nor shared parts cost anything.
+ * Every dictionary that has tensors, by its path (see `TorchFile.states`). Each container is visited once, however
+ * often the file refers to it, so cycles and shared containers cost nothing.
  *
- * @param storedBytes bytes of all storages in the file, which bound what the tensors may ask for.
+ * @param storedBytes bytes of all storages in the file, which limit the bytes of all tensors.
  * @throws FormatError beyond `limits`.
  */
 export function collectStates(root: Value, file: string, storedBytes: number): States {
@@ -26,7 +28,7 @@ export function collectStates(root: Value, file: string, storedBytes: number): S
 
 class Walk {
   private readonly states = new Map<string, ReadonlyMap<string, TensorView>>()
-  /** The containers that were walked, with the tensors of those that have some. */
+  /** The visited containers, each with its tensors if it has some. */
   private readonly walked = new Map<Container, ReadonlyMap<string, TensorView> | undefined>()
   private readonly levels: Level[] = []
   private readonly paths = new Names()
@@ -109,7 +111,7 @@ function isContainer(value: Value): value is Container {
   return value instanceof Dict || value instanceof List || value instanceof Tuple
 }
 
-/** The entries whose keys are texts or whole numbers; only those have a path. */
+/** The entries whose keys are texts or whole numbers; only they have a path. */
 function* named(entries: ReadonlyMap<Value, Value>): Generator<readonly [string, Value]> {
   for (const [key, value] of entries) {
     if (typeof key === 'string' || typeof key === 'number' || typeof key === 'bigint')
@@ -123,10 +125,10 @@ function* numbered(items: readonly Value[]): Generator<readonly [string, Value]>
 
 /** Makes names that are equal different. */
 class Names {
-  /** The number to try next, so that many equal names take no longer than many different ones. */
+  /** The next number for a name, so that many equal names take no longer than many different ones. */
   private readonly next = new Map<string, number>()
 
-  /** `name`, or where another has it already (the text 0 and the number 0, say) `name (2)` and so on. */
+  /** `name`, or `name (2)` and so on if `name` is taken, as by the text 0 and the number 0. */
   unused(name: string, taken: ReadonlyMap<string, unknown>): string {
     let unused = name
     while (taken.has(unused)) {

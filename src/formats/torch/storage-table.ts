@@ -1,30 +1,31 @@
+// The storages that a pickle refers to, by their persistent ids.
 import { FormatError } from '../../util/errors.ts'
 import { damaged } from './limits.ts'
-import { Storage, StorageSlice } from './storage.ts'
 import { tensorTypes } from './tensor-types.ts'
+import { Storage, StorageSlice } from './tensor-view.ts'
 import { describe, Global, Tuple, type Value } from './values.ts'
 
-/** The storages that a pickle mentions, by key. */
+/** The storages that a pickle refers to, by key. */
 export class StorageTable {
   readonly storages = new Map<string, Storage>()
 
   constructor(private readonly file: string) {}
 
   /**
-   * The storage of a persistent id: ('storage', class, key, location, elements) and, in the old format, also
-   * None or (view key, offset, elements) for a part of it.
+   * The storage of a persistent id ('storage', class, key, location, elements). In the legacy format a sixth item
+   * follows: None, or (view key, offset, elements) for a range of the storage.
    *
    * @throws FormatError for anything else.
    */
   find(id: Value): StorageSlice {
     if (!(id instanceof Tuple)) this.refuse('a reference that is no storage', describe(id))
-    const [kind, storageClass, key, , elements, part = null] = id.items
+    const [kind, storageClass, key, , elements, range = null] = id.items
     if (kind === 'module') {
       throw new FormatError({
         what: 'the file holds a whole network with its code, not only its weights',
         where: this.file,
         expected: 'a dictionary of tensors',
-        remedy: 'in PyTorch, save network.state_dict() in place of the network',
+        remedy: 'in PyTorch, save network.state_dict() instead of the network',
       })
     }
     const dtype = storageClass instanceof Global ? storageClass.meaning.storageOf : undefined
@@ -39,9 +40,9 @@ export class StorageTable {
       this.refuse('one storage with two sizes', `${storage.byteLength} and ${byteLength} bytes`)
     }
     this.storages.set(key, storage)
-    if (part === null) return new StorageSlice(storage, type, 0, byteLength)
+    if (range === null) return new StorageSlice(storage, type, 0, byteLength)
 
-    const [, offset, size] = part instanceof Tuple && part.items.length === 3 ? part.items : []
+    const [, offset, size] = range instanceof Tuple && range.items.length === 3 ? range.items : []
     const start = this.count(offset, bytes)
     const length = this.count(size, bytes)
     if (start + length > byteLength) {
@@ -53,7 +54,7 @@ export class StorageTable {
     return new StorageSlice(storage, type, start, length)
   }
 
-  /** The bytes of this many elements. */
+  /** The number of bytes of this number of elements. */
   private count(elements: Value | undefined, bytes: number): number {
     const length = typeof elements === 'number' ? elements * bytes : -1
     if (!Number.isSafeInteger(length) || length < 0) {

@@ -1,7 +1,8 @@
+// torch's element types and storage classes, and how elements of each type come into memory.
 import { allocate, type DType, type Shape, type Tensor, type TypedData, tensor } from '../../graph/tensor.ts'
 import { brainToNumber, halfToNumber } from '../safetensors/elements.ts'
 
-/** Where the elements of a stretch are, in bytes from the start of `view`, and where they go, in elements. */
+/** Equally spaced elements: their positions in bytes from the start of `view`, and their targets in elements. */
 export interface Stretch {
   readonly count: number
   readonly from: number
@@ -21,10 +22,10 @@ export interface Filling {
 export interface TensorType {
   /** Bytes per element in the file. */
   readonly bytes: number
-  /** Undefined where pantin has nothing to hold such elements in. */
+  /** Undefined if pantin cannot hold such elements. */
   readonly memory?: {
     readonly dtype: DType
-    /** Little-endian elements in the file are the elements in memory. */
+    /** Whether little-endian elements in the file are the elements in memory. */
     readonly same: boolean
     begin(shape: Shape, elements: number): Filling
   }
@@ -57,8 +58,8 @@ function held<D extends DType>(
 const notHeld = (bytes: number): TensorType => ({ bytes })
 
 /**
- * torch's element types by name. float16, bfloat16 and float64 become float32 (float64 is rounded); whole
- * numbers become the narrowest type of `DType` that holds them all.
+ * torch's element types by name. float16, bfloat16 and float64 become float32 (float64 is rounded). Whole numbers
+ * become the narrowest type of `DType` that holds all values of their type.
  */
 export const tensorTypes: ReadonlyMap<string, TensorType> = new Map([
   ['float32', held(4, 'float32', (v, at, little) => v.getFloat32(at, little), 'same')],
@@ -87,7 +88,7 @@ export const tensorTypes: ReadonlyMap<string, TensorType> = new Map([
   ['float8_e8m0fnu', notHeld(1)],
 ])
 
-/** The element types of torch's storage classes, which older files name in place of an element type. */
+/** The element types of torch's storage classes, which older files name instead of an element type. */
 export const storageTypes: ReadonlyMap<string, string> = new Map([
   ['FloatStorage', 'float32'],
   ['DoubleStorage', 'float64'],

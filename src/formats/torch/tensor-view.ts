@@ -1,18 +1,52 @@
+// The storages of a checkpoint file, and its tensors, which are views into them: offset, shape and strides.
 import { fileError } from '../../files/file-errors.ts'
 import { bytesPerElement, formatShape, type Shape, type Tensor } from '../../graph/tensor.ts'
 import { FormatError } from '../../util/errors.ts'
-import { gather } from './gather.ts'
 import { damaged, limits } from './limits.ts'
-import type { StorageSlice } from './storage.ts'
+import { copyStrided, type StorageData } from './strided-copy.ts'
 import { tensorTypes } from './tensor-types.ts'
 
-/** A tensor in a checkpoint file: what it looks like is known, its data is read when asked for. */
+/** A piece of memory that tensors share. Checkpoints store storages, not tensors. */
+export class Storage {
+  private place: StorageData | undefined
+
+  constructor(
+    readonly file: string,
+    readonly key: string,
+    /** Bytes of an element where the storage is first mentioned. The legacy format counts in these elements. */
+    readonly elementBytes: number,
+    readonly byteLength: number,
+  ) {}
+
+  /** Says where its bytes are. */
+  locate(place: StorageData): void {
+    this.place = place
+  }
+
+  /** Where its bytes are. */
+  data(): StorageData {
+    if (this.place === undefined) throw new Error(`storage ${this.key} has no place in the file`)
+    return this.place
+  }
+}
+
+/** A storage as tensors refer to it: an element type, and a range of its bytes (nearly always all of them). */
+export class StorageSlice {
+  constructor(
+    readonly storage: Storage,
+    readonly dtype: string,
+    readonly start: number,
+    readonly byteLength: number,
+  ) {}
+}
+
+/** A tensor in a checkpoint file. Its shape and type are known; its data is read on request. */
 export interface StoredTensor {
   readonly shape: Shape
   /** torch's name: 'float32', 'bfloat16', 'int64' ... */
   readonly dtype: string
   /**
-   * Reads the elements, row-major whatever the strides in the file. float16, bfloat16 and float64 become
+   * Reads the elements in row-major order, whatever the strides in the file are. float16, bfloat16 and float64 become
    * float32; int8, int16 and uint16 int32; uint32 int64.
    *
    * @throws FormatError for a type that pantin does not hold (complex, quantised, float8, uint64) or damaged
@@ -21,7 +55,7 @@ export interface StoredTensor {
   read(): Promise<Tensor>
 }
 
-/** A storage, seen through an offset, a shape and strides, all in elements. */
+/** A view into a storage: an offset, a shape and strides, all in elements. */
 export class TensorView implements StoredTensor {
   private constructor(
     private readonly storage: StorageSlice,
@@ -64,7 +98,7 @@ export class TensorView implements StoredTensor {
     const [at, sizes, steps] = [offset as number, shape as Shape, strides as readonly number[]]
     const type = dtype ?? storage.dtype
     const { bytes } = tensorTypes.get(type)!
-    // Not over empty axes: [0, 2^40] has no elements, and no size beyond any limit.
+    // A tensor with an empty axis has no elements: [0, 2^40] is within all limits.
     const empty = sizes.includes(0)
     let elements = empty ? 0 : 1
     let last = at
@@ -82,7 +116,7 @@ export class TensorView implements StoredTensor {
     return new TensorView(storage, type, sizes, steps, at, elements)
   }
 
-  /** Bytes that `read` gives; 0 for a type that it refuses. */
+  /** Bytes in memory of what `read` returns; 0 for a type that it refuses. */
   get memoryBytes(): number {
     const { memory } = tensorTypes.get(this.dtype)!
     return memory === undefined ? 0 : this.elements * bytesPerElement[memory.dtype]
@@ -104,7 +138,7 @@ export class TensorView implements StoredTensor {
     }
     try {
       const at = start + this.offset * type.bytes
-      return await gather(type, type.memory, this.shape, this.strides, this.elements, at, storage.data())
+      return await copyStrided(type, type.memory, this.shape, this.strides, this.elements, at, storage.data())
     } catch (error) {
       throw fileError(error, storage.file, 'read')
     }

@@ -1,10 +1,8 @@
-/**
- * What a pickle can be made of here. Nothing in this list can run: what Python would call becomes one of
- * these by a function of ours, or is refused (`globals.ts`).
- */
-import type { StorageSlice } from './storage.ts'
-import type { TensorView } from './tensor-view.ts'
+// The values that a pickle can contain. None of them can run: where Python would call a function, a function of
+// pantin makes one of these values, or the file is refused (globals.ts).
+import type { StorageSlice, TensorView } from './tensor-view.ts'
 
+/** Any value of a pickle. */
 export type Value =
   | null
   | boolean
@@ -19,15 +17,17 @@ export type Value =
   | TensorView
   | Opaque
 
+/** A list of Python, which grows. */
 export class List {
   items: Value[] = []
 }
 
+/** A tuple of Python. */
 export class Tuple {
   constructor(readonly items: readonly Value[]) {}
 }
 
-/** Keys and values in turn, as they came: of equal keys, the last counts. Never a plain object. */
+/** Keys and values in turn, in the order of the file; the last of equal keys counts. Never a plain object. */
 export class Dict {
   pairs: Value[] = []
 
@@ -39,12 +39,12 @@ export class Dict {
   }
 }
 
-/** Something that is read over and not kept: bytes, sets, numpy values, settings. */
+/** A value that is read and not kept: bytes, sets, numpy values, settings. */
 export class Opaque {
   constructor(readonly what: string) {}
 }
 
-/** A name of Python's that may occur in a checkpoint, and what it stands for. */
+/** A Python name that may occur in a checkpoint, and its meaning here. */
 export class Global {
   constructor(
     /** Module and name, with a space between them. */
@@ -53,27 +53,28 @@ export class Global {
   ) {}
 }
 
-/** How a global may be used; one without any of these is just a name. */
+/** How a global may be used. A global without any of these is only a name. */
 export interface Meaning {
-  /** Makes the value that Python would get by calling it. */
+  /** Makes the value that a call of it returns in Python. */
   readonly construct?: Construct
-  /** The element type of a storage class; null where it has none of its own. */
+  /** The element type of a storage class; null if the class has none. */
   readonly storageOf?: string | null
-  /** It is this element type. */
+  /** The element type that the name stands for. */
   readonly dtype?: string
 }
 
 /** Builds data from arguments. @throws FormatError if they do not fit. */
 export type Construct = (args: readonly Value[], context: ConstructContext) => Value
 
+/** What a `Construct` may use. */
 export interface ConstructContext {
-  /** To be charged for what is copied. */
+  /** Charges steps for values that are copied. */
   work(steps: number): void
   /** The error for arguments that do not fit. */
   refuse(expected: string): never
 }
 
-/** A word for what a value is, for messages. */
+/** What a value is, in words for messages. */
 export function describe(value: Value | undefined): string {
   if (value === undefined) return 'nothing'
   if (value === null) return 'None'

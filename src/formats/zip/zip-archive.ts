@@ -1,9 +1,22 @@
+// Zip archives that may be hostile, read entry by entry from an open file: of torch's checkpoints and of run folders.
 import { Readable } from 'node:stream'
 import { Entry, fromRandomAccessReaderPromise, RandomAccessReader, type ZipFile } from 'yauzl'
 import { codeOf } from '../../files/file-errors.ts'
+import type { FileBytes } from '../../files/read.ts'
 import { FormatError, messageOf, PantinError } from '../../util/errors.ts'
-import type { FileBytes } from '../torch/file-bytes.ts'
-import { damaged, limits } from '../torch/limits.ts'
+
+/** Limits on an archive, far above what checkpoints and run folders need. */
+const limits = {
+  entries: 50_000,
+  /** Bytes of a deflated entry once inflated: the factor times its deflated size, plus the slack. */
+  inflation: 100,
+  inflationSlack: 2 ** 20,
+  /** Bytes of all deflated entries once inflated: the factor times the size of the file, plus the slack. */
+  totalInflation: 16,
+  totalInflationSlack: 16 * 2 ** 20,
+} as const
+
+const damaged = 'download the file again, or save it again'
 
 /** A file inside a zip archive. */
 export interface ZipEntry {
@@ -18,14 +31,14 @@ export interface ZipEntry {
 const decoder = new TextDecoder('utf-8')
 
 /**
- * A zip archive whose entries are read where they lie, without unpacking. Names are keys of a map and never
- * paths. Entries may not overlap, share a name, or be encrypted, and inflate to no more than `limits` allow.
+ * A zip archive whose entries are read in place, without unpacking. Names are keys of a map and never paths.
+ * Entries may not overlap, share a name, or be encrypted, and may not inflate to more than `limits` allow.
  *
- * yauzl reads the directory and inflates (through node:zlib): of the maintained zip libraries it is the one
- * that reads an open file at random places, where fflate and others want the whole archive in memory, and it
- * checks every offset and size against the file.
+ * yauzl reads the directory and inflates (through node:zlib). Of the maintained zip libraries it is the one that
+ * reads an open file at any position; fflate and others need the whole archive in memory. It also checks every
+ * offset and size against the file.
  *
- * Check sums are not compared: torch can be told to write none, and does not compare them either.
+ * Checksums are not compared: torch can be told to write none, and does not compare them either.
  */
 export class ZipArchive {
   private readonly places = new Map<ZipEntry, number>()
@@ -39,11 +52,11 @@ export class ZipArchive {
   /** Reads the directory of the archive. @throws FormatError */
   static async open(file: FileBytes): Promise<ZipArchive> {
     return typed(file, async () => {
-      // Our own names, because yauzl's may not have .. or backslashes, and then it would stop there.
+      // Names are decoded here: yauzl's own decoding stops at names with .. or backslashes.
       const options = { autoClose: false, decodeStrings: false }
       const zip = await fromRandomAccessReaderPromise(new ZipReader(file), file.size, options)
-      if (zip.entryCount > limits.zipEntries) {
-        refuse(file, 'a zip archive of too many entries', `${zip.entryCount}`, `at most ${limits.zipEntries}`)
+      if (zip.entryCount > limits.entries) {
+        refuse(file, 'a zip archive of too many entries', `${zip.entryCount}`, `at most ${limits.entries}`)
       }
       const found: { name: string; entry: Entry }[] = []
       for await (const entry of zip.eachEntry()) {
@@ -53,7 +66,7 @@ export class ZipArchive {
     })
   }
 
-  /** The byte of the file where the data of an entry starts, which must be stored without deflation. */
+  /** The byte of the file where the data of an entry starts. The entry must be stored without deflation. */
   async placeOf(entry: ZipEntry): Promise<number> {
     const known = this.places.get(entry)
     if (known !== undefined) return known
@@ -71,7 +84,7 @@ export class ZipArchive {
     })
   }
 
-  /** Fills `into` from byte `at` of an entry's data, once inflated. @throws FormatError */
+  /** Fills `into` from byte `at` on of an entry's inflated data. @throws FormatError */
   async read(entry: ZipEntry, into: Uint8Array, at: number): Promise<void> {
     if (at + into.length > entry.size) {
       refuse(this.file, 'data beyond the end of a zip entry', `byte ${at + into.length} of ${entry.size}`)
@@ -99,13 +112,13 @@ export class ZipArchive {
       const to = Math.min(end, start + piece.length)
       if (from < to) into.set(piece.subarray(from - start, to - start), from - at)
       start += piece.length
-      // To the end of the data where it is read whole: yauzl then compares its size with the directory's.
+      // An entry that is read whole is read to its end: yauzl then compares its size with the directory's.
       if (start >= end && end < entry.size) break
     }
   }
 }
 
-/** What is needed to read an entry. Its extra fields and comment can be far larger, and would be held. */
+/** The fields that are needed to read an entry. Its extra fields and comment can be far larger, and are not kept. */
 function withoutExtras(entry: Entry): Entry {
   const { relativeOffsetOfLocalHeader, fileNameLength, compressionMethod, generalPurposeBitFlag } = entry
   const { compressedSize, uncompressedSize } = entry
@@ -160,7 +173,7 @@ function checkInflation(size: number, most: number, file: FileBytes): void {
   refuse(file, 'a zip archive that inflates too much', `${size} bytes`, `at most ${most}`)
 }
 
-/** Gives yauzl our file: small reads come from a piece of it in memory. */
+/** Gives yauzl the open file. Small reads come from a piece of it in memory. */
 class ZipReader extends RandomAccessReader {
   private piece = new Uint8Array(0)
   private start = 0

@@ -1,14 +1,14 @@
+// The scene behind a puppet: wallpaper, hills, a stage or a night sky.
 import type { Random } from '../../util/random.ts'
-import { type Point, place } from './affine.ts'
 import type { Canvas, Paint, Rgb } from './canvas.ts'
 import type { Palette } from './character.ts'
+import { type Point, place, sin } from './geometry.ts'
 import { dots, Grain, lozenges, mix, plain, shadeOf, step, stripes, triangle } from './paints.ts'
 import { box, disc, polygon, type Shape, union } from './shapes.ts'
-import { sin } from './trig.ts'
 
 const centre = place(0, 0)
 
-/** Paints what hangs behind the puppet. It stands still, so it is painted once a clip. */
+/** Paints the scene behind the puppet. It does not move, so it is painted once per clip. */
 export function paintBackground(canvas: Canvas, palette: Palette, random: Random): void {
   const scene = random.pick([wallpaper, hills, stage, night])
   const grain = new Grain(random)
@@ -158,13 +158,13 @@ function star(radius: number): Shape {
   return polygon(Array.from({ length: 10 }, (_, i) => corner(i)))
 }
 
-/** A cut-out layer with its own soft shadow. */
+/** Paints a cut-out layer with a soft shadow. */
 function card(canvas: Canvas, shape: Shape, paint: Paint): void {
   canvas.shade(shape, place(0.012, 0.016), 0.03, 0.22)
   canvas.paint(shape, centre, paint)
 }
 
-/** Darkens the corners a little, so that the eye stays with the puppet. */
+/** Darkens the corners a little, so that the puppet stands out. */
 function vignette(canvas: Canvas): void {
   const { data, size } = canvas
   const scale = 2 / (size - 1)

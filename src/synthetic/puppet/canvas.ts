@@ -1,18 +1,19 @@
-import { apply, invert, type Similarity, scaleOf } from './affine.ts'
+// A square picture to paint on: shapes with smooth edges, and soft shadows.
+import { apply, invert, type Similarity, scaleOf } from './geometry.ts'
 import type { Shape } from './shapes.ts'
 
-/** 0xRRGGBB */
+/** A colour as 0xRRGGBB. */
 export type Rgb = number
 
 /** The colour at (x, y) of a shape's own units; `inside` is the distance to its edge, positive inside. */
 export type Paint = (x: number, y: number, inside: number) => Rgb
 
-/** Shadows fall at most this far from the part that casts them. */
+/** Largest distance of a shadow from the part that casts it. */
 const shadowDepth = 0.03
 
 /**
- * A square picture to paint shapes on, edges smoothed by their coverage. Coordinates are those of
- * keypoints: (-1, -1) is the centre of the first pixel, (1, 1) of the last.
+ * A square picture to paint shapes on. Edges are smooth: pixels are blended by their coverage. Coordinates are those
+ * of keypoints: (-1, -1) is the centre of the first pixel, (1, 1) the centre of the last.
  */
 export class Canvas {
   readonly data: Uint8Array
@@ -27,7 +28,7 @@ export class Canvas {
     this.toPixels = { a: half, b: 0, tx: half, ty: half }
   }
 
-  /** Every pixel, in canvas coordinates. */
+  /** Paints every pixel; the paint gets canvas coordinates. */
   fill(paint: Paint): void {
     const step = 2 / (this.size - 1)
     for (let y = 0, i = 0; y < this.size; y++) {
@@ -37,7 +38,7 @@ export class Canvas {
     }
   }
 
-  /** @param at places the shape on the canvas. */
+  /** Paints a shape. @param at places the shape on the canvas. */
   paint(shape: Shape, at: Similarity, paint: Paint): void {
     this.scan(shape, at, 0, Infinity, (i, x, y, distance, perUnit) => {
       this.put(i, paint(x, y, -distance), Math.min(0.5 - distance * perUnit, 1))
@@ -45,8 +46,8 @@ export class Canvas {
   }
 
   /**
-   * Darkens what lies under a shape, softly: `blur` in the shape's units, `strength` in [0, 1]. Deep inside,
-   * where the shape itself will cover its shadow, nothing is done.
+   * Paints the soft shadow of a shape: `blur` in the shape's units, `strength` in [0, 1]. Deep inside the shape,
+   * which will cover its own shadow, nothing is painted.
    */
   shade(shape: Shape, at: Similarity, blur: number, strength: number): void {
     this.scan(shape, at, blur, blur + shadowDepth, (i, _x, _y, distance) => {
@@ -76,7 +77,7 @@ export class Canvas {
         const x = back.a * px - back.b * py + back.tx
         const y = back.b * px + back.a * py + back.ty
         const distance = shape.distance(x, y)
-        // Far from the edge, the distance says how many pixels are as far; halved, as it may be rough.
+        // Far from the edge, the distance says how many pixels can be skipped: half of it, because it is rough.
         if (distance >= reach) px += Math.floor((distance - reach) * perUnit * 0.5)
         else if (distance < -depth) px += Math.floor((-distance - depth) * perUnit * 0.5)
         else visit((py * this.size + px) * 3, x, y, distance, perUnit)
@@ -84,7 +85,7 @@ export class Canvas {
     }
   }
 
-  /** The columns and rows that a turned box can touch, grown by `reach`, within the picture. */
+  /** The columns and rows that a rotated box can touch, grown by `reach`, within the picture. */
   private pixelBounds({ bounds }: Shape, onPixels: Similarity, reach: number) {
     const [left, top, right, bottom] = bounds
     const [x, y] = apply(onPixels, (left + right) / 2, (top + bottom) / 2)

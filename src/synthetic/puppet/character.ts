@@ -1,3 +1,4 @@
+// What a seed decides about a puppet's looks: colours, clothes, hat, hair and proportions.
 import type { Random } from '../../util/random.ts'
 import type { Rgb } from './canvas.ts'
 
@@ -106,9 +107,10 @@ const hats = ['none', 'topHat', 'cone', 'beanie', 'crown', 'bowler', 'beret'] as
 const cloths = ['stripes', 'bars', 'dots', 'lozenges', 'gingham', 'plain'] as const
 const coats = ['jacket', 'dress', 'jersey'] as const
 const hairCuts = ['bob', 'short', 'curls', 'buns'] as const
+/** Prints of cloth. */
 export type Cloth = (typeof cloths)[number]
 
-/** Everything about a puppet that a seed decides, except how it moves. Lengths in half picture sides. */
+/** A puppet, except for how it moves. Lengths are in halves of the picture's side. */
 export interface Character {
   readonly palette: Palette
   readonly skin: Rgb
@@ -132,6 +134,7 @@ export interface Character {
   readonly legWidth: number
 }
 
+/** Draws a character by lot. */
 export function drawCharacter(random: Random): Character {
   const coat = random.pick(coats)
   const stature = random.between(0.93, 1.05)

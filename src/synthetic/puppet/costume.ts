@@ -1,12 +1,22 @@
+// A puppet's body parts as pieces of card: clothes, hands and shoes.
 import type { Paint, Rgb } from './canvas.ts'
 import type { Character, Cloth } from './character.ts'
-import type { PartName } from './figure.ts'
 import { drawHead } from './head.ts'
-import { dots, gingham, lozenges, plain, shadeOf, stripes } from './paints.ts'
-import type { Layer, Part, Press } from './press.ts'
+import {
+  dots,
+  gingham,
+  type Layer,
+  lozenges,
+  type Part,
+  type Press,
+  plain,
+  shadeOf,
+  stripes,
+} from './paints.ts'
 import { both, box, disc, ellipse, limb, polygon, type Shape, union } from './shapes.ts'
+import type { PartName } from './skeleton.ts'
 
-/** All parts of a puppet, each in its own coordinates (see `Figure`). */
+/** All body parts of a puppet, each in its own coordinates (see `Skeleton.parts`). */
 export function sewCostume(character: Character, press: Press): Readonly<Record<PartName, Part>> {
   const { palette, skin } = character
   const coat = printed(character.cloth, palette.coat, palette.coat2, press.soft)

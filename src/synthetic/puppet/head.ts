@@ -1,8 +1,8 @@
+// A puppet's head as pieces of card: face, hair and hat.
 import type { Character } from './character.ts'
-import { around } from './figure.ts'
-import { mix, plain, shadeOf, stripes } from './paints.ts'
-import type { Layer, Part, Press } from './press.ts'
+import { type Layer, mix, type Part, type Press, plain, shadeOf, stripes } from './paints.ts'
 import { arc, both, box, disc, ellipse, polygon, type Shape, union } from './shapes.ts'
+import { around } from './skeleton.ts'
 
 /** The head with its face, hair and hat; the neck pin is at (0, 0) and the chin just above it. */
 export function drawHead(character: Character, press: Press): Part {

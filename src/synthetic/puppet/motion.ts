@@ -1,10 +1,11 @@
+// How a puppet moves: smooth waves, and the pose that they give at a time.
 import type { Random } from '../../util/random.ts'
-import { sin } from './trig.ts'
+import { sin } from './geometry.ts'
 
-/** A quantity that moves smoothly for ever: seconds to about -1 to 1. */
+/** A quantity that moves smoothly without end: a time in seconds to a value between about -1 and 1. */
 export type Wave = (time: number) => number
 
-/** A sum of three sinusoids between `low` and `high` hertz. */
+/** A sum of three sinusoids with frequencies between `low` and `high` hertz. */
 export function wave(random: Random, low: number, high: number): Wave {
   const parts = [1, 0.6, 0.4].map((amplitude) => ({
     amplitude: amplitude / 1.6,
@@ -15,7 +16,7 @@ export function wave(random: Random, low: number, high: number): Wave {
     parts.reduce((sum, { amplitude, rate, phase }) => sum + amplitude * sin(rate * time + phase), 0)
 }
 
-/** Angles in radians. Limb angles are from straight down, positive outward; bends are of the lower limb. */
+/** A pose. Angles are in radians. */
 export interface Pose {
   readonly x: number
   readonly y: number
@@ -28,6 +29,7 @@ export interface Pose {
   readonly pull: number
 }
 
+/** Angles of an arm and a leg: upper limbs from straight down, positive outward; lower limbs from the upper ones. */
 export interface LimbAngles {
   readonly arm: number
   readonly elbow: number
@@ -35,7 +37,7 @@ export interface LimbAngles {
   readonly knee: number
 }
 
-/** How a puppet moves: the string lifts all limbs at once, and each has a will of its own. */
+/** Draws a motion by lot: the string lifts all limbs together, and each limb has its own wave besides. */
 export function drawMotion(random: Random): (time: number) => Pose {
   const slow = () => wave(random, 0.08, 0.35)
   const [x, y, sway, scale] = [slow(), slow(), slow(), slow()]

@@ -1,7 +1,10 @@
+// Paints: colours by position. Prints of cloth, cut card, the grain of paper, and the press that makes card of prints.
 import type { Random } from '../../util/random.ts'
 import type { Paint, Rgb } from './canvas.ts'
+import type { Character } from './character.ts'
+import type { Shape } from './shapes.ts'
 
-/** `t` of the way from `a` to `b`. */
+/** The colour at `t` of the way from `a` to `b`, by channel. */
 export function mix(a: Rgb, b: Rgb, t: number): Rgb {
   const s = 1 - t
   const r = ((a >> 16) * s + (b >> 16) * t + 0.5) | 0
@@ -10,18 +13,19 @@ export function mix(a: Rgb, b: Rgb, t: number): Rgb {
   return (r << 16) | (g << 8) | blue
 }
 
-/** Lighter (`gain` above 1) or darker. */
+/** A lighter (`gain` above 1) or darker colour. */
 export function shadeOf(colour: Rgb, gain: number): Rgb {
   const channel = (value: number) => Math.min(255, (value * gain + 0.5) | 0)
   return (channel(colour >> 16) << 16) | (channel((colour >> 8) & 255) << 8) | channel(colour & 255)
 }
 
+/** One colour everywhere. */
 export const plain =
   (colour: Rgb): Paint =>
   () =>
     colour
 
-/** Bands of `period` across x (or y, or both diagonals by `nx`, `ny`); `soft` is the width of a pixel. */
+/** Bands of `period` across the direction (`nx`, `ny`); `soft` is the width of a pixel. */
 export function stripes(a: Rgb, b: Rgb, period: number, soft: number, nx: number, ny: number): Paint {
   return (x, y) => {
     const phase = (x * nx + y * ny) / period
@@ -60,7 +64,7 @@ export function gingham(ground: Rgb, band: Rgb, period: number, soft: number): P
   }
 }
 
-/** Cut from coloured card: a pale rim where the scissors went, a slightly darker line, then the print. */
+/** Coloured card, cut out: a pale rim along the cut, a slightly darker line, then the print. */
 export function cutCard(print: Paint, rim: Rgb, width: number, soft: number): Paint {
   return (x, y, inside) => {
     const depth = step(inside - width, soft)
@@ -70,7 +74,7 @@ export function cutCard(print: Paint, rim: Rgb, width: number, soft: number): Pa
   }
 }
 
-/** Smooth noise that repeats, as the grain of paper. */
+/** Smooth noise that repeats: the grain of paper. */
 export class Grain {
   private static readonly size = 128
   private readonly values = new Float32Array(Grain.size * Grain.size)
@@ -89,7 +93,7 @@ export class Grain {
     }
   }
 
-  /** A paint with grain of `strength` (0.05 is visible), `fineness` cells a unit. */
+  /** A paint with grain of `strength` (0.05 is visible), with `fineness` cells per unit. */
   on(paint: Paint, strength: number, fineness: number): Paint {
     const mask = Grain.size - 1
     return (x, y, inside) => {
@@ -109,4 +113,43 @@ export function triangle(phase: number): number {
 /** Coverage of a pixel of width `soft` at signed distance `inside` from an edge. */
 export function step(inside: number, soft: number): number {
   return Math.min(Math.max(inside / soft + 0.5, 0), 1)
+}
+
+/** One printed area of a part. */
+export interface Layer {
+  readonly shape: Shape
+  readonly paint: Paint
+}
+
+/** A piece of card: its outline, which casts a shadow and hides what is behind it, and the prints on it. */
+export interface Part {
+  readonly outline: Shape
+  readonly layers: readonly Layer[]
+}
+
+/** Width of the pale cut edge. */
+const rimWidth = 0.011
+
+/** Turns prints into cut card with paper grain; knows the size of a pixel. */
+export interface Press {
+  /** A piece of card with a cut rim. */
+  readonly card: (shape: Shape, print: Paint) => Layer
+  /** A print on card, without a rim. */
+  readonly print: (shape: Shape, paint: Paint) => Layer
+  readonly soft: number
+}
+
+/** @param size side of the picture in pixels: prints are as sharp as its pixels. */
+export function createPress(character: Character, size: number, random: Random): Press {
+  const soft = 2 / size
+  const grain = new Grain(random)
+  // In pictures whose pixels are larger than the grain, strong grain would flicker.
+  const strength = 0.035 * Math.min(1, size / 256)
+  const on = (paint: Paint) => grain.on(paint, strength, 120)
+  const { rim } = character.palette
+  return {
+    card: (shape, print) => ({ shape, paint: on(cutCard(print, rim, rimWidth, soft)) }),
+    print: (shape, paint) => ({ shape, paint: on(paint) }),
+    soft,
+  }
 }

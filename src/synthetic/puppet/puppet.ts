@@ -1,34 +1,36 @@
+// Clips of a paper puppet that moves, made from a seed, with the true positions of its joints. The puppet is a
+// jumping-jack. Users name it as `puppet:7`, or with options as `puppet:7,frames=120,size=256,rate=25`.
 import { type Clip, type FrameRange, resolveRange } from '../../media/clip.ts'
 import type { Frame } from '../../media/frame.ts'
 import { InputError } from '../../util/errors.ts'
 import { Random } from '../../util/random.ts'
-import { place, scaleOf } from './affine.ts'
 import { paintBackground } from './background.ts'
 import { Canvas } from './canvas.ts'
 import { type Character, drawCharacter } from './character.ts'
 import { sewCostume } from './costume.ts'
-import { type Figure, type JointName, jointNames, type PartName, poseFigure } from './figure.ts'
+import { place, scaleOf } from './geometry.ts'
 import { drawMotion, type Pose } from './motion.ts'
-import { brass, pinRadius, pinShape } from './pin.ts'
-import { createPress, type Part } from './press.ts'
-import { paintStrings } from './strings.ts'
+import { createPress, type Part } from './paints.ts'
+import { brass, paintStrings, pinRadius, pinShape } from './pins-and-strings.ts'
+import { type JointName, jointNames, type PartName, poseSkeleton, type Skeleton } from './skeleton.ts'
 
+/** How a puppet clip is made. */
 export interface PuppetOptions {
-  /** Decides everything: figure, clothes, background, motion. */
+  /** Decides everything: body, clothes, background, motion. */
   readonly seed: number
-  /** 1 to 1,000,000; default 240. */
+  /** Number of frames, 1 to 1,000,000; default 240. */
   readonly frames?: number
-  /** Pixels a side, 16 to 4096; default 256. */
+  /** Side of the frames in pixels, 16 to 4096; default 256. */
   readonly size?: number
-  /** Frames a second, default 25. */
+  /** Frames per second, over 0 and at most 1000; default 25. */
   readonly frameRate?: number
 }
 
-/** A frame of which the true keypoints are known. */
+/** A frame with its true keypoints. */
 export interface PuppetFrame extends Frame {
-  /** [J, 2] as x, y in [-1, 1]: -1 and 1 are the centres of the first and last pixel. Order: `jointNames`. */
+  /** [J, 2] as x, y in [-1, 1]: -1 and 1 are the centres of the first and the last pixel. Order: `jointNames`. */
   readonly joints: Float32Array
-  /** [J], 1 where the joint is within the picture and no other part covers it. */
+  /** [J]: 1 if the joint is within the picture and no other body part covers it, otherwise 0. */
   readonly visible: Uint8Array
 }
 
@@ -37,7 +39,7 @@ export function hasJoints(frame: Frame): frame is PuppetFrame {
   return 'joints' in frame
 }
 
-/** From back to front. */
+/** The body parts from back to front. */
 const order: readonly PartName[] = [
   'lowerLeg0',
   'lowerLeg1',
@@ -51,7 +53,7 @@ const order: readonly PartName[] = [
   'head',
 ]
 
-/** The part after which each joint is drawn; those with a pin have it on that part. */
+/** The body part after which each joint is drawn. If the joint has a pin, the pin is on that part. */
 const jointLayer: Readonly<Record<JointName, { readonly part: PartName; readonly pin: boolean }>> = {
   head: { part: 'head', pin: false },
   neck: { part: 'head', pin: true },
@@ -70,8 +72,8 @@ const jointLayer: Readonly<Record<JointName, { readonly part: PartName; readonly
 }
 
 /**
- * A paper jumping-jack that moves, made from a seed alone: the same on every machine. Frames are painted
- * as they are asked for, at the size asked for.
+ * A clip of a paper puppet that moves. It depends only on its options, and is the same on every machine. Each
+ * frame is painted when it is read.
  *
  * @throws InputError if an option is out of range.
  */
@@ -100,7 +102,7 @@ class PuppetClip implements Clip<PuppetFrame> {
     this.name = `puppet:${seed}`
     assertOptions(this.name, frames, size, frameRate)
     const random = new Random(seed)
-    // A generator each, so that a change to one part leaves the others as they are.
+    // Each has its own generator, so that a change to one of them leaves the others as they are.
     const [body, motion, paper, scenery] = [random.fork(), random.fork(), random.fork(), random.fork()]
     this.character = drawCharacter(body)
     this.motion = drawMotion(motion)
@@ -123,49 +125,49 @@ class PuppetClip implements Clip<PuppetFrame> {
 
   render(number: number): PuppetFrame {
     const time = number / this.frameRate
-    const figure = poseFigure(this.character, this.motion(time))
+    const skeleton = poseSkeleton(this.character, this.motion(time))
     const canvas = new Canvas(this.width, this.background.slice())
-    paintStrings(canvas, figure, this.character)
-    for (const name of order) this.paintPart(canvas, name, figure)
+    paintStrings(canvas, skeleton, this.character)
+    for (const name of order) this.paintPart(canvas, name, skeleton)
     return {
       width: this.width,
       height: this.height,
       data: canvas.data,
       time,
       duration: 1 / this.frameRate,
-      joints: Float32Array.from(jointNames.flatMap((joint) => figure.joints[joint])),
-      visible: Uint8Array.from(jointNames, (joint) => Number(this.isVisible(joint, figure))),
+      joints: Float32Array.from(jointNames.flatMap((joint) => skeleton.joints[joint])),
+      visible: Uint8Array.from(jointNames, (joint) => Number(this.isVisible(joint, skeleton))),
     }
   }
 
-  private paintPart(canvas: Canvas, name: PartName, figure: Figure): void {
-    const at = figure.parts[name]
+  private paintPart(canvas: Canvas, name: PartName, skeleton: Skeleton): void {
+    const at = skeleton.parts[name]
     const { outline, layers } = this.costume[name]
     canvas.shade(outline, { ...at, tx: at.tx + 0.016, ty: at.ty + 0.022 }, 0.035, 0.3)
     for (const { shape, paint } of layers) canvas.paint(shape, at, paint)
     for (const joint of jointNames) {
       const { part, pin } = jointLayer[joint]
       if (!pin || part !== name) continue
-      const [x, y] = figure.joints[joint]
-      // Pins do not turn: their glint is the lamp's.
+      const [x, y] = skeleton.joints[joint]
+      // Pins do not rotate: their highlight shows where the lamp is.
       const pinned = place(x, y, 0, scaleOf(at))
       canvas.shade(pinShape, { ...pinned, tx: x + 0.004, ty: y + 0.007 }, 0.012, 0.4)
       canvas.paint(pinShape, pinned, brass)
     }
   }
 
-  /** Whether no part nearer than the joint's own covers it. */
-  private isVisible(joint: JointName, figure: Figure): boolean {
-    const [x, y] = figure.joints[joint]
+  /** Whether no body part in front of the joint's own part covers it. */
+  private isVisible(joint: JointName, skeleton: Skeleton): boolean {
+    const [x, y] = skeleton.joints[joint]
     if (Math.max(Math.abs(x), Math.abs(y)) > 1) return false
     const own = order.indexOf(jointLayer[joint].part)
     const { pin } = jointLayer[joint]
-    return order.every((name, i) => i <= own || !covers(this.costume[name], figure, name, x, y, pin))
+    return order.every((name, i) => i <= own || !covers(this.costume[name], skeleton, name, x, y, pin))
   }
 }
 
-function covers(part: Part, figure: Figure, name: PartName, x: number, y: number, pin: boolean): boolean {
-  const at = figure.parts[name]
+function covers(part: Part, skeleton: Skeleton, name: PartName, x: number, y: number, pin: boolean): boolean {
+  const at = skeleton.parts[name]
   const [dx, dy] = [x - at.tx, y - at.ty]
   const square = at.a * at.a + at.b * at.b
   const distance = part.outline.distance((at.a * dx + at.b * dy) / square, (at.a * dy - at.b * dx) / square)
@@ -181,4 +183,67 @@ function assertOptions(name: string, frames: number, size: number, frameRate: nu
   }
   if (!Number.isInteger(size) || size < 16 || size > 4096) refuse('not a picture size', size, '16 to 4096')
   if (!(frameRate > 0 && frameRate <= 1000)) refuse('not a frame rate', frameRate, 'over 0, at most 1000')
+}
+
+/** How a puppet is named, for messages and help. */
+export const puppetForm = 'puppet:SEED, or with options: puppet:7,frames=120,size=256,rate=25'
+
+/** The names of options in a puppet spec, and the fields of `PuppetOptions` that they set. */
+const puppetKeys = { frames: 'frames', size: 'size', rate: 'frameRate' } as const
+
+/** Whether a spec names a puppet. */
+export function isPuppet(spec: string): boolean {
+  return spec.startsWith('puppet:')
+}
+
+/** The clip that a spec names. @throws InputError if there is no such puppet. */
+export const openPuppet = (spec: string) => puppetClip(parsePuppet(spec))
+
+/** A larger series is probably a typing error. */
+const mostPuppets = 100_000
+
+/**
+ * The specs of all puppets of a series such as `puppet:1..200,size=64`. A single puppet is a series of one.
+ *
+ * @throws InputError for a series that is empty or has over 100,000 puppets.
+ */
+export function puppetSeries(spec: string): string[] {
+  const [, from, to, settings] = /^puppet:(\d{1,9})\.\.(\d{1,9})((?:,.*)?)$/s.exec(spec) ?? []
+  if (from === undefined) return [spec]
+  const [first, count] = [Number(from), Number(to) - Number(from) + 1]
+  if (count < 1 || count > mostPuppets) {
+    throw new InputError({
+      what: 'there is no such series of puppets',
+      where: spec,
+      got: `${from} to ${to}`,
+      expected: `a first seed and a last one, as in puppet:1..200, for 1 to ${mostPuppets} puppets`,
+    })
+  }
+  return Array.from({ length: count }, (_, i) => `puppet:${first + i}${settings}`)
+}
+
+function parsePuppet(spec: string): PuppetOptions {
+  const [seed, ...settings] = spec.slice('puppet:'.length).split(',')
+  const options: { -readonly [K in keyof PuppetOptions]: PuppetOptions[K] } = { seed: parse(spec, seed!) }
+  for (const setting of settings) {
+    const [key, value, ...rest] = setting.split('=')
+    const name = Object.entries(puppetKeys).find(([known]) => known === key)?.[1]
+    if (name === undefined || value === undefined || rest.length > 0) throw unknownPuppet(spec, setting)
+    options[name] = parse(spec, value)
+  }
+  return options
+}
+
+function parse(spec: string, text: string): number {
+  if (!/^\d{1,15}(\.\d{1,6})?$/.test(text)) throw unknownPuppet(spec, text)
+  return Number(text)
+}
+
+function unknownPuppet(spec: string, got: string): InputError {
+  return new InputError({
+    what: 'there is no such puppet',
+    where: spec,
+    got: got === '' ? 'nothing' : got,
+    expected: puppetForm,
+  })
 }

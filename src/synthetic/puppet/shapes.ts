@@ -1,9 +1,8 @@
-/**
- * Shapes as signed distances (negative inside), after Inigo Quilez, "2D distance functions". Distances
- * need to be exact only near the edge, where they become coverage.
- */
-import type { Point } from './affine.ts'
+// Shapes as signed distances, negative inside, after Inigo Quilez, "2D distance functions". Distances have to be
+// exact only near the edge, where they become coverage.
+import type { Point } from './geometry.ts'
 
+/** A shape in its own units. */
 export interface Shape {
   /** Signed distance from (x, y) to the edge, in the shape's own units. */
   readonly distance: (x: number, y: number) => number
@@ -13,6 +12,7 @@ export interface Shape {
 /** Smallest x, smallest y, largest x, largest y. */
 export type Bounds = readonly [number, number, number, number]
 
+/** A disc. */
 export function disc(cx: number, cy: number, radius: number): Shape {
   return {
     distance: (x, y) => length(x - cx, y - cy) - radius,
@@ -20,7 +20,7 @@ export function disc(cx: number, cy: number, radius: number): Shape {
   }
 }
 
-/** Axis-parallel, by radii. */
+/** An ellipse with axes along x and y, by its radii. */
 export function ellipse(cx: number, cy: number, rx: number, ry: number): Shape {
   const least = Math.min(rx, ry)
   return {
@@ -36,7 +36,7 @@ export function ellipse(cx: number, cy: number, rx: number, ry: number): Shape {
   }
 }
 
-/** By half sizes, with rounded corners. */
+/** A rectangle by its half sizes, with rounded corners. */
 export function box(cx: number, cy: number, hx: number, hy: number, corner = 0): Shape {
   return {
     distance: (x, y) => {
@@ -119,6 +119,7 @@ export function arc(cx: number, cy: number, radius: number, thickness: number, u
   }
 }
 
+/** All points that are in any of the shapes. */
 export function union(...shapes: readonly Shape[]): Shape {
   const boxes = Float64Array.from(shapes.flatMap(({ bounds }) => bounds))
   const distances = shapes.map(({ distance }) => distance)
@@ -143,7 +144,7 @@ export function union(...shapes: readonly Shape[]): Shape {
   }
 }
 
-/** What is in both. */
+/** All points that are in both shapes. */
 export function both(a: Shape, b: Shape): Shape {
   return {
     distance: (x, y) => Math.max(a.distance(x, y), b.distance(x, y)),

@@ -77,7 +77,7 @@ export class ModelWorker {
       const { pixels, prepare } = await this.prepare(picture)
       const seen = await this.see(pixels, options.heatmap ?? false)
       // The generator is opened here, so that the first frame does not wait for it.
-      const encoded = await this.surely(() => this.model.encode(pixels))
+      const encoded = await this.guard(() => this.model.encode(pixels))
       this.source = { pixels, keypoints: seen.keypoints, encoded }
       this.forgetReference()
       return tracked(seen, options.time, prepare)
@@ -98,7 +98,7 @@ export class ModelWorker {
       const absolute = options.relative === false
       const moved = createTransfer(source.keypoints, this.reference, { absolute })(driving)
       const began = performance.now()
-      const result = await this.surely(async () => {
+      const result = await this.guard(async () => {
         source.encoded ??= await this.model.encode(source.pixels)
         return this.model.generate(source.encoded, source.keypoints, moved)
       })
@@ -126,7 +126,7 @@ export class ModelWorker {
 
   private async see(pixels: Uint8Array, heatmap: boolean): Promise<Seen> {
     const began = performance.now()
-    const found = await this.surely(() =>
+    const found = await this.guard(() =>
       heatmap ? this.detail(pixels) : this.model.detect(pixels).then((keypoints) => ({ keypoints })),
     )
     return { heatmap: undefined, ...found, detect: performance.now() - began }
@@ -158,7 +158,7 @@ export class ModelWorker {
   }
 
   /** Does something with the model; where the GPU fails, again on the CPU. */
-  private async surely<T>(work: () => Promise<T>): Promise<T> {
+  private async guard<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work()
     } catch (error) {

@@ -1,6 +1,6 @@
 import { decodeSafetensors } from '../../formats/safetensors/bytes.ts'
 import { animatedRunSchema, type LoadedRun, modelOf } from '../../model/loaded-run.ts'
-import { parseConfig } from '../../run/config-text.ts'
+import { parseConfig } from '../../run/config.ts'
 import { configFile, weightsFile } from '../../run/run-files.ts'
 import { InputError } from '../../util/errors.ts'
 import type { RunFiles } from '../calls.ts'

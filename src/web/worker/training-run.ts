@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { Clip } from '../../media/clip.ts'
-import { configText, parseConfig } from '../../run/config-text.ts'
+import { configText, parseConfig } from '../../run/config.ts'
 import { checkpointFile, configFile, environmentFile, metricsFile, weightsFile } from '../../run/run-files.ts'
 import { type RunConfig, runConfigSchema } from '../../train/config.ts'
 import { assertUsable, cacheClips, FrameCache } from '../../train/frames.ts'

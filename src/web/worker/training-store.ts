@@ -1,8 +1,8 @@
 import { decodeSafetensors, encodeSafetensors } from '../../formats/safetensors/bytes.ts'
 import type { Tensor } from '../../graph/tensor.ts'
 import type { Frame } from '../../media/frame.ts'
-import { type Checkpoint, checkpointFile, checkpointOf } from '../../run/checkpoint-state.ts'
-import { type MetricsRecord, metricsLine, metricsLines } from '../../run/metrics-lines.ts'
+import { type Checkpoint, checkpointFile, checkpointOf } from '../../run/checkpoint.ts'
+import { type MetricsRecord, metricsLine, metricsLines } from '../../run/metrics.ts'
 import {
   checkpointFile as checkpointPath,
   configFile,

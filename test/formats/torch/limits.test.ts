@@ -8,7 +8,7 @@ import { type Compiled, compile } from '../../support/compile.ts'
 import type { Report } from './attempt.ts'
 import { bombs } from './bombs.ts'
 
-const scripts = ['bombs-child', 'mutants-child'].map((name) => `test/store/torch/${name}.ts`)
+const scripts = ['bombs-child', 'mutants-child'].map((name) => `test/formats/torch/${name}.ts`)
 let compiled: Compiled
 beforeAll(() => {
   compiled = compile(...scripts)
@@ -19,7 +19,7 @@ const committed = (name: string) => fileURLToPath(new URL(`files/${name}`, impor
 
 /** Runs a script in a process with a small heap; one that hangs is killed, and fails the test. */
 async function run(name: string, ...args: readonly string[]): Promise<Report> {
-  const script = join(compiled.folder, `test/store/torch/${name}.js`)
+  const script = join(compiled.folder, `test/formats/torch/${name}.js`)
   const limits = ['--expose-gc', '--max-old-space-size=64', '--max-semi-space-size=2']
   const { stdout } = await promisify(execFile)(process.execPath, [...limits, script, ...args], {
     timeout: 50_000,

@@ -1,13 +1,15 @@
-/** config.json of a run: `{ "pantin": { "format": 1, "version": "x.y.z" }, ...config }`. */
+// config.json of a run folder, read and written, and the facts about the machine that go into env.json.
 import { readFile, stat } from 'node:fs/promises'
+import { arch, availableParallelism, cpus, platform, release, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { writeFileAtomic } from '../files/atomic.ts'
 import { codeOf, fileError } from '../files/file-errors.ts'
+import { exists } from '../files/folders.ts'
 import { FormatError, InputError } from '../util/errors.ts'
-import { configText, parseConfig, remedy, stampSchema } from './config-text.ts'
+import { configText, parseConfig, remedy, stampSchema } from './config.ts'
 
-/** No configuration comes near this; a larger file is something else. */
+/** Far above any configuration; a larger file is something else. */
 const maxBytes = 16 << 20
 
 /** Writes the configuration atomically. @throws InputError if it is not plain JSON or has a `pantin` key. */
@@ -15,7 +17,7 @@ export async function writeConfig(path: string, version: string, config: object)
   await writeFileAtomic(join(path, 'config.json'), configText(path, version, config))
 }
 
-/** Whether a folder has a config.json that pantin wrote, of whatever format. */
+/** Whether a folder has a config.json that pantin wrote, in any format. */
 export async function isRun(path: string): Promise<boolean> {
   try {
     const config: unknown = JSON.parse(await readFile(join(path, 'config.json'), 'utf8'))
@@ -57,11 +59,35 @@ async function readText(path: string, where: string): Promise<string> {
     return await readFile(where, 'utf8')
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw fileError(error, where, 'read')
-    const exists = await stat(path).then(
-      () => true,
-      () => false,
-    )
-    const got = exists ? 'a folder without config.json' : 'no such folder'
+    const got = (await exists(path)) ? 'a folder without config.json' : 'no such folder'
     throw new InputError({ what: 'not a run', where: path, got, expected: 'a run folder', remedy })
+  }
+}
+
+/** The machine that a run was made on: its times and rates mean something only together with it. */
+export interface Machine {
+  /** ISO 8601, UTC. */
+  readonly time: string
+  readonly node: string
+  readonly platform: string
+  readonly arch: string
+  readonly os: string
+  readonly cpu: string
+  /** Cores that this process may use. */
+  readonly cores: number
+  readonly memoryBytes: number
+}
+
+/** The machine of this process, now. */
+export function describeMachine(): Machine {
+  return {
+    time: new Date().toISOString(),
+    node: process.versions.node,
+    platform: platform(),
+    arch: arch(),
+    os: release(),
+    cpu: cpus()[0]?.model ?? 'unknown',
+    cores: availableParallelism(),
+    memoryBytes: totalmem(),
   }
 }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { gather } from '../../../src/formats/torch/gather.ts'
-import type { StorageData } from '../../../src/formats/torch/storage.ts'
+import type { StorageData } from '../../../src/formats/torch/strided-copy.ts'
+import { copyStrided } from '../../../src/formats/torch/strided-copy.ts'
 import { tensorTypes } from '../../../src/formats/torch/tensor-types.ts'
 import { sizeOf } from '../../../src/graph/tensor.ts'
 
@@ -64,7 +64,7 @@ it('puts each element where its shape says, whatever the strides', async () => {
       const count = Math.max(0, ...places) + 1
       const storage = new Memory(counting(count, littleEndian, type.bytes), littleEndian, isRandomAccess)
       const elements = sizeOf(shape)
-      const { data } = await gather(
+      const { data } = await copyStrided(
         type,
         type.memory!,
         shape,
@@ -90,7 +90,7 @@ it.each([
   for (let i = 0; i <= last; i++) content.writeUInt16LE(i & 0xffff, 2 * i)
   const storage = new Memory(content, true, true)
   const uint16 = tensorTypes.get('uint16')!
-  const { data } = await gather(uint16, uint16.memory!, shape, strides, sizeOf(shape), 0, storage)
+  const { data } = await copyStrided(uint16, uint16.memory!, shape, strides, sizeOf(shape), 0, storage)
   for (let n = 0, i = 0; n < shape[0]; n++) {
     for (let m = 0; m < (shape[1] ?? 1); m++, i++) {
       const place = n * strides[0] + m * (strides[1] ?? 0)

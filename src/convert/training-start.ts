@@ -1,17 +1,19 @@
+// What a training may start from: the weights of another folder, and a network design in a JSON file.
+import { readWhole } from '../files/read.ts'
 import { sameShape, type Tensor } from '../graph/tensor.ts'
 import { loadRun } from '../model/load-run.ts'
 import type { MotionConfig } from '../motion/config.ts'
 import { detectorGraph, generatorGraph } from '../motion/model.ts'
 import { parametersOf } from '../motion/weights.ts'
-import { InputError } from '../util/errors.ts'
-import { folderKind } from './folder-kind.ts'
-import { loadNetwork } from './network-folder.ts'
+import { FormatError, InputError, messageOf } from '../util/errors.ts'
+import { type Design, parseDesign } from '../zoo/design.ts'
+import { folderKind, loadNetwork } from './network-folder.ts'
 
 /**
- * The weights of a folder that a motion model has a place of their shape for, by the model's names. A plain
- * network is the backbone of the model's detector.
+ * The weights of a folder that fit a motion model by name and shape, by the names of the model. A plain network is
+ * the backbone of the model's detector.
  *
- * @throws InputError, FormatError where the folder cannot be read, or none of its weights fits.
+ * @throws InputError or FormatError if the folder cannot be read, or if none of its weights fits.
  */
 export async function startingWeights(
   folder: string,
@@ -39,4 +41,30 @@ async function weightsOf(folder: string): Promise<ReadonlyMap<string, Tensor>> {
   if ((await folderKind(folder)) === 'motion model') return (await loadRun(folder)).weights
   const { weights } = await loadNetwork(folder)
   return new Map(Array.from(weights, ([name, value]) => [`kp_detector.predictor.${name}`, value]))
+}
+
+/** Far above any design. */
+const maxBytes = 1 << 20
+
+/**
+ * Reads a design from a JSON file, such as the best.json of a search.
+ *
+ * @throws InputError for a file that cannot be read, or a design that contradicts itself; FormatError for a
+ * file that is not JSON.
+ */
+export async function readDesignFile(path: string): Promise<Design> {
+  return parseDesign(parsed(String(await readWhole(path, 'a design in JSON', maxBytes)), path))
+}
+
+function parsed(json: string, where: string): unknown {
+  try {
+    return JSON.parse(json)
+  } catch (error) {
+    throw new FormatError({
+      what: 'the design is not valid JSON',
+      where,
+      got: messageOf(error).slice(0, 200),
+      remedy: 'name the best.json of a search, or the design of a config.json',
+    })
+  }
 }

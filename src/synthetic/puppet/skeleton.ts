@@ -1,9 +1,9 @@
-import { apply, compose, type Point, place, type Similarity } from './affine.ts'
+// The skeleton of a puppet: where each body part and joint is, for a pose.
 import type { Character } from './character.ts'
+import { apply, compose, cos, type Point, place, type Similarity, sin } from './geometry.ts'
 import type { LimbAngles, Pose } from './motion.ts'
-import { cos, sin } from './trig.ts'
 
-/** The joints of a puppet, in the order of `joints`. Left and right as seen. */
+/** The joints of a puppet, in the order of `PuppetFrame.joints`. Left and right are as seen by the viewer. */
 export const jointNames = [
   'head',
   'neck',
@@ -20,8 +20,10 @@ export const jointNames = [
   'leftFoot',
   'rightFoot',
 ] as const
+/** A joint of a puppet. */
 export type JointName = (typeof jointNames)[number]
 
+/** A body part of a puppet. 0 is left and 1 is right as seen by the viewer. */
 export type PartName =
   | 'lowerLeg0'
   | 'lowerLeg1'
@@ -35,18 +37,19 @@ export type PartName =
   | 'head'
 
 /** Where each part and joint of a posed puppet is, on the canvas. */
-export interface Figure {
-  /** Parts have their pin at (0, 0); limbs hang along y, the torso too, the head stands up against y. */
+export interface Skeleton {
+  /** Each part has its pin at (0, 0). Limbs and torso extend along y, the head against y. */
   readonly parts: Readonly<Record<PartName, Similarity>>
   readonly joints: Readonly<Record<JointName, Point>>
-  /** From the neck, for what is fixed to the torso. */
+  /** How far the string is pulled, about 0 to 1. */
   readonly pull: number
 }
 
-/** Height of the neck pin over the middle of the picture in the rest pose. */
+/** Height of the neck pin above the middle of the picture in the neutral pose. */
 const neckHeight = 0.33
 
-export function poseFigure(character: Character, pose: Pose): Figure {
+/** The skeleton of a character in a pose. */
+export function poseSkeleton(character: Character, pose: Pose): Skeleton {
   const root = place(pose.x, pose.y, pose.sway, pose.scale)
   const torso = compose(root, place(0, -neckHeight))
   const head = compose(torso, place(0, 0, pose.head))

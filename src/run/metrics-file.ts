@@ -1,20 +1,81 @@
-import { type FileHandle, open } from 'node:fs/promises'
+// metrics.jsonl on disk: appended during training, cut back on resume, and read in pages while another process
+// trains.
+import { appendFileSync, statSync, truncateSync } from 'node:fs'
+import { type FileHandle, open, readFile } from 'node:fs/promises'
+import { writeFileAtomic } from '../files/atomic.ts'
 import { codeOf, fileError } from '../files/file-errors.ts'
 import { InputError } from '../util/errors.ts'
-import { type MetricsRecord, parseRecord } from './metrics.ts'
-import type { MetricsPage } from './metrics-lines.ts'
+import {
+  type MetricsLine,
+  type MetricsPage,
+  type MetricsRecord,
+  metricsLine,
+  metricsLines,
+  parseRecord,
+} from './metrics.ts'
 
-/** metrics.jsonl of a run that trains in another process, read piece by piece as it grows. */
+export { type MetricsRecord, parseRecord } from './metrics.ts'
 
-/** Bytes that one page reads at most. A line has some hundreds. */
+/**
+ * Appends one line. If the disk is full, the part of the line that was written is removed again.
+ *
+ * @throws InputError if the step is not a whole number, EnvironmentError if the disk is full or fails.
+ */
+export function appendMetrics(path: string, record: MetricsRecord): void {
+  const line = metricsLine(record)
+  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
+  try {
+    appendFileSync(path, line)
+  } catch (error) {
+    try {
+      truncateSync(path, size)
+    } catch {
+      // Readers drop an incomplete last line too.
+    }
+    throw fileError(error, path, 'written', line.length)
+  }
+}
+
+/**
+ * All records of a metrics file, in order; none if the file is missing. A last line that a kill has cut off is
+ * left out.
+ *
+ * @throws FormatError if any other line is not a record, InputError if the file cannot be read.
+ */
+export async function readMetrics(path: string): Promise<MetricsRecord[]> {
+  return (await readLines(path)).map(({ record }) => record)
+}
+
+/**
+ * Drops the records after `step`, which a resumed run will write again, and an incomplete last line.
+ *
+ * @throws as `readMetrics` and `writeFileAtomic`.
+ */
+export async function truncateMetrics(path: string, step: number): Promise<void> {
+  const kept = (await readLines(path)).filter(({ record }) => record.step <= step)
+  await writeFileAtomic(path, kept.map(({ line }) => `${line}\n`).join(''))
+}
+
+async function readLines(path: string): Promise<MetricsLine[]> {
+  let text: string
+  try {
+    text = await readFile(path, 'utf8')
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return []
+    throw fileError(error, path, 'read')
+  }
+  return metricsLines(text, path)
+}
+
+/** Most bytes that one page reads. A line has some hundreds. */
 const pageBytes = 1 << 20
 
 const nothing: MetricsPage = { records: [], cursor: '', whole: true, more: false }
 
 /**
- * The records since `cursor`, of complete lines only; lines that are no records are passed over.
+ * The records since `cursor`, from complete lines only. Lines that are no records are skipped.
  *
- * @param cursor of the page before; empty for the first.
+ * @param cursor of the previous page; empty for the first page.
  * @throws InputError for a cursor that no page had, or a file that cannot be read.
  */
 export async function readMetricsPage(path: string, cursor = ''): Promise<MetricsPage> {
@@ -27,7 +88,7 @@ export async function readMetricsPage(path: string, cursor = ''): Promise<Metric
       known?.file === ino && (await isLineStart(file, known.offset, Number(size))) ? known.offset : 0
     const bytes = await readBytes(file, start, Math.min(pageBytes, Number(size) - start))
     const lines = bytes.lastIndexOf(0x0a) + 1
-    // A line that is longer than a page is none of ours.
+    // pantin never writes a line that is longer than a page.
     const isLong = lines === 0 && bytes.length === pageBytes
     const end = isLong ? await endOfLine(file, start, Number(size)) : start + lines
     return {
@@ -43,7 +104,7 @@ export async function readMetricsPage(path: string, cursor = ''): Promise<Metric
   }
 }
 
-/** The last records, in order, of the file's last 64 kB; none where there is no file. */
+/** The records in the last 64 kB of the file, in order; none if there is no file. */
 export async function readLastMetrics(path: string): Promise<{ records: MetricsRecord[]; modified?: Date }> {
   const file = await openMetrics(path)
   if (file === undefined) return { records: [] }
@@ -60,7 +121,7 @@ export async function readLastMetrics(path: string): Promise<{ records: MetricsR
   }
 }
 
-/** The file by its number, which is another one after each rewriting, and the byte to read next. */
+/** The inode of the file, which changes whenever the file is replaced, and the byte to read next. */
 function parseCursor(cursor: string): { file: bigint; offset: number } | undefined {
   if (cursor === '') return undefined
   const [, file, offset] = /^(\d{1,20})-(\d{1,15})$/.exec(cursor) ?? []
@@ -68,7 +129,7 @@ function parseCursor(cursor: string): { file: bigint; offset: number } | undefin
   throw new InputError({
     what: 'this cursor belongs to no page',
     got: JSON.stringify(cursor.slice(0, 60)),
-    expected: 'the cursor of the page before',
+    expected: 'the cursor of the previous page',
   })
 }
 
@@ -81,13 +142,13 @@ async function openMetrics(path: string): Promise<FileHandle | undefined> {
   }
 }
 
-/** Whether a line begins at a byte, or the file ends there after one. */
+/** Whether a line begins at a byte, or the file ends there after a whole line. */
 async function isLineStart(file: FileHandle, offset: number, size: number): Promise<boolean> {
   if (offset === 0) return true
   return offset <= size && (await readBytes(file, offset - 1, 1))[0] === 0x0a
 }
 
-/** The byte after the line that begins at `start`; `start` itself where the line has no end yet. */
+/** The byte after the line that begins at `start`; `start` itself if the line has no end yet. */
 async function endOfLine(file: FileHandle, start: number, size: number): Promise<number> {
   for (let at = start; at < size; at += pageBytes) {
     const found = (await readBytes(file, at, Math.min(pageBytes, size - at))).indexOf(0x0a)
@@ -96,7 +157,7 @@ async function endOfLine(file: FileHandle, start: number, size: number): Promise
   return start
 }
 
-/** Fewer where the file became shorter meanwhile. */
+/** Bytes of the file; fewer than `length` if the file has become shorter. */
 async function readBytes(file: FileHandle, start: number, length: number): Promise<Buffer> {
   const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, start)
   return buffer.subarray(0, bytesRead)

@@ -1,11 +1,11 @@
-/** The text of config.json: `{ "pantin": { "format": 1, "version": "x.y.z" }, ...config }`. */
+// The text of config.json, in Node and in pages: `{ "pantin": { "format": 1, "version": "x.y.z" }, ...config }`.
 import { z } from 'zod'
 import { FormatError, InputError, messageOf } from '../util/errors.ts'
 
-/** Raised when the run folder's layout changes so that an older pantin would misread it. */
+/** Increased when the layout of run folders changes so that an older pantin would misread them. */
 const format = 1
 
-/** What pantin says of itself in the file. */
+/** What pantin says about itself in the file. */
 export const stampSchema = z.object({ format: z.int().positive(), version: z.string() })
 
 /**
@@ -22,7 +22,7 @@ export function configText(path: string, version: string, config: object): strin
   return toJson({ pantin: { format, version }, ...config }, path)
 }
 
-/** JSON would turn NaN into null, and a later reading would find another configuration. */
+/** Refuses NaN and infinities: JSON would turn them into null, which is another configuration when read. */
 function toJson(record: object, path: string): string {
   const check = (key: string, value: unknown) => {
     if (typeof value === 'number' && !Number.isFinite(value)) throw new TypeError(`${key} is ${value}`)
@@ -42,7 +42,7 @@ function toJson(record: object, path: string): string {
  *
  * @param where path of the file, for messages.
  * @returns the configuration and the version of the pantin that wrote it.
- * @throws FormatError for a text that does not fit.
+ * @throws FormatError for a text that is not JSON, that pantin did not write, or that does not fit the schema.
  */
 export function parseConfig<T>(
   text: string,

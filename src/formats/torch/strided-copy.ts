@@ -1,12 +1,21 @@
+// Copying a strided view of a storage in a file into a row-major tensor, through a window of 1 MiB.
 import type { Shape, Tensor } from '../../graph/tensor.ts'
 import { bytesOf } from '../safetensors/elements.ts'
-import type { StorageData } from './storage.ts'
 import type { TensorType } from './tensor-types.ts'
+
+/** The bytes of a storage, once its position in the file is known. */
+export interface StorageData {
+  readonly littleEndian: boolean
+  /** Whether a read from the middle costs no more than a read from the start. */
+  readonly isRandomAccess: boolean
+  /** Fills `into` with the storage's bytes from byte `at` on. */
+  read(into: Uint8Array, at: number): Promise<void>
+}
 
 /** Bytes of a storage held at a time, a multiple of every element size. */
 const windowBytes = 1 << 20
 
-/** An axis of a view: how many steps, how long a step is in the storage and in the result, in elements. */
+/** An axis of a view: its number of steps, and the length of a step in the storage and in the result, in elements. */
 interface Axis {
   readonly size: number
   readonly from: number
@@ -14,13 +23,13 @@ interface Axis {
 }
 
 /**
- * Copies a strided view of a storage into a new row-major tensor. The storage is walked in its own order, so
- * that its bytes are read once, through a window of 1 MiB, whatever the order of the axes.
+ * Copies a strided view of a storage into a new row-major tensor. The copy follows the order of the storage, so
+ * that its bytes are read once, through a window of 1 MiB, whatever the order of the axes is.
  *
  * @param elements the product of the shape.
  * @param at the byte of the view's first element in the storage.
  */
-export async function gather(
+export async function copyStrided(
   type: TensorType,
   memory: NonNullable<TensorType['memory']>,
   shape: Shape,
@@ -68,7 +77,7 @@ export async function gather(
   }
 }
 
-/** The axes with the longest steps in the storage first, and neighbours that are one stretch joined. */
+/** The axes in order of their steps in the storage, longest first. Axes that form one stretch are joined. */
 function walkingOrder(shape: Shape, strides: readonly number[]): Axis[] {
   const axes: Axis[] = []
   let to = 1
@@ -94,14 +103,14 @@ class Window {
   end = 0
   private readonly bytes: Uint8Array<ArrayBuffer>
 
-  /** @param last the byte after the last that is needed. */
+  /** @param last the byte after the last byte that is needed. */
   constructor(
     private readonly storage: StorageData,
     first: number,
     private readonly last: number,
     private readonly elementBytes: number,
   ) {
-    // Deflated data is inflated from its beginning for each read: then one read has to do.
+    // Deflated data is inflated from its beginning for each read, so it is read once, as a whole.
     const length = storage.isRandomAccess ? Math.min(windowBytes, last - first) : last - first
     this.bytes = new Uint8Array(length)
   }

@@ -1,0 +1,53 @@
+// Making folders, and which of the names in a folder count as somebody's work.
+import { mkdir, stat } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { codeOf } from './file-errors.ts'
+
+/**
+ * Makes a folder and its missing parents. Node's own recursive mkdir never returns on a file system that
+ * answers "no such file" when a folder is made, as /proc does.
+ *
+ * @throws what mkdir throws.
+ */
+export async function makeFolder(path: string): Promise<void> {
+  const missing: string[] = []
+  for (let at = path; !(await isFolder(at)); at = dirname(at)) {
+    missing.push(at)
+    if (dirname(at) === at) break
+  }
+  for (const folder of missing.reverse()) {
+    try {
+      await mkdir(folder)
+    } catch (error) {
+      // Another process may have made it in the meantime; a file of this name is an error.
+      if (codeOf(error) !== 'EEXIST' || !(await isFolder(folder))) throw error
+    }
+  }
+}
+
+/** Whether there is a folder at `path`; links are followed. */
+export async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  )
+}
+
+/** Whether there is anything at `path`; links are followed. */
+export async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  )
+}
+
+/** Files that the Windows file manager writes into folders that it shows. */
+const fileManagerNames: readonly string[] = ['Thumbs.db', 'desktop.ini']
+
+/**
+ * Whether a name in a folder is nobody's work: hidden files, pantin's own temporaries among them, and the files of
+ * file managers. A folder that holds no other names counts as empty.
+ */
+export function isIgnorable(name: string): boolean {
+  return name.startsWith('.') || fileManagerNames.includes(name)
+}
