@@ -10,6 +10,7 @@ import { assertAtLeast, blankFrame, type Frame, framePsnr, pixelAt } from '../..
 import { createResampler } from '../../src/media/resample.ts'
 import { bestOffset, subjectCrop } from '../../src/media/subject.ts'
 import { InputError } from '../../src/util/errors.ts'
+import { Random } from '../../src/util/random.ts'
 import { expectFailure, gradientFrame } from './support.ts'
 
 const side = fc.integer({ min: 1, max: 40 })
@@ -28,14 +29,36 @@ describe('resampling', () => {
     )
   })
 
-  test('shrinking by a whole factor is the mean of blocks; the same size is the same picture', () => {
-    const frame = gradientFrame(12, 8)
-    const whole = { left: 0, top: 0, width: 12, height: 8 }
-    expect(createResampler(frame, whole, frame)(frame.data)).toEqual(frame.data)
-    const half = createResampler(frame, whole, { width: 6, height: 4 })(frame.data)
-    const mean = (x: number, y: number) =>
-      [0, 1, 12, 13].reduce((sum, o) => sum + frame.data[(2 * y * 12 + 2 * x + o) * 3]!, 0) / 4
-    for (let x = 0; x < 6; x++) expect(half[(2 * 6 + x) * 3]).toBe(Math.floor(mean(x, 2) + 0.5))
+  // Noise: in a smooth picture the pixel in the middle of an area is the mean of the area.
+  const noise = noiseFrame(15, 10)
+  const whole = { left: 0, top: 0, width: 15, height: 10 }
+
+  test('the same size is the same picture', () => {
+    expect(createResampler(noise, whole, noise)(noise.data)).toEqual(noise.data)
+  })
+
+  test.each([
+    [5, 5],
+    [5, 2],
+    [6, 4],
+    [4, 7],
+    [1, 1],
+  ])('shrinking to %i x %i is the mean over the area of each pixel', (width, height) => {
+    const shrunk = createResampler(noise, whole, { width, height })(noise.data)
+    const errors = Array.from(shrunk, (value, i) => {
+      const [x, y] = [Math.floor(i / 3) % width, Math.floor(i / 3 / width)]
+      const columns = [x, x + 1].map((at) => (at * 15) / width)
+      const rows = [y, y + 1].map((at) => (at * 10) / height)
+      return Math.abs(value - meanOver(noise, columns, rows, i % 3))
+    })
+    expect(Math.max(...errors)).toBeLessThan(0.5 + 1e-6)
+  })
+
+  test('enlarging is bilinear between the centres of pixels', () => {
+    const two: Frame = { ...blankFrame(2, 1), data: Uint8Array.of(0, 0, 0, 200, 100, 40) }
+    const window = { left: 0, top: 0, width: 2, height: 1 }
+    const row = createResampler(two, window, { width: 8, height: 1 })(two.data)
+    expect(Array.from(row).filter((_, i) => i % 3 === 0)).toEqual([0, 0, 25, 75, 125, 175, 200, 200])
   })
 })
 
@@ -99,6 +122,33 @@ describe('the square around the subject', () => {
     expect(await subjectCrop(bobbing(64, 64, 30))).toEqual({ left: 0, top: 0, side: 64 })
   })
 })
+
+/** Pixels by lot, the same at each call. */
+function noiseFrame(width: number, height: number): Frame {
+  const random = new Random(5)
+  return {
+    ...blankFrame(width, height),
+    data: Uint8Array.from({ length: width * height * 3 }, () => random.uniform() * 256),
+  }
+}
+
+/** The mean of a channel over a rectangle whose sides may cut pixels. */
+function meanOver(
+  frame: Frame,
+  [left = 0, right = 0]: readonly number[],
+  [top = 0, bottom = 0]: readonly number[],
+  channel: number,
+): number {
+  const covered = (at: number, from: number, to: number) =>
+    Math.max(0, Math.min(at + 1, to) - Math.max(at, from))
+  let sum = 0
+  for (let y = 0; y < frame.height; y++) {
+    for (let x = 0; x < frame.width; x++) {
+      sum += covered(x, left, right) * covered(y, top, bottom) * pixelAt(frame, x, y)[channel]!
+    }
+  }
+  return sum / ((right - left) * (bottom - top))
+}
 
 /** A clip in memory: a white square around column `x` moves up and down. */
 function bobbing(width: number, height: number, x: number): Clip {

@@ -8,6 +8,7 @@ import { frameAt } from '../../src/media/clip.ts'
 import { openVideo } from '../../src/media/codecs.ts'
 import { pixelAt } from '../../src/media/frame.ts'
 import { readPicture } from '../../src/media/picture.ts'
+import { rotate } from '../../src/media/sample-pixels.ts'
 import { FormatError, InputError } from '../../src/util/errors.ts'
 import {
   alter,
@@ -16,6 +17,7 @@ import {
   gradientFrame,
   joinWebm,
   scratch,
+  writeFrames,
   writeOddVideo,
   writeSound,
 } from './support.ts'
@@ -81,6 +83,33 @@ describe('damaged and unusual videos', () => {
     await expectFailure(() => openVideo(part), InputError, 'cut short')
   })
 
+  test.each([
+    // Frames at a rate, and seconds that the header promises beyond them: at most 0.5 s or 2% of the length pass.
+    { count: 25, frameRate: 25, passes: 0.4, fails: 0.6 },
+    { count: 60, frameRate: 1, passes: 1.1, fails: 1.4 },
+  ])('a header that promises more than $count frames at $frameRate a second', async (promise) => {
+    const { count, frameRate, passes, fails } = promise
+    const few = Array.from({ length: count }, (_, i) => gradientFrame(32, 32, i))
+    const whole = await writeFrames(path(`promise${count}.webm`), few, { frameRate, codec: 'vp8' })
+    const promising = (seconds: number) =>
+      alter(whole, path(`promise${count}-${seconds}.webm`), (bytes) => {
+        // The element Duration, a float64 in milliseconds.
+        const at = bytes.indexOf(Buffer.from('448988', 'hex'))
+        expect(at).toBeGreaterThan(0)
+        bytes.writeDoubleBE(1000 * (count / frameRate + seconds), at + 3)
+        return bytes
+      })
+    const clip = await openVideo(promising(passes))
+    expect(clip.frameCount).toBe(count)
+    await clip.close()
+    await expectFailure(
+      () => openVideo(promising(fails)),
+      InputError,
+      'cut short',
+      `after frame ${count - 1}`,
+    )
+  })
+
   test('an index that claims more frames than the file has room for', async () => {
     const whole = await writeOddVideo(path('small.mp4'), frames.slice(0, 3))
     // One chunk of two million frames of a byte each.
@@ -129,7 +158,35 @@ describe('damaged and unusual videos', () => {
   })
 })
 
-describe('rotation metadata turns the pixels', () => {
+describe('rotation metadata rotates the pixels', () => {
+  test('each pixel goes to its place, mirrored after the rotation', () => {
+    // Pixels a to f in two rows.
+    const letters = ['abc', 'def']
+    const pixels = {
+      width: 3,
+      height: 2,
+      data: Uint8Array.from(
+        [...letters.join('')].flatMap((letter) => [0, 1, 2].map((c) => letter.charCodeAt(0) + c)),
+      ),
+    }
+    const rotated = (rotation: 0 | 90 | 180 | 270, flip: boolean) => {
+      const { width, height, data } = rotate(pixels, rotation, flip)
+      for (let i = 0; i < data.length; i += 3)
+        expect([data[i + 1], data[i + 2]]).toEqual([data[i]! + 1, data[i]! + 2])
+      return Array.from({ length: height }, (_, y) =>
+        String.fromCharCode(...Array.from({ length: width }, (_, x) => data[(y * width + x) * 3]!)),
+      )
+    }
+    expect(rotated(0, false)).toEqual(['abc', 'def'])
+    expect(rotated(90, false)).toEqual(['da', 'eb', 'fc'])
+    expect(rotated(180, false)).toEqual(['fed', 'cba'])
+    expect(rotated(270, false)).toEqual(['cf', 'be', 'ad'])
+    expect(rotated(0, true)).toEqual(['cba', 'fed'])
+    expect(rotated(90, true)).toEqual(['ad', 'be', 'cf'])
+    expect(rotated(180, true)).toEqual(['def', 'abc'])
+    expect(rotated(270, true)).toEqual(['fc', 'eb', 'da'])
+  })
+
   // The gradient grows in red to the right and in green downward: where both are low was top left.
   const corners = { topLeft: [0, 0], topRight: [1, 0], bottomRight: [1, 1], bottomLeft: [0, 1] } as const
   const cases = [
