@@ -1,24 +1,81 @@
+// The page's end of a worker: calls that are answered, events, disposal, and where the worker's files are found.
+import type { WebDevice } from '../runtime/web-runtime.ts'
 import { EnvironmentError, InputError } from '../util/errors.ts'
-import type { Answer, Call, MethodName, SentPlace, WorkerEvent, WorkerMethods } from './calls.ts'
-import { receivedError } from './problems.ts'
-import type { WebPlace, WorkerPlace } from './types.ts'
+import { type Answer, type Call, type Methods, receivedError } from './protocol.ts'
+
+/** Where the library finds its worker. Addresses are relative to the page. */
+export interface WorkerPlace {
+  /** Address of pantin's `dist/web/worker.js` (default: beside this library's own file). */
+  readonly workerUrl?: string
+  /** Gives the call up that it is passed to, which then throws the signal's reason. Nothing stays open. */
+  readonly signal?: AbortSignal
+}
+
+/** Where and on what the library computes. */
+export interface WebPlace extends WorkerPlace {
+  /** Address of the folder with the files of onnxruntime-web's `dist`. They are loaded when first needed. */
+  readonly runtimeFolder: string
+  /**
+   * `auto` (default): WebGPU if the machine has it in hardware, otherwise the CPU. A device that is named is used, or
+   * refused.
+   */
+  readonly device?: WebDevice | 'auto'
+  /** Threads on the CPU (default: one for each core if the page is cross-origin isolated, otherwise one). */
+  readonly threads?: number
+  /** Is told if the library goes on in another way: on the CPU, for example, after the GPU was lost. */
+  onNotice?(notice: Notice): void
+}
+
+/** Something that the visitor should know, and that stops no work. */
+export interface Notice {
+  readonly kind: 'device-lost' | 'storage-full'
+  readonly message: string
+}
+
+/** The device that really computes. */
+export interface Computing {
+  readonly device: WebDevice
+  /** Threads on the CPU. */
+  readonly threads: number
+  /** Name of the GPU, if one is used. */
+  readonly adapter: string | undefined
+}
+
+/** The parts of a place that a worker is told. Addresses are absolute. */
+export type SentPlace = Pick<WebPlace, 'runtimeFolder' | 'device' | 'threads'>
+
+/** Tells a worker the place, with its address as the page means it. */
+export function sentPlace({ runtimeFolder, device, threads }: WebPlace): SentPlace {
+  return {
+    runtimeFolder: new URL(runtimeFolder, document.baseURI).href,
+    ...(device !== undefined && { device }),
+    ...(threads !== undefined && { threads }),
+  }
+}
+
+/**
+ * `Symbol.asyncDispose`. Browsers that lack it get the symbol that compilers of `await using` use in its stead, so that
+ * the library loads there too.
+ */
+export const asyncDispose: typeof Symbol.asyncDispose =
+  Symbol.asyncDispose ?? (Symbol.for('Symbol.asyncDispose') as typeof Symbol.asyncDispose)
 
 interface Waiting {
   resolve(value: unknown): void
   reject(error: Error): void
 }
 
-/** The page's end of a worker: calls that are answered, and events. */
-export class Connection {
-  /** Told what the worker says unasked. */
-  onEvent: (event: WorkerEvent) => void = () => {}
+/** A worker of its own for one object of the library. `M`: the methods that it calls; `E`: the events that it gets. */
+export class Connection<M extends Methods<M>, E = never> {
+  /** Is told what the worker says without being asked. */
+  onEvent: (event: E) => void = () => {}
   private readonly worker: Worker
   private readonly waiting = new Map<number, Waiting>()
   private calls = 0
   private ended: Error | undefined
 
   constructor({ workerUrl }: WorkerPlace) {
-    // Bundlers are told to leave it alone: the worker is a file that the page's server has.
+    // Bundlers leave this address alone: the worker is a file on the page's server.
     const url = workerUrl ?? new URL(/* @vite-ignore */ './worker.js', import.meta.url).href
     this.worker = new Worker(url, { type: 'module', name: 'pantin' })
     this.worker.onmessage = ({ data }: MessageEvent<Answer>) => this.take(data)
@@ -35,12 +92,12 @@ export class Connection {
     }
   }
 
-  /** @throws what the worker throws; InputError where the connection is closed. */
-  call<M extends MethodName>(
-    method: M,
-    request: Parameters<WorkerMethods[M]>[0],
+  /** @throws the worker's error; InputError if the connection is closed. */
+  call<Name extends keyof M>(
+    method: Name,
+    request: Parameters<M[Name]>[0],
     transfer: readonly Transferable[] = [],
-  ): Promise<ReturnType<WorkerMethods[M]>> {
+  ): Promise<Awaited<ReturnType<M[Name]>>> {
     return new Promise<unknown>((resolve, reject) => {
       if (this.ended !== undefined) {
         reject(this.ended)
@@ -50,17 +107,18 @@ export class Connection {
       this.worker.postMessage(call, [...transfer])
       this.waiting.set(call.id, { resolve, reject })
       // The worker's table of methods has this very type.
-    }) as Promise<ReturnType<WorkerMethods[M]>>
+    }) as Promise<Awaited<ReturnType<M[Name]>>>
   }
 
-  /** Ends the worker; calls that wait are refused. Harmless when repeated. */
+  /** Ends the worker. Calls that wait are refused. Harmless when repeated. */
   close(): void {
     this.end(new InputError({ what: 'it is closed', remedy: 'open it again' }))
   }
 
   private take(answer: Answer): void {
     if ('event' in answer) {
-      this.onEvent(answer.event)
+      // The worker sends the events of the object that it serves.
+      this.onEvent(answer.event as E)
       return
     }
     const waiting = this.waiting.get(answer.id)
@@ -78,35 +136,36 @@ export class Connection {
   }
 }
 
-/** Opens something in a worker of its own, which ends where that fails. */
-export async function connected<T>(
+/**
+ * Opens an object of the library in a worker of its own. If that fails or is aborted, the worker is ended.
+ *
+ * @throws the reason of the place's signal, if it is aborted before the object is open.
+ */
+export async function connected<M extends Methods<M>, T, E = never>(
   place: WorkerPlace,
-  open: (connection: Connection) => Promise<T>,
+  open: (connection: Connection<M, E>) => Promise<T>,
 ): Promise<T> {
-  const connection = new Connection(place)
+  place.signal?.throwIfAborted()
+  const connection = new Connection<M, E>(place)
   try {
-    return await open(connection)
+    return await unlessAborted(open(connection), place.signal)
   } catch (error) {
     connection.close()
     throw error
   }
 }
 
-/** Work that is given up when the signal aborts; whoever opened the worker then ends it. @throws its reason */
-export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+/** The result of some work. @throws the signal's reason as soon as it is aborted, and lets the work end unheard. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return work
+  let stop = () => {}
   const aborted = new Promise<never>((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true })
-    if (signal.aborted) reject(signal.reason)
+    stop = () => reject(signal.reason)
+    signal.addEventListener('abort', stop, { once: true })
   })
-  return Promise.race([work, aborted])
-}
-
-/** The part of a place that a worker is told, its address as the page means it. */
-export function sentPlace({ runtimeFolder, device, threads }: WebPlace): SentPlace {
-  return {
-    runtimeFolder: new URL(runtimeFolder, document.baseURI).href,
-    ...(device !== undefined && { device }),
-    ...(threads !== undefined && { threads }),
+  try {
+    return await Promise.race([work, aborted])
+  } finally {
+    signal.removeEventListener('abort', stop)
   }
 }

@@ -1,16 +1,54 @@
-/**
- * pantin in a page: live keypoints, animation and training in the browser. What computes runs in workers.
- * These are the public names of `pantin/web`; anything else may change without notice.
- */
-export { Animator } from './animator.ts'
-export { readClip } from './clip.ts'
-export { listNetworks, profileNetwork, timeNetwork } from './networks.ts'
-export { OneEuroFilter } from './one-euro.ts'
-export { isPantinError } from './problems.ts'
-export { createRecorder } from './recorder.ts'
-export { type OpenRunOptions, openRun } from './run.ts'
-export { storedRuns } from './stored-runs.ts'
-export type * from './studio-api.ts'
-export { Tracker, type WebModel } from './tracker.ts'
+// pantin in a page: live keypoints, animation and training in the browser. All computing runs in workers.
+// These are the public names of `pantin/web`; anything else may change without notice.
+export type { FrameRange } from '../media/clip.ts'
+export type { MotionConfig } from '../motion/config.ts'
+export type { Diagram } from '../profile/diagram.ts'
+export type { MetricsPage, MetricsRecord } from '../run/metrics.ts'
+export type { WebDevice } from '../runtime/web-runtime.ts'
+export {
+  EnvironmentError,
+  FormatError,
+  GraphError,
+  InputError,
+  PantinError,
+  type Problem,
+  TrainingError,
+} from '../util/errors.ts'
+export { type ClipFrame, type ClipOptions, openClip, type WebClip } from './clip.ts'
+export type { Notice, WebPlace, WorkerPlace } from './connection.ts'
+export {
+  type AnimatedPicture,
+  type AnimatePictureOptions,
+  Animator,
+  type Heatmap,
+  type TrackedPicture,
+  Tracker,
+  type TrackPictureOptions,
+  type WebModel,
+} from './model.ts'
+export {
+  listNetworks,
+  type NetworkBlock,
+  type NetworkFacts,
+  type NetworkProfile,
+  type NetworkTime,
+  profileNetwork,
+  type TimeOptions,
+  timeNetwork,
+} from './networks.ts'
+export { OneEuroFilter, type Smoothing } from './one-euro.ts'
+export type { Picture } from './picture.ts'
+export { isPantinError } from './protocol.ts'
+export { type OpenRunOptions, openRun, type RunFiles, type WebRun } from './run.ts'
+export { type StoredRun, storedRuns } from './stored-runs.ts'
+export type {
+  ErrorAnswer,
+  RunDetails,
+  RunListing,
+  RunMetrics,
+  RunSummary,
+  TokenHeader,
+} from './studio-api.ts'
 export { Trainer } from './trainer.ts'
-export type * from './types.ts'
+export type { TrainEvent, TrainPlace, TrainSettings } from './types.ts'
+export { createVideoWriter, type WebVideoWriter, type WebVideoWriterOptions } from './video-writer.ts'

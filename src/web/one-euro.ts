@@ -1,20 +1,22 @@
-/** Numbers of the filter. */
+// The one-euro filter (Casiez, Roussel and Vogel, CHI 2012), which smooths keypoints in time.
+
+/** The filter's numbers. */
 export interface Smoothing {
-  /** Hz: lower is smoother where little moves (default 1.5). */
+  /** Hz: a lower cutoff is smoother at low speed (default 1.5). */
   readonly minCutoff?: number
-  /** Higher follows fast motion sooner (default 0.3). */
+  /** A higher value follows fast motion sooner (default 0.3). */
   readonly beta?: number
 }
 
 /** Hz at which the speed itself is smoothed; the published value. */
 const speedCutoff = 1
 
-/** For coordinates in [-1, 1] of heads and hands before a webcam. */
+/** For coordinates in [-1, 1] of heads and hands in front of a webcam. */
 export const smoothingDefaults = { minCutoff: 1.5, beta: 0.3 } as const
 
 /**
- * The one-euro filter (Casiez, Roussel and Vogel, CHI 2012) over a vector: a low-pass whose cutoff rises with
- * speed, so that what rests does not tremble and what moves does not lag.
+ * The one-euro filter over a vector: a low-pass whose cutoff rises with speed. Points at rest do not tremble, and points
+ * that move do not lag.
  */
 export class OneEuroFilter {
   private value: Float32Array | undefined
@@ -22,8 +24,8 @@ export class OneEuroFilter {
   private time = 0
 
   /**
-   * @param next as long as those before.
-   * @param time seconds; one that is not later than the last counts as a sixtieth of a second later.
+   * @param next the next vector. If its length differs from the last one's, the filter starts again.
+   * @param time seconds. A time that is not later than the last counts as a sixtieth of a second later.
    * @returns the smoothed vector, the caller's to keep.
    */
   filter(next: Float32Array, time: number, smoothing: Smoothing = {}): Float32Array {
@@ -46,7 +48,7 @@ export class OneEuroFilter {
   }
 }
 
-/** How much of the new value counts, for a cutoff in Hz and a step in seconds: 0 to 1. */
+/** The weight of the new value, 0 to 1, for a cutoff in Hz and a step in seconds. */
 function weight(cutoff: number, step: number): number {
   const ratio = 2 * Math.PI * cutoff * step
   return ratio / (ratio + 1)

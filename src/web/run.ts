@@ -1,34 +1,53 @@
+// Reads a run in a page: from an address, a zip, or files; and packs it into a zip again.
 import { type Unzipped, unzipSync, zipSync } from 'fflate'
 import { checkHeaderLength, readHeader } from '../formats/safetensors/header.ts'
 import type { MotionConfig } from '../motion/config.ts'
 import { configFile, isRunFile, weightsFile } from '../run/run-files.ts'
 import { FormatError, InputError, messageOf } from '../util/errors.ts'
-import type { WebRun } from './types.ts'
 
+/** A run's files by their paths in its folder. */
+export type RunFiles = ReadonlyMap<string, Blob>
+
+/** A run, as `train` writes its folder. It holds nothing that must be freed. */
+export interface WebRun {
+  readonly name: string
+  readonly config: MotionConfig
+  /** Optimiser steps done; undefined if the weights do not say. */
+  readonly step: number | undefined
+  /** Its files, by their paths in its folder. */
+  files(): RunFiles
+  /** A zip with one folder that has the run's name. Unpacked, it is a run of the command line. */
+  toZip(): Promise<Blob>
+}
+
+/** How a run is read. */
 export interface OpenRunOptions {
-  /** What to call it (default: its folder's or file's name). */
+  /** The run's name (default: the name of its folder or file). */
   readonly name?: string
-  /** Sent with requests, where the source is an address: a token, say. */
+  /** Headers of the requests, if the source is an address: a token, for example. */
   readonly headers?: Readonly<Record<string, string>>
+  /** Gives the reading up, which then throws the signal's reason. */
+  readonly signal?: AbortSignal
 }
 
 /**
- * Reads a run: what `train` writes in Node or in a browser.
+ * Reads a run that `train` wrote, in Node or in a browser.
  *
- * @param source the address of a run folder, the address or the bytes of a zip of one, or its files by their paths,
- * in a folder or not.
- * @throws InputError where there is no run, FormatError where a file does not fit.
+ * @param source the address of a run folder, the address or the bytes of its zip, or its files by their paths. The paths
+ * may begin with the folder's name.
+ * @throws InputError if there is no run, FormatError if a file does not fit. The signal's reason, if it is aborted.
  */
 export async function openRun(
-  source: string | Blob | ReadonlyMap<string, Blob>,
+  source: string | Blob | RunFiles,
   options: OpenRunOptions = {},
 ): Promise<WebRun> {
+  options.signal?.throwIfAborted()
   if (typeof source === 'string') {
-    const { name = lastPart(source), headers = {} } = options
-    if (source.toLowerCase().endsWith('.zip')) return fromZip(await fetched(source, headers), name)
+    const { name = lastPart(source) } = options
+    if (source.toLowerCase().endsWith('.zip')) return fromZip(await fetched(source, options), name)
     const base = source.endsWith('/') ? source : `${source}/`
     const files = [configFile, weightsFile].map(
-      async (file) => [file, await fetched(base + file, headers)] as const,
+      async (file) => [file, await fetched(base + file, options)] as const,
     )
     return fromFiles(new Map(await Promise.all(files)), name)
   }
@@ -39,14 +58,14 @@ export async function openRun(
   return fromFiles(source, options.name)
 }
 
-/** Above this a zip of a few kilobytes could fill the memory. */
+/** The most bytes that a zip may have unpacked: a zip of a few kilobytes could fill the memory. */
 const maxBytes = 2 ** 30
 
 async function fromZip(zip: Blob, name: string): Promise<WebRun> {
   const bytes = new Uint8Array(await zip.arrayBuffer())
   let total = 0
   const filter = ({ name: path, originalSize }: { name: string; originalSize: number }) => {
-    // A run may be in a folder; nothing else of an archive is inflated.
+    // A run may be in a folder. No other file of the archive is unpacked.
     if (!isRunFile(path) && !isRunFile(path.replace(/^[^/]+\//, ''))) return false
     total += originalSize
     return total <= maxBytes
@@ -85,8 +104,8 @@ function notAZip(name: string, cause: unknown): FormatError {
   )
 }
 
-/** @param name default: that of the folder that the files are in */
-async function fromFiles(given: ReadonlyMap<string, Blob>, name?: string): Promise<WebRun> {
+/** @param name default: the name of the folder that the files are in */
+async function fromFiles(given: RunFiles, name?: string): Promise<WebRun> {
   const at = [...given.keys()]
     .filter((path) => path === configFile || path.endsWith(`/${configFile}`))
     .sort((a, b) => a.length - b.length)[0]
@@ -96,7 +115,7 @@ async function fromFiles(given: ReadonlyMap<string, Blob>, name?: string): Promi
       where: name ?? 'the files',
       got: [...given.keys()].slice(0, 5).join(', ') || 'no files',
       expected: `${configFile} and ${weightsFile}, as train writes them`,
-      remedy: 'give the folder that was given to train as --out, or a zip of it',
+      remedy: 'give the folder that train wrote (its --out), or a zip of that folder',
     })
   }
   const folder = at.slice(0, -configFile.length)
@@ -109,8 +128,8 @@ async function fromFiles(given: ReadonlyMap<string, Blob>, name?: string): Promi
   return runOf(files, name ?? (lastPart(folder) || 'run'))
 }
 
-/** A run of files that are its own. @throws InputError, FormatError as `openRun`. */
-export async function runOf(files: ReadonlyMap<string, Blob>, name: string): Promise<WebRun> {
+/** A run of its files, by their paths in its folder. @throws InputError, FormatError as `openRun`. */
+export async function runOf(files: RunFiles, name: string): Promise<WebRun> {
   const config = modelOf(await files.get(configFile)!.text(), name)
   const weights = files.get(weightsFile)
   if (weights === undefined) {
@@ -125,7 +144,7 @@ export async function runOf(files: ReadonlyMap<string, Blob>, name: string): Pro
   return { name, config, step, files: () => files, toZip: () => zipped(files, name) }
 }
 
-/** The motion model of a config.json. Whoever computes with it looks at it in full. */
+/** The motion model of a config.json. Only the worker, which computes with it, checks it in full. */
 function modelOf(text: string, name: string): MotionConfig {
   const where = `${name}/${configFile}`
   try {
@@ -140,11 +159,11 @@ function modelOf(text: string, name: string): MotionConfig {
   throw new InputError({
     what: 'the folder holds no motion model',
     where,
-    expected: 'what train or distil makes, or import of a First Order Motion Model',
+    expected: 'a run that train or distil made, or a First Order Motion Model that import made',
   })
 }
 
-/** The step that weights say they are of. @throws FormatError where they are no safetensors file. */
+/** The step that is written in the weights. @throws FormatError if they are not a safetensors file. */
 async function stepOf(weights: Blob, where: string): Promise<number | undefined> {
   const part = async (from: number, to: number) => new Uint8Array(await weights.slice(from, to).arrayBuffer())
   const length = checkHeaderLength(await part(0, 8), weights.size, where)
@@ -153,8 +172,8 @@ async function stepOf(weights: Blob, where: string): Promise<number | undefined>
   return Number.isSafeInteger(step) ? step : undefined
 }
 
-/** Weights hardly get smaller, so nothing is compressed. */
-async function zipped(files: ReadonlyMap<string, Blob>, name: string): Promise<Blob> {
+/** A zip of a folder. Weights hardly get smaller, so that nothing is compressed. */
+async function zipped(files: RunFiles, name: string): Promise<Blob> {
   const entries: Record<string, Uint8Array> = {}
   for (const [path, blob] of files) {
     entries[`${name}/${path}`] = new Uint8Array(await blob.arrayBuffer())
@@ -163,12 +182,15 @@ async function zipped(files: ReadonlyMap<string, Blob>, name: string): Promise<B
   return new Blob([bytes], { type: 'application/zip' })
 }
 
-async function fetched(address: string, headers: Readonly<Record<string, string>>): Promise<Blob> {
-  const response = await fetch(address, { headers }).catch((cause: unknown) => {
-    throw unreachable(address, messageOf(cause))
-  })
-  if (!response.ok) throw unreachable(address, `status ${response.status}`)
-  return response.blob()
+async function fetched(address: string, { headers = {}, signal }: OpenRunOptions): Promise<Blob> {
+  try {
+    const response = await fetch(address, { headers, ...(signal && { signal }) })
+    if (!response.ok) throw unreachable(address, `status ${response.status}`)
+    return await response.blob()
+  } catch (error) {
+    signal?.throwIfAborted()
+    throw error instanceof InputError ? error : unreachable(address, messageOf(error))
+  }
 }
 
 function unreachable(address: string, got: string): InputError {

@@ -1,9 +1,7 @@
+// The browser's own storage (the origin private file system), in which each run has a folder and a lock.
 import { EnvironmentError, InputError, messageOf, PantinError } from '../util/errors.ts'
-import { missing } from './problems.ts'
 
-/** The browser's own storage (the origin private file system), in which each run has a folder. */
-
-/** Where all runs are. @throws EnvironmentError where the browser gives a page no storage. */
+/** The folder of all runs. @throws EnvironmentError if the browser gives the page no storage. */
 export async function runsFolder(): Promise<FileSystemDirectoryHandle> {
   const storage = (navigator as Partial<Pick<Navigator, 'storage'>>).storage
   if (storage?.getDirectory === undefined) {
@@ -21,11 +19,11 @@ export async function runsFolder(): Promise<FileSystemDirectoryHandle> {
   }
 }
 
-/** Letters, digits and a few signs: such names are names of folders everywhere. @throws InputError */
+/** Checks a run's name: letters, digits and a few signs, which name a folder on every system. @throws InputError */
 export function checkRunName(name: string): void {
   if (/^[\p{L}\p{N}][\p{L}\p{N} ._-]{0,63}$/u.test(name) && !/[ .]$/.test(name)) return
   throw new InputError({
-    what: 'a run cannot be called so',
+    what: 'a run cannot have this name',
     got: name === '' ? 'no name' : JSON.stringify(name.slice(0, 80)),
     expected: 'up to 64 letters, digits, spaces, dots, hyphens and underscores; a letter or digit first',
   })
@@ -59,7 +57,7 @@ export function storageError(error: unknown, where: string): unknown {
   return error
 }
 
-/** Whether there is no room. */
+/** Whether an error says that the storage has no room. */
 export function isFull(error: unknown): boolean {
   if (error instanceof EnvironmentError) return isFull(error.cause)
   return error instanceof DOMException && error.name === 'QuotaExceededError'
@@ -76,7 +74,7 @@ export class StoredFolder {
     readonly name: string,
   ) {}
 
-  /** A run's folder. @returns undefined where there is none and `create` does not say to make it. */
+  /** A run's folder. @returns undefined if there is none and `create` is false. */
   static async ofRun(name: string, { create = false } = {}): Promise<StoredFolder | undefined> {
     checkRunName(name)
     const runs = await runsFolder()
@@ -88,7 +86,7 @@ export class StoredFolder {
     }
   }
 
-  /** The file as it is now; undefined where there is none. */
+  /** The file as it is now; undefined if there is none. */
   async read(path: string): Promise<File | undefined> {
     try {
       const handle = await this.file(path, false)
@@ -99,7 +97,7 @@ export class StoredFolder {
     }
   }
 
-  /** Replaces the file: whenever the page ends, it is the old one or the new one. */
+  /** Replaces a file in one step: whenever the page ends, the file is whole, as it was or as it is written. */
   async write(path: string, content: readonly (BlobPart & FileSystemWriteChunkType)[]): Promise<void> {
     try {
       const handle = await this.file(path, true)
@@ -116,7 +114,7 @@ export class StoredFolder {
     }
   }
 
-  /** A handle for a file's bytes, for workers. */
+  /** A file's handle, with which a worker reads and writes its bytes. */
   file(path: string, create: boolean): Promise<FileSystemFileHandle> {
     return this.within(path, create, (folder, name) => folder.getFileHandle(name, { create }))
   }
@@ -159,4 +157,31 @@ async function pathsIn(folder: FileSystemDirectoryHandle, prefix: string): Promi
     else paths.push(...(await pathsIn(handle as FileSystemDirectoryHandle, `${prefix}${name}/`)))
   }
   return paths.sort()
+}
+
+/**
+ * Does something while no other tab or worker uses a run. When a page ends, the browser frees its locks.
+ *
+ * @throws InputError if the run is in use; EnvironmentError if the browser has no locks.
+ */
+export async function withRunLock<T>(name: string, use: () => Promise<T>): Promise<T> {
+  const { locks } = navigator as Partial<Pick<Navigator, 'locks'>>
+  if (locks === undefined) {
+    throw missing('this page cannot tell two tabs apart', 'open it by https or on localhost')
+  }
+  return locks.request(`pantin/runs/${name}`, { ifAvailable: true }, (lock) => {
+    if (lock !== null) return use()
+    throw new InputError({
+      what: 'this run is in use',
+      where: name,
+      got: 'another tab, or another part of this page, trains it',
+      expected: 'a run that no other tab trains',
+      remedy: 'pause or close it there, or choose another name',
+    })
+  })
+}
+
+/** The error of something that a browser lacks. */
+function missing(what: string, remedy: string): EnvironmentError {
+  return new EnvironmentError({ what, remedy })
 }

@@ -1,15 +1,31 @@
+// The runs in the browser's own storage: list, open, keep, remove.
 import { checkHeaderLength, readHeader } from '../formats/safetensors/header.ts'
 import { checkpointFile, configFile, isRunFile, weightsFile } from '../run/run-files.ts'
 import { InputError } from '../util/errors.ts'
-import { openRun, runOf } from './run.ts'
-import { withRunLock } from './run-lock.ts'
-import { checkRunName, runsFolder, StoredFolder, storageError } from './storage.ts'
-import { framesIndex } from './stored-frames.ts'
-import type { StoredRun, WebRun } from './types.ts'
+import { openRun, runOf, type WebRun } from './run.ts'
+import { checkRunName, runsFolder, StoredFolder, storageError, withRunLock } from './storage.ts'
+
+/** Decoded frames beside a stored run, so that training goes on after a reload. They are not part of the run folder. */
+export const framesFile = 'frames/frames.bin'
+/** The clips of the frames. It is written last: without it, the frames are not kept. */
+export const framesIndex = 'frames/clips.json'
+
+/** A run in the browser's own storage. */
+export interface StoredRun {
+  readonly name: string
+  readonly net: string
+  /** Steps of the last checkpoint. */
+  readonly step: number
+  readonly finished: boolean
+  /** Whether it can be trained further here: its frames are kept. */
+  readonly resumable: boolean
+  /** When it was last written, milliseconds since 1970. */
+  readonly modified: number
+}
 
 /** The runs in the browser's own storage. */
 export const storedRuns = {
-  /** All of them, the one written last first. What a page left half made is not among them. */
+  /** All runs, the one that was written last first. A run that a page left half made is removed. */
   async list(): Promise<StoredRun[]> {
     const runs = await runsFolder()
     const found: StoredRun[] = []
@@ -21,13 +37,13 @@ export const storedRuns = {
     return found.sort((a, b) => b.modified - a.modified)
   },
 
-  /** @throws InputError where there is none of this name, or it has no weights yet. */
+  /** Opens a run. @throws InputError if there is none of this name, or it has no weights yet. */
   async open(name: string): Promise<WebRun> {
     const folder = await StoredFolder.ofRun(name)
     return runOf(await filesOf(folder ?? absent(name)), name)
   },
 
-  /** @throws InputError where another tab trains it. */
+  /** Removes a run, if it is there. @throws InputError if another tab trains it. */
   async remove(name: string): Promise<void> {
     checkRunName(name)
     await withRunLock(name, async () => {
@@ -41,8 +57,9 @@ export const storedRuns = {
   },
 
   /**
-   * Keeps a run. @throws InputError where there is one of this name, EnvironmentError where storage is full: then
-   * nothing is kept.
+   * Keeps a run under a name.
+   *
+   * @throws InputError if there is a run of this name; EnvironmentError if the storage is full, and then nothing is kept.
    */
   async put(name: string, run: WebRun): Promise<void> {
     checkRunName(name)
@@ -52,7 +69,7 @@ export const storedRuns = {
       try {
         const files = [...run.files()].filter(([path]) => path !== configFile)
         for (const [path, blob] of files) await folder.write(path, [blob])
-        // It makes the folder a run, so it comes last.
+        // This file makes the folder a run, so that it is written last.
         await folder.write(configFile, [run.files().get(configFile)!])
       } catch (error) {
         await (await runsFolder()).removeEntry(name, { recursive: true }).catch(() => {})
@@ -63,31 +80,31 @@ export const storedRuns = {
   },
 }
 
-/** Removes what is no run and will be none: a page ended while it read clips. */
+/** Removes a folder that is not a run and will not become one: its page ended while it read clips. */
 async function tidy(name: string): Promise<void> {
   const remove = async () => {
-    // In the meantime it may have become one.
+    // It may have become a run in the meantime.
     if ((await (await StoredFolder.ofRun(name))?.read(configFile)) !== undefined) return
     await (await runsFolder()).removeEntry(name, { recursive: true })
   }
-  // Where it is in use it is in the making; what cannot be removed now is removed another time.
+  // If it is in use, a page is making the run. A folder that cannot be removed now is removed another time.
   await withRunLock(name, remove).catch(() => {})
 }
 
-/** A run's files, as `filesIn` gives them. @throws InputError where it is no run. */
+/** A run's files, as `filesIn` gives them. @throws InputError if it is not a run. */
 async function filesOf(folder: StoredFolder): Promise<Map<string, Blob>> {
   const files = await filesIn(folder)
   if (!files.has(configFile)) absent(folder.name)
   return files
 }
 
-/** Those of a run's files that are there, as they are now; of training that goes on meanwhile, none is torn. */
+/** The files of a run that are there, each whole, even if training goes on meanwhile. */
 export async function filesIn(folder: StoredFolder): Promise<Map<string, Blob>> {
   const files = new Map<string, Blob>()
   for (const path of await folder.paths()) {
     if (!isRunFile(path)) continue
     const file = await folder.read(path)
-    // Copied: a file that is replaced later cannot be read through its old handle.
+    // Copied, because a file that is replaced later cannot be read through its old handle.
     if (file !== undefined) files.set(path, new Blob([await file.arrayBuffer()]))
   }
   return files
@@ -105,11 +122,11 @@ export function absent(name: string): never {
   throw new InputError({
     what: 'there is no such run in the storage of this page',
     where: name,
-    remedy: 'choose one of the list; private windows and other addresses have lists of their own',
+    remedy: 'choose a run of the list; private windows and other addresses have their own lists',
   })
 }
 
-/** What config.json says of a run's length and network, as far as a list needs it. */
+/** The parts of config.json that the list needs. */
 interface RunFacts {
   readonly model?: { readonly net?: string }
   readonly training?: { readonly steps?: number; readonly minutes?: number }
@@ -130,7 +147,7 @@ async function describe(name: string): Promise<StoredRun | undefined> {
       : training?.steps !== undefined
         ? at.step >= training.steps
         : at.elapsed >= 60 * (training?.minutes ?? 0)
-  // Frames are kept once they have an index: without one, what is there of them serves nobody.
+  // Frames without an index cannot be used.
   const frames = await folder.read(framesIndex)
   return {
     name,

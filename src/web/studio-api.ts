@@ -2,9 +2,6 @@
 import type { MetricsPage } from '../run/metrics.ts'
 import type { Problem } from '../util/errors.ts'
 
-export type { MetricsPage, MetricsRecord } from '../run/metrics.ts'
-export type { Problem } from '../util/errors.ts'
-
 /** Name of the header that carries the server's token. Every request to `api/` needs it. */
 export type TokenHeader = 'x-pantin-token'
 

@@ -1,38 +1,59 @@
-import { type Connection, connected, sentPlace, unlessAborted } from './connection.ts'
-import { runOf } from './run.ts'
+// Trains a model in a worker, on the graph that Node trains, into the browser's own storage.
+import { asyncDispose, type Connection, connected, type SentPlace, sentPlace } from './connection.ts'
+import type { DeviceEvent } from './model.ts'
+import { type RunFiles, runOf, type WebRun } from './run.ts'
 import { checkRunName } from './storage.ts'
-import type { TrainEvent, TrainPlace, TrainSettings, WebRun } from './types.ts'
+import type { TrainEvent, TrainPlace, TrainSettings } from './types.ts'
+
+/** The worker's methods for a training. */
+export interface TrainingMethods {
+  train(request: {
+    name: string
+    clips: readonly (Blob | string)[]
+    settings: TrainSettings
+    place: SentPlace
+  }): void
+  resumeTraining(request: { name: string; place: SentPlace }): void
+  /** Answers when training ends; see `Trainer.done`. */
+  trained(request: undefined): RunFiles
+  pauseTraining(request: undefined): void
+}
+
+/** What the worker tells of a training. */
+export type TrainingEvent = DeviceEvent | { readonly kind: 'train'; readonly event: TrainEvent }
+
+type TrainingConnection = Connection<TrainingMethods, TrainingEvent>
 
 /**
- * Trains a model in a worker, on the graph that Node trains. Checkpoints go to the browser's own storage, so that a
- * page that is reloaded, or closed, goes on where it was: see `resume`.
+ * A training in a worker. Checkpoints go to the browser's own storage, so that a run goes on after its page was reloaded
+ * or closed: see `resume`.
  */
 export class Trainer {
   /**
    * The run, once it is finished or paused.
    *
-   * @throws as training fails; what was saved by then is kept.
+   * @throws the error if training fails. What was saved before is kept.
    */
   readonly done: Promise<WebRun>
 
   private constructor(
     readonly name: string,
-    private readonly connection: Connection,
+    private readonly connection: TrainingConnection,
   ) {
     this.done = connection
       .call('trained', undefined)
       .then((files) => runOf(files, name))
       .finally(() => connection.close())
-    // The events tell of a failure too; a page may have no use for the promise.
+    // The events tell of a failure too, so that a page need not look at the promise.
     this.done.catch(() => {})
   }
 
   /**
-   * Begins a run. Resolves when training begins: the clips are read, and can go.
+   * Begins a run. Resolves when training begins: the clips are read then, and not needed any more.
    *
    * @param clips video files, or puppets (`puppet:7`)
    * @throws InputError for settings or clips that cannot be used, and for a name that is taken or in use. The signal's
-   * reason, if it is aborted meanwhile.
+   * reason, if it is aborted before training begins.
    */
   static start(
     clips: readonly (Blob | string)[],
@@ -46,9 +67,9 @@ export class Trainer {
   }
 
   /**
-   * Goes on with a run of `storedRuns` from its last checkpoint, by its own settings.
+   * Goes on with a run of `storedRuns` from its last checkpoint, with its own settings.
    *
-   * @throws InputError where there is none, another tab trains it, it is finished, or its frames are not kept.
+   * @throws InputError if there is no such run, another tab trains it, it is finished, or its frames are not kept.
    */
   static resume(name: string, place: TrainPlace): Promise<Trainer> {
     return Trainer.begin(place, name, (connection) =>
@@ -58,24 +79,29 @@ export class Trainer {
 
   /** Saves and stops. Resolves when it is saved. */
   async pause(): Promise<void> {
-    // Where training has ended by itself there is nothing to pause; `done` tells how it ended.
+    // If training has ended by itself, there is nothing to pause, and `done` tells how it ended.
     await this.connection.call('pauseTraining', undefined).catch(() => {})
     await this.done
   }
 
-  /** Saves, stops, and frees the worker, whatever the training did. */
+  /** Saves, stops, and ends the worker, however the training ended. Harmless when repeated. */
   async close(): Promise<void> {
     await this.pause().catch(() => {})
     this.connection.close()
   }
 
+  /** As `close`. */
+  async [asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
   private static async begin(
     place: TrainPlace,
     name: string,
-    ask: (connection: Connection) => Promise<void>,
+    ask: (connection: TrainingConnection) => Promise<void>,
   ): Promise<Trainer> {
     checkRunName(name)
-    return connected(place, async (connection) => {
+    return connected(place, async (connection: TrainingConnection) => {
       connection.onEvent = (event) => {
         if (event.kind === 'notice') {
           place.onNotice?.(event.notice)
@@ -83,7 +109,7 @@ export class Trainer {
         }
         if (event.kind === 'train') place.onEvent(event.event)
       }
-      await unlessAborted(ask(connection), place.signal)
+      await ask(connection)
       return new Trainer(name, connection)
     })
   }

@@ -1,24 +1,25 @@
+// The library's side in a worker, packed into one file (`tsdown.config.ts`). A worker serves one object of the page:
+// a model, a clip, a video in the making, a training, or one question about networks.
 import { InputError } from '../util/errors.ts'
-import type { OpenedClip, OpenedModel } from './calls.ts'
-import { ClipWorker } from './worker/clips.ts'
-import { ModelWorker } from './worker/models.ts'
+import type { ClipMethods, OpenedClip } from './clip.ts'
+import type { ModelMethods, OpenedModel } from './model.ts'
+import type { NetworkMethods } from './networks.ts'
+import type { TrainingMethods } from './trainer.ts'
+import type { RecordingMethods } from './video-writer.ts'
+import { ClipWorker } from './worker/clip.ts'
+import { ModelWorker } from './worker/model.ts'
 import { listNetworks, profileNetwork, timeNetwork } from './worker/networks.ts'
 import { RecordingWorker } from './worker/recording.ts'
 import { serve } from './worker/serve.ts'
 import { TrainingWorker } from './worker/training.ts'
 import { beginRun, reopenRun } from './worker/training-run.ts'
 
-/**
- * The library's side in a worker, packed into one file (`tsdown.config.ts`). A worker serves one object of the page:
- * a model, a clip, a recording, a training, or one question about networks.
- */
-
 let model: ModelWorker | undefined
 let clip: ClipWorker | undefined
 let recording: RecordingWorker | undefined
 let training: TrainingWorker | undefined
 
-serve({
+serve<ModelMethods & ClipMethods & RecordingMethods & TrainingMethods & NetworkMethods>({
   openModel: async (request): Promise<OpenedModel> => {
     const { worker, opened } = await ModelWorker.open(request)
     model = worker
@@ -34,11 +35,11 @@ serve({
     clip = worker
     return opened
   },
-  beginFrames: () => opened(clip).begin(),
+  beginFrames: (range) => opened(clip).begin(range),
   nextFrame: ({ pass }) => opened(clip).next(pass),
   endFrames: ({ pass }) => opened(clip).end(pass),
 
-  openRecorder: async (options) => {
+  openRecording: async (options) => {
     recording = await RecordingWorker.open(options)
     return { format: recording.format, codec: recording.codec }
   },
@@ -59,7 +60,7 @@ serve({
   timeNetwork: ({ name, rounds, place }) => timeNetwork(name, rounds, place),
 })
 
-function opened<T>(part: T | undefined): T {
-  if (part !== undefined) return part
+function opened<T>(object: T | undefined): T {
+  if (object !== undefined) return object
   throw new InputError({ what: 'the worker has nothing open', remedy: 'open it first' })
 }

@@ -92,7 +92,7 @@ describe.skipIf(chromium === undefined)(title, () => {
       const { postMessage, terminate } = Worker.prototype
       Worker.prototype.postMessage = function (message: { method?: string }, more: object = []) {
         const post = () => postMessage.call(this, message, more)
-        if (message.method !== 'openRecorder') return post()
+        if (message.method !== 'openRecording') return post()
         recorders.opened++
         own.add(this)
         setTimeout(post, 1000)

@@ -51,11 +51,11 @@ describe.skipIf(chromium === undefined)(title, () => {
       globalThis.notices = []
       globalThis.animator = await pantin.Animator.open(await pantin.openRun('runs/me/'), { ...place, device: 'webgpu', onNotice: (notice) => notices.push(notice) })
       globalThis.pictures = []
-      const clip = await pantin.readClip('puppet:5,frames=2,size=32', place)
+      const clip = await pantin.openClip('puppet:5,frames=2,size=32', place)
       for await (const { picture } of clip.frames()) pictures.push(picture)
       clip.close()
       await animator.setSource(pictures[0])
-      const { driving, frame } = await animator.animate(pictures[1], { relative: false })
+      const { driving, frame } = await animator.animate(pictures[1], { absolute: true })
       return { device: animator.device, adapter: animator.adapter, points: driving.value.flat() }
       `,
     )
@@ -69,8 +69,8 @@ describe.skipIf(chromium === undefined)(title, () => {
     }>(
       page,
       `
-      const { driving } = await animator.animate(pictures[1], { relative: false })
-      await animator.animate(pictures[1], { relative: true, heatmap: true })
+      const { driving } = await animator.animate(pictures[1], { absolute: true })
+      await animator.animate(pictures[1], { heatmap: true })
       await animator.close()
       return { device: animator.device, notices, points: driving.value.flat() }
       `,

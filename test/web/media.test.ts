@@ -65,7 +65,7 @@ describe.skipIf(chromium === undefined)(title, () => {
         page,
         `${framesOf}
         const file = new File([await (await fetch(input)).blob()], input)
-        const clip = await pantin.readClip(file, place, { fit: 'whole' })
+        const clip = await pantin.openClip(file, place, { fit: 'whole' })
         const { name, width, height, frameCount, frameRate } = clip
         const frames = await framesOf(clip)
         const again = await framesOf(clip)
@@ -93,7 +93,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     const result = await inPage<{ frames: PageFrame[]; first: number; size: number[] }>(
       page,
       `${framesOf}
-      const clip = await pantin.readClip('puppet:4,frames=6,size=64', place, { size: 32 })
+      const clip = await pantin.openClip('puppet:4,frames=6,size=64', place, { size: 32 })
       let first = 0
       for await (const { picture } of clip.frames()) {
         first = picture.width
@@ -115,18 +115,18 @@ describe.skipIf(chromium === undefined)(title, () => {
       const made = await inPage<{ format: string; codec: string; type: string; file: string }>(
         page,
         `${toBase64}
-        const clip = await pantin.readClip('puppet:4,frames=8,size=63', place)
-        const recorder = await pantin.createRecorder({ width: 63, height: 63, format: input }, place)
+        const clip = await pantin.openClip('puppet:4,frames=8,size=63', place)
+        const writer = await pantin.createVideoWriter({ width: 63, height: 63, format: input }, place)
         for await (const { time, picture } of clip.frames()) {
-          await recorder.add(picture, 100 + 2 * time)
+          await writer.write(picture, 100 + 2 * time)
           picture.close()
         }
-        const late = await recorder.add(new ImageData(63, 63), 100).then(() => 'taken', (error) => error.message)
+        const late = await writer.write(new ImageData(63, 63), 100).then(() => 'taken', (error) => error.message)
         if (!/later than/.test(late)) throw new Error(late)
-        const file = await recorder.finish()
-        recorder.cancel()
+        const file = await writer.close()
+        await writer.abort()
         clip.close()
-        return { format: recorder.format, codec: recorder.codec, type: file.type, file: await toBase64(file) }
+        return { format: writer.format, codec: writer.codec, type: file.type, file: await toBase64(file) }
         `,
         format,
       )
@@ -151,11 +151,11 @@ describe.skipIf(chromium === undefined)(title, () => {
       page,
       `
       const attempts = [
-        () => pantin.readClip('puppet:x', place),
-        () => pantin.readClip(new Blob(['<html>this is not a video']), place),
-        () => pantin.createRecorder({ width: 8, height: 8 }, place),
-        async () => (await pantin.createRecorder({ width: 64, height: 64 }, place)).finish(),
-        () => pantin.readClip('puppet:1', { workerUrl: 'no-such-worker.js' }),
+        () => pantin.openClip('puppet:x', place),
+        () => pantin.openClip(new Blob(['<html>this is not a video']), place),
+        () => pantin.createVideoWriter({ width: 8, height: 8 }, place),
+        async () => (await pantin.createVideoWriter({ width: 64, height: 64 }, place)).close(),
+        () => pantin.openClip('puppet:1', { workerUrl: 'no-such-worker.js' }),
       ]
       const said = []
       for (const attempt of attempts) {

@@ -46,7 +46,7 @@ describe.skipIf(chromium === undefined)(title, () => {
       `
       const run = await pantin.openRun('runs/me/')
       const tracker = await pantin.Tracker.open(run, place)
-      const clip = await pantin.readClip('puppet:5,frames=3,size=32', place)
+      const clip = await pantin.openClip('puppet:5,frames=3,size=32', place)
       const frames = []
       for await (const { time, picture } of clip.frames()) {
         const { value, jacobian, heatmap } = await tracker.track(picture, { time, heatmap: true })
@@ -90,17 +90,17 @@ describe.skipIf(chromium === undefined)(title, () => {
         const { data } = context.getImageData(0, 0, canvas.width, canvas.height)
         return Array.from(data).filter((_, i) => i % 4 !== 3)
       }
-      const source = await pantin.readClip('puppet:9,frames=1,size=32', place)
+      const source = await pantin.openClip('puppet:9,frames=1,size=32', place)
       for await (const { picture } of source.frames()) await animator.setSource(picture)
       const results = {}
-      for (const relative of [true, false]) {
+      for (const absolute of [false, true]) {
         animator.resetReference()
-        const clip = await pantin.readClip('puppet:5,frames=3,size=32', place)
-        results[relative] = []
+        const clip = await pantin.openClip('puppet:5,frames=3,size=32', place)
+        results[absolute] = []
         for await (const { time, picture } of clip.frames()) {
-          const { frame, milliseconds } = await animator.animate(picture, { time, relative })
+          const { frame, milliseconds } = await animator.animate(picture, { time, absolute })
           if (!Object.values(milliseconds).every((ms) => ms >= 0)) throw new Error('stages without times')
-          results[relative].push(pixelsOf(frame))
+          results[absolute].push(pixelsOf(frame))
         }
         clip.close()
       }
@@ -113,7 +113,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     const kpSource = await model.detect(source)
     for (const absolute of [false, true]) {
       let transfer: ReturnType<typeof createTransfer> | undefined
-      const got = results[String(!absolute)]!
+      const got = results[String(absolute)]!
       let at = 0
       for await (const frame of puppetClip({ seed: 5, frames: 3, size: 32 }).frames()) {
         const kpDriving = await model.detect(frame.data)

@@ -78,9 +78,9 @@ describe.skipIf(chromium === undefined)(title, () => {
       page,
       `
       const rounds = []
-      const time = await pantin.timeNetwork('ficelle', { ...place, rounds: 3, onRound: (done, total) => rounds.push(done, total) })
+      const time = await pantin.timeNetwork('ficelle', { ...place, rounds: 3, onProgress: (done, total) => rounds.push(done, total) })
       const stop = new AbortController()
-      const said = pantin.timeNetwork('ficelle', { ...place, rounds: 1000, signal: stop.signal, onRound: () => stop.abort() })
+      const said = pantin.timeNetwork('ficelle', { ...place, rounds: 1000, signal: stop.signal, onProgress: () => stop.abort() })
       return { time, rounds, said: await said.then(() => 'done', (error) => error.name) }
       `,
     )

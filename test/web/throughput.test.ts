@@ -49,7 +49,7 @@ describe.skipIf(chromium === undefined)(title, () => {
       page,
       `
       const run = await pantin.openRun('runs/live/')
-      const clip = await pantin.readClip('puppet:5,frames=8,size=320', place)
+      const clip = await pantin.openClip('puppet:5,frames=8,size=320', place)
       const pictures = []
       for await (const { picture } of clip.frames()) pictures.push(picture)
       clip.close()

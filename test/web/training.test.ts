@@ -337,7 +337,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     )
     const expected = [
       /exists and is not overwritten/,
-      /cannot be called so/,
+      /cannot have this name/,
       /no network "lednot"[\s\S]*did you mean "lednet"/,
       /smaller than/,
       /not a video/,

@@ -1,26 +1,27 @@
+// The device that computes in this worker: a GPU until it is lost, then the CPU.
 import { rewriteWith, type Weighted } from '../../optimise/rewrite-with.ts'
 import { ComputeError } from '../../runtime/ort.ts'
 import type { OpenSession } from '../../runtime/session.ts'
 import { loadWebRuntime, type WebRuntime, webSessions } from '../../runtime/web.ts'
 import { FormatError, messageOf } from '../../util/errors.ts'
-import type { Computing, SentPlace } from '../calls.ts'
+import type { Computing, SentPlace } from '../connection.ts'
 import { tell } from './serve.ts'
 
-/** What computes in this worker: a GPU until it is lost, and then the CPU. */
+/** The device that this worker computes on. */
 export class Processor {
   private constructor(
     private readonly place: SentPlace,
     private runtime: WebRuntime,
   ) {}
 
-  /** @throws EnvironmentError where the device is not there, or ONNX Runtime's files are not. */
+  /** @throws EnvironmentError if the device or ONNX Runtime's files are missing. */
   static async open(place: SentPlace): Promise<Processor> {
     const chosen = place.device !== undefined && place.device !== 'auto'
     return new Processor(
       place,
       await runtimeOn(place).catch((error: unknown) => {
         if (chosen) throw error
-        // A GPU that is there may still not work; where the files are missing, this fails as well.
+        // The machine has a GPU, and it does not work. If files are missing, the CPU fails too.
         return runtimeOn({ ...place, device: 'cpu' })
       }),
     )
@@ -40,11 +41,12 @@ export class Processor {
   }
 
   /**
-   * Whether what failed may be tried again: a GPU that failed has been left for the CPU, and the page told. Sessions
-   * must be opened anew.
+   * Leaves a GPU that failed for the CPU, and tells the page.
+   *
+   * @returns whether it did: then sessions must be opened again, and the work be tried again.
    */
   async leavesGpu(error: unknown): Promise<boolean> {
-    // A model that does not load may be one that this GPU does not take.
+    // A model that does not load may be a model that this GPU does not support.
     const maybe = error instanceof ComputeError || error instanceof FormatError
     if (this.runtime.device !== 'webgpu' || !maybe) return false
     this.runtime = await runtimeOn({ ...this.place, device: 'cpu' })
@@ -62,7 +64,7 @@ const runtimeOn = ({ runtimeFolder, device, threads }: SentPlace): Promise<WebRu
     ...(threads !== undefined && { threads }),
   })
 
-/** Writes a network so that it computes the same with less, for the kernels of browsers. */
+/** Rewrites a network so that it computes the same with fewer operations, for the kernels of browsers. */
 export const rewritten =
   (openSession: OpenSession) =>
   (network: Weighted): Promise<Weighted> =>

@@ -1,8 +1,9 @@
+// The decoded frames of a training, in a file of the browser's storage.
 import type { Records } from '../../train/frames.ts'
 import { InputError } from '../../util/errors.ts'
 import { isFull, type StoredFolder, storageError } from '../storage.ts'
 
-/** A file of the browser's storage that a worker reads and writes at once; of workers alone, so of their types. */
+/** A file of the browser's storage that a worker reads and writes synchronously. The types of a page lack it. */
 interface SyncAccessHandle {
   read(buffer: Uint8Array, options: { at: number }): number
   write(buffer: Uint8Array, options: { at: number }): number
@@ -12,7 +13,7 @@ interface SyncAccessHandle {
   close(): void
 }
 
-/** Frames in the browser's storage; those that find no room there are in memory. */
+/** Frames in the browser's storage. Frames for which it has no room stay in memory. */
 export class FrameRecords implements Records {
   private readonly beyond: Uint8Array[] = []
 
@@ -27,9 +28,9 @@ export class FrameRecords implements Records {
   /**
    * @param path of the file in the folder
    * @param length bytes of a record
-   * @param count records that the file has; 0 begins it anew
-   * @param onFull told once, when storage is full
-   * @throws InputError where the file is shorter than that, EnvironmentError where storage fails.
+   * @param count records that the file has; 0 empties the file
+   * @param onFull is told once, when the storage is full
+   * @throws InputError if the file is shorter than its records, EnvironmentError if the storage fails.
    */
   static async open(
     folder: StoredFolder,
@@ -42,7 +43,7 @@ export class FrameRecords implements Records {
       const got = `${handle.getSize()} bytes`
       handle.close()
       throw new InputError({
-        what: 'the frames of this run are not whole',
+        what: 'the frames of this run are not complete',
         where: folder.name,
         got,
         expected: `${count * length}`,
@@ -56,7 +57,7 @@ export class FrameRecords implements Records {
     return this.stored + this.beyond.length
   }
 
-  /** Whether all frames are in storage. */
+  /** Whether all frames are in the storage. */
   get isWhole(): boolean {
     return this.beyond.length === 0
   }
@@ -80,7 +81,7 @@ export class FrameRecords implements Records {
     else place.set(this.beyond[index - this.stored]!)
   }
 
-  /** Brings all frames into memory, and removes the file: storage has its room back. */
+  /** Brings all frames into memory and removes the file, so that the storage has its room again. */
   async release(): Promise<void> {
     const stored = Array.from({ length: this.stored }, (_, index) => {
       const record = new Uint8Array(this.length)

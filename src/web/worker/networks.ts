@@ -1,3 +1,4 @@
+// Lists, counts and times networks in the worker, and says in words what their parts compute.
 import type { Graph, Node } from '../../graph/graph.ts'
 import { simplify } from '../../graph/ops/index.ts'
 import { inputInfo, isLeaf } from '../../graph/ops/leaf.ts'
@@ -14,12 +15,12 @@ import { receptiveField } from '../../profile/receptive-field.ts'
 import { Random } from '../../util/random.ts'
 import { networkGraph } from '../../zoo/network-graph.ts'
 import { findNet, netNames } from '../../zoo/registry.ts'
-import type { SentPlace } from '../calls.ts'
-import type { NetworkBlock, NetworkFacts, NetworkProfile, NetworkTime } from '../types.ts'
+import type { SentPlace } from '../connection.ts'
+import type { NetworkBlock, NetworkFacts, NetworkProfile, NetworkTime } from '../networks.ts'
 import { Processor, rewritten } from './device.ts'
 import { tell } from './serve.ts'
 
-/** Side of the pictures that networks are counted and timed on. */
+/** Side of the pictures on which networks are counted and timed, in pixels. */
 const side = 64
 
 export function listNetworks(): NetworkFacts[] {
@@ -42,7 +43,7 @@ export function profileNetwork(name: string, as: 'detector' | 'network'): Networ
   return { ...counted, params, diagram: diagram(graph), blocks: blocksOf(graph) }
 }
 
-/** Times a network's detector as it would run here: written anew for this device, with random weights. */
+/** Times a network's detector as it would run here: rewritten for this device, with random weights. */
 export async function timeNetwork(name: string, rounds: number, place: SentPlace): Promise<NetworkTime> {
   const given = simplify(detectorOf(name))
   const processor = await Processor.open(place)
@@ -59,7 +60,7 @@ export async function timeNetwork(name: string, rounds: number, place: SentPlace
     )
     const { latencies } = await timeInTurn([{ run: () => session.run({ frame }) }], {
       rounds,
-      onRun: (done, total) => tell({ kind: 'round', done, total }),
+      onRun: (done, total) => tell({ kind: 'progress', done, total }),
     })
     const { device, threads } = processor.computing
     const { median, min } = latencies[0]!
@@ -71,7 +72,7 @@ export async function timeNetwork(name: string, rounds: number, place: SentPlace
 
 const detectorOf = (name: string): Graph => detectorGraph(smallConfig({ net: name, size: side }))
 
-/** The parts of a network, in the order of computing: what each does and costs, and how far its result sees. */
+/** The parts of a network in the order of computing: what each computes and costs, and its receptive field. */
 function blocksOf(graph: Graph): NetworkBlock[] {
   const nodes = liveNodes(simplify(graph))
   const costs = new Map(profile(graph).layers.map((layer) => [layer.name, layer]))
@@ -97,4 +98,62 @@ function blocksOf(graph: Graph): NetworkBlock[] {
       receptiveField: receptiveField(nodes, own.at(-1)!.outputs),
     }
   })
+}
+
+/** Ops that only move or hold data: they say nothing about what a part computes. */
+const silent: ReadonlySet<string> = new Set([
+  'input',
+  'parameter',
+  'constant',
+  'reshape',
+  'transpose',
+  'expand',
+  'cast',
+])
+
+const words: Readonly<Record<string, string>> = {
+  batchNormalise: 'norm',
+  normalise: 'norm',
+  maxPool: 'max pool',
+  averagePool: 'mean pool',
+  reduceMean: 'mean',
+  reduceSum: 'sum',
+  gridSample: 'sample',
+  matmul: 'product',
+  concat: 'join',
+}
+
+/** `3x1 conv, relu, 1x3 conv, norm, add`. A repeated op is counted: `add x 3`. */
+function opsInWords(nodes: readonly Node[]): string {
+  const parts: { readonly text: string; count: number }[] = []
+  for (const node of nodes) {
+    if (silent.has(node.op.name)) continue
+    const text = inWords(node)
+    const last = parts.at(-1)
+    if (last?.text === text) last.count++
+    else parts.push({ text, count: 1 })
+  }
+  return parts.map(({ text, count }) => (count > 1 ? `${text} x ${count}` : text)).join(', ')
+}
+
+function inWords({ op, inputs, attrs }: Node): string {
+  if (op.name !== 'conv' && op.name !== 'convTranspose') return words[op.name] ?? op.name
+  const [, , height, width] = inputs[1]!.shape as [number, number, number, number]
+  const channels = inputs[0]!.shape[1]!
+  const group = typeof attrs.group === 'number' ? attrs.group : 1
+  const kind =
+    group === channels && group > 1 ? 'depthwise conv' : group > 1 ? `conv in ${group} groups` : 'conv'
+  const stride = largest(attrs.strides)
+  const dilation = largest(attrs.dilations)
+  return [
+    `${height}x${width} ${op.name === 'conv' ? kind : 'transposed conv'}`,
+    stride > 1 && `stride ${stride}`,
+    dilation > 1 && `dilation ${dilation}`,
+  ]
+    .filter(Boolean)
+    .join(' ')
+}
+
+function largest(attribute: unknown): number {
+  return Array.isArray(attribute) ? Math.max(...attribute.map(Number)) : 1
 }

@@ -1,11 +1,10 @@
+// Between a page's pictures and pantin's frames.
 import { createFitter, type FitMode, type Fitter, middleSquare } from '../../media/fit.ts'
 import { assertAtLeast, type Frame } from '../../media/frame.ts'
 import { EnvironmentError, InputError, messageOf } from '../../util/errors.ts'
-import type { SentPicture } from '../calls.ts'
+import type { SentPicture } from '../picture.ts'
 
-/** Between a page's pictures and pantin's frames. */
-
-/** Reads pictures as a network of one size sees them. What is prepared for a picture's size is kept. */
+/** Reads pictures as a network of one size sees them. The preparation for a picture's size is kept for the next picture. */
 export class PictureReader {
   private readonly canvas = new OffscreenCanvas(1, 1)
   private readonly context = contextOf(this.canvas)
@@ -17,8 +16,8 @@ export class PictureReader {
   ) {}
 
   /**
-   * @param picture closed once it is read, unless it is ImageData.
-   * @returns RGB [size, size, 3]: the square in the middle, or all between bars.
+   * @param picture is closed once it is read, unless it is ImageData.
+   * @returns RGB [size, size, 3]: the square in the middle, or the whole picture between bars.
    * @throws InputError for a picture that cannot be read, or is smaller than the network's.
    */
   async read(picture: SentPicture): Promise<Uint8Array> {
@@ -44,7 +43,7 @@ export class PictureReader {
     return this.fitter.fit
   }
 
-  /** A part of the picture, transparency on white, as files are read in Node. */
+  /** A part of the picture, on white where it is transparent, as Node reads files. */
   private frameOf(
     picture: Exclude<SentPicture, Blob>,
     { left, top, width, height }: { left: number; top: number; width: number; height: number },
@@ -77,7 +76,7 @@ export class PictureReader {
   }
 }
 
-/** A picture of a page as a canvas for encoders, drawn over all of it. */
+/** Draws a picture over the whole canvas of an encoder. */
 export function drawOver(
   context: OffscreenCanvasRenderingContext2D,
   picture: Exclude<SentPicture, Blob>,

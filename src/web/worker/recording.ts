@@ -1,3 +1,4 @@
+// A video in the making, encoded in the worker.
 import {
   BufferTarget,
   canEncodeVideo,
@@ -10,24 +11,27 @@ import {
 } from 'mediabunny'
 import { SerialQueue } from '../../runtime/scheduling.ts'
 import { EnvironmentError, InputError } from '../../util/errors.ts'
-import type { SentPicture } from '../calls.ts'
-import type { RecorderOptions } from '../types.ts'
+import type { SentPicture } from '../picture.ts'
+import type { WebVideoWriterOptions } from '../video-writer.ts'
 import { contextOf, decoded, drawOver } from './pixels.ts'
 
 type Format = 'mp4' | 'webm'
 
-/** What each kind of file holds, the codec that most players know first. */
+/** The codecs of each kind of file, the one that most players know first. */
 const codecs: Readonly<Record<Format, readonly VideoCodec[]>> = {
   mp4: ['avc', 'vp9', 'av1'],
   webm: ['vp9', 'vp8', 'av1'],
 }
 
-/** A video file in the making. */
+/** A video in the making. A picture is encoded when the next one tells its duration. */
 export class RecordingWorker {
   private readonly queue = new SerialQueue()
   private readonly context: OffscreenCanvasRenderingContext2D
-  /** Picture and time of the last frame, whose duration the next one tells. */
+  /** The last picture and its time. */
   private last: { readonly sample: VideoSample; readonly time: number } | undefined
+
+  /** Time of the first picture, from which the video counts. */
+  private first: number | undefined
 
   private constructor(
     readonly format: Format,
@@ -40,7 +44,7 @@ export class RecordingWorker {
     this.context = contextOf(new OffscreenCanvas(width, height))
   }
 
-  static async open(options: RecorderOptions): Promise<RecordingWorker> {
+  static async open(options: WebVideoWriterOptions): Promise<RecordingWorker> {
     const sizes = [options.width, options.height]
     if (!sizes.every((side) => Number.isInteger(side) && side >= 16 && side <= 8192)) {
       throw new InputError({
@@ -86,8 +90,6 @@ export class RecordingWorker {
     })
   }
 
-  private first: number | undefined
-
   finish(): Promise<Blob> {
     return this.queue.add(async () => {
       if (this.last === undefined) {
@@ -112,14 +114,14 @@ export class RecordingWorker {
   }
 }
 
-/** The first that the browser encodes. @throws EnvironmentError where there is none. */
+/** The first format and codec that the browser encodes. @throws EnvironmentError if there is none. */
 async function choose(
   format: Format | undefined,
   options: { width: number; height: number; bitrate: number },
 ): Promise<{ format: Format; codec: VideoCodec }> {
   const candidates = (['mp4', 'webm'] as const)
     .filter((kind) => format === undefined || kind === format)
-    // Players of mp4 expect H.264: where it is missing and nothing was asked for, webm is better known.
+    // Players of mp4 expect H.264. If it is missing and no format was asked for, more players know webm.
     .flatMap((kind) => codecs[kind].map((codec) => ({ format: kind, codec })))
     .filter(({ format: kind, codec }) => format !== undefined || kind === 'webm' || codec === 'avc')
   for (const candidate of candidates) {

@@ -1,3 +1,4 @@
+// Training steps on ONNX Runtime Web, whose state stays on the device that computes.
 import { scalar, tensor } from '../../graph/tensor.ts'
 import type { Tensors } from '../../runtime/session.ts'
 import type { WebRuntime } from '../../runtime/web.ts'
@@ -6,7 +7,7 @@ import { type AdamOptions, adamInputs, adamScalars } from '../../train/adam.ts'
 import { type StateName, stateNames, stateOutputs, type TrainingState } from '../../train/state.ts'
 import type { OpenStep, Report, StepRunner, TrainingStep } from '../../train/step.ts'
 
-/** Opens steps whose state stays where it computes. */
+/** Opens steps whose state stays on the device. */
 export const residentSteps =
   (runtime: WebRuntime): OpenStep =>
   async (step, adam, state) => {

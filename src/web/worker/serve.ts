@@ -1,33 +1,35 @@
-import type { Answer, Call, MethodName, WorkerEvent, WorkerMethods } from '../calls.ts'
-import { sentError } from '../problems.ts'
+// The worker's end of a connection: it answers the page's calls, and tells events.
+import type { NetworkEvent } from '../networks.ts'
+import { type Answer, type Call, type Methods, sentError } from '../protocol.ts'
+import type { TrainingEvent } from '../trainer.ts'
 
-/** The little of a worker's own globals that is used; their types do not go together with a page's. */
+/** The few globals of a worker that are used. The types of a worker and of a page exclude each other. */
 interface WorkerScope {
   onmessage: ((event: MessageEvent<Call>) => void) | null
   postMessage(message: Answer, transfer?: Transferable[]): void
 }
 const scope = globalThis as unknown as WorkerScope
 
-type Result<M extends MethodName> = ReturnType<WorkerMethods[M]> | Promise<ReturnType<WorkerMethods[M]>>
-
-/** A worker's methods, each with what its answer hands over to the page. */
-export type Methods = {
-  readonly [M in MethodName]: (request: Parameters<WorkerMethods[M]>[0]) => Result<M>
+/** A table of methods, which may answer later. */
+type Implementation<M extends Methods<M>> = {
+  readonly [Name in keyof M]: (
+    request: Parameters<M[Name]>[0],
+  ) => ReturnType<M[Name]> | Promise<ReturnType<M[Name]>>
 }
 
-/** Answers the page's calls. They overlap where a method does not queue them itself. */
-export function serve(methods: Methods): void {
+/** Answers the page's calls. They overlap unless a method queues them itself. */
+export function serve<M extends Methods<M>>(methods: Implementation<M>): void {
   scope.onmessage = ({ data: { id, method, request } }) => {
     // The connection's types have matched method and request.
-    const carryOut = methods[method] as (request: unknown) => unknown
+    const carryOut = methods[method as keyof M] as (request: unknown) => unknown
     void (async () => carryOut(request))()
       .then((value) => scope.postMessage({ id, value }, bitmapsIn(value)))
       .catch((error: unknown) => scope.postMessage({ id, error: sentError(error) }))
   }
 }
 
-/** Says something unasked. */
-export const tell = (event: WorkerEvent): void => scope.postMessage({ event })
+/** Tells the page something that it did not ask for. */
+export const tell = (event: NetworkEvent | TrainingEvent): void => scope.postMessage({ event })
 
 /** Pictures are handed over, not copied. They stand at the top of an answer. */
 function bitmapsIn(value: unknown): Transferable[] {

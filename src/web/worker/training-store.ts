@@ -1,3 +1,4 @@
+// A run in the browser's storage while it trains: the store that the training loop writes to.
 import { decodeSafetensors, encodeSafetensors } from '../../formats/safetensors/bytes.ts'
 import type { Tensor } from '../../graph/tensor.ts'
 import type { Frame } from '../../media/frame.ts'
@@ -18,13 +19,13 @@ import { pngOf } from './pixels.ts'
 import { tell } from './serve.ts'
 
 /**
- * A run in the browser's storage, while it trains. Where storage is full, files stay in memory until there is room:
- * the run goes on, and the page is told.
+ * The store of a run that trains in a page. If the storage is full, files stay in memory until there is room: the run
+ * goes on, and the page is told.
  */
 export class TrainingStore implements RunStore {
   readonly path: string
   private readonly inMemory = new Map<string, Blob>()
-  /** Lines that are written with the next checkpoint: those after it would be dropped on resuming anyway. */
+  /** Lines that are written with the next checkpoint. A resumed run drops all lines after its checkpoint anyway. */
   private metrics = ''
   private savedStep = 0
   private lacksFrames = false
@@ -72,19 +73,19 @@ export class TrainingStore implements RunStore {
     tell({ kind: 'train', event: { kind: 'preview', step, picture, measures } })
   }
 
-  /** Writes what came after the last checkpoint, for the end of a run has a preview, and what found no room before. */
+  /** At the end of a run: writes the last lines, and the files that found no room before. */
   async finish(): Promise<void> {
     await this.write(metricsFile, [this.metrics])
     const { [configFile]: config, ...others } = Object.fromEntries(this.inMemory)
     for (const [path, blob] of Object.entries(others)) await this.write(path, [blob])
-    // It makes the folder a run, so it waits until the rest is there.
+    // config.json makes the folder a run, so that it waits until all other files are there.
     if (config !== undefined && this.inMemory.size === 1) await this.write(configFile, [config])
-    // No step needs them any more.
+    // No step needs the frames any more.
     this.lacksFrames = false
     if (this.warned) this.tellSaved()
   }
 
-  /** The run's files, wherever they are. Where its configuration found no room, storage may have others. */
+  /** The run's files, from memory and from the storage. */
   async files(): Promise<Map<string, Blob>> {
     const unstored = [...this.inMemory].filter(([path]) => isRunFile(path))
     return new Map([...(await filesIn(this.folder)), ...unstored])
@@ -101,7 +102,7 @@ export class TrainingStore implements RunStore {
     }
   }
 
-  /** Says that frames found no room: until training ends they are in memory, and the run cannot go on later. */
+  /** Notes that frames found no room: they are in memory until training ends, and the run cannot be resumed. */
   lackFrames(): void {
     this.lacksFrames = true
     this.warn()
@@ -112,7 +113,7 @@ export class TrainingStore implements RunStore {
     tell({ kind: 'train', event: { kind: 'saved', step: this.savedStep, inMemory } })
   }
 
-  /** Tells the page once that storage is full. */
+  /** Tells the page once that the storage is full. */
   private warn(): void {
     if (this.warned) return
     this.warned = true

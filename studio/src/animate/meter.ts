@@ -1,4 +1,4 @@
-import type { Animated } from 'pantin/web'
+import type { AnimatedPicture } from 'pantin/web'
 import { type Speed, speed } from './state.ts'
 
 const frames = 30
@@ -7,10 +7,10 @@ const showEvery = 400
 
 /** Means over the last frames. */
 export class Meter {
-  private taken: { readonly at: number; readonly stages: Animated['milliseconds'] }[] = []
+  private taken: { readonly at: number; readonly stages: AnimatedPicture['milliseconds'] }[] = []
   private shownAt = 0
 
-  add(stages: Animated['milliseconds']): void {
+  add(stages: AnimatedPicture['milliseconds']): void {
     const at = performance.now()
     this.taken = [...this.taken, { at, stages }].slice(-frames)
     if (this.taken.length < 2 || at - this.shownAt < showEvery) return
@@ -24,7 +24,7 @@ export class Meter {
   }
 
   private mean(): Speed {
-    const of = (stage: keyof Animated['milliseconds']) =>
+    const of = (stage: keyof AnimatedPicture['milliseconds']) =>
       this.taken.reduce((sum, { stages }) => sum + stages[stage], 0) / this.taken.length
     const seconds = (this.taken.at(-1)!.at - this.taken[0]!.at) / 1000
     return {

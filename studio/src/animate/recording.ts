@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals'
-import { createRecorder, type Recorder } from 'pantin/web'
+import { createVideoWriter, type WebVideoWriter } from 'pantin/web'
 import { download } from '../core/files.ts'
 import { say } from '../core/messages.ts'
 import { drawSquare } from '../core/pictures.ts'
@@ -18,11 +18,11 @@ export class Take {
   private last = -1
   private isOver = false
 
-  private constructor(private readonly recorder: Recorder) {}
+  private constructor(private readonly writer: WebVideoWriter) {}
 
   static async begin(format: 'mp4' | 'webm' | undefined): Promise<Take> {
     const options = { width: side, height: side, ...(format && { format }) }
-    return new Take(await createRecorder(options, place.peek()))
+    return new Take(await createVideoWriter(options, place.peek()))
   }
 
   async add(frame: ImageBitmap): Promise<void> {
@@ -33,9 +33,9 @@ export class Take {
     this.last = time
     drawSquare(this.canvas, frame)
     try {
-      await this.recorder.add(this.canvas, time)
+      await this.writer.write(this.canvas, time)
     } catch (error) {
-      // It was finished before this frame reached the recorder.
+      // The video was finished before this frame reached its writer.
       if (this.isOver) return
       throw error
     }
@@ -45,20 +45,20 @@ export class Take {
   /** Ends without a film. */
   cancel(): void {
     this.isOver = true
-    this.recorder.cancel()
+    void this.writer.abort()
   }
 
   async finish(): Promise<void> {
     this.isOver = true
     recordedSeconds.value = undefined
     if (this.startedAt === undefined) {
-      this.recorder.cancel()
+      void this.writer.abort()
       say('Nothing was recorded: no frame came.', 'error')
       return
     }
-    const film = await this.recorder.finish()
-    download(film, `pantin.${this.recorder.format}`)
-    say(`Recorded ${this.recorder.format}, ${Math.round(film.size / 1024)} kB.`)
+    const film = await this.writer.close()
+    download(film, `pantin.${this.writer.format}`)
+    say(`Recorded ${this.writer.format}, ${Math.round(film.size / 1024)} kB.`)
   }
 }
 

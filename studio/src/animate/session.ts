@@ -144,7 +144,7 @@ export class Session {
     try {
       const animated = await this.animator.animate(frame, {
         time: driving.time(),
-        relative: state.motion.peek() === 'relative',
+        absolute: state.motion.peek() === 'absolute',
         smoothing: state.smooths.peek() && smoothing,
         heatmap: choice.heatmap,
       })

@@ -75,7 +75,7 @@ export async function measure(rounds = 15): Promise<void> {
         ...place.peek(),
         rounds,
         signal: stop.signal,
-        onRound: (done, total) => show(done / total),
+        onProgress: (done, total) => show(done / total),
       })
       showComputing(time)
       times.value = new Map([...times.peek(), [name, time]])

@@ -1,4 +1,4 @@
-import type { Heatmap, Tracked } from 'pantin/web'
+import type { Heatmap, TrackedPicture } from 'pantin/web'
 
 /** Keypoints drawn over a canvas: dots, the axes of their maps, and heatmaps. */
 
@@ -8,7 +8,7 @@ export interface OverlayChoice {
   readonly heatmap: boolean
 }
 
-type Points = Pick<Tracked, 'value' | 'jacobian' | 'heatmap'>
+type Points = Pick<TrackedPicture, 'value' | 'jacobian' | 'heatmap'>
 
 /** Length of an axis of the identity, in [-1, 1] coordinates. */
 const axisLength = 0.14

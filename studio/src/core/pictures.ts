@@ -1,4 +1,4 @@
-import { readClip } from 'pantin/web'
+import { openClip } from 'pantin/web'
 import { place } from './place.ts'
 
 /** A clip that is kept, as pictures. They come one by one; `frames` grows until it is `whole`. */
@@ -21,9 +21,9 @@ export function puppetFilm(name: string): Promise<Film> {
 }
 
 async function filmOf(name: string): Promise<Film> {
-  const clip = await readClip(name, place.peek(), { fit: 'whole' })
+  const clip = await openClip(name, place.peek(), { fit: 'whole' })
   const film = { frameRate: clip.frameRate, frames: [] as ImageBitmap[], isWhole: false }
-  const frames = clip.frames()[Symbol.asyncIterator]()
+  const frames = clip.frames()
   const takeOne = async () => {
     const next = await frames.next()
     if (next.done) film.isWhole = true
@@ -33,7 +33,7 @@ async function filmOf(name: string): Promise<Film> {
     while (!film.isWhole) await takeOne()
   }
   await takeOne().catch((error) => {
-    clip.close()
+    void clip.close()
     throw error
   })
   takeAll()

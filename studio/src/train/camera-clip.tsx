@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals'
-import { createRecorder, type Recorder } from 'pantin/web'
+import { createVideoWriter, type WebVideoWriter } from 'pantin/web'
 import { useEffect, useRef } from 'preact/hooks'
 import { closeCamera, openCamera } from '../core/camera.ts'
 import { duration } from '../core/format.ts'
@@ -33,12 +33,12 @@ export function CameraClip() {
 
   const recordUntil = async (signal: AbortSignal) => {
     const video = await openCamera()
-    let recorder: Recorder | undefined
+    let writer: WebVideoWriter | undefined
     try {
       // The view was left while the camera opened.
       if (signal.aborted) return
       seconds.value = 0
-      recorder = await createRecorder({ width: side, height: side }, place.peek())
+      writer = await createVideoWriter({ width: side, height: side }, place.peek())
       const startedAt = performance.now()
       for (let last = -1; !signal.aborted; ) {
         // A timer, since a tab out of sight gets no animation frames.
@@ -48,15 +48,15 @@ export function CameraClip() {
         if (time <= last) continue
         last = time
         drawSquare(canvas.current, video)
-        await recorder.add(canvas.current, time)
+        await writer.write(canvas.current, time)
         seconds.value = Math.floor(time)
       }
-      const film = await recorder.finish()
+      const film = await writer.close()
       const count = clips.value.filter(({ name }) => name.startsWith('webcam')).length
       clips.value = [...clips.value, { name: `webcam ${count + 1}`, source: film }]
     } finally {
       seconds.value = undefined
-      recorder?.cancel()
+      await writer?.abort()
       closeCamera(video)
     }
   }

@@ -1,22 +1,34 @@
+// A run's model in the worker: reads the run, finds keypoints, and moves the source, one picture at a time.
 import { createTransfer } from '../../animate/transfer.ts'
+import { decodeSafetensors } from '../../formats/safetensors/bytes.ts'
 import { SessionDetector } from '../../model/keypoint-detector.ts'
 import type { Keypoints } from '../../model/keypoints.ts'
-import type { LoadedRun } from '../../model/loaded-run.ts'
+import { animatedRunSchema, type LoadedRun, modelOf } from '../../model/loaded-run.ts'
 import { type EncodedPicture, type MotionModel, openSessionModel } from '../../model/motion-model.ts'
 import { squareFrame, toPlanes } from '../../model/pixels.ts'
 import { detectorGraph } from '../../motion/model.ts'
+import { parseConfig } from '../../run/config.ts'
+import { configFile, weightsFile } from '../../run/run-files.ts'
 import { SerialQueue } from '../../runtime/scheduling.ts'
 import { InputError } from '../../util/errors.ts'
-import type { OpenedModel, SentPicture, SentPlace, Timed } from '../calls.ts'
+import type { SentPlace } from '../connection.ts'
+import type {
+  AnimatedPicture,
+  AnimatePictureOptions,
+  Heatmap,
+  OpenedModel,
+  Timed,
+  TrackedPicture,
+  TrackPictureOptions,
+} from '../model.ts'
 import { OneEuroFilter } from '../one-euro.ts'
-import type { Animated, AnimateOptions, Heatmap, Tracked, TrackOptions } from '../types.ts'
+import type { SentPicture } from '../picture.ts'
+import type { RunFiles } from '../run.ts'
 import { Processor, rewritten } from './device.ts'
-import { nested } from './nested.ts'
 import { bitmapOf, PictureReader } from './pixels.ts'
-import { readRun } from './run-reader.ts'
 
-/** What was seen in a picture, and how long it took in milliseconds. */
-interface Seen {
+/** The keypoints of a picture, and how long it took to find them in milliseconds. */
+interface Detection {
   readonly keypoints: Keypoints
   readonly heatmap: Heatmap | undefined
   readonly detect: number
@@ -25,7 +37,7 @@ interface Seen {
 interface Source {
   readonly pixels: Uint8Array
   readonly keypoints: Keypoints
-  /** Made when it is first moved. */
+  /** Made when the source is first moved. */
   encoded: EncodedPicture | undefined
 }
 
@@ -48,10 +60,10 @@ export class ModelWorker {
 
   static async open(request: {
     name: string
-    files: ReadonlyMap<string, Blob>
+    files: RunFiles
     place: SentPlace
   }): Promise<{ worker: ModelWorker; opened: OpenedModel }> {
-    // The run first: where it cannot be used, megabytes of runtime are spared.
+    // The run is read first: if it cannot be used, megabytes of runtime need not be loaded.
     const run = await readRun(request.name, request.files)
     const processor = await Processor.open(request.place)
     const model = await openOn(processor, run).catch(async (error: unknown) => {
@@ -65,22 +77,22 @@ export class ModelWorker {
     }
   }
 
-  track(picture: SentPicture, options: Timed<TrackOptions>): Promise<Tracked> {
+  track(picture: SentPicture, options: Timed<TrackPictureOptions>): Promise<TrackedPicture> {
     return this.queue.add(async () => {
       const { pixels, prepare } = await this.prepare(picture)
-      return tracked(await this.see(pixels, options.heatmap ?? false), options.time, prepare)
+      return tracked(await this.detect(pixels, options.heatmap ?? false), options.time, prepare)
     })
   }
 
-  setSource(picture: SentPicture, options: Timed<TrackOptions>): Promise<Tracked> {
+  setSource(picture: SentPicture, options: Timed<TrackPictureOptions>): Promise<TrackedPicture> {
     return this.queue.add(async () => {
       const { pixels, prepare } = await this.prepare(picture)
-      const seen = await this.see(pixels, options.heatmap ?? false)
-      // The generator is opened here, so that the first frame does not wait for it.
-      const encoded = await this.guard(() => this.model.encode(pixels))
-      this.source = { pixels, keypoints: seen.keypoints, encoded }
+      const detection = await this.detect(pixels, options.heatmap ?? false)
+      // The generator is opened here, so that the first picture does not wait for it.
+      const encoded = await this.onDevice(() => this.model.encode(pixels))
+      this.source = { pixels, keypoints: detection.keypoints, encoded }
       this.forgetReference()
-      return tracked(seen, options.time, prepare)
+      return tracked(detection, options.time, prepare)
     })
   }
 
@@ -88,23 +100,24 @@ export class ModelWorker {
     return this.queue.add(async () => this.forgetReference())
   }
 
-  animate(picture: SentPicture, options: Timed<AnimateOptions>): Promise<Animated> {
+  animate(picture: SentPicture, options: Timed<AnimatePictureOptions>): Promise<AnimatedPicture> {
     return this.queue.add(async () => {
       const source = this.source ?? noSource()
       const { pixels, prepare } = await this.prepare(picture)
-      const seen = await this.see(pixels, options.heatmap ?? false)
-      const driving = this.smooth(seen.keypoints, options)
+      const detection = await this.detect(pixels, options.heatmap ?? false)
+      const driving = this.smooth(detection.keypoints, options)
       this.reference ??= driving
-      const absolute = options.relative === false
-      const moved = createTransfer(source.keypoints, this.reference, { absolute })(driving)
+      const { absolute = false, adaptMovementScale = true } = options
+      const transfer = createTransfer(source.keypoints, this.reference, { absolute, adaptMovementScale })
+      const moved = transfer(driving)
       const began = performance.now()
-      const result = await this.guard(async () => {
+      const result = await this.onDevice(async () => {
         source.encoded ??= await this.model.encode(source.pixels)
         return this.model.generate(source.encoded, source.keypoints, moved)
       })
       const made = performance.now()
       const frame = await bitmapOf(squareFrame(result))
-      const found = tracked(seen, options.time, prepare)
+      const found = tracked(detection, options.time, prepare)
       return {
         frame,
         driving: found,
@@ -124,23 +137,23 @@ export class ModelWorker {
     return { pixels, prepare: performance.now() - began }
   }
 
-  private async see(pixels: Uint8Array, heatmap: boolean): Promise<Seen> {
+  private async detect(pixels: Uint8Array, heatmap: boolean): Promise<Detection> {
     const began = performance.now()
-    const found = await this.guard(() =>
+    const found = await this.onDevice(() =>
       heatmap ? this.detail(pixels) : this.model.detect(pixels).then((keypoints) => ({ keypoints })),
     )
     return { heatmap: undefined, ...found, detect: performance.now() - began }
   }
 
-  /** With heatmaps, by a session of its own. */
-  private async detail(pixels: Uint8Array): Promise<Pick<Seen, 'keypoints' | 'heatmap'>> {
+  /** Keypoints with heatmaps, by another session of the detector. */
+  private async detail(pixels: Uint8Array): Promise<Pick<Detection, 'keypoints' | 'heatmap'>> {
     this.detailed ??= await openDetailed(this.processor, this.run)
     const { value, jacobian, heatmap } = await this.detailed.detect(pixels)
     const [keypoints, height, width] = this.detailed.heatmap!
     return { keypoints: { value, jacobian }, heatmap: { data: heatmap!, keypoints, height, width } }
   }
 
-  private smooth(keypoints: Keypoints, { smoothing, time }: Timed<AnimateOptions>): Keypoints {
+  private smooth(keypoints: Keypoints, { smoothing, time }: Timed<AnimatePictureOptions>): Keypoints {
     if (smoothing === undefined || smoothing === false) {
       this.filters = newFilters()
       return keypoints
@@ -157,8 +170,8 @@ export class ModelWorker {
     this.filters = newFilters()
   }
 
-  /** Does something with the model; where the GPU fails, again on the CPU. */
-  private async guard<T>(work: () => Promise<T>): Promise<T> {
+  /** Does something with the model. If the GPU fails, does it again on the CPU. */
+  private async onDevice<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work()
     } catch (error) {
@@ -190,10 +203,38 @@ async function openDetailed(
   })
 }
 
-function tracked({ keypoints, heatmap, detect }: Seen, time: number, prepare: number): Tracked {
+function tracked({ keypoints, heatmap, detect }: Detection, time: number, prepare: number): TrackedPicture {
   return { time, ...nested(keypoints), ...(heatmap && { heatmap }), milliseconds: { prepare, detect } }
 }
 
 function noSource(): never {
   throw new InputError({ what: 'there is no picture to animate yet', remedy: 'call setSource first' })
+}
+
+/** Reads a run's files as animation needs them. @throws InputError, FormatError if they cannot be used. */
+async function readRun(name: string, files: RunFiles): Promise<LoadedRun> {
+  const text = await file(files, name, configFile).text()
+  const { config } = parseConfig(text, `${name}/${configFile}`, animatedRunSchema)
+  const bytes = new Uint8Array(await file(files, name, weightsFile).arrayBuffer())
+  const { tensors } = await decodeSafetensors(bytes, `${name}/${weightsFile}`)
+  return { path: name, ...modelOf(config, name), weights: tensors }
+}
+
+function file(files: RunFiles, name: string, path: string): Blob {
+  const found = files.get(path)
+  if (found !== undefined) return found
+  throw new InputError({ what: 'not a run', where: name, got: `no ${path}`, expected: 'what train writes' })
+}
+
+/** Keypoints as nested lists: K x 2, and K x 2 x 2. */
+function nested({ value, jacobian }: Keypoints): Pick<TrackedPicture, 'value' | 'jacobian'> {
+  const points = pairs(value)
+  if (jacobian === undefined) return { value: points }
+  const rows = pairs(jacobian)
+  const matrices = Array.from({ length: rows.length / 2 }, (_, k) => [rows[2 * k]!, rows[2 * k + 1]!])
+  return { value: points, jacobian: matrices }
+}
+
+function pairs(flat: Float32Array): number[][] {
+  return Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i]!, flat[2 * i + 1]!])
 }

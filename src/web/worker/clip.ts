@@ -1,5 +1,6 @@
+// Clips in the worker: opens video files and puppets, and decodes frame by frame.
 import * as mediabunny from 'mediabunny'
-import type { Clip } from '../../media/clip.ts'
+import type { Clip, FrameRange } from '../../media/clip.ts'
 import { createFitter } from '../../media/fit.ts'
 import type { Frame } from '../../media/frame.ts'
 import { subjectCrop } from '../../media/subject.ts'
@@ -7,14 +8,13 @@ import { readVideo } from '../../media/video-in.ts'
 import { squareFrame } from '../../model/pixels.ts'
 import { isPuppet, openPuppet, puppetForm } from '../../synthetic/puppet/puppet.ts'
 import { InputError } from '../../util/errors.ts'
-import type { OpenedClip } from '../calls.ts'
-import type { ClipFrame, ClipOptions } from '../types.ts'
+import type { ClipFrame, ClipOptions, OpenedClip } from '../clip.ts'
 import { bitmapOf } from './pixels.ts'
 
-// Its warnings would go to the page's console; what matters reaches the user as an error.
+// Its warnings would go to the page's console. Everything that matters reaches the user as an error.
 mediabunny.Logging.level = mediabunny.LogLevel.Silent
 
-/** Opens a video file or a puppet. @throws InputError where it is neither, or cannot be decoded here. */
+/** Opens a video file or a puppet. @throws InputError if it is neither, or cannot be decoded here. */
 export async function openClip(source: Blob | string): Promise<Clip> {
   if (typeof source !== 'string') {
     const name = 'name' in source && source.name !== '' ? String(source.name) : 'the video'
@@ -29,7 +29,7 @@ export async function openClip(source: Blob | string): Promise<Clip> {
   })
 }
 
-/** A clip that a page looks at, in one pass or several. */
+/** A clip that a page reads, in one pass or several. */
 export class ClipWorker {
   private readonly passes = new Map<number, AsyncGenerator<Frame, void, undefined>>()
   private begun = 0
@@ -56,8 +56,9 @@ export class ClipWorker {
     return { worker: new ClipWorker(clip, shown), opened: { ...facts, width: size, height: size } }
   }
 
-  begin(): number {
-    this.passes.set(++this.begun, this.clip.frames())
+  /** Begins a pass over a range of frames. @returns its number */
+  begin(range: FrameRange): number {
+    this.passes.set(++this.begun, this.clip.frames(range))
     return this.begun
   }
 

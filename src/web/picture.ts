@@ -1,37 +1,50 @@
+// Pictures of a page, in forms that pass to a worker.
 import { InputError } from '../util/errors.ts'
-import type { SentPicture } from './calls.ts'
-import type { Picture } from './types.ts'
 
-/** A picture in a form that passes to a worker. */
+/** Anything in a page that shows a picture. */
+export type Picture =
+  | Blob
+  | ImageBitmap
+  | ImageData
+  | VideoFrame
+  | HTMLVideoElement
+  | HTMLImageElement
+  | HTMLCanvasElement
+  | OffscreenCanvas
+
+/** The forms of a picture that pass to a worker. */
+export type SentPicture = Blob | ImageBitmap | ImageData | VideoFrame
+
+/** A picture that is ready to be sent. */
 export interface Parcel {
   readonly picture: SentPicture
-  /** What is handed over, and is the page's no more. */
+  /** The objects that are handed over: the page cannot use them any more. */
   readonly transfer: readonly Transferable[]
 }
 
 /**
- * Prepares a picture for the worker. The caller's own stays as it is.
+ * Prepares a picture for the worker. The caller's own picture stays as it is.
  *
- * @throws InputError for a picture that shows nothing yet, or none at all.
+ * @throws InputError for a picture that shows nothing yet, or cannot be read.
  */
 export async function toParcel(picture: Picture): Promise<Parcel> {
   if (picture instanceof Blob || picture instanceof ImageData) return { picture, transfer: [] }
-  if (isA('VideoFrame', picture)) return handedOver(picture.clone())
+  if (isVideoFrame(picture)) return handedOver(picture.clone())
   if (picture instanceof HTMLVideoElement) return handedOver(await frameOf(picture))
   if (picture instanceof HTMLImageElement) await loaded(picture)
   return handedOver(await createImageBitmap(picture))
 }
 
 /** Firefox on phones has no VideoFrame. */
-function isA(name: 'VideoFrame', picture: unknown): picture is VideoFrame {
-  return name in globalThis && picture instanceof VideoFrame
+function isVideoFrame(picture: Picture): picture is VideoFrame {
+  return 'VideoFrame' in globalThis && picture instanceof VideoFrame
 }
 
 function handedOver(picture: ImageBitmap | VideoFrame): Parcel {
   return { picture, transfer: [picture] }
 }
 
-/** A VideoFrame is not copied; where there is none, a bitmap is. */
+/** A VideoFrame needs no copy. If the browser has none, a bitmap is copied. */
 async function frameOf(video: HTMLVideoElement): Promise<VideoFrame | ImageBitmap> {
   if (video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) {
     throw new InputError({
@@ -55,6 +68,3 @@ async function loaded(image: HTMLImageElement): Promise<void> {
     )
   })
 }
-
-/** Seconds on the page's clock. */
-export const now = (): number => performance.now() / 1000

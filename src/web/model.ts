@@ -1,0 +1,238 @@
+// A run's model in a worker: `Tracker` finds the keypoints of pictures, `Animator` moves a picture as others move.
+import {
+  asyncDispose,
+  type Computing,
+  type Connection,
+  connected,
+  type Notice,
+  type SentPlace,
+  sentPlace,
+  type WebPlace,
+} from './connection.ts'
+import type { Smoothing } from './one-euro.ts'
+import { type Picture, type SentPicture, toParcel } from './picture.ts'
+import type { RunFiles, WebRun } from './run.ts'
+
+/** The keypoints of one picture. Coordinates are in [-1, 1] of the square in the picture's middle. */
+export interface TrackedPicture {
+  /** Seconds: the time that the caller gave, or the page's clock. */
+  readonly time: number
+  /** K x 2, (x, y) of each keypoint. */
+  readonly value: number[][]
+  /** K x 2 x 2, the local affine maps; undefined for a model of points alone. */
+  readonly jacobian?: number[][][]
+  /** If `TrackPictureOptions.heatmap` asks for it. */
+  readonly heatmap?: Heatmap
+  /** The time that it took: to make the picture the model's input, and to find the keypoints. */
+  readonly milliseconds: { readonly prepare: number; readonly detect: number }
+}
+
+/** How likely each keypoint is at each place. The sum of each keypoint's map is 1. */
+export interface Heatmap {
+  /** [keypoints, height, width] */
+  readonly data: Float32Array
+  readonly keypoints: number
+  readonly height: number
+  readonly width: number
+}
+
+/**
+ * How one picture is tracked. Node's `TrackOptions` are of a whole clip: there the clip says how frames become square,
+ * and each frame's time.
+ */
+export interface TrackPictureOptions {
+  /** Seconds (default: the page's clock). */
+  readonly time?: number
+  /** Give heatmaps too (default false). */
+  readonly heatmap?: boolean
+}
+
+/**
+ * How one picture moves the source. Node's `AnimateOptions` are of a whole clip, in which a reference frame can be looked
+ * for. A live picture has no later frames, so here the first picture is the reference (`Animator.resetReference`).
+ */
+export interface AnimatePictureOptions extends TrackPictureOptions {
+  /**
+   * Use the driving keypoints as they are: the source takes over pose and shape too. Default false: the source moves
+   * from its pose as the driving moves from its reference pose.
+   */
+  readonly absolute?: boolean
+  /** Scale movements by the size of the source's keypoints over that of the driving's (default true). */
+  readonly adaptMovementScale?: boolean
+  /** Smooths the driving keypoints in time, against jitter (default false). */
+  readonly smoothing?: false | Smoothing
+}
+
+/** The source, moved as one driving picture says. */
+export interface AnimatedPicture {
+  /** The moved source, of the model's size. The caller closes it. */
+  readonly frame: ImageBitmap
+  /** The keypoints of the driving picture as detected, before smoothing. */
+  readonly driving: TrackedPicture
+  /** The keypoints that the source was moved to. */
+  readonly moved: Pick<TrackedPicture, 'value' | 'jacobian'>
+  /** The time that each stage took. `show` makes the frame a picture of the page. */
+  readonly milliseconds: {
+    readonly prepare: number
+    readonly detect: number
+    readonly generate: number
+    readonly show: number
+  }
+}
+
+/** Options with their time filled in. */
+export type Timed<T> = Omit<T, 'time'> & { readonly time: number }
+
+interface PictureRequest<O> {
+  readonly picture: SentPicture
+  readonly options: Timed<O>
+}
+
+/** A model that the worker has opened. */
+export interface OpenedModel extends Computing {
+  readonly size: number
+  readonly keypoints: number
+}
+
+/** The worker's methods for a model. */
+export interface ModelMethods {
+  openModel(request: { name: string; files: RunFiles; place: SentPlace }): OpenedModel
+  track(request: PictureRequest<TrackPictureOptions>): TrackedPicture
+  setSource(request: PictureRequest<TrackPictureOptions>): TrackedPicture
+  resetReference(request: undefined): void
+  animate(request: PictureRequest<AnimatePictureOptions>): AnimatedPicture
+}
+
+/** What the worker tells of the device. */
+export type DeviceEvent =
+  | { readonly kind: 'notice'; readonly notice: Notice }
+  | { readonly kind: 'computing'; readonly computing: Computing }
+
+type ModelConnection = Connection<ModelMethods, DeviceEvent>
+
+/** What `Tracker` and `Animator` have in common: a run's model in a worker. */
+export abstract class WebModel {
+  /** Side of the square that the model sees, in pixels. */
+  readonly size: number
+  /** K */
+  readonly keypoints: number
+  protected readonly connection: ModelConnection
+  private computing: Computing
+
+  protected constructor(
+    connection: ModelConnection,
+    { size, keypoints, ...computing }: OpenedModel,
+    { onNotice }: WebPlace,
+  ) {
+    this.connection = connection
+    this.size = size
+    this.keypoints = keypoints
+    this.computing = computing
+    connection.onEvent = (event) => {
+      if (event.kind === 'computing') this.computing = event.computing
+      else onNotice?.(event.notice)
+    }
+  }
+
+  /** The device that is really used. It changes if a GPU is lost. */
+  get device(): Computing['device'] {
+    return this.computing.device
+  }
+
+  /** Threads on the CPU that are really used. */
+  get threads(): number {
+    return this.computing.threads
+  }
+
+  /** The GPU's name, if one is used. */
+  get adapter(): string | undefined {
+    return this.computing.adapter
+  }
+
+  /** Ends the worker and frees its memory. Harmless when repeated. */
+  async close(): Promise<void> {
+    this.connection.close()
+  }
+
+  /** As `close`: `await using tracker = await Tracker.open(...)`. */
+  async [asyncDispose](): Promise<void> {
+    this.connection.close()
+  }
+}
+
+/** Finds the keypoints of pictures. */
+export class Tracker extends WebModel {
+  /**
+   * Opens a run for tracking, in a worker of its own.
+   *
+   * @throws InputError or FormatError for a run that cannot be used; EnvironmentError if the device or ONNX Runtime's
+   * files are missing. The signal's reason, if it is aborted.
+   */
+  static open(run: WebRun, place: WebPlace): Promise<Tracker> {
+    return connected(
+      place,
+      async (connection: ModelConnection) =>
+        new Tracker(connection, await openModel(connection, run, place), place),
+    )
+  }
+
+  /**
+   * The keypoints of a picture: of the square in its middle.
+   *
+   * @throws InputError for a picture that cannot be read, or is smaller than the model's.
+   */
+  async track(picture: Picture, options: TrackPictureOptions = {}): Promise<TrackedPicture> {
+    const { transfer, picture: sent } = await toParcel(picture)
+    return this.connection.call('track', { picture: sent, options: timed(options) }, transfer)
+  }
+}
+
+/** Moves a picture, the source, as other pictures move. */
+export class Animator extends WebModel {
+  /** Opens a run for animation, in a worker of its own. @throws as `Tracker.open` */
+  static open(run: WebRun, place: WebPlace): Promise<Animator> {
+    return connected(
+      place,
+      async (connection: ModelConnection) =>
+        new Animator(connection, await openModel(connection, run, place), place),
+    )
+  }
+
+  /**
+   * Sets the picture that is moved: the square in its middle. The next driving picture becomes the reference pose.
+   *
+   * @returns its keypoints
+   * @throws InputError for a picture that cannot be read or is smaller than the model's, or for a run without a
+   * generator.
+   */
+  async setSource(picture: Picture, options: TrackPictureOptions = {}): Promise<TrackedPicture> {
+    const { transfer, picture: sent } = await toParcel(picture)
+    return this.connection.call('setSource', { picture: sent, options: timed(options) }, transfer)
+  }
+
+  /** The next driving picture becomes the reference pose of relative motion, and smoothing starts again. */
+  resetReference(): void {
+    // Calls are taken in order, so that it holds for the next picture. A closed connection has no next picture.
+    this.connection.call('resetReference', undefined).catch(() => {})
+  }
+
+  /**
+   * Moves the source as a driving picture says. Calls are carried out one after the other.
+   *
+   * @throws InputError if no source is set, or the picture cannot be read.
+   */
+  async animate(driving: Picture, options: AnimatePictureOptions = {}): Promise<AnimatedPicture> {
+    const { transfer, picture: sent } = await toParcel(driving)
+    return this.connection.call('animate', { picture: sent, options: timed(options) }, transfer)
+  }
+}
+
+function openModel(connection: ModelConnection, run: WebRun, place: WebPlace): Promise<OpenedModel> {
+  return connection.call('openModel', { name: run.name, files: run.files(), place: sentPlace(place) })
+}
+
+/** Fills in the page's clock, in seconds. */
+const timed = <T extends TrackPictureOptions>(options: T): Timed<T> => ({
+  ...options,
+  time: options.time ?? performance.now() / 1000,
+})
