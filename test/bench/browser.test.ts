@@ -1,20 +1,19 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { browserFigures } from '../../bench/src/browser.ts'
 import { findChromium } from '../../bench/src/browser-launch.ts'
 import { withBrowser } from '../../bench/src/browser-server.ts'
 import { EnvironmentError } from '../../src/util/errors.ts'
-import { type Bundle, bundle } from '../support/bundle.ts'
+import { bundle } from '../support/bundle.ts'
 import { chromium, withoutChromium } from '../support/chromium.ts'
 
-let worker: Bundle
+let worker: string
 
 beforeAll(async () => {
   worker = await bundle('bench/src/browser-worker.ts')
 })
-afterAll(() => worker.remove())
 
 describe('a browser is found', () => {
   test('by a variable, or on the PATH', () => {
@@ -40,8 +39,8 @@ test('a browser that ends at once is an error that says so, and so is a worker t
   const ask = (program: string, file: string) =>
     withBrowser({ chromium: program, worker: file }, (server) => server.ask({ kind: 'run', session: 'none' }))
   // Node takes none of the browser's flags.
-  await expect(ask(process.execPath, worker.file)).rejects.toThrow(/the browser ended before the work did/)
-  await expect(ask(join(tmpdir(), 'no', 'program'), worker.file)).rejects.toThrow(/ENOENT/)
+  await expect(ask(process.execPath, worker)).rejects.toThrow(/the browser ended before the work did/)
+  await expect(ask(join(tmpdir(), 'no', 'program'), worker)).rejects.toThrow(/ENOENT/)
   await expect(ask(process.execPath, '/nowhere/worker.js')).rejects.toThrow(/the bundled worker is missing/)
 })
 
@@ -55,7 +54,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     const figures = await browserFigures({
       parts: ['detectors'],
       rounds: 1,
-      worker: worker.file,
+      worker,
       onRun: () => runs++,
     })
     expect(runs).toBe(3)

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import type { TensorAddresses } from '../../bench/src/browser-protocol.ts'
 import { type BrowserServer, withBrowser } from '../../bench/src/browser-server.ts'
 import { Graph } from '../../src/graph/graph.ts'
@@ -15,17 +15,16 @@ import { createSession } from '../../src/runtime/node.ts'
 import type { WebDevice } from '../../src/runtime/web.ts'
 import { feedsOf, weightsFor } from '../onnx/feeds.ts'
 import { graphs } from '../onnx/graphs.ts'
-import { type Bundle, bundle } from '../support/bundle.ts'
+import { bundle } from '../support/bundle.ts'
 import { chromium, withoutChromium } from '../support/chromium.ts'
 
 /** Sessions on onnxruntime-web, in a worker of a real browser; what they compute is held to Node's. */
 
-let worker: Bundle
+let worker: string
 
 beforeAll(async () => {
   worker = await bundle('bench/src/browser-worker.ts')
 })
-afterAll(() => worker.remove())
 
 const cases = [
   { device: 'cpu', gpu: 'none', name: 'WebAssembly with two threads' },
@@ -38,7 +37,7 @@ const title =
 describe.skipIf(chromium === undefined)(title, () => {
   for (const { device, gpu, name } of cases) {
     test(`${name}: every op family computes what Node computes`, async () => {
-      await withBrowser({ gpu, worker: worker.file }, async (server) => {
+      await withBrowser({ gpu, worker }, async (server) => {
         for (const [session, build] of Object.entries(graphs)) {
           const graph = build()
           const [feeds, weights] = [feedsOf(graph), weightsFor(graph)]
@@ -57,7 +56,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     test(`${name}: a training step keeps its state, and gives Node's losses`, async () => {
       const { graph, feeds, state, carried } = trainingStep()
       const expected = await trainHere(graph, feeds, state, carried, 5)
-      await withBrowser({ gpu, worker: worker.file }, async (server) => {
+      await withBrowser({ gpu, worker }, async (server) => {
         await load(server, device, 'step', toOnnx(graph), { ...feeds, ...state }, carried)
         for (const losses of expected) {
           const { outputs, locations } = await server.ask({ kind: 'run', session: 'step' })
@@ -75,7 +74,7 @@ describe.skipIf(chromium === undefined)(title, () => {
   test('what does not fit is refused as an error of its kind', async () => {
     const { graph, feeds, state, carried } = trainingStep()
     const bytes = toOnnx(graph)
-    await withBrowser({ gpu: 'none', worker: worker.file }, async (server) => {
+    await withBrowser({ gpu: 'none', worker }, async (server) => {
       const all: Record<string, Tensor> = { ...feeds, ...state }
       const { rate: _, ...missing } = all
       await load(server, 'cpu', 'missing', bytes, missing)

@@ -1,11 +1,12 @@
+// A folder with pages, a run, a place to save in, and a secret beside them that must never be served.
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Studio, type StudioOptions, startStudio } from '../../src/server/server.ts'
-import { train } from '../../src/train/train.ts'
-import { tinyModel } from '../train/tiny.ts'
 
-/** A folder with pages, a run, a place to save in, and a secret beside them that must never be served. */
+export { makeRun } from '../support/shared.ts'
+
+/** The folder, and the servers that were started on it. */
 export interface World {
   readonly folder: string
   readonly site: string
@@ -54,10 +55,4 @@ export function makeWorld(): World {
       rmSync(folder, { recursive: true, force: true })
     },
   }
-}
-
-/** The shortest training of the smallest model there is. */
-export async function makeRun(path: string): Promise<void> {
-  const options = { model: tinyModel(), batch: 1, device: 'cpu', logEvery: 1, steps: 3 } as const
-  await train('puppet:3,frames=8,size=32', { ...options, out: path })
 }

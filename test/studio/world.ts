@@ -1,16 +1,17 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+// The studio as `pantin studio` serves it, in a browser whose webcam shows a puppet.
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Browser, type BrowserContext, chromium as driver, type Page } from 'playwright-core'
 import sharp from 'sharp'
-import { build } from 'vite'
 import { openClip } from '../../src/clips/source.ts'
 import { type Studio, type StudioOptions, startStudio } from '../../src/server/server.ts'
-import { train } from '../../src/train/train.ts'
 import { chromium } from '../support/chromium.ts'
-import { tinyModel } from '../train/tiny.ts'
+import { shared, studioSite } from '../support/shared.ts'
 
-/** The studio as `pantin studio` serves it, in a browser whose webcam shows a puppet. */
+export { makeRun } from '../support/shared.ts'
+
+/** A studio and a browser that looks at it. */
 export interface World {
   readonly folder: string
   /** The built pages. */
@@ -27,17 +28,11 @@ export interface World {
 
 export async function openWorld(options: StudioOptions = {}): Promise<World> {
   const folder = mkdtempSync(join(tmpdir(), 'pantin-app-'))
-  const site = join(folder, 'site')
-  await build({
-    configFile: 'studio/vite.config.ts',
-    mode: 'source',
-    logLevel: 'error',
-    build: { outDir: site, emptyOutDir: true },
-  })
-  const builtIn = join(site, 'runs/puppets')
-  if (!existsSync(join(builtIn, 'weights.safetensors'))) await makeRun(builtIn)
-  const webcam = join(folder, 'webcam.mjpeg')
-  await filmPuppet(webcam)
+  const site = await studioSite()
+  const webcam = join(
+    await shared('webcam', (made) => filmPuppet(join(made, 'puppet.mjpeg'))),
+    'puppet.mjpeg',
+  )
   const studio = await startStudio({ site, port: 0, ...options })
   const browser = await driver.launch({
     executablePath: chromium!,
@@ -68,12 +63,6 @@ export async function openWorld(options: StudioOptions = {}): Promise<World> {
       rmSync(folder, { recursive: true, force: true })
     },
   }
-}
-
-/** The shortest training of the smallest model there is. */
-export async function makeRun(path: string): Promise<void> {
-  const options = { model: tinyModel(), batch: 1, device: 'cpu', logEvery: 1, steps: 3 } as const
-  await train('puppet:3,frames=8,size=32', { ...options, out: path })
 }
 
 /** A puppet as motion JPEG, which the browser plays as a webcam. */

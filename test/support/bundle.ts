@@ -1,18 +1,16 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+// One file for a browser, packed from the present sources, because a build may be old.
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'tsdown'
+import { shared } from './shared.ts'
 
-/** One file for a browser, in a temporary folder. */
-export interface Bundle {
-  readonly file: string
-  remove(): void
+/** Packs a module and all that it imports, as the build does for the browser. @returns the file's path */
+export async function bundle(entry: string): Promise<string> {
+  const folder = await shared(`bundle-${entry.replaceAll(/\W/g, '-')}`, (made) => pack(entry, made))
+  return join(folder, 'bundle.js')
 }
 
-/** Packs a module and all that it imports, as the build does for the browser: a build may be old. */
-export async function bundle(entry: string): Promise<Bundle> {
-  const folder = mkdtempSync(join(tmpdir(), 'pantin-bundle-'))
+async function pack(entry: string, folder: string): Promise<void> {
   await build({
     config: false,
     entry: { bundle: fileURLToPath(new URL(`../../${entry}`, import.meta.url)) },
@@ -25,5 +23,4 @@ export async function bundle(entry: string): Promise<Bundle> {
     outExtensions: () => ({ js: '.js' }),
     logLevel: 'error',
   })
-  return { file: join(folder, 'bundle.js'), remove: () => rmSync(folder, { recursive: true, force: true }) }
 }

@@ -1,3 +1,4 @@
+// A page with the web library, served as the studio is: isolated, and under a strict content policy.
 import { readFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -5,10 +6,8 @@ import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type BrowserContext, chromium as driver, type Page } from 'playwright-core'
 import { expect } from 'vitest'
-import { type Bundle, bundle } from '../support/bundle.ts'
+import { bundle } from '../support/bundle.ts'
 import { chromium } from '../support/chromium.ts'
-
-/** A page with the web library, served as the studio is: isolated, and under a strict content policy. */
 
 const runtime = fileURLToPath(new URL('../../node_modules/onnxruntime-web/dist', import.meta.url))
 
@@ -59,8 +58,8 @@ export async function openSite(flags: readonly string[] = ['--disable-gpu']): Pr
   const files = new Map<string, Uint8Array | string>([
     ['index.html', page],
     ['page.js', script],
-    ['pantin.js', await readFile(library.file)],
-    ['worker.js', await readFile(worker.file)],
+    ['pantin.js', await readFile(library)],
+    ['worker.js', await readFile(worker)],
     ['favicon.ico', ''],
   ])
   const server = await serve(files)
@@ -91,7 +90,6 @@ export async function openSite(flags: readonly string[] = ['--disable-gpu']): Pr
     async close() {
       await (await started)?.browser()?.close()
       await new Promise((resolve) => server.close(resolve))
-      for (const made of [library, worker] satisfies Bundle[]) made.remove()
     },
   }
 }

@@ -3,10 +3,9 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { rgbToI420 } from '../../src/media/yuv.ts'
 import { puppetClip } from '../../src/synthetic/puppet/puppet.ts'
-import { train } from '../../src/train/train.ts'
 import { scratch } from '../animate/support.ts'
 import { chromium, withoutChromium } from '../support/chromium.ts'
-import { tinyModel } from '../train/tiny.ts'
+import { trainedRun } from '../support/shared.ts'
 import { openSite, type Site } from './browser.ts'
 
 /** The example page as it stands, with a webcam that shows a puppet. */
@@ -15,13 +14,11 @@ const title = chromium === undefined ? `examples: skipped, ${withoutChromium}` :
 
 describe.skipIf(chromium === undefined)(title, () => {
   const at = scratch()
-  const run = at('run')
+  let run: string
   let site: Site
 
   beforeAll(async () => {
-    await train('puppet:3,frames=24,size=48', {
-      ...{ out: run, model: tinyModel(), batch: 2, steps: 5, seed: 7, device: 'cpu' },
-    })
+    run = await trainedRun()
     await writeFile(at('webcam.y4m'), await puppetWebcam(64))
     site = await openSite([
       '--disable-gpu',

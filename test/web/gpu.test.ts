@@ -2,9 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { train } from '../../src/train/train.ts'
-import { scratch } from '../animate/support.ts'
 import { chromium, withoutChromium } from '../support/chromium.ts'
+import { trainedRun } from '../support/shared.ts'
 import { tinyModel } from '../train/tiny.ts'
 import { inPage, openSite, type Site } from './browser.ts'
 
@@ -20,15 +19,11 @@ const flags = [
 ]
 
 describe.skipIf(chromium === undefined)(title, () => {
-  const at = scratch()
-  const run = at('run')
   let site: Site
   let page: Page
 
   beforeAll(async () => {
-    await train('puppet:3,frames=24,size=48', {
-      ...{ out: run, model: tinyModel(), batch: 2, steps: 10, seed: 7, device: 'cpu' },
-    })
+    const run = await trainedRun()
     site = await openSite(flags)
     for (const file of ['config.json', 'weights.safetensors']) {
       site.files.set(`runs/me/${file}`, await readFile(join(run, file)))

@@ -1,3 +1,4 @@
+// What a page is told of the networks, the training step's graph, and the size of the page's scripts.
 import { readFile } from 'node:fs/promises'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -6,11 +7,10 @@ import { detectorGraph } from '../../src/motion/model.ts'
 import { diagram } from '../../src/profile/diagram.ts'
 import { profileDetector, profileNet } from '../../src/profile/profile.ts'
 import { netNames } from '../../src/zoo/registry.ts'
-import { type Bundle, bundle } from '../support/bundle.ts'
+import { bundle } from '../support/bundle.ts'
 import { chromium, withoutChromium } from '../support/chromium.ts'
 import { inPage, openSite, type Site } from './browser.ts'
-
-/** What a page is told of the networks, and what the page's script weighs. */
+import { hashOfStep } from './pages/step-graph.ts'
 
 const title = chromium === undefined ? `networks: skipped, ${withoutChromium}` : 'networks in a page'
 
@@ -91,25 +91,40 @@ describe.skipIf(chromium === undefined)(title, () => {
     expect(result.said).toBe('AbortError')
   }, 240_000)
 
+  test('the training step is the graph of Node, byte for byte', async () => {
+    site.files.set('step-graph.js', await readFile(await bundle('test/web/pages/step-graph.ts')))
+    const nets = [
+      ['lednet', 'small'],
+      ['ficelle', 'light'],
+    ] as const
+    const there = await inPage<string[]>(
+      page,
+      `
+      const { hashOfStep } = await import('./step-graph.js')
+      const hashes = []
+      for (const [net, generator] of input) hashes.push(await hashOfStep(net, generator))
+      return hashes
+      `,
+      nets,
+    )
+    const here = []
+    for (const [net, generator] of nets) here.push(await hashOfStep(net, generator))
+    expect(there).toEqual(here)
+    expect(new Set(here).size).toBe(nets.length)
+  }, 240_000)
+
   test('no page complains on its console', () => {
     expect(site.complaints).toEqual([])
   })
 })
 
 describe('what is packed for pages', () => {
-  const packed: Bundle[] = []
-  afterAll(() => {
-    for (const { remove } of packed) remove()
-  })
-
   for (const [entry, most] of [
     ['src/web/index.ts', 100],
     ['src/web/worker.ts', 4000],
   ] as const) {
     test(`${entry} asks for no module, of Node or any other, and weighs under ${most} kB`, async () => {
-      const made = await bundle(entry)
-      packed.push(made)
-      const code = await readFile(made.file, 'utf8')
+      const code = await readFile(await bundle(entry), 'utf8')
       // What is left of imports is ONNX Runtime's, whose address is a variable.
       const asked = [...code.matchAll(/^(?:import|export)\b[^;\n]*?from\s*["']([^"']+)["']/gm)]
       const loaded = [...code.matchAll(/\b(?:import|require)\(\s*["']([^"']+)["']/g)]

