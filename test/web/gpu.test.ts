@@ -84,7 +84,7 @@ describe.skipIf(chromium === undefined)(title, () => {
       globalThis.events = []
       const settings = { net: 'hourglass', model: input, batch: 2, steps: 7, seed: 7, checkpointSeconds: 0.01 }
       globalThis.trainer = await pantin.Trainer.start(['puppet:3,frames=24,size=48'], settings, { ...place, device: 'webgpu', name: 'gpu', onEvent: ({ kind, device, step, message }) => events.push({ kind, device, step, message }) })
-      while (!events.some(({ kind, step }) => kind === 'saved' && step >= 2)) await new Promise((resolve) => setTimeout(resolve, 20))
+      while (!events.some(({ kind, step }) => kind === 'saved' && step >= 1)) await new Promise((resolve) => setTimeout(resolve, 20))
       `,
       tinyModel(),
     )
