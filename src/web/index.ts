@@ -5,6 +5,7 @@ export type { MotionConfig } from '../motion/config.ts'
 export type { Diagram } from '../profile/diagram.ts'
 export type { MetricsPage, MetricsRecord } from '../run/metrics.ts'
 export type { WebDevice } from '../runtime/web-runtime.ts'
+export type * from '../train/events.ts'
 export {
   EnvironmentError,
   FormatError,
@@ -49,6 +50,5 @@ export type {
   RunSummary,
   TokenHeader,
 } from './studio-api.ts'
-export { Trainer } from './trainer.ts'
-export type { TrainEvent, TrainPlace, TrainSettings } from './types.ts'
+export { Trainer, type TrainPlace, type TrainSettings, type WebTrainEvent } from './trainer.ts'
 export { createVideoWriter, type WebVideoWriter, type WebVideoWriterOptions } from './video-writer.ts'

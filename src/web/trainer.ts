@@ -1,9 +1,63 @@
 // Trains a model in a worker, on the graph that Node trains, into the browser's own storage.
-import { asyncDispose, type Connection, connected, type SentPlace, sentPlace } from './connection.ts'
+import type { MotionConfig } from '../motion/config.ts'
+import type { WebDevice } from '../runtime/web-runtime.ts'
+import type { TrainEvent } from '../train/events.ts'
+import {
+  asyncDispose,
+  type Connection,
+  connected,
+  type Notice,
+  type SentPlace,
+  sentPlace,
+  type WebPlace,
+} from './connection.ts'
 import type { DeviceEvent } from './model.ts'
 import { type RunFiles, runOf, type WebRun } from './run.ts'
 import { checkRunName } from './storage.ts'
-import type { TrainEvent, TrainPlace, TrainSettings } from './types.ts'
+
+/** What is trained. Node's `TrainOptions` have more, such as the run folder to make. */
+export interface TrainSettings {
+  /** Backbone of the detector, a name of the zoo. */
+  readonly net: string
+  /** Side of the square frames in pixels (default 64). */
+  readonly size?: number
+  /** Number of keypoints (default 10). */
+  readonly keypoints?: number
+  /** Form of the generator (default small). */
+  readonly generator?: 'small' | 'light'
+  /** Frame pairs per step (default 8). */
+  readonly batch?: number
+  /** Seed of all random numbers (default 42). */
+  readonly seed?: number
+  /** Length of the run in steps. A run has steps or minutes, not both. */
+  readonly steps?: number
+  /** Length of the run in minutes of steps (default 8). */
+  readonly minutes?: number
+  /** Fraction at the end of each clip that is held out of training, 0 to below 1 (default 0.2). */
+  readonly holdout?: number
+  /** How frames become square: `crop` around what moves (default), or `letterbox` between bars. */
+  readonly fit?: 'crop' | 'letterbox'
+  /** Seconds between checkpoints (default 10). */
+  readonly checkpointSeconds?: number
+  /** Seconds between previews (default 20). */
+  readonly previewSeconds?: number
+  /** The whole model, instead of net, size, keypoints and generator. */
+  readonly model?: MotionConfig
+}
+
+/**
+ * What a training in a page tells: the events of Node's `TrainEvent`, and two more. `notice` says that the library goes on
+ * in another way. `failed` is told because a page may look at events only; in Node the promise is rejected.
+ */
+export type WebTrainEvent =
+  | TrainEvent<Blob, WebDevice>
+  | { readonly kind: 'notice'; readonly notice: Notice }
+  | { readonly kind: 'failed'; readonly message: string; readonly remedy?: string }
+
+/** Where a run is trained, and who is told. The signal gives up a run that has not begun, while clips are read. */
+export interface TrainPlace extends WebPlace {
+  onEvent(event: WebTrainEvent): void
+}
 
 /** The worker's methods for a training. */
 export interface TrainingMethods {
@@ -20,7 +74,7 @@ export interface TrainingMethods {
 }
 
 /** What the worker tells of a training. */
-export type TrainingEvent = DeviceEvent | { readonly kind: 'train'; readonly event: TrainEvent }
+export type TrainingEvent = DeviceEvent | { readonly kind: 'train'; readonly event: WebTrainEvent }
 
 type TrainingConnection = Connection<TrainingMethods, TrainingEvent>
 
@@ -105,7 +159,7 @@ export class Trainer {
       connection.onEvent = (event) => {
         if (event.kind === 'notice') {
           place.onNotice?.(event.notice)
-          place.onEvent({ kind: 'notice', notice: event.notice } satisfies TrainEvent)
+          place.onEvent({ kind: 'notice', notice: event.notice } satisfies WebTrainEvent)
         }
         if (event.kind === 'train') place.onEvent(event.event)
       }

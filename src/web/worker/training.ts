@@ -6,7 +6,7 @@ import type { SentPlace } from '../connection.ts'
 import { isPantinError } from '../protocol.ts'
 import type { RunFiles } from '../run.ts'
 import { withRunLock } from '../storage.ts'
-import type { TrainEvent } from '../types.ts'
+import type { WebTrainEvent } from '../trainer.ts'
 import { Processor } from './device.ts'
 import { residentSteps } from './resident-steps.ts'
 import { tell } from './serve.ts'
@@ -105,4 +105,4 @@ async function trainOnce(
   }
 }
 
-const say = (event: TrainEvent): void => tell({ kind: 'train', event })
+const say = (event: WebTrainEvent): void => tell({ kind: 'train', event })

@@ -1,5 +1,5 @@
 import { computed, effect, signal } from '@preact/signals'
-import { storedRuns, type TrainEvent, Trainer, type TrainSettings, type WebRun } from 'pantin/web'
+import { storedRuns, Trainer, type TrainSettings, type WebRun, type WebTrainEvent } from 'pantin/web'
 import { complain, say } from '../core/messages.ts'
 import { place, showComputing } from '../core/place.ts'
 import { refreshStored, stored } from '../core/runs.ts'
@@ -18,7 +18,7 @@ export interface Job {
   readonly name: string
   readonly state: 'decoding' | 'training' | 'saving' | 'paused' | 'finished' | 'failed'
   readonly decoded: { readonly done: number; readonly total: number } | undefined
-  readonly last: Extract<TrainEvent, { kind: 'step' }> | undefined
+  readonly last: Extract<WebTrainEvent, { kind: 'step' }> | undefined
   readonly savedAt: number | undefined
   readonly preview:
     | { readonly step: number; readonly address: string; readonly measures: Readonly<Record<string, number>> }
@@ -141,7 +141,7 @@ function endText(): string {
     : `${text}; all of it is saved.`
 }
 
-function take(event: TrainEvent): void {
+function take(event: WebTrainEvent): void {
   switch (event.kind) {
     case 'decode':
       update({ decoded: event })
@@ -177,7 +177,7 @@ function take(event: TrainEvent): void {
 const drawEvery = 500
 let drawnAt = 0
 
-function addStep(event: Extract<TrainEvent, { kind: 'step' }>): void {
+function addStep(event: Extract<WebTrainEvent, { kind: 'step' }>): void {
   const { gradientNorm: _, ...terms } = event.terms
   points.push({ step: event.step, loss: event.loss, terms })
   showComputing({ device: event.device, threads: place.peek().threads ?? defaultThreads() })
@@ -199,7 +199,7 @@ function thinned(all: readonly Curve[]): Curve[] {
   return every <= 1 ? [...all] : all.filter((_, i) => i % every === 0 || i === all.length - 1)
 }
 
-function showPreview({ step, picture, measures }: Extract<TrainEvent, { kind: 'preview' }>): void {
+function showPreview({ step, picture, measures }: Extract<WebTrainEvent, { kind: 'preview' }>): void {
   const old = job.peek()?.preview
   update({ preview: { step, measures, address: URL.createObjectURL(picture) } })
   if (old !== undefined) URL.revokeObjectURL(old.address)
