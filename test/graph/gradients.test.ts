@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { verify } from '../../src/graph/graph.ts'
-import { type OpName, opTable } from '../../src/graph/ops/index.ts'
 import { inputInfo, parameterInfo } from '../../src/graph/ops/leaf.ts'
+import { type OpName, opTable } from '../../src/graph/ops/table.ts'
 import { liveNodes } from '../../src/graph/rewrite.ts'
 import { floats, sizeOf } from '../../src/graph/tensor.ts'
 import { evaluate } from '../../src/runtime/node.ts'

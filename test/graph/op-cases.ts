@@ -1,5 +1,6 @@
 import type { Value } from '../../src/graph/graph.ts'
 import * as g from '../../src/graph/ops/index.ts'
+import type { OpName } from '../../src/graph/ops/table.ts'
 import { floats, ints, type Shape } from '../../src/graph/tensor.ts'
 
 /** One use of an op, small enough for central differences. */
@@ -111,7 +112,7 @@ const sample = (alignCorners: boolean): OpCase[] => [
 const picks = (graph: Value['graph']) => g.constant(graph, ints([2, 0, 1, 1, 2, 2], [3, 2]))
 
 /** At least one case for every op: an op without one does not compile. */
-export const opCases: { readonly [Name in g.OpName]: readonly OpCase[] } = {
+export const opCases: { readonly [Name in OpName]: readonly OpCase[] } = {
   abs: unary(g.abs, undefined, 0.05),
   add: binary(g.add),
   argMax: [

@@ -1,7 +1,7 @@
 // Training by a teacher: each step holds the student to what the teacher found in a batch of pictures. Previews too.
 import { drawKeypoints } from '../../animate/preview.ts'
 import { TeacherMeter } from '../../evaluate/keypoint-distance.ts'
-import { inputInfo } from '../../graph/ops/index.ts'
+import { inputInfo } from '../../graph/ops/leaf.ts'
 import { liveNodes } from '../../graph/rewrite.ts'
 import type { Tensor } from '../../graph/tensor.ts'
 import { contactSheet } from '../../media/draw.ts'

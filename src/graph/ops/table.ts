@@ -1,0 +1,87 @@
+// The table of all ops, by name.
+
+import type { OpDef } from '../op.ts'
+import { addOp, divOp, expandOp, mulOp, negOp, reduceMeanOp, reduceSumOp, subOp } from './arithmetic.ts'
+import { argMaxOp, castOp, greaterOp, greaterOrEqualOp, maximumOp, minimumOp, whereOp } from './compare.ts'
+import { convOp, convTransposeOp } from './conv.ts'
+import { gatherOp, scatterAddOp, takeOp } from './gather.ts'
+import { constantOp, inputOp, parameterOp } from './leaf.ts'
+import { matmulOp } from './linear.ts'
+import { batchNormaliseOp, normaliseOp } from './normalise.ts'
+import { averagePoolOp, maxPoolOp } from './pool.ts'
+import { resizeOp } from './resize.ts'
+import { gridSampleOp } from './sampling.ts'
+import { concatOp, padOp, reshapeOp, reverseOp, sliceOp, splitOp, transposeOp } from './shape.ts'
+import {
+  absOp,
+  expOp,
+  floorOp,
+  isPositiveOp,
+  logOp,
+  powOp,
+  reluOp,
+  sigmoidOp,
+  signOp,
+  softmaxOp,
+  sqrtOp,
+  tanhOp,
+} from './unary.ts'
+
+/**
+ * Every op there is, by name. A definition that lacks its shape rule, ONNX form, gradient state or reference
+ * does not compile, and neither do the tests if an op of this table has no case there.
+ */
+export const opTable = {
+  abs: absOp,
+  add: addOp,
+  argMax: argMaxOp,
+  averagePool: averagePoolOp,
+  batchNormalise: batchNormaliseOp,
+  cast: castOp,
+  concat: concatOp,
+  constant: constantOp,
+  conv: convOp,
+  convTranspose: convTransposeOp,
+  div: divOp,
+  exp: expOp,
+  expand: expandOp,
+  floor: floorOp,
+  gather: gatherOp,
+  greater: greaterOp,
+  greaterOrEqual: greaterOrEqualOp,
+  gridSample: gridSampleOp,
+  input: inputOp,
+  log: logOp,
+  matmul: matmulOp,
+  maximum: maximumOp,
+  maxPool: maxPoolOp,
+  minimum: minimumOp,
+  mul: mulOp,
+  neg: negOp,
+  normalise: normaliseOp,
+  pad: padOp,
+  parameter: parameterOp,
+  pow: powOp,
+  reduceMean: reduceMeanOp,
+  reduceSum: reduceSumOp,
+  relu: reluOp,
+  reshape: reshapeOp,
+  resize: resizeOp,
+  reverse: reverseOp,
+  scatterAdd: scatterAddOp,
+  sigmoid: sigmoidOp,
+  sign: signOp,
+  isPositive: isPositiveOp,
+  slice: sliceOp,
+  softmax: softmaxOp,
+  split: splitOp,
+  sqrt: sqrtOp,
+  sub: subOp,
+  take: takeOp,
+  tanh: tanhOp,
+  transpose: transposeOp,
+  where: whereOp,
+} as const satisfies { readonly [name: string]: OpDef }
+
+/** The name of an op. */
+export type OpName = keyof typeof opTable
