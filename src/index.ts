@@ -1,77 +1,159 @@
-/**
- * pantin: light keypoint detectors for motion driving. These are the public names; anything else may change
- * without notice.
- */
+// pantin: light keypoint detectors for motion driving. The names below are public; all others may change without notice.
 
-// The main job: train on a clip, animate a picture, track keypoints, measure.
+// The main work: train on a clip, animate a picture, track keypoints, measure.
 export { type AnimateOptions, type AnimateResult, animate } from './animate/animate.ts'
-export { animateFrames } from './animate/animate-frames.ts'
-export { type TrackedFrame, type TrackOptions, track } from './animate/track.ts'
-export { type WriteTrackOptions, writeTrack } from './animate/write-track.ts'
-export { openClip, readSource } from './clips/source.ts'
-export { type ExportedModel, type ExportOptions, exportFolder } from './convert/export-folder.ts'
-export { type ImportOptions, type ImportResult, importCheckpoint } from './convert/import-checkpoint.ts'
-export type { Equivariance } from './evaluate/equivariance.ts'
 export {
-  type DetectorEvaluation,
-  type EvaluateOptions,
-  type Evaluation,
-  evaluate,
-} from './evaluate/evaluate.ts'
+  type AnimatedFrame,
+  type AnimateFramesOptions,
+  type AnimateProgress,
+  animateFrames,
+  type MovedFrame,
+} from './animate/animate-frames.ts'
+export { type TrackedFrame, type TrackOptions, track } from './animate/track.ts'
+export type { TransferOptions } from './animate/transfer.ts'
+export {
+  type TrackHeader,
+  type WriteTrackOptions,
+  type WriteTrackResult,
+  writeTrack,
+} from './animate/write-track.ts'
+// Clips and pictures by name.
+export { type FittedPicture, fitSource, type OpenClipOptions, openClip, readSource } from './clips/source.ts'
+// Checkpoints in, ONNX out.
+export {
+  type ExportedModel,
+  type ExportOptions,
+  exportFolder,
+  type FrameForm,
+  type InputShape,
+} from './convert/export-folder.ts'
+export { type ImportOptions, type ImportResult, importCheckpoint } from './convert/import-checkpoint.ts'
+// Measures of a model.
+export type { Equivariance } from './evaluate/equivariance.ts'
+export { type EvaluateOptions, evaluate } from './evaluate/evaluate.ts'
+export type { EvaluatedFrame } from './evaluate/evaluated-frame.ts'
 export type { Jitter } from './evaluate/jitter.ts'
 export type { TeacherDistance } from './evaluate/keypoint-distance.ts'
-export type { LandmarkErrors } from './evaluate/landmarks.ts'
-export { type Measure, type MeasureMeter, registerMeasure } from './evaluate/measures.ts'
+export type { LandmarkErrors, RegressionErrors } from './evaluate/landmarks.ts'
+export type { Likeness } from './evaluate/likeness.ts'
+export {
+  type DetectorEvaluation,
+  type DetectorMeasures,
+  type Evaluation,
+  type Measure,
+  type MeasureMeter,
+  registerMeasure,
+} from './evaluate/measures.ts'
 export type { TransferError } from './evaluate/transfer-error.ts'
-export type { Akd } from './evaluate/video-reconstruction.ts'
+export type { Akd, VideoReconstruction } from './evaluate/video-reconstruction.ts'
+export type { TensorFile } from './formats/safetensors/bytes.ts'
 export { readSafetensors, writeSafetensors } from './formats/safetensors/safetensors.ts'
-// Networks and the graphs that they are.
-export { Graph, type Value } from './graph/graph.ts'
+// Graphs, and the language that networks are written in.
+export { Graph } from './graph/graph.ts'
+export type {
+  Attr,
+  Attrs,
+  Builder,
+  GradientRule,
+  GradientUse,
+  Node,
+  OnnxAttribute,
+  OnnxEmitter,
+  OpDef,
+  OpUse,
+  Pair,
+  Plain,
+  Reach,
+  TensorType,
+  Value,
+} from './graph/op.ts'
 export * as ops from './graph/ops/index.ts'
-export type { Tensor } from './graph/tensor.ts'
+export type { DType, Shape, Tensor, TypedData } from './graph/tensor.ts'
 export * as layers from './layers/index.ts'
-export { type Dilations, Scope } from './layers/scope.ts'
+export { type Clipping, type Dilations, Scope, type ScopeOptions } from './layers/scope.ts'
 // Frames in and out.
-export type { Clip } from './media/clip.ts'
+export type { Clip, FrameRange } from './media/clip.ts'
+export { createFitter, type FitMode, type Fitter, type Square } from './media/fit.ts'
 export type { Frame } from './media/frame.ts'
 export { readPicture, writePicture } from './media/picture.ts'
-export { createVideoWriter } from './media/video-out.ts'
+export {
+  createVideoWriter,
+  type VideoWriter,
+  type VideoWriterOptions,
+  type WriterCodec,
+} from './media/video-out.ts'
+// Models and detectors, opened.
 export type { Keypoints } from './model/keypoints.ts'
-export { type MotionModel, openModel } from './model/open-model.ts'
-export { type MotionConfig, publishedConfig, smallConfig } from './motion/config.ts'
-export { detectorGraph, generatorGraph } from './motion/model.ts'
+export {
+  type Detections,
+  type KeypointDetector,
+  type OpenDetectorOptions,
+  openDetector,
+} from './model/open-detector.ts'
+export {
+  type EncodedPicture,
+  type ModelOptions,
+  type MotionModel,
+  openModel,
+  type RunReference,
+} from './model/open-model.ts'
+export { type MotionConfig, publishedConfig, type SmallConfigOptions, smallConfig } from './motion/config.ts'
+export { detectorGraph, type GraphOptions, generatorGraph } from './motion/model.ts'
 export { initialise, parametersOf } from './motion/weights.ts'
-export { toOnnx } from './onnx/export.ts'
-export { fromOnnx } from './onnx/import.ts'
+export { type ToOnnxOptions, toOnnx } from './onnx/export.ts'
+export { type FromOnnxOptions, fromOnnx, type OnnxModel } from './onnx/import.ts'
+// What networks cost, side by side.
+export type { Latency } from './profile/latency.ts'
 export {
   type DetectorProfile,
+  type DetectorProfileOptions,
+  type LayerProfile,
   type NetProfile,
+  type NetProfileOptions,
   type Profile,
   profile,
   profileDetector,
   profileNet,
 } from './profile/profile.ts'
-export { createSession, describeDevices } from './runtime/node.ts'
-export type { Session } from './runtime/session.ts'
-// What networks cost; checkpoints in, ONNX out.
-export { type CompareOptions, type Comparison, compare } from './study/compare.ts'
-export type { SearchReport } from './study/search/report.ts'
-export { type SearchOptions, search } from './study/search/search.ts'
-export type { TrainedComparison } from './study/trials/report.ts'
-export {
-  type CompareTrainedOptions,
-  compareTrained,
-  type StudyOptions,
-  study,
-} from './study/trials/study.ts'
-export { puppetClip } from './synthetic/puppet/puppet.ts'
+export type { Machine } from './run/config-file.ts'
+export { type DeviceReport, describeDevices } from './runtime/devices.ts'
+export { createSession, type SessionOptions } from './runtime/node.ts'
+export type { Device, Optimise, PortType, Session, Tensors } from './runtime/session.ts'
+export type { CompareProgress } from './study/candidates.ts'
+export { type CompareOptions, compare } from './study/compare.ts'
+export type { AccuracyKind, ComparedAs, ComparedRow, Comparison, Skipped } from './study/comparison.ts'
+export type { Finalist, SearchReport, Tried } from './study/search/report.ts'
+export { type SearchOptions, type SearchProgress, search } from './study/search/search.ts'
+export type { Advice, TrainedComparison, TrainedRow } from './study/trials/report.ts'
+export type { TrialState, TrialsProgress } from './study/trials/run-trials.ts'
+export { type CompareTrainedOptions, compareTrained, type StudyOptions, study } from './study/trials/study.ts'
+export { type PuppetFrame, type PuppetOptions, puppetClip } from './synthetic/puppet/puppet.ts'
 export type { RunConfig, TrainingConfig } from './train/config.ts'
 export { type DistilOptions, distil } from './train/distil/distil.ts'
-export { type TrainEvent, type TrainedRun, type TrainOptions, train } from './train/train.ts'
-// What goes wrong on purpose.
+export type {
+  EndEvent,
+  PrepareEvent,
+  PreviewEvent,
+  SavedEvent,
+  StepEvent,
+  TrainEvent,
+} from './train/events.ts'
+export { type TrainedRun, type TrainOptions, train } from './train/train.ts'
+// Expected errors: each says what is wrong, where, and what to do.
 export * from './util/errors.ts'
-export { Random } from './util/random.ts'
+export { Random, type RandomState } from './util/random.ts'
 export { version } from './util/version.ts'
-export type { Net } from './zoo/net.ts'
-export { networkGraph } from './zoo/network-graph.ts'
-export { findNet, netNames, zoo } from './zoo/registry.ts'
+// The zoo of networks.
+export type {
+  BuildOptions,
+  FeatureMap,
+  FeatureOptions,
+  Features,
+  HourglassSize,
+  Net,
+  NetShape,
+  Paper,
+  UnusedParameter,
+} from './zoo/net.ts'
+export { type NetworkGraphOptions, networkGraph } from './zoo/network-graph.ts'
+export { findNet, type NetName, netNames, zoo } from './zoo/registry.ts'

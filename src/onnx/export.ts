@@ -17,7 +17,7 @@ import {
 } from './generated/onnx_pb.ts'
 import { leavesOf, weightsOf } from './leaves.ts'
 
-export interface ExportOptions {
+export interface ToOnnxOptions {
   /** Contents of the graph's parameters, by name; others than the graph's are not written. */
   readonly weights?: ReadonlyMap<string, Tensor>
   /** Make parameters inputs of the model, to be fed at every run, instead of writing weights (default: false). */
@@ -35,7 +35,7 @@ export interface ExportOptions {
  * @throws InputError where a weight is missing or of another shape, two leaves share a name, or the model
  * passes the 2 GB that protobuf can hold.
  */
-export function toOnnx(graph: Graph, options: ExportOptions = {}): Uint8Array<ArrayBuffer> {
+export function toOnnx(graph: Graph, options: ToOnnxOptions = {}): Uint8Array<ArrayBuffer> {
   const { weights = new Map<string, Tensor>(), feedParameters = false } = options
   const nodes = liveNodes(graph)
   const { inputs, parameters } = leavesOf(nodes)

@@ -14,7 +14,7 @@ import { cuts, leaves, shapes } from './import/shapes.ts'
 import { largestRank, largestSize, readTensor } from './import/tensors.ts'
 import { linear, pools } from './import/windows.ts'
 
-export interface ImportOptions extends Bindings {
+export interface FromOnnxOptions extends Bindings {
   /** The graph to import into (default: a new one). Only a new one gets named outputs. */
   readonly target?: Graph
   /** Put before the names of parameters and scopes: `vgg` makes `vgg/features.0.weight`. */
@@ -28,7 +28,7 @@ export interface ImportOptions extends Bindings {
   readonly outputs?: readonly string[]
 }
 
-export interface ImportedModel {
+export interface OnnxModel {
   readonly graph: Graph
   /** The values that stand for the model's inputs: bound ones, or new inputs of the graph. */
   readonly inputs: ReadonlyMap<string, Value>
@@ -46,7 +46,7 @@ export interface ImportedModel {
  * @throws FormatError where the bytes are damaged or use what pantin does not know. InputError where a
  * binding does not fit the model.
  */
-export function fromOnnx(bytes: Uint8Array, options: ImportOptions = {}): ImportedModel {
+export function fromOnnx(bytes: Uint8Array, options: FromOnnxOptions = {}): OnnxModel {
   const { graph: proto, opset, metadata } = decodeModel(bytes)
   const graph = options.target ?? new Graph()
   const wanted = options.outputs ?? proto.output.map(({ name }) => name)
@@ -106,7 +106,7 @@ const readNames = (nodes: readonly NodeProto[], wanted: readonly string[]) =>
 function storedTensors(
   proto: GraphProto,
   read: ReadonlySet<string>,
-  { prefix, role = 'buffer' }: ImportOptions,
+  { prefix, role = 'buffer' }: FromOnnxOptions,
 ): Map<string, Entry> {
   if (proto.sparseInitializer.length > 0) throw new FormatError({ what: 'sparse weights are not known' })
   const entries = new Map<string, Entry>()

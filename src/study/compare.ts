@@ -30,9 +30,10 @@ export type { ComparedAs, ComparedRow, Comparison } from './comparison.ts'
 type DetectorChoices = Pick<SmallConfigOptions, 'head' | 'skip' | 'dilations'>
 type TimingChoices = Pick<TimeGraphsOptions, 'rounds' | 'seed' | 'device' | 'threads' | 'signal'>
 
-/** Tests replace the machine by these. */
+/** The clock and the sessions of a comparison, which tests replace. */
 export type CompareTools = Pick<TimeGraphsOptions, 'clock' | 'openSession'>
 
+/** What `compare` compares, and how it measures. */
 export interface CompareOptions extends DetectorChoices, TimingChoices {
   /** Names of networks (default: all that take such pictures). */
   readonly nets?: readonly string[]
@@ -48,6 +49,7 @@ export interface CompareOptions extends DetectorChoices, TimingChoices {
   readonly budgetSeconds?: number
   /** How good rows are at their task, if that is known: from `network/lednet` or `detector/lednet` to a number. */
   readonly accuracy?: AccuracyKind & { readonly values: Readonly<Record<string, number>> }
+  /** Called after each step of the comparison. */
   onProgress?(event: CompareProgress): void
 }
 
@@ -58,7 +60,12 @@ export interface CompareOptions extends DetectorChoices, TimingChoices {
  * @throws InputError for an unknown network, a named one that does not take such pictures, or pictures that are
  * none for detectors. EnvironmentError where the device is not there. The signal's reason where it aborts.
  */
-export async function compare(options: CompareOptions = {}, tools: CompareTools = {}): Promise<Comparison> {
+export function compare(options: CompareOptions = {}): Promise<Comparison> {
+  return compareWith(options, {})
+}
+
+/** `compare` with a clock and sessions that a test controls. @throws as `compare` */
+export async function compareWith(options: CompareOptions, tools: CompareTools): Promise<Comparison> {
   const { as = comparedAs, input = [3, 64, 64], outputs = 10, dilations = 'clipped', seed = 0 } = options
   const { signal, onProgress, accuracy } = options
   const { clock = realClock } = tools

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { profileDetector, profileNet } from '../../src/profile/profile.ts'
-import { type CompareProgress, compare } from '../../src/study/compare.ts'
+import { type CompareProgress, compare, compareWith } from '../../src/study/compare.ts'
 import { InputError } from '../../src/util/errors.ts'
 import { netNames } from '../../src/zoo/registry.ts'
 import { fakeMachine } from './compare-fake.ts'
@@ -35,7 +35,7 @@ describe('with latency', () => {
     const machine = fakeMachine()
     const events: string[] = []
     const onProgress = ({ phase, done, total }: CompareProgress) => events.push(`${phase} ${done}/${total}`)
-    const found = await compare({ nets, rounds: 4, threads: 3, onProgress }, machine)
+    const found = await compareWith({ nets, rounds: 4, threads: 3, onProgress }, machine)
     expect(found).toMatchObject({ device: 'cpu', threads: 3, rounds: 4, restMs: 30, warmMs: 15, outputs: 10 })
     expect(found.detector).toEqual({ head: 'light', skip: 'all' })
     expect(machine.closed.size).toBe(6)
@@ -59,7 +59,7 @@ describe('with latency', () => {
 
   it('keeps to the budget, and says how many rounds that were', async () => {
     const machine = fakeMachine(() => 50)
-    const { rounds } = await compare({ nets, budgetSeconds: 10 }, machine)
+    const { rounds } = await compareWith({ nets, budgetSeconds: 10 }, machine)
     expect(rounds).toBeGreaterThan(8)
     expect(machine.clock.now()).toBeLessThanOrEqual(10_000)
   })
@@ -69,7 +69,7 @@ describe('with latency', () => {
     const controller = new AbortController()
     const onProgress = ({ phase, done }: CompareProgress) =>
       phase === 'latency' && done === 5 && controller.abort()
-    const stopped = compare({ nets, signal: controller.signal, onProgress }, machine)
+    const stopped = compareWith({ nets, signal: controller.signal, onProgress }, machine)
     await expect(stopped).rejects.toThrow(expect.objectContaining({ name: 'AbortError' }))
     expect(machine.closed.size).toBe(6)
     expect(machine.log.filter((entry) => entry === 'rest')).toHaveLength(5)
@@ -78,7 +78,7 @@ describe('with latency', () => {
       if (session === 1) throw new Error('broken')
       return 1
     })
-    await expect(compare({ nets }, broken)).rejects.toThrow('broken')
+    await expect(compareWith({ nets }, broken)).rejects.toThrow('broken')
     expect(broken.closed.size).toBe(6)
   })
 

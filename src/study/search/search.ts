@@ -26,13 +26,19 @@ export interface SearchProgress {
   readonly now: string
 }
 
+/** What `search` looks for, and where it keeps its results. */
 export interface SearchOptions extends PlanOptions {
   /** Folder of the search. The same call goes on where an earlier one was stopped. */
   readonly out: string
   /** Ends the search. The results so far are reported. */
   readonly signal?: AbortSignal
+  /** Called after each step of the search. */
   onProgress?(event: SearchProgress): void
-  /** For tests: does one task, as `runTaskApart`. */
+}
+
+/** The work of a search, which tests replace. */
+export interface SearchTools {
+  /** Does one task (default: in a process of its own). */
   readonly perform?: typeof runTaskApart
 }
 
@@ -46,7 +52,15 @@ export interface SearchOptions extends PlanOptions {
  * @throws InputError for clips, a teacher, options or a folder that cannot be used, or limits that too few designs keep
  * to; EnvironmentError where the disk, the device or a process fails.
  */
-export async function search(clips: readonly string[], options: SearchOptions): Promise<SearchReport> {
+export function search(clips: readonly string[], options: SearchOptions): Promise<SearchReport> {
+  return searchWith(clips, options)
+}
+
+/** `search` with work that a test controls. @throws as `search` */
+export async function searchWith(
+  clips: readonly string[],
+  options: SearchOptions & SearchTools,
+): Promise<SearchReport> {
   const { out, signal, onProgress, perform = runTaskApart, ...rest } = options
   const plan = await makePlan(clips, rest)
   const { folder, lock } = await openSearch(out, plan)

@@ -4,19 +4,25 @@ import { makePlan, openStudy, type PlanOptions } from './plan.ts'
 import { type ReportOptions, reportOn, type TrainedComparison } from './report.ts'
 import { type RunTrialsOptions, runTrials, type TrialsProgress } from './run-trials.ts'
 
+/** What `study` trains and compares, and where it keeps its results. */
 export interface StudyOptions
   extends PlanOptions,
-    Pick<ReportOptions, 'latency' | 'rounds' | 'threads' | 'budgetSeconds' | 'clock' | 'openSession'>,
-    Pick<RunTrialsOptions, 'jobs' | 'runOne'> {
+    Pick<ReportOptions, 'latency' | 'rounds' | 'threads' | 'budgetSeconds'>,
+    Pick<RunTrialsOptions, 'jobs'> {
   /** Folder of the study. The same call goes on where an earlier one was stopped. */
   readonly out: string
   /** Replace another study that is in `out`. */
   readonly force?: boolean
   /** Ends the trials. The results so far are reported, without latency. */
   readonly signal?: AbortSignal
+  /** Called as trials go on. */
   onTrials?(event: TrialsProgress): void
+  /** Called after each step of the report, which follows the trials. */
   onReport?(event: CompareProgress): void
 }
+
+/** The clock, the sessions and the trials of a study, which tests replace. */
+export type StudyTools = Pick<ReportOptions, 'clock' | 'openSession'> & Pick<RunTrialsOptions, 'runOne'>
 
 /**
  * Trains detectors on every network, on the same clips with the same budget and seeds, and compares what they learned
@@ -27,7 +33,15 @@ export interface StudyOptions
  * @throws InputError for clips, a teacher, networks, options or a folder that cannot be used, before the first trial;
  * EnvironmentError where the disk or the device fails.
  */
-export async function study(clips: readonly string[], options: StudyOptions): Promise<TrainedComparison> {
+export function study(clips: readonly string[], options: StudyOptions): Promise<TrainedComparison> {
+  return studyWith(clips, options)
+}
+
+/** `study` with a clock, sessions and trials that a test controls. @throws as `study` */
+export async function studyWith(
+  clips: readonly string[],
+  options: StudyOptions & StudyTools,
+): Promise<TrainedComparison> {
   const { out, force, signal, onTrials, onReport, jobs, runOne, ...rest } = options
   const plan = await makePlan(clips, rest)
   const { folder, lock } = await openStudy(out, plan, { force: force ?? false })

@@ -3,7 +3,12 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { writeCost, writeRung } from '../../../src/study/search/candidate.ts'
-import { type SearchOptions, type SearchProgress, search } from '../../../src/study/search/search.ts'
+import {
+  type SearchOptions,
+  type SearchProgress,
+  type SearchTools,
+  searchWith,
+} from '../../../src/study/search/search.ts'
 import type { SearchTask } from '../../../src/study/search/tasks.ts'
 import { train } from '../../../src/train/train.ts'
 import { EnvironmentError, InputError } from '../../../src/util/errors.ts'
@@ -52,7 +57,7 @@ function worker(did: string[] = []) {
   }
 }
 
-const options = (more: Partial<SearchOptions> = {}): SearchOptions => ({
+const options = (more: Partial<SearchOptions & SearchTools> = {}): SearchOptions & SearchTools => ({
   ...{ out, teacher, candidates: 9, mutations: 3, steps: 10, rungs: 2, threads: 1, device: 'cpu' },
   ...more,
 })
@@ -61,7 +66,10 @@ describe('a search', () => {
   it('trains what is fast enough, the best of it longer, then mutations of the best', async () => {
     const did: string[] = []
     const events: SearchProgress[] = []
-    const found = await search([clip], options({ perform: worker(did), onProgress: (e) => events.push(e) }))
+    const found = await searchWith(
+      [clip],
+      options({ perform: worker(did), onProgress: (e) => events.push(e) }),
+    )
     const trained = did.filter((what) => !what.endsWith('cost'))
     expect(trained.filter((what) => what.endsWith(' 0'))).toHaveLength(9 + 3)
     expect(trained.filter((what) => what.endsWith(' 1'))).toHaveLength(3 + 1)
@@ -89,12 +97,12 @@ describe('a search', () => {
   })
 
   it('goes on where it was stopped, and ends as one that was not', async () => {
-    const whole = await search([clip], options({ perform: worker() }))
+    const whole = await searchWith([clip], options({ perform: worker() }))
     rmSync(out, { recursive: true })
     const [first, second]: [string[], string[]] = [[], []]
     const stop = new AbortController()
     const work = worker(first)
-    const stopped = await search(
+    const stopped = await searchWith(
       [clip],
       options({
         signal: stop.signal,
@@ -105,12 +113,12 @@ describe('a search', () => {
       }),
     )
     expect(stopped).toMatchObject({ interrupted: true })
-    const rest = await search([clip], options({ perform: worker(second) }))
+    const rest = await searchWith([clip], options({ perform: worker(second) }))
     expect(first).toHaveLength(18)
     expect(second.filter((what) => first.includes(what))).toEqual([])
     expect(rest).toEqual(whole)
     const third: string[] = []
-    expect(await search([clip], options({ perform: worker(third) }))).toEqual(whole)
+    expect(await searchWith([clip], options({ perform: worker(third) }))).toEqual(whole)
     expect(third).toEqual([])
   })
 
@@ -122,10 +130,10 @@ describe('a search', () => {
         return work(task)
       },
     })
-    await expect(search([clip], failing)).rejects.toThrow(EnvironmentError)
-    await expect(search([clip], failing)).rejects.toThrow('out of memory')
+    await expect(searchWith([clip], failing)).rejects.toThrow(EnvironmentError)
+    await expect(searchWith([clip], failing)).rejects.toThrow('out of memory')
     const did: string[] = []
-    await search([clip], options({ perform: worker(did) }))
+    await searchWith([clip], options({ perform: worker(did) }))
     expect(did[0]).toMatch(/ 1$/)
   })
 
@@ -137,18 +145,18 @@ describe('a search', () => {
       await writeRung(folder, rung, { status: 'failed', steps, reason: 'NaN', wallSeconds: 1 })
       return undefined
     }
-    const found = await search([clip], options({ perform: diverging }))
+    const found = await searchWith([clip], options({ perform: diverging }))
     expect(found.finalists.map(({ id }) => id)).toEqual(['reference'])
     expect(found.against).toBeUndefined()
     writeFileSync(join(out, 'candidates', 'reference', 'rung-1.json'), '{"status":')
     const did: string[] = []
-    await search([clip], options({ perform: worker(did) }))
+    await searchWith([clip], options({ perform: worker(did) }))
     expect(did).toEqual(['reference 1'])
   })
 
   it('draws other designs for another seed, and tries the reference only within the limits', async () => {
-    const idsOf = async (more: Partial<SearchOptions>) => {
-      const { tried } = await search([clip], options({ perform: worker(), mutations: 0, ...more }))
+    const idsOf = async (more: Partial<SearchOptions & SearchTools>) => {
+      const { tried } = await searchWith([clip], options({ perform: worker(), mutations: 0, ...more }))
       rmSync(out, { recursive: true })
       return tried.map(({ design }) => JSON.stringify(design))
     }
@@ -159,18 +167,20 @@ describe('a search', () => {
   })
 
   it('refuses another plan, a folder of something else, and a second process', async () => {
-    await search([clip], options({ perform: worker(), mutations: 0 }))
-    await expect(search([clip], options({ perform: worker(), mutations: 0, latency: 2 }))).rejects.toThrow(
-      /another latency[\s\S]*got: +2[\s\S]*expected: 1/,
+    await searchWith([clip], options({ perform: worker(), mutations: 0 }))
+    await expect(
+      searchWith([clip], options({ perform: worker(), mutations: 0, latency: 2 })),
+    ).rejects.toThrow(/another latency[\s\S]*got: +2[\s\S]*expected: 1/)
+    await expect(searchWith([clip], options({ out: teacher, perform: worker() }))).rejects.toThrow(
+      'not a search',
     )
-    await expect(search([clip], options({ out: teacher, perform: worker() }))).rejects.toThrow('not a search')
     let second: Promise<unknown> | undefined
     rmSync(out, { recursive: true })
-    await search(
+    await searchWith(
       [clip],
       options({
         perform: async (task) => {
-          second ??= expect(search([clip], options({ perform: worker() }))).rejects.toThrow('in use')
+          second ??= expect(searchWith([clip], options({ perform: worker() }))).rejects.toThrow('in use')
           await second
           return worker()(task)
         },
@@ -179,14 +189,14 @@ describe('a search', () => {
     expect(second).toBeDefined()
   })
 
-  it.each<[string, Partial<SearchOptions>, string]>([
+  it.each<[string, Partial<SearchOptions & SearchTools>, string]>([
     ['a teacher that is none', { teacher: 'nowhere' }, 'not a run'],
     ['nothing to measure on', { holdout: 0 }, '--test'],
     ['a test clip that is none', { test: ['nothing.mp4'] }, 'nothing.mp4'],
     ['latencies that nothing has', { latency: 0.001, candidates: 2 }, 'too few designs'],
     ['no candidates', { candidates: 0 }, 'candidates'],
   ])('refuses %s', async (_, more, words) => {
-    const failed = search([clip], options({ perform: worker(), ...more }))
+    const failed = searchWith([clip], options({ perform: worker(), ...more }))
     await expect(failed).rejects.toThrow(InputError)
     await expect(failed).rejects.toThrow(words)
   })
