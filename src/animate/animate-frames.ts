@@ -116,7 +116,7 @@ async function begin(
   options: AnimateFramesOptions,
 ): Promise<Start> {
   options.signal?.throwIfAborted()
-  const fitter = await fitClip(driving, model.config.size, options.fit ?? model.fit)
+  const fitter = await fitClip(driving, model.config.size, options.fit ?? model.fit, options.signal)
   const kpSource = await model.detect(source)
   const encoded = await model.encode(source)
   const start = { driving, fitter, encoded, kpSource, reference: undefined, poses: undefined }

@@ -60,8 +60,8 @@ export async function animate(
 async function writeAnimation(model: MotionModel, options: AnimateOptions) {
   const { out, size = model.config.size, signal } = options
   signal?.throwIfAborted()
-  const source = await fitSource(options.source, model.config.size, options.fit ?? model.fit)
-  const clip = await openClip(options.driving)
+  const source = await fitSource(options.source, model.config.size, options.fit ?? model.fit, signal)
+  const clip = await openClip(options.driving, { signal })
   try {
     if (clip.frameCount < 2) throw noMotion(clip.name)
     assertAtLeast(clip, model.config.size, clip.name)

@@ -47,9 +47,9 @@ export async function* track(
 ): AsyncGenerator<TrackedFrame, void, undefined> {
   const model = isModel(run) ? run : await openModel(run, options)
   try {
-    const opened = typeof clip === 'string' ? await openClip(clip) : clip
+    const opened = typeof clip === 'string' ? await openClip(clip, { signal: options.signal }) : clip
     try {
-      const fitter = await fitClip(opened, model.config.size, options.fit ?? model.fit)
+      const fitter = await fitClip(opened, model.config.size, options.fit ?? model.fit, options.signal)
       let frame = 0
       for await (const { read, keypoints } of detectAll(model, opened, fitter, options)) {
         yield tracked(frame++, read.time, keypoints)

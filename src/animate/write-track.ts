@@ -83,9 +83,9 @@ export async function writeTrack(
   const { out, overlay } = options
   assertDifferent(out, overlay)
   return withModel(run, options, async (model) => {
-    const clip = await openClip(video)
+    const clip = await openClip(video, { signal: options.signal })
     try {
-      const fitter = await fitClip(clip, model.config.size, options.fit ?? model.fit)
+      const fitter = await fitClip(clip, model.config.size, options.fit ?? model.fit, options.signal)
       const frames = await writeFiles(model, clip, fitter, options)
       const { keypoints } = model.config
       const seconds = (performance.now() - start) / 1000

@@ -13,6 +13,8 @@ import { InputError } from '../util/errors.ts'
 export interface OpenClipOptions {
   /** Whether a picture opens as a clip of one frame. Default false: it is refused, because it does not move. */
   readonly pictures?: boolean
+  /** Stops the opening, which then fails with the signal's reason. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -21,7 +23,9 @@ export interface OpenClipOptions {
  * @param spec path of a video, or `puppet:SEED` for a synthetic clip (see `puppetClip`).
  * @throws InputError if it is neither, or if the file cannot be read as a video.
  */
-export async function openClip(spec: string, { pictures = false }: OpenClipOptions = {}): Promise<Clip> {
+export async function openClip(spec: string, options: OpenClipOptions = {}): Promise<Clip> {
+  const { pictures = false, signal } = options
+  signal?.throwIfAborted()
   if (isPuppet(spec)) return openPuppet(spec)
   await assertFile(spec, 'a video or picture file', { allowEmpty: false })
   if (await isPicture(spec)) {
@@ -32,7 +36,7 @@ export async function openClip(spec: string, { pictures = false }: OpenClipOptio
       expected: `a video (mp4, mov, webm, mkv), or ${puppetForm}`,
     })
   }
-  return openVideo(spec)
+  return openVideo(spec, { signal })
 }
 
 /** Opens all of them, or none. @throws InputError as `openClip`. */
@@ -53,12 +57,16 @@ export async function openClips(specs: readonly string[], options: OpenClipOptio
  * @param spec path of a picture; or of a video or `puppet:SEED`, of which the first frame is taken.
  * @throws InputError if it is neither a picture nor a video that can be read.
  */
-export async function readSource(spec: string): Promise<Frame> {
+export async function readSource(
+  spec: string,
+  { signal }: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<Frame> {
+  signal?.throwIfAborted()
   if (!isPuppet(spec)) {
     await assertFile(spec, 'a video or picture file', { allowEmpty: false })
     if (await isPicture(spec)) return readPicture(spec)
   }
-  const clip = await openClip(spec).catch((error: unknown) => {
+  const clip = await openClip(spec, { signal }).catch((error: unknown) => {
     throw error instanceof InputError ? withPictures(error) : error
   })
   try {
@@ -97,6 +105,7 @@ async function pictureClip(path: string): Promise<Clip> {
       yield { ...picture, data: picture.data.slice(), duration: 1 / frameRate }
     },
     close: async () => {},
+    [Symbol.asyncDispose]: async () => {},
   }
 }
 
@@ -115,20 +124,30 @@ export interface FittedPicture {
  * @param size side of the square in pixels.
  * @throws InputError if it cannot be read, or is smaller than `size`.
  */
-export async function fitSource(source: string | Frame, size: number, mode: FitMode): Promise<FittedPicture> {
-  const frame = typeof source === 'string' ? await readSource(source) : source
+export async function fitSource(
+  source: string | Frame,
+  size: number,
+  mode: FitMode,
+  signal?: AbortSignal,
+): Promise<FittedPicture> {
+  const frame = typeof source === 'string' ? await readSource(source, { signal }) : source
   assertAtLeast(frame, size, typeof source === 'string' ? source : 'the source picture')
-  const crop = mode === 'crop' && typeof source === 'string' ? await movingCrop(source, frame) : undefined
+  const crop =
+    mode === 'crop' && typeof source === 'string' ? await movingCrop(source, frame, signal) : undefined
   const fitter = createFitter(frame, size, { mode, ...(crop === undefined ? {} : { crop }) })
   return { pixels: fitter(frame), fitter }
 }
 
 /** The crop of the clip that `source` names; undefined for a square frame, or for a picture. */
-async function movingCrop(source: string, { width, height }: Frame): Promise<Square | undefined> {
+async function movingCrop(
+  source: string,
+  { width, height }: Frame,
+  signal: AbortSignal | undefined,
+): Promise<Square | undefined> {
   if (width === height || (await isPicture(source))) return undefined
-  const clip = await openClip(source)
+  const clip = await openClip(source, { signal })
   try {
-    return await subjectCrop(clip)
+    return await subjectCrop(clip, signal)
   } finally {
     await clip.close()
   }

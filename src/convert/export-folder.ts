@@ -28,6 +28,8 @@ export interface ExportOptions {
   readonly input?: InputShape | undefined
   /** How pictures are given to the model: float32 [N, 3, H, W] in [0, 1] (default), or uint8 [N, H, W, 3]. */
   readonly frame?: FrameForm | undefined
+  /** Stops the export, which then fails with the signal's reason. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** How pictures are given to a model; see `ExportOptions.frame`. */
@@ -61,19 +63,24 @@ interface Exportable {
  *
  * @param folder a folder that train, distil or import made.
  * @param out the file to write; an existing file is replaced.
- * @throws InputError if there is no such folder, or its model does not take such pictures.
+ * @throws InputError if there is no such folder, or its model does not take such pictures. The signal's reason, if it
+ * is aborted.
  */
 export async function exportFolder(
   folder: string,
   out: string,
   options: ExportOptions = {},
 ): Promise<ExportedModel> {
+  const { signal } = options
+  signal?.throwIfAborted()
   const isNetwork = (await folderKind(folder)) === 'network'
   const { part, graph, weights, metadata } = isNetwork
     ? await ofNetwork(folder, options)
     : await ofMotionModel(folder, options)
+  signal?.throwIfAborted()
   const simple = simplify(options.frame === 'uint8' ? withByteFrames(graph) : graph)
   const bytes = toOnnx(simple, { weights, name: `pantin-${part}`, metadata })
+  signal?.throwIfAborted()
   await writeFileAtomic(out, bytes)
   const { graph: written, opset } = decodeModel(bytes)
   return { part, bytes: bytes.length, ops: written.node.length, opset, ...portsOf(simple) }

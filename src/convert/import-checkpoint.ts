@@ -25,6 +25,8 @@ export interface ImportOptions {
   readonly size?: number
   /** Whether a run or network in `out` is replaced. Default false. */
   readonly force?: boolean
+  /** Stops the import, which then fails with the signal's reason and leaves no folder. */
+  readonly signal?: AbortSignal
 }
 
 /** The folder that was made, and what was taken from the file. */
@@ -52,10 +54,13 @@ export interface ImportResult {
  * If the file does not fit, nothing is written.
  *
  * @throws InputError or FormatError for a file that cannot be used; the message says what is missing.
+ * The signal's reason, if it is aborted.
  */
 export async function importCheckpoint(file: string, options: ImportOptions): Promise<ImportResult> {
   const { out, outputs = 10, partial = false, dilations = 'published', force = false } = options
   const net = findNet(options.net)
+  const { signal } = options
+  signal?.throwIfAborted()
   const checkpoint = await openCheckpoint(file)
   try {
     const { format } = checkpoint
@@ -63,6 +68,7 @@ export async function importCheckpoint(file: string, options: ImportOptions): Pr
       const { config, weights, parts, ...rest } = await importFomm(checkpoint, {
         file,
         size: options.size ?? 256,
+        signal,
       })
       const imported = { file, format, parts }
       const path = await save(out, { model: config, imported }, weights, force)
@@ -84,7 +90,7 @@ export async function importCheckpoint(file: string, options: ImportOptions): Pr
       })
     }
     const config = networkConfig(net.name, outputs, dilations)
-    const { weights, ...rest } = await importNetwork(checkpoint, config, { file, partial })
+    const { weights, ...rest } = await importNetwork(checkpoint, config, { file, partial, signal })
     const path = await save(out, { network: config, imported: { file, format } }, weights, force)
     return { path, kind: 'network', net: net.name, outputs, format, ...rest }
   } finally {

@@ -60,7 +60,11 @@ export const isFomm = (checkpoint: CheckpointFile): boolean =>
  */
 export async function importFomm(
   checkpoint: CheckpointFile,
-  { file, size }: { readonly file: string; readonly size: number },
+  {
+    file,
+    size,
+    signal,
+  }: { readonly file: string; readonly size: number; readonly signal?: AbortSignal | undefined },
 ): Promise<FommImport> {
   const found = { detector: find(checkpoint, 'detector'), generator: find(checkpoint, 'generator') }
   const shapes = (part: Found | undefined) => part && shapesOf(part)
@@ -86,7 +90,10 @@ export async function importFomm(
         expected: 'the names and shapes of the First Order Motion Model',
       })
     }
-    for (const [name, tensor] of match.found) weights.set(name, await readFinite(tensor, name, file))
+    for (const [name, tensor] of match.found) {
+      signal?.throwIfAborted()
+      weights.set(name, await readFinite(tensor, name, file))
+    }
     from.push(whereFrom(match))
     ignored.push(...match.left.filter((name) => name.startsWith(prefix)))
   }

@@ -32,7 +32,7 @@ export interface NetworkImport {
 export async function importNetwork(
   checkpoint: CheckpointFile,
   config: NetworkConfig,
-  { file, partial }: { file: string; partial: boolean },
+  { file, partial, signal }: { file: string; partial: boolean; signal?: AbortSignal | undefined },
 ): Promise<NetworkImport> {
   const infos = parametersOfNetwork(config)
   const match = bestMatch(checkpoint.states, infos)
@@ -47,6 +47,7 @@ export async function importNetwork(
   )
   const weights = new Map<string, Tensor>()
   for (const { name } of infos) {
+    signal?.throwIfAborted()
     const tensor = match.found.get(name)
     weights.set(name, tensor === undefined ? started.get(name)! : await readFinite(tensor, name, file))
   }

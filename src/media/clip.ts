@@ -34,6 +34,8 @@ export interface Clip<F extends Frame = Frame> {
   frames(range?: FrameRange): AsyncGenerator<F, void, undefined>
   /** Closes the file. Frames that were read stay valid. Calling it again does no harm. */
   close(): Promise<void>
+  /** Closes the clip at the end of an `await using` block. */
+  [Symbol.asyncDispose](): Promise<void>
 }
 
 /** The frame numbers of a range, checked against the clip. @throws InputError */

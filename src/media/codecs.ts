@@ -10,12 +10,20 @@ import { readVideo } from './video-in.ts'
 /**
  * Opens a video file as a clip, which is read as a stream; see `readVideo`.
  *
- * @throws InputError if the file is missing, empty or not a video; EnvironmentError if no codecs are installed.
+ * @throws InputError if the file is missing, empty or not a video; EnvironmentError if no codecs are installed. The
+ * signal's reason, if it is aborted.
  */
-export async function openVideo(path: string): Promise<Clip> {
+export async function openVideo(
+  path: string,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<Clip> {
   await assertFile(path, 'a video file', { allowEmpty: false })
   const mediabunny = await loadCodecs()
-  return readVideo(new mediabunny.FilePathSource(path), path, { mediabunny, frameClosed })
+  return readVideo(new mediabunny.FilePathSource(path), path, {
+    mediabunny,
+    frameClosed,
+    signal: options.signal,
+  })
 }
 
 /** The names that mediabunny looks up on the global object. */

@@ -15,30 +15,38 @@ const centrePrior = 0.1
  * The fit of a clip's frames: the square around what moves (`crop`), or the whole frame between bars (`letterbox`).
  *
  * @param size side of the square in pixels.
- * @throws InputError if the clip is smaller than `size`, or cannot be decoded.
+ * @throws InputError if the clip is smaller than `size`, or cannot be decoded. The signal's reason, if it is aborted.
  */
-export async function fitClip(clip: Clip, size: number, mode: FitMode): Promise<Fitter> {
+export async function fitClip(
+  clip: Clip,
+  size: number,
+  mode: FitMode,
+  signal?: AbortSignal,
+): Promise<Fitter> {
   assertAtLeast(clip, size, clip.name)
-  return createFitter(clip, size, { mode, ...(mode === 'crop' ? { crop: await subjectCrop(clip) } : {}) })
+  return createFitter(clip, size, {
+    mode,
+    ...(mode === 'crop' ? { crop: await subjectCrop(clip, signal) } : {}),
+  })
 }
 
 /**
  * The square of side min(width, height) that holds most of what moves, with a mild preference for the middle. If
  * nothing moves, it is the middle. It is the same for every reading of a clip.
  *
- * @throws InputError if a frame cannot be decoded.
+ * @throws InputError if a frame cannot be decoded. The signal's reason, if it is aborted.
  */
-export async function subjectCrop(clip: Clip): Promise<Square> {
+export async function subjectCrop(clip: Clip, signal?: AbortSignal): Promise<Square> {
   const middle = middleSquare(clip)
   const room = Math.abs(clip.width - clip.height)
   if (room === 0) return middle
-  const motion = await motionAlong(clip)
+  const motion = await motionAlong(clip, signal)
   const offset = bestOffset(motion, clip.width, clip.height)
   return clip.width > clip.height ? { ...middle, left: offset } : { ...middle, top: offset }
 }
 
 /** Sum of squared changes between the sampled frames, by cell along the long side. */
-async function motionAlong(clip: Clip): Promise<Float64Array> {
+async function motionAlong(clip: Clip, signal: AbortSignal | undefined): Promise<Float64Array> {
   const across = clip.width > clip.height
   const long = Math.min(cells, Math.max(clip.width, clip.height))
   const short = 32
@@ -49,6 +57,7 @@ async function motionAlong(clip: Clip): Promise<Float64Array> {
   let before: Uint8Array | undefined
   const step = Math.max(1, Math.floor(clip.frameCount / samples))
   for await (const frame of clip.frames({ step })) {
+    signal?.throwIfAborted()
     const now = shrink(frame.data)
     if (before !== undefined) addChange(motion, before, now, grid, across)
     before = now

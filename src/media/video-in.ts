@@ -16,6 +16,8 @@ export interface VideoSurroundings {
   readonly mediabunny: Mediabunny
   /** Is told that closed frames of `bytes` each wait for the garbage collector; see codecs.ts. */
   frameClosed?(bytes: number, frames: number): void
+  /** Stops the opening, which then fails with the signal's reason. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -30,12 +32,13 @@ export async function readVideo(
   name: string,
   surroundings: VideoSurroundings,
 ): Promise<Clip> {
-  const { mediabunny } = surroundings
+  const { mediabunny, signal } = surroundings
+  signal?.throwIfAborted()
   const input = new mediabunny.Input({ source, formats: mediabunny.ALL_FORMATS })
   try {
     const track = await keepAlive(findTrack(mediabunny, input, name))
     const bytes = (await source.getSizeOrNull()) ?? Number.POSITIVE_INFINITY
-    const times = await keepAlive(readFrameTimes(mediabunny, track, { bytes, name }))
+    const times = await keepAlive(readFrameTimes(mediabunny, track, { bytes, name, signal }))
     await keepAlive(assertWhole(input, times, name))
     const width = await track.getDisplayWidth()
     const height = await track.getDisplayHeight()
@@ -43,7 +46,7 @@ export async function readVideo(
     return new VideoClip(surroundings, input, track, times, { name, width, height, frameRate })
   } catch (error) {
     input.dispose()
-    if (error instanceof PantinError) throw error
+    if (error instanceof PantinError || signal?.aborted) throw error
     throw damaged(name, 'cannot be read as a video', error)
   }
 }
@@ -98,6 +101,10 @@ class VideoClip implements Clip {
 
   async close(): Promise<void> {
     this.input.dispose()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
   }
 
   /** Consecutive frames are decoded one after the other; frames with a step are found from key frames. */
@@ -229,12 +236,13 @@ export interface FrameTimes {
   readonly durations: Float64Array
 }
 
-/** Limits on the number of frames that a container may claim. */
-export interface IndexLimits {
+/** How an index is read. */
+export interface IndexOptions {
   /** Size of the whole file; infinity if it is not known. */
   readonly bytes: number
   /** For messages. */
   readonly name: string
+  readonly signal?: AbortSignal | undefined
 }
 
 /** A day at 60 frames per second has 5.2 million frames. Their times and positions are in memory. */
@@ -251,7 +259,7 @@ const framesPerTurn = 10_000
 export async function readFrameTimes(
   mediabunny: typeof import('mediabunny'),
   track: InputVideoTrack,
-  limits: IndexLimits,
+  options: IndexOptions,
 ): Promise<FrameTimes> {
   // VP8 has packets that are not shown. Only their bytes tell.
   const hidesFrames = (await track.getCodec()) === 'vp8'
@@ -263,8 +271,11 @@ export async function readFrameTimes(
   let count = 0
   for await (const packet of packets) {
     // In any index a frame takes more than a byte. The index is complete even if the end of the file is missing.
-    if (++count > Math.min(mostFrames, limits.bytes)) throw overfull(limits)
-    if (count % framesPerTurn === 0) await pause()
+    if (++count > Math.min(mostFrames, options.bytes)) throw overfull(options)
+    if (count % framesPerTurn === 0) {
+      await pause()
+      options.signal?.throwIfAborted()
+    }
     decodable ||= packet.type === 'key'
     // Frames before zero are cut away by the container's edit list.
     const cut = packet.timestamp < 0
@@ -285,7 +296,7 @@ function isHidden(packet: EncodedPacket): boolean {
   return packet.data.length > 0 && ((packet.data[0]! >> 4) & 1) === 0
 }
 
-function overfull({ bytes, name }: IndexLimits): FormatError {
+function overfull({ bytes, name }: IndexOptions): FormatError {
   if (bytes > mostFrames) {
     const what = 'the video has too many frames'
     return new FormatError({

@@ -52,6 +52,8 @@ export interface VideoWriter {
   close(): Promise<void>
   /** Removes what was written. After `close` it does nothing. */
   abort(): Promise<void>
+  /** At the end of an `await using` block: removes what was written, unless `close` has finished the file. */
+  [Symbol.asyncDispose](): Promise<void>
 }
 
 /**
@@ -154,7 +156,11 @@ class MuxedWriter implements VideoWriter {
     await this.output.abort()
   }
 
-  /** On failure nothing is left behind. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.abort()
+  }
+
+  /** Runs work. If it fails, nothing is left behind. */
   private async guard(work: () => Promise<void>): Promise<void> {
     try {
       await keepAlive(work())

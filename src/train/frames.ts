@@ -104,7 +104,7 @@ export async function cacheClips(clips: readonly Clip[], options: CacheOptions):
   let done = 0
   try {
     for (const [i, clip] of clips.entries()) {
-      const crop = options.fit === 'crop' ? { crop: await subjectCrop(clip) } : {}
+      const crop = options.fit === 'crop' ? { crop: await subjectCrop(clip, signal) } : {}
       const fitter = createFitter(clip, size, { mode: options.fit, ...crop })
       const fitted = async function* () {
         for await (const frame of clip.frames({ step: steps[i]! })) {

@@ -67,7 +67,11 @@ describe('bad usage', () => {
     ['one frame', ['train', 'puppet:1,frames=1,size=64', '-o', out], ['too few frames']],
     ['frames that are too small', ['train', 'puppet:1,frames=8,size=32', '-o', out], ['at least 64 x 64']],
     ['a run that is none', ['eval', folder, puppet], ['not a run']],
-    ['a precision to come', ['export', out, '-o', join(folder, 'a.onnx'), '--precision', 'int8'], ['int8']],
+    [
+      'a precision that is not available',
+      ['export', out, '-o', join(folder, 'a.onnx'), '--precision', 'int8'],
+      ['fp32 only', 'int8', 'leave --precision out'],
+    ],
     ['another ending', ['export', out, '-o', join(folder, 'a.bin')], ['.onnx']],
     [
       'no folder to write to',

@@ -41,6 +41,18 @@ const lednet = (outputs: number, shape = [1, 3, 64, 64]) =>
 const weightsOf = (outputs: number) =>
   initialise(parametersOfNetwork({ net: 'lednet', outputs, dilations: 'published' }), new Random(outputs))
 
+it('stops with the reason of a signal, and writes nothing', async () => {
+  const signal = AbortSignal.abort(new Error('enough'))
+  const file = await checkpoint('stopped.safetensors', weightsOf(7))
+  const stopped = importCheckpoint(file, { net: 'lednet', outputs: 7, out: at('stopped'), signal })
+  await expect(stopped).rejects.toThrow('enough')
+  await importCheckpoint(file, { net: 'lednet', outputs: 7, out: at('imported') })
+  await expect(exportFolder(at('imported'), at('stopped.onnx'), { signal })).rejects.toThrow('enough')
+  const names = await readdir(folder)
+  expect(names).not.toContain('stopped')
+  expect(names).not.toContain('stopped.onnx')
+})
+
 describe('a network', () => {
   it('computes after import and export what its checkpoint computes, at the size and batch asked for', async () => {
     const weights = weightsOf(7)

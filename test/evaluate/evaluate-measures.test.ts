@@ -87,6 +87,7 @@ function clipOf(levels: readonly number[], joints?: (level: number) => Float32Ar
       }
     },
     close: async () => {},
+    [Symbol.asyncDispose]: async () => {},
   }
 }
 

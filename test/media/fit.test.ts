@@ -176,6 +176,7 @@ function bobbing(width: number, height: number, x: number): Clip {
       for (const i of resolveRange(clip, range)) yield frame(i)
     },
     close: async () => {},
+    [Symbol.asyncDispose]: async () => {},
   }
   return clip
 }

@@ -1,9 +1,11 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, dirname } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { frameAt } from '../../src/media/clip.ts'
+import { openClip, readSource } from '../../src/clips/source.ts'
+import { type Clip, frameAt } from '../../src/media/clip.ts'
 import { openVideo } from '../../src/media/codecs.ts'
 import { framePsnr, pixelAt } from '../../src/media/frame.ts'
+import { fitClip, subjectCrop } from '../../src/media/subject.ts'
 import { createVideoWriter } from '../../src/media/video-out.ts'
 import { puppetClip } from '../../src/synthetic/puppet/puppet.ts'
 import { InputError } from '../../src/util/errors.ts'
@@ -125,6 +127,21 @@ describe('the writer', () => {
     await expectFailure(() => writer.write(frame), InputError, 'finished')
   })
 
+  test('is disposable: an unfinished video leaves nothing, a finished one stays', async () => {
+    {
+      await using unfinished = await createVideoWriter(path('unfinished.mp4'), options)
+      await unfinished.write(frame)
+    }
+    expect(left('unfinished.mp4')).toEqual([])
+    {
+      await using finished = await createVideoWriter(path('finished.mp4'), options)
+      await finished.write(frame)
+      await finished.close()
+    }
+    await using clip = await openVideo(path('finished.mp4'))
+    expect(clip.frameCount).toBe(1)
+  })
+
   test('refuses a frame of another size, a video of no frames, and bad endings, sizes, rates, codecs', async () => {
     const writer = await createVideoWriter(path('sizes.mp4'), options)
     await expectFailure(() => writer.write(gradientFrame(32, 64)), InputError, '32 x 64', '64 x 64')
@@ -138,5 +155,29 @@ describe('the writer', () => {
     await expectFailure(create('x.mp4', { frameRate: 0 }), InputError, 'frame rate')
     await expectFailure(create('x.webm', { codec: 'avc' }), InputError, 'avc', 'vp9')
     await expectFailure(create('no/where/x.mp4', {}), InputError, basename('x.mp4'), 'ENOENT')
+  })
+})
+
+describe('opening a clip', () => {
+  test('closes it at the end of its block', async () => {
+    const file = await writeFrames(path('block.mp4'), [gradientFrame(64, 64), gradientFrame(64, 64, 1)])
+    let kept: Clip
+    {
+      await using clip = await openClip(file)
+      kept = clip
+      expect(await collect(clip.frames())).toHaveLength(2)
+    }
+    await expectFailure(() => collect(kept.frames()), InputError, 'closed')
+  })
+
+  test('stops with the reason of its signal, and so does the search for its subject', async () => {
+    const file = await writeFrames(path('stopped.mp4'), [gradientFrame(96, 64), gradientFrame(96, 64, 1)])
+    const signal = AbortSignal.abort(new Error('enough'))
+    await expect(openClip(file, { signal })).rejects.toThrow('enough')
+    await expect(openVideo(file, { signal })).rejects.toThrow('enough')
+    await expect(readSource(file, { signal })).rejects.toThrow('enough')
+    await using clip = await openClip(file)
+    await expect(subjectCrop(clip, signal)).rejects.toThrow('enough')
+    await expect(fitClip(clip, 64, 'crop', signal)).rejects.toThrow('enough')
   })
 })

@@ -1,3 +1,4 @@
+// `pantin export`: a model of a run, or an imported network, as an ONNX file.
 import { Option } from 'commander'
 import { formatScaled } from '../../report/format.ts'
 import { InputError } from '../../util/errors.ts'
@@ -7,7 +8,7 @@ import { sizes } from '../options.ts'
 interface ExportFlags {
   readonly out: string
   readonly input?: readonly [number, number, number, number]
-  readonly precision: 'fp32' | 'fp16' | 'int8'
+  readonly precision: 'fp32'
   readonly frame: 'float' | 'uint8'
   readonly part?: 'detector' | 'generator'
   readonly force?: true
@@ -19,27 +20,32 @@ export const addExport: AddCommand = (program, call) => {
     .command('export')
     .summary('write a trained or imported model as ONNX')
     .description(
-      'Writes the detector (or the generator) of a run, or an imported network, as one ONNX file, weights included.',
+      'Writes the detector or the generator of a run, or an imported network, as one ONNX file, weights included.',
     )
-    .argument('<folder>', 'that train, distil or import made')
+    .argument('<folder>', 'a folder that train, distil or import made')
     .requiredOption('-o, --out <file.onnx>', 'file to write')
     .addOption(
       new Option(
         '--input <NxCxHxW>',
-        "pictures that the file is for (default: one of the run's size, or 1x3x64x64)",
+        "shape of the pictures that the file is for (default: one picture of the run's size, or 1x3x64x64)",
       ).argParser(sizes('--input', '1x3x64x64')),
     )
     .addOption(
-      new Option('--precision <kind>', 'of the weights').choices(['fp32', 'fp16', 'int8']).default('fp32'),
+      new Option('--precision <kind>', 'of the weights: fp32 is the only one that is available')
+        .argParser(availablePrecision)
+        .default('fp32'),
     )
     .addOption(
-      new Option('--part <which>', 'of a motion model (default: detector)').choices([
+      new Option('--part <which>', 'which part of a motion model (default: detector)').choices([
         'detector',
         'generator',
       ]),
     )
     .addOption(
-      new Option('--frame <kind>', 'pictures as float [N, 3, H, W] in [0, 1], or as uint8 [N, H, W, 3]')
+      new Option(
+        '--frame <kind>',
+        'how pictures are given: float [N, 3, H, W] in [0, 1], or uint8 [N, H, W, 3]',
+      )
         .choices(['float', 'uint8'])
         .default('float'),
     )
@@ -47,15 +53,20 @@ export const addExport: AddCommand = (program, call) => {
   withCommonFlags(command).action(call(runExport))
 }
 
-async function runExport({ reporter }: Context, folder: string, flags: ExportFlags): Promise<void> {
-  if (flags.precision !== 'fp32') {
-    throw new InputError({
-      what: 'this precision cannot be exported yet',
-      where: '--precision',
-      got: flags.precision,
-      expected: 'fp32',
-    })
-  }
+/** The value of `--precision`. @throws InputError for anything else than fp32. */
+function availablePrecision(text: string): 'fp32' {
+  if (text === 'fp32') return text
+  throw new InputError({
+    what: 'models are exported in fp32 only',
+    where: '--precision',
+    got: text,
+    expected: 'fp32',
+    remedy:
+      'leave --precision out, and convert the exported ONNX file with another tool if you need fp16 or int8',
+  })
+}
+
+async function runExport({ reporter, signal }: Context, folder: string, flags: ExportFlags): Promise<void> {
   if (!flags.out.toLowerCase().endsWith('.onnx')) {
     throw new InputError({
       what: 'the file needs the ending .onnx',
@@ -68,6 +79,7 @@ async function runExport({ reporter }: Context, folder: string, flags: ExportFla
   await assertWritableTarget(flags.out, { force: flags.force ?? false })
   const { exportFolder } = await import('../../convert/export-folder.ts')
   const made = await exportFolder(folder, flags.out, {
+    signal,
     part: flags.part,
     input: flags.input,
     frame: flags.frame,

@@ -1,4 +1,5 @@
 // `pantin import`: weights from a PyTorch or safetensors checkpoint.
+// `pantin import`: a run folder from a checkpoint of PyTorch or safetensors.
 import type { ImportResult } from '../../convert/import-checkpoint.ts'
 import { detectorOptions } from '../../motion/options.ts'
 import { formatCount } from '../../report/format.ts'
@@ -21,19 +22,22 @@ export const addImport: AddCommand = (program, call) => {
     .command('import')
     .summary('take weights from a PyTorch or safetensors checkpoint')
     .description(
-      'Makes a folder of a checkpoint (.pth, .pt, .pth.tar, .safetensors) in the names of the published ' +
-        'code. With --net hourglass that is a First Order Motion Model too, which animate and track then ' +
-        'use. Nothing that a checkpoint says is executed.',
+      'Makes a folder from a checkpoint (.pth, .pt, .pth.tar, .safetensors) with the tensor names of the published ' +
+        'code. With --net hourglass the checkpoint may also be a First Order Motion Model, which animate and track ' +
+        'can then use. No code in a checkpoint is executed.',
     )
     .argument('<checkpoint>', 'file to read')
-    .requiredOption('--net <name>', 'the network that it was made for')
+    .requiredOption('--net <name>', 'the network that the checkpoint was made for')
     .requiredOption('-o, --out <folder>', 'folder to write')
     .option(
       '--outputs <n>',
       'channels of the result (default: 10)',
       wholeNumber('--outputs', { min: 1, max: 4096 }),
     )
-    .option('--partial', 'take what fits and start the rest afresh: a pretrained encoder alone, for instance')
+    .option(
+      '--partial',
+      'take the parameters that fit and initialise the others, for instance with a pretrained encoder',
+    )
     .addOption(flagOf('dilations', { ...detectorOptions.dilations, default: 'published' }))
     .option(
       '--size <pixels>',
@@ -44,7 +48,7 @@ export const addImport: AddCommand = (program, call) => {
   withCommonFlags(command).action(call(runImport))
 }
 
-async function runImport({ reporter }: Context, file: string, flags: ImportFlags): Promise<void> {
+async function runImport({ reporter, signal }: Context, file: string, flags: ImportFlags): Promise<void> {
   const { importCheckpoint } = await import('../../convert/import-checkpoint.ts')
   const { net, out, outputs, size, dilations, partial = false, force = false } = flags
   const made = await importCheckpoint(file, {
@@ -52,6 +56,7 @@ async function runImport({ reporter }: Context, file: string, flags: ImportFlags
     out,
     partial,
     force,
+    signal,
     ...defined({ outputs, size, dilations }),
   })
   reporter.result(made, () => describe(made, out))
@@ -63,7 +68,7 @@ function describe(made: ImportResult, out: string): string {
     `imported ${formatCount(made.taken)} tensors of ${made.net}, ${what}, from ${made.from}`,
     `${made.kind}: ${out}`,
   ]
-  if (made.fresh.length > 0) lines.push(`started afresh: ${listed(made.fresh)}`)
+  if (made.fresh.length > 0) lines.push(`initialised: ${listed(made.fresh)}`)
   if (made.ignored.length > 0) lines.push(`not used: ${listed(made.ignored)}`)
   return lines.join('\n')
 }

@@ -123,6 +123,8 @@ class PuppetClip implements Clip<PuppetFrame> {
 
   async close(): Promise<void> {}
 
+  async [Symbol.asyncDispose](): Promise<void> {}
+
   render(number: number): PuppetFrame {
     const time = number / this.frameRate
     const skeleton = poseSkeleton(this.character, this.motion(time))

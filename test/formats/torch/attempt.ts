@@ -9,7 +9,7 @@ export interface Report {
   refused: number
   /** What else happened: errors that are not ours. */
   readonly wrong: string[]
-  /** The longest time that one file took. */
+  /** The longest processor time that one file took: wall time would depend on what else the machine does. */
   seconds: number
   slowest: string
   /** Memory of the process at most, beyond what it had before the first of these files. */
@@ -24,7 +24,7 @@ export class Attempts {
   /** Opens a file and reads each of its tensors once. */
   async add(name: string, path: string): Promise<void> {
     const { counts } = this
-    const start = performance.now()
+    const start = process.cpuUsage()
     try {
       await readAll(path)
       counts.read++
@@ -32,7 +32,8 @@ export class Attempts {
       if (error instanceof PantinError) counts.refused++
       else counts.wrong.push(`${name}: ${error instanceof Error ? error.stack : String(error)}`)
     }
-    const seconds = (performance.now() - start) / 1000
+    const { user, system } = process.cpuUsage(start)
+    const seconds = (user + system) / 1e6
     if (seconds > counts.seconds) Object.assign(counts, { seconds, slowest: name })
   }
 

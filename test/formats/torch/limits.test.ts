@@ -22,7 +22,7 @@ async function run(name: string, ...args: readonly string[]): Promise<Report> {
   const script = join(compiled.folder, `test/formats/torch/${name}.js`)
   const limits = ['--expose-gc', '--max-old-space-size=64', '--max-semi-space-size=2']
   const { stdout } = await promisify(execFile)(process.execPath, [...limits, script, ...args], {
-    timeout: 50_000,
+    timeout: 200_000,
   })
   return JSON.parse(stdout) as Report
 }
