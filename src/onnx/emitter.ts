@@ -116,9 +116,16 @@ export function bytesOf({ data }: Tensor): Uint8Array<ArrayBuffer> {
 /** Keeps one number for each content: equal type, shape and bytes give the same number. */
 class ConstantPool {
   readonly tensors: Tensor[] = []
+  private readonly numbers = new Map<Tensor, number>()
   private readonly buckets = new Map<string, number[]>()
 
   add(value: Tensor): number {
+    const number = this.numbers.get(value) ?? this.numberOf(value)
+    this.numbers.set(value, number)
+    return number
+  }
+
+  private numberOf(value: Tensor): number {
     const key = `${value.dtype}[${value.shape}]${hash(bytesOf(value))}`
     const bucket = this.buckets.get(key) ?? []
     const known = bucket.find((index) => sameBytes(bytesOf(this.tensors[index]!), bytesOf(value)))
@@ -129,13 +136,20 @@ class ConstantPool {
   }
 }
 
-/** FNV-1a, 32 bits: only sorts into buckets, whose members are then compared. */
+/**
+ * FNV-1a, 32 bits, over some of the bytes: it only sorts into buckets, whose members are then compared. Constants may
+ * have hundreds of megabytes.
+ */
 function hash(bytes: Uint8Array): number {
   let state = 0x811c9dc5
-  for (const byte of bytes) state = Math.imul(state ^ byte, 0x01000193)
+  // An odd step meets each of the bytes of an element.
+  const step = 2 * Math.floor(bytes.length / 8192) + 1
+  for (let i = 0; i < bytes.length; i += step) state = Math.imul(state ^ bytes[i]!, 0x01000193)
   return state >>> 0
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i])
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
 }

@@ -46,20 +46,26 @@ export function openWeights(graph: Graph, seed = 3): Map<string, Tensor> {
 /**
  * Evaluates what `build` makes of a picture, and which of its weights have no gradient.
  * In evaluation mode: in training mode a bias before a norm has a gradient of exactly 0.
+ *
+ * @param isAsked which weights are asked for a gradient, by name (default: all)
+ * @returns `names` are those of the weights that were asked.
  */
 export async function examine(
   shape: Shape,
   build: (scope: Scope, x: Value) => Readonly<Record<string, Value>>,
-): Promise<{ outputs: Record<string, Tensor>; untrained: string[] }> {
+  isAsked: (name: string) => boolean = () => true,
+): Promise<{ outputs: Record<string, Tensor>; names: string[]; untrained: string[] }> {
   const graph = new Graph()
   const scope = Scope.root(graph, { training: false })
   const results = build(scope, input(graph, 'x', 'float32', shape))
   const names = parametersOf(withOutputs(graph, results))
-    .filter(({ role }) => role === 'weight')
+    .filter(({ role, name }) => role === 'weight' && isAsked(name))
     .map(({ name }) => name)
   const leaves = names.map((name) => scope.parameters.get(name)!)
   // One number says whether a gradient is there; whole gradients of large networks would fill the memory.
-  gradient(weighed(Object.values(results)), leaves).forEach((value, i) => {
+  const loss = leaves.length === 0 ? undefined : weighed(Object.values(results))
+  const gradients = loss === undefined ? [] : gradient(loss, leaves)
+  gradients.forEach((value, i) => {
     graph.output(`gradient of ${names[i]}`, reduceSum(mul(value, value)))
   })
   // Weights are fed, not written into the model: of 134 million a model would keep several copies.
@@ -67,6 +73,7 @@ export async function examine(
   const session = await createSession(toOnnx(graph, { feedParameters: true }), {
     device: 'cpu',
     optimise: 'none',
+    threads: 1,
   })
   const run = (seed?: number) => session.run(fedTo(session, { x: noise(shape, 1) }, openWeights(graph, seed)))
   const all = await run()
@@ -78,7 +85,7 @@ export async function examine(
   }
   await session.close()
   const outputs = Object.fromEntries(Object.keys(results).map((name) => [name, all[name]!]))
-  return { outputs, untrained }
+  return { outputs, names, untrained }
 }
 
 /** Inputs and those of the weights that a session reads. */

@@ -135,7 +135,9 @@ export function constantValue(value: Value): Tensor | undefined {
 
 /** A constant of this type, filled with one number. */
 export function filled(graph: Builder, type: TensorType, fill: number): Value {
-  return constant(graph, fromPlain(type, new Float64Array(sizeOf(type.shape)).fill(fill)))
+  const size = sizeOf(type.shape)
+  if (type.dtype !== 'float32') return constant(graph, fromPlain(type, new Float64Array(size).fill(fill)))
+  return constant(graph, tensor('float32', type.shape, allocate('float32', size).fill(fill)))
 }
 
 /** A constant with the type of `value`, filled with one number. */
