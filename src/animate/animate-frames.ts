@@ -12,6 +12,7 @@ import { createTransfer, type TransferOptions } from './transfer.ts'
 
 /** How far an animation is. The phase `align` looks for the reference frame; the phase `animate` makes frames. */
 export interface AnimateProgress {
+  /** The phase. */
   readonly phase: 'align' | 'animate'
   /** Number of frames done in this phase. */
   readonly done: number

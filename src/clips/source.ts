@@ -113,6 +113,7 @@ async function pictureClip(path: string): Promise<Clip> {
 export interface FittedPicture {
   /** RGB [size, size, 3]. */
   readonly pixels: Uint8Array
+  /** The fit that was applied. */
   readonly fitter: Fitter
 }
 

@@ -37,6 +37,7 @@ export type FrameForm = 'float' | 'uint8'
 
 /** The file that was written. */
 export interface ExportedModel {
+  /** The part of the run that the file holds. */
   readonly part: MotionPart | 'network'
   /** Size of the file in bytes. */
   readonly bytes: number

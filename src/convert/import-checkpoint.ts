@@ -33,10 +33,13 @@ export interface ImportOptions {
 export interface ImportResult {
   /** The folder, absolute. */
   readonly path: string
+  /** What was imported: a motion model, or a plain network. */
   readonly kind: 'network' | 'motion model'
+  /** Name of the network. */
   readonly net: string
   /** Channels of the result, or keypoints. */
   readonly outputs: number
+  /** Format of the checkpoint. */
   readonly format: 'PyTorch' | 'safetensors'
   /** Where in the file the weights were. */
   readonly from: string

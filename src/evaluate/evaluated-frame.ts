@@ -14,6 +14,7 @@ import { InputError } from '../util/errors.ts'
 export interface EvaluatedFrame {
   /** As the model sees it, RGB [size, size, 3]. */
   readonly pixels: Uint8Array
+  /** Keypoints that the model finds in the frame. */
   readonly keypoints: Keypoints
   /** The teacher's keypoints; undefined if there is none. */
   readonly teacher: Keypoints | undefined

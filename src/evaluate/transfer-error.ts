@@ -14,6 +14,7 @@ export interface TransferError {
   readonly distance: number
   /** The same distance if the picture stayed as it is. */
   readonly still: number
+  /** Number of frames that were measured. */
   readonly frames: number
 }
 

@@ -11,6 +11,7 @@ export type { Attr, Attrs, Builder, Node, TensorType, Value } from './op.ts'
  * write a new graph. Every shape is concrete.
  */
 export class Graph implements Builder {
+  /** All nodes, in the order of building. */
   readonly nodes: Node[] = []
   /** Named results, in order. */
   readonly outputs = new Map<string, Value>()

@@ -5,12 +5,15 @@ import type { DType, Shape, Tensor } from './tensor.ts'
 
 /** Element type and shape: all that shape rules know of a value. */
 export interface TensorType {
+  /** Element type. */
   readonly dtype: DType
+  /** Sizes of the axes, outermost first. */
   readonly shape: Shape
 }
 
 /** What an op is told at build time, besides its inputs. Plain data, so that it can be compared and printed. */
 export type Attr = number | string | boolean | readonly number[] | Tensor
+/** The attributes of one use of an op, by name. */
 export type Attrs = { readonly [name: string]: Attr }
 
 /** What values can be built in: a Graph. */
@@ -23,7 +26,9 @@ export interface Builder {
 
 /** One result of one node: the edge of the graph. */
 export interface Value extends TensorType {
+  /** The graph that the value is built in. */
   readonly graph: Builder
+  /** The node that gives the value. */
   readonly node: Node
   /** Which of the node's outputs this is. */
   readonly index: number
@@ -31,10 +36,15 @@ export interface Value extends TensorType {
 
 /** One use of an op. Nodes are numbered in the order of their making, so a node's inputs come before it. */
 export interface Node {
+  /** Number of the node, in the order of building. */
   readonly id: number
+  /** Definition of the op. */
   readonly op: OpDef
+  /** Values that the node reads. */
   readonly inputs: readonly Value[]
+  /** Attributes of this use of the op. */
   readonly attrs: Attrs
+  /** Values that the node gives. */
   readonly outputs: readonly Value[]
   /** Where in the network it was made, for messages: `encoder/layers.3/conv`. */
   readonly scope: string
@@ -45,6 +55,7 @@ export interface Node {
  * name in words and a plain reference. Each field is required, so an op that lacks one does not compile.
  */
 export interface OpDef<A extends Attrs = Attrs> {
+  /** Name of the op, as `ops` and the table of ops have it. */
   readonly name: string
   /** The shape rule: types of the outputs. @throws GraphError through `refuse`. */
   infer(inputs: readonly TensorType[], attrs: A): readonly TensorType[]
@@ -77,12 +88,17 @@ export interface OpDef<A extends Attrs = Attrs> {
  * Written as a method, whose parameter is bivariant, so that a node can hold any op's definition.
  */
 export type GradientRule<A extends Attrs = Attrs> = {
+  /** @returns the gradient to each input; undefined if an input is not wanted or carries none. */
   rule(use: GradientUse<A>): readonly (Value | undefined)[]
 }['rule']
 
+/** One use of an op, as its gradient rule sees it. */
 export interface GradientUse<A extends Attrs = Attrs> {
+  /** Inputs of the node. */
   readonly inputs: readonly Value[]
+  /** Outputs of the node. */
   readonly outputs: readonly Value[]
+  /** Attributes of the node. */
   readonly attrs: A
   /** Gradient of the loss to each output; undefined where the loss does not depend on it. */
   readonly grads: readonly (Value | undefined)[]
@@ -94,8 +110,11 @@ export interface GradientUse<A extends Attrs = Attrs> {
 
 /** One use of an op, as far as its cost, reach and words depend on it. A node is one. */
 export interface OpUse<A extends Attrs = Attrs> {
+  /** Types of the inputs. */
   readonly inputs: readonly TensorType[]
+  /** Types of the outputs. */
   readonly outputs: readonly TensorType[]
+  /** Attributes of the node. */
   readonly attrs: A
 }
 
@@ -142,7 +161,9 @@ export const reachOf = ({ op, ...use }: Node): Reach =>
 
 /** A tensor of the plain reference: every element type as float64 (bool as 0 and 1). */
 export interface Plain {
+  /** Sizes of the axes, outermost first. */
   readonly shape: readonly number[]
+  /** The elements, row-major. */
   readonly data: Float64Array
 }
 

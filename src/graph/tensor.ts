@@ -10,10 +10,15 @@ export type Shape = readonly number[]
 
 /** How the elements of each type are held in memory (bool as 0 and 1, one byte each). */
 export interface TypedData {
+  /** Numbers of 32 bits. */
   float32: Float32Array<ArrayBuffer>
+  /** Indices and sizes. */
   int64: BigInt64Array<ArrayBuffer>
+  /** Whole numbers of 32 bits. */
   int32: Int32Array<ArrayBuffer>
+  /** Bytes, such as pixels. */
   uint8: Uint8Array<ArrayBuffer>
+  /** 0 for false, 1 for true, one byte each. */
   bool: Uint8Array<ArrayBuffer>
 }
 

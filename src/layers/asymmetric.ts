@@ -5,10 +5,13 @@ import type { Block } from './block.ts'
 import { conv2d } from './conv2d.ts'
 import type { Scope } from './scope.ts'
 
+/** Options of `columnConv` and `rowConv`. */
 export interface LineConvOptions {
   /** Length of the kernel: odd. */
   readonly length: number
+  /** Step along the line (default 1). */
   readonly stride?: number
+  /** Distance between the elements of the kernel (default 1). */
   readonly dilation?: number
   /** Channels of the result (default: as many as there are). */
   readonly outputs?: number
@@ -26,6 +29,7 @@ export function rowConv(scope: Scope, x: Value, options: LineConvOptions): Value
   return conv2d(scope, x, outputs, { kernel: [1, length], stride: [1, stride], dilation: [1, dilation] })
 }
 
+/** Options of `asymmetricConv`. */
 export interface AsymmetricConvOptions extends LineConvOptions {
   /** Of the two in checkpoints (default: column, row). */
   readonly names?: readonly [string | number, string | number]

@@ -11,14 +11,19 @@ import type { Scope } from './scope.ts'
 export interface Block {
   /** As in `docs/blocks/NAME.md`. */
   readonly name: string
+  /** Title of the page of the block. */
   readonly title: string
+  /** Uses of the block, for its page and its tests. */
   readonly examples: readonly BlockExample[]
 }
 
+/** One use of a block. */
 export interface BlockExample {
+  /** What the example shows. */
   readonly label: string
   /** [N, C, H, W] */
   readonly input: Shape
+  /** Builds the block on an input of that shape. */
   readonly build: (scope: Scope, x: Value) => Value
   /** By the block's formulas, with this example's numbers; tests hold the built graph to it. */
   readonly cost: {

@@ -15,14 +15,19 @@ export type Pair = number | readonly [number, number]
 export const pair = (value: Pair): readonly [number, number] =>
   typeof value === 'number' ? [value, value] : value
 
+/** Options of `conv2d`. A number stands for both height and width. */
 export interface Conv2dOptions {
+  /** Size of the kernel. */
   readonly kernel: Pair
+  /** Step (default 1). */
   readonly stride?: Pair
   /** Zeros at each side; default: what keeps the size at stride 1 (odd kernels). */
   readonly padding?: Pair
   /** Where it has the default padding, a dilation beyond the map is the scope's to clip. */
   readonly dilation?: Pair
+  /** Number of groups of channels (default 1). */
   readonly groups?: number
+  /** Whether a bias is added (default true). */
   readonly bias?: boolean
 }
 
@@ -76,11 +81,17 @@ function samePadding(kernel: readonly [number, number], dilation: readonly [numb
   return [((kernel[0] - 1) * dilation[0]) >> 1, ((kernel[1] - 1) * dilation[1]) >> 1] as const
 }
 
+/** Options of `convTranspose2d`. A number stands for both height and width. */
 export interface ConvTranspose2dOptions {
+  /** Size of the kernel. */
   readonly kernel: Pair
+  /** Step (default 1). */
   readonly stride?: Pair
+  /** Rows and columns that are cut off at each side (default 0). */
   readonly padding?: Pair
+  /** Rows and columns that are added at the bottom and right (default 0). */
   readonly outputPadding?: Pair
+  /** Whether a bias is added (default true). */
   readonly bias?: boolean
 }
 

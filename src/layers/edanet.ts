@@ -9,6 +9,7 @@ import { conv2d } from './conv2d.ts'
 import { batchNorm2d } from './norm.ts'
 import type { Scope } from './scope.ts'
 
+/** Options of `edaModule`. */
 export interface EdaModuleOptions {
   /** Of the second pair of convolutions. */
   readonly dilation: number

@@ -30,6 +30,7 @@ import type { Scope } from './scope.ts'
  * | epsilon of norms                  | 1e-5                       | 1e-3                               |
  */
 export interface EnetStyle {
+  /** `reference`: the form of the Efficient-Segmentation-Networks repository; `original`: that of the authors' Torch code. */
   readonly form: 'reference' | 'original'
   /** The paper's encoder has PReLUs, its decoder ReLUs. */
   readonly activation: 'prelu' | 'relu'
@@ -179,6 +180,7 @@ const enetPool = ({ form }: EnetStyle): Required<PoolWindows> =>
   form === 'reference' ? { kernel: 3, stride: 2 } : { kernel: 2, stride: 2 }
 
 export interface EnetDownOptions extends EnetStyle {
+  /** Channels of the result. */
   readonly outputs: number
 }
 
@@ -260,6 +262,7 @@ export const enetDownBlock: Block = {
 }
 
 export interface EnetUpOptions extends EnetStyle {
+  /** Channels of the result. */
   readonly outputs: number
   /** Of a max pool in the encoder: [N, outputs, H, W]. */
   readonly index: Value

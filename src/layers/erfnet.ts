@@ -11,6 +11,7 @@ import { conv2d, convTranspose2d } from './conv2d.ts'
 import { batchNorm2d, residualGain } from './norm.ts'
 import type { Scope } from './scope.ts'
 
+/** Options of `nonBottleneck1d`. */
 export interface NonBottleneck1dOptions {
   /** Of the kernels: odd (default 3). */
   readonly length?: number
@@ -68,6 +69,7 @@ export const nonBottleneck1dBlock: Block = {
   ],
 }
 
+/** Options of `downsampler`. */
 export interface DownsamplerOptions {
   /** Of the norm (default 1e-3, ERFNet's; EDANet's is 1e-5). */
   readonly epsilon?: number

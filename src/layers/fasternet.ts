@@ -15,6 +15,7 @@ const part = 4
 /** How much wider the block is between its 1x1 convolutions. */
 const expansion = 2
 
+/** Options of `partialConv`. */
 export interface PartialConvOptions {
   /** Of the 3x3 (default 1). */
   readonly dilation?: number

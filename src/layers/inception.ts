@@ -12,13 +12,17 @@ import type { Scope } from './scope.ts'
 
 /** Channels of an inception module's convolutions; the module gives one + three + five + pool. */
 export interface InceptionWidths {
+  /** Channels of the 1x1 branch. */
   readonly one: number
   /** Of the 1x1 before the 3x3. */
   readonly reduceThree: number
+  /** Channels of the 3x3. */
   readonly three: number
   /** Of the 1x1 before the 5x5. */
   readonly reduceFive: number
+  /** Channels of the 5x5. */
   readonly five: number
+  /** Channels of the 1x1 after the max pool. */
   readonly pool: number
 }
 

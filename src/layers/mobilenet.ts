@@ -8,12 +8,15 @@ import { depthwise, pointwise } from './conv2d.ts'
 import { batchNorm2d, relu6, residualGain } from './norm.ts'
 import type { Scope } from './scope.ts'
 
+/** Options of `depthwiseSeparable`. */
 export interface DepthwiseSeparableOptions {
   /** Whose nonlinearities (default: mobilenet). */
   readonly form?: 'mobilenet' | 'xception'
   /** Side of the kernel: odd (default 3). */
   readonly kernel?: number
+  /** Step of the depthwise convolution (default 1). */
   readonly stride?: number
+  /** Distance between the elements of the depthwise kernel (default 1). */
   readonly dilation?: number
 }
 
@@ -65,6 +68,7 @@ export const depthwiseSeparableBlock: Block = {
   ],
 }
 
+/** Options of `invertedResidual`. */
 export interface InvertedResidualOptions {
   /** D (default: as many as there are). */
   readonly outputs?: number
@@ -72,6 +76,7 @@ export interface InvertedResidualOptions {
   readonly expansion?: number
   /** Side of the depthwise kernel: odd (default 3). */
   readonly kernel?: number
+  /** Step of the depthwise convolution (default 1). */
   readonly stride?: number
   /** Default: relu6. */
   readonly activation?: 'relu6' | 'relu'

@@ -66,6 +66,7 @@ export function convNorm(
  */
 export const residualGain = 0.1
 
+/** Options of `prelu`. */
 export interface PreluOptions {
   /** A slope for each channel (default: one for all). */
   readonly perChannel?: boolean

@@ -8,6 +8,7 @@ import type { Block } from './block.ts'
 import { batchNorm2d, convNorm } from './norm.ts'
 import type { Scope } from './scope.ts'
 
+/** Options of `repVgg`. */
 export interface RepVggOptions {
   /** D (default: as many as there are). */
   readonly outputs?: number
@@ -70,6 +71,7 @@ export const repVggBlock: Block = {
   ],
 }
 
+/** Options of `mobileOne`. */
 export interface MobileOneOptions {
   /** Of the depthwise 3x3 (default 1). */
   readonly dilation?: number

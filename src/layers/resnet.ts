@@ -8,6 +8,7 @@ import { conv2d } from './conv2d.ts'
 import { batchNorm2d, residualGain } from './norm.ts'
 import type { Scope } from './scope.ts'
 
+/** Options of `nonBottleneck` and `bottleneck`. */
 export interface ResidualOptions {
   /** Channels of the result. */
   readonly outputs: number

@@ -16,8 +16,11 @@ export type Dilations = 'clipped' | 'published'
 export interface Clipping {
   /** The convolution, by the name of its parameters. */
   readonly layer: string
+  /** The axis along which the dilation was clipped. */
   readonly axis: 'height' | 'width'
+  /** The dilation of the published network. */
   readonly published: number
+  /** The dilation that is used instead. */
   readonly used: number
 }
 
@@ -30,6 +33,7 @@ interface Shared {
   readonly clippings: Map<string, Clipping>
 }
 
+/** Options that hold for a whole network. */
 export interface ScopeOptions {
   /**
    * Layers with two behaviours (batch normalisation) take that of training: they use the batch's statistics
@@ -58,10 +62,12 @@ export class Scope {
     return new Scope(shared, '', dilations)
   }
 
+  /** The graph that the network is built in. */
   get graph(): Builder {
     return this.shared.graph
   }
 
+  /** Whether layers behave as in training. */
   get training(): boolean {
     return this.shared.training
   }

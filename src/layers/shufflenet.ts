@@ -46,6 +46,7 @@ export const channelShuffleBlock: Block = {
   ],
 }
 
+/** Options of `shuffleUnitV1`. */
 export interface ShuffleUnitV1Options {
   /** g, of both 1x1 convolutions. */
   readonly groups: number

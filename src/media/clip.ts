@@ -4,8 +4,11 @@ import type { Frame } from './frame.ts'
 
 /** Frames from `fromFrame` (default 0) to just before `toFrame` (default: the end), every `step`th (default 1). */
 export interface FrameRange {
+  /** Number of the first frame (default 0). */
   readonly fromFrame?: number
+  /** One more than the number of the last frame (default: to the end). */
   readonly toFrame?: number
+  /** Distance between frames that are given (default 1). */
   readonly step?: number
 }
 

@@ -65,8 +65,11 @@ export function createFitter(
 
 /** A square part of a picture, in pixels. */
 export interface Square {
+  /** Left edge. */
   readonly left: number
+  /** Top edge. */
   readonly top: number
+  /** Side. */
   readonly side: number
 }
 

@@ -43,6 +43,7 @@ export interface VideoWriterOptions {
 
 /** A video file that is being written. */
 export interface VideoWriter {
+  /** Path of the file. */
   readonly path: string
   /** Number of frames written so far. */
   readonly frameCount: number

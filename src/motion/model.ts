@@ -66,6 +66,7 @@ const generatorOptions = ({ alignCorners, denseMotion, generator }: MotionConfig
   denseMotion: { ...denseMotion, alignCorners },
 })
 
+/** How `detectorGraph` and `generatorGraph` build a graph. */
 export interface GraphOptions {
   /** Pictures at a time (default 1). */
   readonly batch?: number

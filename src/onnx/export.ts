@@ -17,6 +17,7 @@ import {
 } from './generated/onnx_pb.ts'
 import { leavesOf, weightsOf } from './leaves.ts'
 
+/** How `toOnnx` writes a model. */
 export interface ToOnnxOptions {
   /** Contents of the graph's parameters, by name; others than the graph's are not written. */
   readonly weights?: ReadonlyMap<string, Tensor>

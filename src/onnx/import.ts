@@ -14,6 +14,7 @@ import { cuts, leaves, shapes } from './import/shapes.ts'
 import { largestRank, largestSize, readTensor } from './import/tensors.ts'
 import { linear, pools } from './import/windows.ts'
 
+/** How `fromOnnx` reads a model. */
 export interface FromOnnxOptions extends Bindings {
   /** The graph to import into (default: a new one). Only a new one gets named outputs. */
   readonly target?: Graph
@@ -28,10 +29,13 @@ export interface FromOnnxOptions extends Bindings {
   readonly outputs?: readonly string[]
 }
 
+/** A model that was read from ONNX. */
 export interface OnnxModel {
+  /** The graph, whose parameters have the names of the initializers. */
   readonly graph: Graph
   /** The values that stand for the model's inputs: bound ones, or new inputs of the graph. */
   readonly inputs: ReadonlyMap<string, Value>
+  /** The values that are the model's outputs, by name. */
   readonly outputs: ReadonlyMap<string, Value>
   /** Contents of the parameters that the outputs need, by the parameters' names. */
   readonly weights: ReadonlyMap<string, Tensor<'float32'>>

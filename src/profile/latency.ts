@@ -17,7 +17,9 @@ export interface Sampler {
 
 /** Milliseconds of one run. */
 export interface Latency {
+  /** Median, in milliseconds. */
   readonly median: number
+  /** Least, in milliseconds. */
   readonly min: number
   /** A quarter of the runs took less, a quarter more than these. */
   readonly quartiles: readonly [number, number]

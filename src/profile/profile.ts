@@ -36,13 +36,17 @@ export interface Profile {
   readonly layers: readonly LayerProfile[]
 }
 
+/** The counts of one part of a network. */
 export interface LayerProfile {
   /** Where in the network: the scope of its nodes. */
   readonly name: string
   /** Shape of its last result. */
   readonly shape: readonly number[]
+  /** Trained numbers. */
   readonly params: number
+  /** Multiply-accumulates. */
   readonly macs: number
+  /** Bytes of the results. */
   readonly activationBytes: number
 }
 
@@ -83,6 +87,7 @@ function layersOf(nodes: readonly Node[]): LayerProfile[] {
 }
 
 export interface NetProfile extends Profile {
+  /** Name of the network. */
   readonly net: string
   /** Parameters of the published network that no output depends on; `params` counts them, as the papers do. */
   readonly unusedParams: number
@@ -100,6 +105,7 @@ export interface NetProfile extends Profile {
   readonly reconstruction: boolean
 }
 
+/** The network that `profileNet` counts. */
 export interface NetProfileOptions {
   /** Channels of the result. */
   readonly outputs: number
@@ -139,6 +145,7 @@ const traits = (net: Net, dilations: Dilations) => ({
   reconstruction: net.reconstruction === true,
 })
 
+/** The detector that `profileDetector` counts. */
 export type DetectorProfileOptions = Omit<SmallConfigOptions, 'net'>
 
 export interface DetectorProfile extends NetProfile {

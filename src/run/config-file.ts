@@ -68,13 +68,19 @@ async function readText(path: string, where: string): Promise<string> {
 export interface Machine {
   /** ISO 8601, UTC. */
   readonly time: string
+  /** Version of Node. */
   readonly node: string
+  /** Platform of Node, such as `linux`. */
   readonly platform: string
+  /** Architecture of the processor, such as `x64`. */
   readonly arch: string
+  /** Name and version of the operating system. */
   readonly os: string
+  /** Name of the processor. */
   readonly cpu: string
   /** Cores that this process may use. */
   readonly cores: number
+  /** Memory in bytes. */
   readonly memoryBytes: number
 }
 

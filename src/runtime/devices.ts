@@ -13,7 +13,9 @@ import type { Device } from './session.ts'
 
 /** A device as `pantin doctor` shows it. */
 export interface DeviceReport {
+  /** The device. */
   readonly device: Device
+  /** Whether it can be used here. */
   readonly available: boolean
   /** Why it is not there, in the runtime's words; empty where it is. */
   readonly detail: string

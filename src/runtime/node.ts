@@ -23,6 +23,7 @@ export { type DeviceReport, describeDevices, requireDevice } from './devices.ts'
 
 import * as ort from 'onnxruntime-node'
 
+/** How `createSession` opens a session. */
 export interface SessionOptions {
   /** `auto` (the default) is a GPU where one works, else the CPU. A device that is named is used, or refused. */
   readonly device?: Device | 'auto'

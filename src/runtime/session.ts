@@ -9,13 +9,17 @@ export type Device = 'cpu' | 'webgpu' | 'cuda'
 
 /** Element type and shape of an input or output. An axis that the model leaves open has a name for a size. */
 export interface PortType {
+  /** Element type. */
   readonly dtype: DType
+  /** Sizes of the axes; a name stands for a size that the model leaves open. */
   readonly shape: readonly (number | string)[]
 }
 
 /** A model that is ready to run, on whatever runs it: onnxruntime-node here, onnxruntime-web in a browser. */
 export interface Session extends AsyncDisposable {
+  /** Types of the inputs, by name. */
   readonly inputs: ReadonlyMap<string, PortType>
+  /** Types of the outputs, by name. */
   readonly outputs: ReadonlyMap<string, PortType>
   /** The device that is really used. */
   readonly device: Device
@@ -32,6 +36,7 @@ export interface Session extends AsyncDisposable {
   close(): Promise<void>
 }
 
+/** Tensors by the names of inputs or outputs. */
 export type Tensors = Readonly<Record<string, Tensor>>
 
 /** Checks feeds against a session's inputs. @throws InputError */

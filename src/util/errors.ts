@@ -9,12 +9,15 @@ export interface Problem {
   what: string
   /** File, node, option or tensor that it is about. */
   where?: string
+  /** What was found instead. */
   got?: string
+  /** What would be accepted. */
   expected?: string
   /** What the reader can do about it. */
   remedy?: string
 }
 
+/** The message of an error: its parts, one after another. */
 export function formatProblem({ what, where, got, expected, remedy }: Problem): string {
   const lines = [where === undefined ? what : `${where}: ${what}`]
   if (got !== undefined) lines.push(`  got:      ${got}`)
@@ -27,6 +30,7 @@ export function formatProblem({ what, where, got, expected, remedy }: Problem): 
 export class PantinError extends Error {
   /** The exit code of the command line for this error. */
   readonly exitCode: 1 | 2 = 1
+  /** The five parts of the message. */
   readonly problem: Problem
 
   constructor(problem: Problem, options?: { cause?: unknown }) {

@@ -36,6 +36,7 @@ export class Random {
     for (let i = 0; i < 12; i++) this.uint32()
   }
 
+  /** The state, to continue the sequence later: `random.state = saved`. */
   get state(): RandomState {
     return [this.a >>> 0, this.b >>> 0, this.c >>> 0, this.d >>> 0]
   }

@@ -9,6 +9,7 @@ import { checkHeaderLength, type Header, maxHeaderBytes, placeOf, readHeader } f
 export interface TensorFile {
   /** In the header's order. */
   readonly tensors: ReadonlyMap<string, Tensor>
+  /** Texts by name, from the header. */
   readonly metadata: ReadonlyMap<string, string>
 }
 

@@ -95,8 +95,11 @@ export function asValue(graph: Builder, operand: Operand): Value {
 
 /** a + b, with broadcasting, as all of the following. */
 export const add = (a: Operand, b: Operand): Value => binary(addOp, a, b)
+/** a - b, element by element; axes of size 1 are broadcast. */
 export const sub = (a: Operand, b: Operand): Value => binary(subOp, a, b)
+/** a · b, element by element; axes of size 1 are broadcast. */
 export const mul = (a: Operand, b: Operand): Value => binary(mulOp, a, b)
+/** a / b, element by element; axes of size 1 are broadcast. */
 export const div = (a: Operand, b: Operand): Value => binary(divOp, a, b)
 
 export const negOp: OpDef<NoAttrs> = {
@@ -113,6 +116,7 @@ export const negOp: OpDef<NoAttrs> = {
   reference: ([x]) => [x!.data.map((value) => -value)],
 }
 
+/** -x, element by element. */
 export const neg = (x: Value): Value => x.graph.apply(negOp, [x], {})[0]!
 
 /** The sum of several values of one shape. */
@@ -170,6 +174,7 @@ export const reduceMeanOp: OpDef<ReduceAttrs> = {
   },
 }
 
+/** How `reduceSum` and `reduceMean` reduce. */
 export interface ReduceOptions {
   /** Keep the reduced axes with length 1 (default: they go). */
   readonly keep?: boolean

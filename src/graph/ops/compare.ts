@@ -153,6 +153,7 @@ export const argMaxOp: OpDef<ArgMaxAttrs> = {
   },
 }
 
+/** Index of the largest element along an axis, as int64. It has no gradient. */
 export function argMax(x: Value, axis: number): Value {
   return x.graph.apply(argMaxOp, [x], { axis })[0]!
 }

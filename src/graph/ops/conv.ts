@@ -15,10 +15,13 @@ export type { ConvGeometry } from './conv-weight-gradient.ts'
 
 /** What may be left out of a convolution's geometry. */
 export interface ConvOptions {
+  /** Steps along height and width (default 1, 1). */
   readonly strides?: readonly [number, number]
   /** Zeros added at the top, left, bottom and right. */
   readonly pads?: readonly [number, number, number, number]
+  /** Distances between the elements of the kernel, along height and width (default 1, 1). */
   readonly dilations?: readonly [number, number]
+  /** Number of groups of channels (default 1). */
   readonly group?: number
 }
 

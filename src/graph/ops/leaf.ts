@@ -83,9 +83,13 @@ export function parameter(graph: Builder, name: string, shape: Shape, initial: I
 
 /** What a graph says of one of its parameters. */
 export interface ParameterInfo {
+  /** Name in checkpoints. */
   readonly name: string
+  /** Whether it is trained. */
   readonly role: Role
+  /** Sizes of the axes. */
   readonly shape: Shape
+  /** How it starts. */
   readonly initial: Initial
 }
 

@@ -17,9 +17,11 @@ export type PoolGeometry = {
   readonly pads: readonly [number, number, number, number]
 }
 
+/** Windows of a pooling. */
 export interface PoolOptions {
   /** Default: the kernel, so that windows do not overlap. */
   readonly strides?: readonly [number, number]
+  /** Rows and columns added at the top, left, bottom and right (default: none). */
   readonly pads?: readonly [number, number, number, number]
 }
 

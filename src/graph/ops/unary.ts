@@ -71,18 +71,27 @@ const unary =
   (x: Value): Value =>
     x.graph.apply(op, [x], {})[0]!
 
+/** e to the power x, element by element. */
 export const exp = unary(expOp)
 /** Natural logarithm. */
 export const log = unary(logOp)
+/** Square root, element by element. */
 export const sqrt = unary(sqrtOp)
+/** Absolute value, element by element. The slope at 0 is -1. */
 export const abs = unary(absOp)
+/** The larger of x and 0, element by element. The slope at 0 is 0. */
 export const relu = unary(reluOp)
+/** 1 / (1 + e^-x), element by element. */
 export const sigmoid = unary(sigmoidOp)
+/** Hyperbolic tangent, element by element. */
 export const tanh = unary(tanhOp)
+/** The largest whole number that is not above x, element by element. Its gradient is 0. */
 export const floor = unary(floorOp)
+/** -1, 0 or 1, element by element. Its gradient is 0. */
 export const sign = unary(signOp)
 /** 1 where x is above 0, 0 elsewhere, as float32. */
 export const isPositive = unary(isPositiveOp)
+/** x · x, element by element. */
 export const square = (x: Value): Value => mul(x, x)
 
 type PowAttrs = { readonly exponent: number }
