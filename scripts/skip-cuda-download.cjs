@@ -1,6 +1,6 @@
-// Runs before the install scripts of pantin's dependencies. onnxruntime-node's own would download CUDA parts
-// from outside the package registry on every Linux x64, GPU or not, and fail the whole installation where that
-// cannot be reached. This makes them what they are elsewhere: asked for, with ONNXRUNTIME_NODE_INSTALL=cuda12.
+// Runs before the install scripts of pantin's dependencies, and keeps onnxruntime-node from downloading CUDA parts.
+// Its script would fetch them from outside the package registry on every Linux x64, with or without a GPU. If that place
+// cannot be reached, the whole installation fails. ONNXRUNTIME_NODE_INSTALL=cuda12 asks for them, as on other systems.
 const { readFileSync, writeFileSync } = require('node:fs')
 const { dirname, join } = require('node:path')
 
@@ -18,6 +18,6 @@ if (!asked) {
     const after = before.replace(/('linux\/x64':) \['cuda12'\]/, '$1 []')
     if (after !== before) writeFileSync(file, after)
   } catch {
-    // Not there yet, or laid out otherwise: its own script decides, as without us.
+    // The file is missing or has another form. Then the package's own script decides.
   }
 }

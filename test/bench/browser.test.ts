@@ -1,3 +1,4 @@
+// The part `browser` of the bench: finding a browser, ending it, and the figures of the detectors in it.
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

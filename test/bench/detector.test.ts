@@ -1,3 +1,4 @@
+// The part `detector` of the bench: the published detector computes what pantin's computes, and all three are timed.
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

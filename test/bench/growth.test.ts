@@ -1,3 +1,4 @@
+// The part `growth` of the bench.
 import { describe, expect, it } from 'vitest'
 import { figuresOfGrowth, growth, power } from '../../bench/src/growth.ts'
 

@@ -1,3 +1,4 @@
+// The part `real-time` of the bench.
 import { describe, expect, it } from 'vitest'
 import { realTimeFigures } from '../../bench/src/real-time.ts'
 

@@ -1,3 +1,4 @@
+// The part `step` of the bench: its graphs, its floor, and the recorded times of PyTorch.
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { stepFloor } from '../../bench/src/step-floor.ts'

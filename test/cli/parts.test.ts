@@ -1,3 +1,4 @@
+// Parts of the command line that need no process: progress, values of options, failures, commands to type, numbers.
 import { describe, expect, it } from 'vitest'
 import { describeDemo } from '../../src/cli/demo/demo.ts'
 import { explain } from '../../src/cli/failure.ts'

@@ -1,3 +1,4 @@
+// Runs the command line in a process, for tests.
 import { spawn } from 'node:child_process'
 import { type Compiled, compile } from '../support/compile.ts'
 

@@ -1,3 +1,4 @@
+// One short training on the smallest frames, interrupted, resumed, and used by the other commands.
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,8 +8,6 @@ import { openModel } from '../../src/model/open-model.ts'
 import { toPlanes } from '../../src/model/pixels.ts'
 import { stillPuppet } from '../../src/synthetic/puppet/puppet.ts'
 import { compileCli, type Outcome } from './run.ts'
-
-/** One short training on the smallest frames, interrupted, resumed, and put to use. */
 
 const cli = compileCli()
 const folder = mkdtempSync(join(tmpdir(), 'pantin-cli-train-'))

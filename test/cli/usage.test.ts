@@ -1,3 +1,4 @@
+// Help, version and bad usage, as a process gives them.
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
