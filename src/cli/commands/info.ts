@@ -16,32 +16,31 @@ interface InfoFlags extends OptionValues<typeof detectorOptions> {
   readonly layers?: true
 }
 
-/** What is shown of either. */
+/** The profile of a network or a detector, without its layers. */
 type Profiled = Omit<NetProfile, 'layers'> | Omit<DetectorProfile, 'layers'>
 
-/** `pantin info NET`. */
 export const addInfo: AddCommand = (program, call) => {
   const command = program
     .command('info')
     .summary('count what a network costs')
-    .description('Counts parameters, multiply-adds and memory of a network. Nothing is run.')
+    .description('Counts the parameters, multiply-adds and memory of a network, without running it.')
     .argument('<net>', 'name of a network, such as lednet')
     .option(
       '--outputs <n>',
-      'channels of the result; keypoints, of a detector (default: 10)',
+      'number of output channels; for a detector, number of keypoints (default: 10)',
       wholeNumber('--outputs', { min: 1, max: 4096 }),
     )
     .addOption(
-      new Option('--input <CxHxW>', 'the picture to count for')
+      new Option('--input <CxHxW>', 'size of the input picture')
         .argParser(sizes('--input', '3x64x64'))
         .default([3, 64, 64], '3x64x64'),
     )
     .addOption(
-      new Option('--as <what>', 'the plain network, or the keypoint detector that train makes of it')
+      new Option('--as <what>', 'the network alone, or the keypoint detector that train makes of it')
         .choices(['network', 'detector'])
         .default('network'),
     )
-    .option('--no-jacobian', 'of a detector: points only')
+    .option('--no-jacobian', 'for a detector: points only')
     .option('--layers', 'also count each layer')
   withFlags(command, detectorOptions)
   withCommonFlags(command).action(call(runInfo))
