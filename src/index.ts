@@ -76,6 +76,7 @@ export type { Clip, FrameRange } from './media/clip.ts'
 export { createFitter, type FitMode, type Fitter, type Square } from './media/fit.ts'
 export type { Frame } from './media/frame.ts'
 export { readPicture, writePicture } from './media/picture.ts'
+export type { Window } from './media/resample.ts'
 export {
   createVideoWriter,
   type VideoWriter,
@@ -122,11 +123,14 @@ export type { Device, Optimise, PortType, Session, Tensors } from './runtime/ses
 export type { CompareProgress } from './study/candidates.ts'
 export { type CompareOptions, compare } from './study/compare.ts'
 export type { AccuracyKind, ComparedAs, ComparedRow, Comparison, Skipped } from './study/comparison.ts'
+export type { SearchPlan } from './study/search/plan.ts'
 export type { Finalist, SearchReport, Tried } from './study/search/report.ts'
 export { type SearchOptions, type SearchProgress, search } from './study/search/search.ts'
+export type { Trial, TrialPlan } from './study/trials/plan.ts'
 export type { Advice, TrainedComparison, TrainedRow } from './study/trials/report.ts'
 export type { TrialState, TrialsProgress } from './study/trials/run-trials.ts'
 export { type CompareTrainedOptions, compareTrained, type StudyOptions, study } from './study/trials/study.ts'
+export type { Choice, Recommendation, Spread, Summary } from './study/trials/summary.ts'
 export { type PuppetFrame, type PuppetOptions, puppetClip } from './synthetic/puppet/puppet.ts'
 export type { RunConfig, TrainingConfig } from './train/config.ts'
 export { type DistilOptions, distil } from './train/distil/distil.ts'
@@ -144,6 +148,7 @@ export * from './util/errors.ts'
 export { Random, type RandomState } from './util/random.ts'
 export { version } from './util/version.ts'
 // The zoo of networks.
+export type { Design } from './zoo/design.ts'
 export type {
   BuildOptions,
   FeatureMap,

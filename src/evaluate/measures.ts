@@ -38,11 +38,17 @@ export interface Evaluation extends VideoReconstruction, DetectorMeasures {
 
 /** The result of `evaluate` for a run that holds a detector alone. */
 export interface DetectorEvaluation extends DetectorMeasures {
+  /** Not measured: a detector alone makes no pictures. */
   readonly l1: undefined
+  /** Not measured: a detector alone makes no pictures. */
   readonly psnr: undefined
+  /** Not measured: a detector alone makes no pictures. */
   readonly ssim: undefined
+  /** Not measured: a detector alone makes no pictures. */
   readonly still: undefined
+  /** Not measured: a detector alone makes no pictures. */
   readonly akd: undefined
+  /** Not measured: a detector alone makes no pictures. */
   readonly transfer: undefined
 }
 
@@ -67,6 +73,7 @@ export interface Measure {
   readonly label: string
   /** For the head of a column. */
   readonly short: string
+  /** Which values are better. */
   readonly better: 'lower' | 'higher' | 'neither'
   /** Whether it measures generated pictures or keypoints. */
   readonly of: 'pictures' | 'keypoints'
@@ -80,7 +87,9 @@ export interface Measure {
   meter?(model: MotionModel, teacher: KeypointDetector | undefined): MeasureMeter
   /** The number that it has to beat. */
   readonly baseline?: {
+    /** What it is called in sentences. */
     readonly label: string
+    /** Reads it from an evaluation. */
     read(found: Evaluation | DetectorEvaluation): number | undefined
   }
   /** A remark on one evaluation. */

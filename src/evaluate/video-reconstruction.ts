@@ -28,6 +28,7 @@ export interface Akd {
 export interface VideoReconstruction extends Likeness {
   /** The same measures for the source picture as it is: any animation has to beat these. */
   readonly still: Likeness
+  /** Average keypoint distance. */
   readonly akd: Akd
 }
 

@@ -26,8 +26,11 @@ const scaleFactor = z
   .refine((s) => Number.isInteger(Math.round(1e6 / s) / 1e6), '1 over a whole number')
 
 const hourglassSize = {
+  /** Channels of the first scale; each scale doubles them. */
   blockExpansion: width,
+  /** The most channels of a scale. */
   maxFeatures: width,
+  /** Number of scales. */
   blocks: depth.positive(),
 }
 
@@ -38,11 +41,20 @@ const skip = z.preprocess(
 )
 
 export const headSchema = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('fomm'), skip: skip.default('none') }),
   z.strictObject({
+    /** FOMM's head, on a map of the size of the picture. */
+    kind: z.literal('fomm'),
+    /** How the encoder's map of 1/4 joins. */
+    skip: skip.default('none'),
+  }),
+  z.strictObject({
+    /** A light head, on a map of `stride`. */
     kind: z.literal('light'),
+    /** Channels of the map that the head reads. */
     channels: width,
+    /** Stride of the heatmaps. */
     stride: z.union([z.literal(1), z.literal(2), z.literal(4), z.literal(8)]),
+    /** How the encoder's map of 1/4 joins. */
     skip,
   }),
 ])
@@ -58,12 +70,15 @@ const motionConfigObject = z.strictObject({
   jacobian: z.boolean(),
   /** How sampling coordinates are read; false for published weights. */
   alignCorners: z.boolean(),
+  /** The keypoint detector. */
   detector: z.strictObject({
     /** Of the softmax over each heatmap. */
     temperature: z.number().positive(),
+    /** Scale at which the detector sees frames. */
     scaleFactor,
     /** What scales pictures down: FOMM's Gaussian, or the mean of squares. */
     filter: z.enum(['gaussian', 'box']).default('gaussian'),
+    /** The head, which makes heatmaps and jacobians of the backbone's features. */
     head: headSchema,
     /** What becomes of dilations that are larger than the map. */
     dilations: schemaOf(detectorOptions.dilations).default('published'),
@@ -72,21 +87,33 @@ const motionConfigObject = z.strictObject({
     /** What ficelle is made of, where that is the backbone. */
     design: designSchema.optional(),
   }),
+  /** The dense-motion network. */
   denseMotion: z.strictObject({
     ...hourglassSize,
+    /** Scale at which the network sees the source. */
     scaleFactor,
+    /** Variance of the Gaussians that stand for keypoints, in units of [-1, 1]. */
     kpVariance: z.number().positive(),
+    /** Side of the last kernels. */
     kernel: kernelSide,
+    /** Whether an occlusion map is estimated. */
     occlusion: z.boolean(),
   }),
+  /** The generator. */
   generator: z.strictObject({
     /** Whose encoder and decoder: those published, or light ones. */
     kind: z.enum(['fomm', 'light']).default('fomm'),
+    /** Channels of the first scale; each halving doubles them. */
     blockExpansion: width,
+    /** The most channels of a scale. */
     maxFeatures: width,
+    /** Number of halvings. */
     downBlocks: depth.nonnegative(),
+    /** Number of residual blocks between encoder and decoder. */
     bottleneckBlocks: depth.nonnegative(),
+    /** Side of the first and the last kernel. */
     kernel: kernelSide,
+    /** Which scales of the encoder are passed on to the decoder, warped. */
     skips: z.enum(['none', 'coarse', 'all']),
   }),
 })
@@ -96,6 +123,7 @@ export const motionConfigSchema = motionConfigObject.refine(
   { path: ['detector', 'design'], error: 'only ficelle has a design' },
 )
 
+/** All that decides the networks of a motion model and the shapes of their weights: `model` in config.json. */
 export type MotionConfig = z.infer<typeof motionConfigSchema>
 
 /** The published model for VoxCeleb at 256x256 (vox-256.yaml of the reference). */
@@ -133,9 +161,11 @@ export const publishedConfig: MotionConfig = {
   },
 }
 
+/** What `smallConfig` makes. */
 export interface SmallConfigOptions
   extends OptionValues<typeof detectorOptions>,
     OptionValues<typeof modelOptions> {
+  /** Name of the detector's backbone. */
   readonly net: string
   /** Local affine maps beside points (default: yes). */
   readonly jacobian?: boolean

@@ -14,10 +14,13 @@ import { macsOf } from './nodes.ts'
  * from each to which later ones. Enough to draw it.
  */
 export interface Diagram {
+  /** The stages, in order. */
   readonly stages: readonly Stage[]
+  /** What goes from stage to stage. */
   readonly edges: readonly DiagramEdge[]
 }
 
+/** A stage of a network: layers of one resolution and width. */
 export interface Stage {
   /** The picture, feature maps, or what is read from them that is no map any more. */
   readonly kind: 'input' | 'maps' | 'readout'
@@ -27,20 +30,27 @@ export interface Stage {
   readonly modules: readonly string[]
   /** Channels, height and width of what it gives; of a readout, the shapes by name. */
   readonly shape: readonly number[]
+  /** Shapes of a readout, by name. */
   readonly results: Readonly<Record<string, readonly number[]>>
+  /** Trained numbers. */
   readonly params: number
+  /** Multiply-accumulates. */
   readonly macs: number
 }
 
+/** Maps that go from one stage to a later one. */
 export interface DiagramEdge {
   /** Indices of stages, `from` before `to`. */
   readonly from: number
+  /** Index of the later stage. */
   readonly to: number
   /** Channels that go over; 0 where pooling indices do. */
   readonly channels: number
+  /** What goes over. */
   readonly kind: 'maps' | 'pooling indices'
 }
 
+/** The part of a detector that a stage is in. */
 export type DiagramPart = 'backbone' | 'head'
 
 /** The parts of a detector, by the names of their scopes. */

@@ -89,10 +89,15 @@ export const reasonOf = ({ problem: { what, got, expected } }: InputError) =>
 
 /** How far a comparison is. */
 export interface CompareProgress {
+  /** What is done now. */
   readonly phase: 'profile' | 'load' | 'latency'
+  /** Units that are done. */
   readonly done: number
+  /** Units in all. */
   readonly total: number
+  /** What is counted. */
   readonly unit: 'networks' | 'runs'
+  /** The device that is measured. */
   readonly device?: Device
 }
 

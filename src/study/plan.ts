@@ -22,12 +22,19 @@ export const planShape = {
   clips: z.array(z.string()).min(1),
   /** Clips to measure on. If there are none, the held-out ends of `clips` are measured on. */
   test: z.array(z.string()),
+  /** Side of the frames, in pixels. */
   size: z.int().positive(),
+  /** Number of keypoints, K. */
   keypoints: z.int().positive().max(100),
+  /** Whether detectors give jacobians. */
   jacobian: z.boolean(),
+  /** Frames or frame pairs of a training step. */
   batch: z.int().positive(),
+  /** End of each clip that is left out of training, as a fraction. */
   holdout: z.number().min(0).lt(1),
+  /** How clips are made square. */
   fit: schemaOf(settingsOptions.fit),
+  /** The device that trains and measures. */
   device: schemaOf(settingsOptions.device),
 }
 
@@ -43,6 +50,7 @@ export const contentsSchema = z.object({
   teacher: z.string().optional(),
   /** Pixels, frames and bytes of each clip. */
   clips: z.array(z.string()),
+  /** The same of each clip to measure on. */
   test: z.array(z.string()),
 })
 export type Contents = z.infer<typeof contentsSchema>

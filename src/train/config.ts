@@ -14,12 +14,25 @@ const settings = {
   /** Videos, or puppet specs, as given. */
   clips: z.array(z.string()).min(1),
   ...shapeOf(settingsOptions),
-  adam: z.object({ beta1: share, beta2: share, epsilon: positive }).default({ ...adamDefaults }),
+  /** The optimiser, Adam (Kingma and Ba 2015). */
+  adam: z
+    .object({
+      /** Decay of the mean of gradients. */
+      beta1: share,
+      /** Decay of the mean of squared gradients. */
+      beta2: share,
+      /** Added to the root of the mean of squares. */
+      epsilon: positive,
+    })
+    .default({ ...adamDefaults }),
   /** Random warps: of equivariance, and of frames that a teacher looks at. */
   transform: z
     .object({
+      /** Standard deviation of the affine part. */
       sigmaAffine: z.number().nonnegative(),
+      /** Standard deviation of the thin-plate spline's weights. */
       sigmaTps: z.number().nonnegative(),
+      /** Control points of the spline along each side. */
       points: z.int().min(2),
     })
     .default({ ...warpDefaults }),
@@ -43,6 +56,7 @@ export const trainingConfigSchema = z.object({
     .default({ flip: false, colour: augmentOptions.colour.default }),
 })
 
+/** The options of `train` as resolved: `training` in config.json. */
 export type TrainingConfig = z.infer<typeof trainingConfigSchema>
 
 /** config.json of a run that `train` made. */
@@ -51,4 +65,5 @@ export const runConfigSchema = z.object({
   training: trainingConfigSchema,
   distillation: z.undefined('it was distilled: continue it with distil').optional(),
 })
+/** The config.json of a run that `train` made. */
 export type RunConfig = z.infer<typeof runConfigSchema>

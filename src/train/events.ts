@@ -4,6 +4,7 @@ import type { Device } from '../runtime/session.ts'
 
 /** Frames of the clips are decoded, and then labelled where a teacher trains. */
 export interface PrepareEvent {
+  /** The kind of event. */
   readonly kind: 'decode' | 'label'
   /** Frames that are done. */
   readonly done: number
@@ -13,6 +14,7 @@ export interface PrepareEvent {
 
 /** One training step. */
 export interface StepEvent<D extends Device = Device> {
+  /** The kind of event. */
   readonly kind: 'step'
   /** Number of the step, from 1. */
   readonly step: number
@@ -26,6 +28,7 @@ export interface StepEvent<D extends Device = Device> {
   readonly etaSeconds: number
   /** Seconds that all steps of the run took. */
   readonly seconds: number
+  /** The weighted sum of the terms. */
   readonly loss: number
   /** The terms of the loss by name, and `gradientNorm`, the Euclidean norm of the gradient. */
   readonly terms: Readonly<Record<string, number>>
@@ -35,7 +38,9 @@ export interface StepEvent<D extends Device = Device> {
 
 /** A preview was made and saved. */
 export interface PreviewEvent<Picture = Frame> {
+  /** The kind of event. */
   readonly kind: 'preview'
+  /** Steps that are done. */
   readonly step: number
   /**
    * A row for each shown frame. Training without labels shows the source picture, the driving frame, the result, and
@@ -51,7 +56,9 @@ export interface PreviewEvent<Picture = Frame> {
 
 /** Checkpoint and weights of a step were saved. */
 export interface SavedEvent {
+  /** The kind of event. */
   readonly kind: 'saved'
+  /** Steps that are saved. */
   readonly step: number
   /** Whether a part of the run found no room in the browser's storage and is only in the page's memory. */
   readonly inMemory: boolean
@@ -59,6 +66,7 @@ export interface SavedEvent {
 
 /** Training has ended: the run is finished, or it was stopped and can be resumed. */
 export interface EndEvent {
+  /** The kind of event. */
   readonly kind: 'paused' | 'finished'
   /** Steps that the run has. */
   readonly step: number

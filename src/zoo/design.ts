@@ -33,9 +33,11 @@ const stemSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     /** Squares of `side` x `side` pixels become channels, then one convolution of that map, with norm and ReLU. */
     kind: z.literal('space-to-depth'),
+    /** Side of a square, in pixels. */
     side: z.union([z.literal(2), z.literal(4)]),
     /** Side of the convolution's kernel, in squares. */
     kernel: z.union([z.literal(1), z.literal(3)]),
+    /** Channels after the stem. */
     width,
   }),
 ])
@@ -45,6 +47,7 @@ const stageSchema = z.strictObject({
   stride: z.union([z.literal(1), z.literal(2)]),
   /** Channels. Where these or the size change, the stage begins with a RepVGG block that changes them. */
   width,
+  /** What the stage repeats. */
   block: z.enum(blockKinds),
   /** Number of blocks, besides that. */
   depth: z.int().min(0).max(16),
@@ -65,8 +68,11 @@ const decoderSchema = z.strictObject({
 
 export const designSchema = z
   .strictObject({
+    /** The first layers, which make feature maps of the picture. */
     stem: stemSchema,
+    /** The stages of the encoder, in order. */
     stages: z.array(stageSchema).min(1).max(8),
+    /** The decoder. */
     decoder: decoderSchema,
   })
   .superRefine((design, context) => {

@@ -8,7 +8,9 @@ import type { Design } from './design.ts'
 /** What every network of the zoo says of itself and can build. */
 
 export interface Paper {
+  /** Title. */
   readonly title: string
+  /** Authors. */
   readonly authors: string
   /** Where to read it. */
   readonly url: string
@@ -18,6 +20,7 @@ export interface Paper {
 export interface HourglassSize {
   /** Channels of the first scale; each scale doubles them. */
   readonly blockExpansion: number
+  /** The most channels of a scale. */
   readonly maxFeatures: number
   /** Number of halvings. */
   readonly blocks: number
@@ -25,6 +28,7 @@ export interface HourglassSize {
 
 /** What decides the shape of networks that have no fixed one. */
 export interface NetShape {
+  /** Widths of an hourglass (default: as published). */
   readonly hourglass?: HourglassSize | undefined
   /** Of `ficelle` (default: its own). */
   readonly design?: Design | undefined
@@ -48,7 +52,9 @@ export interface FeatureOptions extends NetShape {
 
 /** Feature maps [N, C, H / stride, W / stride]. */
 export interface FeatureMap {
+  /** The map, [N, C, H / stride, W / stride]. */
   readonly value: Value
+  /** Pixels of the input per element of the map. */
   readonly stride: number
 }
 
@@ -62,16 +68,23 @@ export interface Features {
 
 /** A parameter of the published checkpoint that no output depends on. */
 export interface UnusedParameter {
+  /** Name in the checkpoint. */
   readonly name: string
+  /** Sizes of the axes. */
   readonly shape: Shape
   /** Whether it is another name of a parameter that is used: then it is no parameter more. */
   readonly alias?: boolean
 }
 
+/** A network of the zoo, or one of your own. */
 export interface Net {
+  /** Name, by which options name it. */
   readonly name: string
+  /** Name as in the paper. */
   readonly title: string
+  /** The paper that it is from. */
   readonly paper: Paper
+  /** Year of the paper. */
   readonly year: number
   /** Of the repository that names and numbers are from; none where nothing was published. */
   readonly licence?: string

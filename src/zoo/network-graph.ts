@@ -4,6 +4,7 @@ import type { Shape } from '../graph/tensor.ts'
 import { type Clipping, type Dilations, Scope } from '../layers/scope.ts'
 import { findNet } from './registry.ts'
 
+/** What `networkGraph` builds. */
 export interface NetworkGraphOptions {
   /** Channels of the result. */
   readonly outputs: number

@@ -37,6 +37,7 @@ export const zoo = {
   readonly [name: string]: Net
 }
 
+/** The name of a network of the zoo. */
 export type NetName = keyof typeof zoo
 
 /** The network of a detector where none is named: pantin's own, of which docs/results.md says why. */

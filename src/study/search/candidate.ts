@@ -11,6 +11,7 @@ export interface Candidate {
   readonly id: string
   /** The candidate that it is a mutation of. */
   readonly parent?: string
+  /** The design. */
   readonly design: Design
 }
 
@@ -21,18 +22,25 @@ const latencySchema = z.object({
   ratio: z.number().positive(),
   /** Medians. */
   ms: milliseconds,
+  /** Median of the reference, in milliseconds. */
   referenceMs: milliseconds,
+  /** Timed runs. */
   rounds: z.int().positive(),
+  /** The device. */
   device: z.string(),
   /** Counts of the detector as `info` gives them: before it is rewritten. */
   params: z.number().nonnegative(),
+  /** Multiply-accumulates. */
   macs: z.number().nonnegative(),
 })
 /** What a candidate costs. */
 export type CandidateCost = z.infer<typeof latencySchema>
 
 const rungSchema = outcomeSchema(
-  { steps: z.int().positive() },
+  {
+    /** Steps of training. */
+    steps: z.int().positive(),
+  },
   {
     /** Mean distance of the keypoints to the teacher's on the test frames, in units of [-1, 1]. */
     distance: z.number().nonnegative(),

@@ -20,6 +20,7 @@ import type { SearchTask } from './tasks.ts'
 
 /** A candidate that is fast enough to be trained, with its cost. */
 export interface Chosen extends Candidate {
+  /** What it costs. */
   readonly cost: CandidateCost
 }
 

@@ -12,6 +12,7 @@ import { contentFacts, contentsOf, contentsSchema, openPlanned, type PlanKind, p
 import { eta, type Rung, rungsOf } from './halving.ts'
 
 const planSchema = z.object({
+  /** Version of the format. */
   format: z.literal(1),
   ...planShape,
   /** Run folder or ONNX file, as given. */
@@ -22,17 +23,21 @@ const planSchema = z.object({
   mutations: z.int().nonnegative(),
   /** Steps of training on the first rung. */
   steps: z.int().positive(),
+  /** Number of rungs of successive halving. */
   rungs: z.int().positive(),
   /** The largest latency, over the reference's. */
   latency: z.number().positive(),
   /** The most multiply-adds of a detector, as `info --as detector` counts. */
   macs: z.number().positive().optional(),
+  /** Seed of the search and of the trainings. */
   seed: z.int().nonnegative(),
+  /** Weights of the losses. */
   losses: distilLossesSchema,
   /** Within one op on the CPU, for measuring latency and for training. */
   threads: z.int().positive(),
   /** The design that latencies are compared with. It is the first candidate. */
   reference: designSchema,
+  /** The content behind the names. */
   contents: contentsSchema,
 })
 /** The content of search.json. */
@@ -79,6 +84,7 @@ export interface PlanOptions
   > {
   /** A run folder, or an ONNX file with an output `value` [N, K, 2] in [-1, 1]. */
   readonly teacher: string
+  /** Clips to measure on (default: the held-out ends of the training clips). */
   readonly test?: readonly string[]
   /** Weights of losses. The others have their defaults, or 0 if the teacher does not give what they need. */
   readonly losses?: Partial<DistilLosses>

@@ -8,12 +8,15 @@ import { rungsOfPlan, type SearchPlan } from './plan.ts'
 export interface Tried extends Chosen {
   /** 0: drawn; 1: a mutation. */
   readonly bracket: 0 | 1
+  /** Its results, rung by rung. */
   readonly results: readonly RungResult[]
 }
 
 /** One that was trained on the last rung. */
 export interface Finalist extends Tried {
+  /** Mean distance of the keypoints to the teacher's, in units of [-1, 1]. */
   readonly distance: number
+  /** Mean difference of the jacobians to the teacher's; undefined if one of the two has none. */
   readonly jacobian: number | undefined
   /** Whether no other finalist is both faster and nearer to the teacher. */
   readonly onFront: boolean
@@ -23,7 +26,9 @@ export interface Finalist extends Tried {
 
 /** What a search came to. */
 export interface SearchReport {
+  /** Folder of the search, absolute. */
   readonly folder: string
+  /** What the search was asked for. */
   readonly plan: SearchPlan
   /** Candidates that were fast enough, in the order in which they were chosen. */
   readonly tried: readonly Tried[]
@@ -37,8 +42,23 @@ export interface SearchReport {
    * The best and the reference on the last rung that both were trained on; undefined where the best is the reference, or
    * the limits leave that out.
    */
-  readonly against: { readonly steps: number; readonly best: number; readonly reference: number } | undefined
-  readonly trainings: { readonly done: number; readonly total: number }
+  readonly against:
+    | {
+        /** Steps of that rung. */
+        readonly steps: number
+        /** Distance of the best to the teacher. */
+        readonly best: number
+        /** Distance of the reference to the teacher. */
+        readonly reference: number
+      }
+    | undefined
+  /** Trainings that are done, and all. */
+  readonly trainings: {
+    /** Trainings that are done. */
+    readonly done: number
+    /** Trainings of the whole search. */
+    readonly total: number
+  }
   /** Whether it was stopped: the same call goes on. */
   readonly interrupted: boolean
 }

@@ -14,9 +14,11 @@ import { runTaskApart } from './tasks.ts'
 
 /** The progress of a search. Candidates are timed, then trained; then mutations are. */
 export interface SearchProgress {
+  /** What is done now. */
   readonly phase: 'latency' | 'train'
   /** Candidates that are fast enough, or trainings that have ended. */
   readonly done: number
+  /** Candidates that are needed, or trainings of the whole search. */
   readonly total: number
   /** Part of all trainings that is done, by their steps, 0 to 1; undefined while candidates are timed. */
   readonly progress?: number

@@ -30,32 +30,63 @@ const settingsSchema = z.object({
   /** Run folder or ONNX file, as given. */
   teacher: z.string().optional(),
   ...sharedDetectorShape,
+  /** Steps of each training; undefined if `minutes` limits them. */
   steps: z.int().positive().optional(),
+  /** Minutes of each training; undefined if `steps` limits it. */
   minutes: z.number().positive().optional(),
 })
 export type TrialSettings = z.infer<typeof settingsSchema>
 
 const planSchema = z.object({
+  /** Version of the format. */
   format: z.literal(1),
+  /** The settings that all trials share. */
   settings: settingsSchema,
+  /** The content behind the names. */
   contents: contentsSchema,
+  /** Names of the networks. */
   nets: z.array(z.enum(netNames)).min(1),
+  /** How detectors are trained. */
   methods: z.array(z.enum(methods)).min(1),
+  /** How the encoder's map of 1/4 joins: each is tried. */
   skips: z.array(skip).min(1),
+  /** Seeds: each is tried. */
   seeds: z.array(z.int().nonnegative()).min(1),
   /** Networks that do not take frames of this size. */
-  skipped: z.array(z.object({ net: z.string(), reason: z.string() })),
+  skipped: z.array(
+    z.object({
+      /** Name of the network. */
+      net: z.string(),
+      /** Why it is left out. */
+      reason: z.string(),
+    }),
+  ),
   /** Skips that make the same detector of a network as an earlier skip: they are not tried again. */
-  alike: z.array(z.object({ net: z.enum(netNames), skip, as: skip })).default([]),
+  alike: z
+    .array(
+      z.object({
+        /** Name of the network. */
+        net: z.enum(netNames),
+        /** The skip that is not tried. */
+        skip,
+        /** The skip that makes the same detector. */
+        as: skip,
+      }),
+    )
+    .default([]),
 })
 /** The content of plan.json. */
 export type TrialPlan = z.infer<typeof planSchema>
 
 /** The fields that tell one trial from another. */
 export const trialShape = {
+  /** Name of the network. */
   net: z.enum(netNames),
+  /** How the detector is trained. */
   method: z.enum(methods),
+  /** How the encoder's map of 1/4 joins. */
   skip,
+  /** Seed of the training. */
   seed: z.int().nonnegative(),
 }
 const trialSchema = z.object(trialShape)
@@ -109,6 +140,7 @@ export const openStudy = (path: string, plan: TrialPlan, options: { readonly for
 
 /** What a study is asked for. */
 export interface PlanOptions extends Partial<Omit<TrialSettings, 'clips' | 'test' | 'jacobian'>> {
+  /** Clips to measure on (default: the held-out ends of the training clips). */
   readonly test?: readonly string[]
   /** Default: both, or scratch if there is no teacher. */
   readonly methods?: readonly Method[]

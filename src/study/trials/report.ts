@@ -16,7 +16,9 @@ import { type Choice, type Recommendation, rankedBy, recommend, type Summary, su
 
 /** A network with a skip: what it costs, and its results by each method. */
 export interface TrainedRow extends Omit<ComparedRow, 'net' | 'pareto' | 'accuracy'> {
+  /** Name of the network. */
   readonly net: Trial['net']
+  /** How the encoder's map of 1/4 joins. */
   readonly skip: Trial['skip']
   /** Other skips of the plan that make the same detector. */
   readonly alike: readonly Trial['skip'][]
@@ -30,10 +32,13 @@ export type CostName = (typeof costNames)[number]
 
 /** Which network for which budget, by one method and one cost. */
 export interface Advice {
+  /** How the detectors were trained. */
   readonly method: Method
   /** Name of the measure that networks are ranked by. */
   readonly measure: string
+  /** The cost that is weighed. */
   readonly cost: CostName
+  /** The best choices, cheapest first. */
   readonly choices: readonly Recommendation[]
   /** Networks of which a seed failed. None of them is among the choices. */
   readonly failing: readonly string[]
@@ -45,12 +50,15 @@ export interface TrainedComparison
     Comparison,
     'machine' | 'device' | 'threads' | 'rounds' | 'restMs' | 'warmMs' | 'input' | 'outputs'
   > {
+  /** What the study was asked for. */
   readonly plan: TrialPlan
+  /** All trials, with their results. */
   readonly trials: readonly TrialState[]
   /** Number of trials without a result. */
   readonly unfinished: number
   /** Every network of the plan with every skip, the fastest first, or the fewest MACs first if none was timed. */
   readonly rows: readonly TrainedRow[]
+  /** The best choice for each budget. */
   readonly advice: readonly Advice[]
 }
 

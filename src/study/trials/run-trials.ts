@@ -17,6 +17,7 @@ import {
 
 /** The state of one trial of a plan. */
 export interface TrialState {
+  /** The trial. */
   readonly trial: Trial
   /** Undefined if it is yet to be done. */
   readonly result: TrialResult | undefined
@@ -24,9 +25,11 @@ export interface TrialState {
   readonly problem?: string
 }
 
+/** How far the trials of a study are. */
 export interface TrialsProgress {
   /** Trials that have ended, with a result or without. */
   readonly done: number
+  /** Number of trials. */
   readonly total: number
   /** Part of all trials that is done, 0 to 1. */
   readonly progress: number

@@ -30,7 +30,7 @@ export interface PuppetOptions {
 export interface PuppetFrame extends Frame {
   /** [J, 2] as x, y in [-1, 1]: -1 and 1 are the centres of the first and the last pixel. Order: `jointNames`. */
   readonly joints: Float32Array
-  /** [J]: 1 if the joint is within the picture and no other body part covers it, otherwise 0. */
+  /** Shape [J]. It is 1 if the joint is within the picture and no other body part covers it, otherwise 0. */
   readonly visible: Uint8Array
 }
 
