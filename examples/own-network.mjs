@@ -1,47 +1,33 @@
 /**
- * A network of your own from pantin's blocks: counted, run, and written as ONNX.
+ * A network of your own, in a file outside the package. Every command takes it with --plugin:
  *
- *   npm run build && node examples/own-network.mjs
+ *   pantin info my-net --plugin examples/own-network.mjs --as detector
+ *   pantin train clip.mp4 --net my-net --plugin examples/own-network.mjs --out runs/mine
  */
-import { writeFile } from 'node:fs/promises'
-import {
-  createSession,
-  Graph,
-  initialise,
-  layers,
-  ops,
-  parametersOf,
-  profile,
-  Random,
-  Scope,
-  toOnnx,
-} from 'pantin'
+import { layers } from 'pantin'
 
-// Shapes are concrete: a graph is for one batch and one size.
-const graph = new Graph()
-const picture = ops.input(graph, 'picture', 'float32', [1, 3, 64, 64])
+const { conv2d, downsampler, invertedResidual, ssNbt } = layers
 
-// A scope names parameters: `down1.conv.weight`, and so on.
-const scope = Scope.root(graph, { training: false })
-let x = layers.downsampler(scope.child('down1'), picture, 16)
-x = layers.downsampler(scope.child('down2'), x, 64)
-x = layers.ssNbt(scope.child('block1'), x, { dilation: 1 })
-x = layers.invertedResidual(scope.child('block2'), x, { expansion: 4 })
-x = layers.upsampler(scope.child('up'), x, 16)
-graph.output('maps', layers.conv2d(scope.child('head'), x, 10, { kernel: 1 }))
+/** From [N, C, H, W] to 64 channels at 1/4 of the size, and 16 at 1/2. Parameters are named as the scope says. */
+function encode(scope, x) {
+  const half = downsampler(scope.child('down1'), x, 16)
+  const quarter = downsampler(scope.child('down2'), half, 64)
+  const seen = ssNbt(scope.child('block1'), quarter, { dilation: 2 })
+  return { half, quarter: invertedResidual(scope.child('block2'), seen, { expansion: 4 }) }
+}
 
-const { params, macs, receptiveField } = profile(graph)
-print({ params, macs, receptiveField })
-
-const weights = initialise(parametersOf(graph), new Random(42))
-await writeFile('own-network.onnx', toOnnx(graph, { weights }))
-
-const session = await createSession(graph, { weights, device: 'cpu' })
-const zeros = new Float32Array(3 * 64 * 64)
-const { maps } = await session.run({ picture: { dtype: 'float32', shape: [1, 3, 64, 64], data: zeros } })
-print({ maps: maps.shape })
-await session.close()
-
-function print(value) {
-  process.stdout.write(`${JSON.stringify(value)}\n`)
+export const myNet = {
+  name: 'my-net',
+  title: 'My network',
+  paper: { title: 'Not published', authors: 'You', url: 'https://example.org' },
+  year: 2026,
+  skips: 'none',
+  outputStride: () => 4,
+  multiple: () => 4,
+  build: (scope, x, { outputs }) =>
+    conv2d(scope.child('head'), encode(scope, x).quarter, outputs, { kernel: 1 }),
+  features(scope, x) {
+    const { half, quarter } = encode(scope, x)
+    return { deep: { value: quarter, stride: 4 }, shallow: [{ value: half, stride: 2 }] }
+  },
 }

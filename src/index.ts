@@ -98,6 +98,8 @@ export {
   openModel,
   type RunReference,
 } from './model/open-model.ts'
+// Files that bring networks of your own.
+export { loadPlugin } from './model/plugin.ts'
 export { type MotionConfig, publishedConfig, type SmallConfigOptions, smallConfig } from './motion/config.ts'
 export { detectorGraph, type GraphOptions, generatorGraph } from './motion/model.ts'
 export { initialise, parametersOf } from './motion/weights.ts'
@@ -154,11 +156,11 @@ export type {
   FeatureMap,
   FeatureOptions,
   Features,
-  HourglassSize,
   Net,
-  NetShape,
+  NetOptions,
+  NetOptionsKey,
   Paper,
   UnusedParameter,
 } from './zoo/net.ts'
 export { type NetworkGraphOptions, networkGraph } from './zoo/network-graph.ts'
-export { findNet, type NetName, netNames, zoo } from './zoo/registry.ts'
+export { findNet, listNets, type NetName, netNames, registerNet, zoo } from './zoo/registry.ts'

@@ -9,12 +9,12 @@ import { compile } from './support/compile.ts'
 
 /** The examples run as they stand, on the sources as they are now. */
 
-test('a network of one’s own is counted, run and written', () => {
+test('a graph of one’s own is counted, run and written', () => {
   const folder = mkdtempSync(join(tmpdir(), 'pantin-examples-'))
   const compiled = compile('src/index.ts')
   try {
-    const code = readFileSync('examples/own-network.mjs', 'utf8')
-    const script = join(folder, 'own-network.mjs')
+    const code = readFileSync('examples/own-graph.mjs', 'utf8')
+    const script = join(folder, 'own-graph.mjs')
     writeFileSync(script, code.replace("'pantin'", JSON.stringify(compiled.url('src/index.ts'))))
     const child = spawnSync(process.execPath, [script], { cwd: folder, encoding: 'utf8', timeout: 55_000 })
     expect(child.stderr).toBe('')

@@ -18,7 +18,7 @@ import { type RewriteOptions, rewriteExactly } from '../../src/optimise/rewrite-
 import type { Weighted } from '../../src/optimise/rewrite-with.ts'
 import { profile } from '../../src/profile/profile.ts'
 import { Random } from '../../src/util/random.ts'
-import { hourglassFeatures } from '../../src/zoo/hourglass.ts'
+import { hourglassFeatures, hourglassSchema } from '../../src/zoo/hourglass.ts'
 import { defaultNet } from '../../src/zoo/registry.ts'
 
 /** Side of the frames in pixels. */
@@ -92,7 +92,11 @@ export function publishedDetector(size: number): Graph {
   const scope = Scope.root(graph, { training: false, dilations: 'published' }).child('kp_detector')
   const frame = input(graph, 'frame', 'float32', [1, 3, size, size])
   const down = filteredThenSampled(scope.child('down'), frame, detector.scaleFactor)
-  const features = hourglassFeatures(scope.child('predictor'), down, detector.hourglass)
+  const features = hourglassFeatures(
+    scope.child('predictor'),
+    down,
+    hourglassSchema.parse(detector.hourglass),
+  )
 
   const maps = (name: string, outputs: number) =>
     conv2d(scope.child(name), features, outputs, { kernel: 7, padding: 0 })

@@ -1,5 +1,5 @@
 // The frame of every command: its reporter, its signal, and the flags that all commands have.
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { type ProgressEvent, type ProgressView, progressView } from './progress.ts'
 
 /** The objects that every command gets, besides its own arguments. */
@@ -13,6 +13,7 @@ export interface Context {
 interface CommonFlags {
   readonly json?: true
   readonly quiet?: true
+  readonly plugin?: readonly string[]
 }
 
 /** Adds a command to the program. */
@@ -30,13 +31,27 @@ export function withCommonFlags(command: Command): Command {
     .option('--quiet', 'print no progress and no notes')
 }
 
+/** Adds `--plugin`, for commands that may meet a network of the user's own. */
+export function withPlugins(command: Command): Command {
+  return command.addOption(
+    new Option(
+      '--plugin <file.mjs>',
+      'load networks of your own from this file (may be given more than once)',
+    ).argParser((file: string, others: readonly string[] = []) => [...others, file]),
+  )
+}
+
 /** Calls a command's work with a context that follows the flags of this call. */
 export function callWith(signal: AbortSignal): Call {
   return (work) =>
     async function (...args) {
-      const { json = false, quiet = false } = this.opts<CommonFlags>()
+      const { json = false, quiet = false, plugin } = this.opts<CommonFlags>()
       const reporter = new Reporter({ json, quiet }, progressView)
       try {
+        if (plugin !== undefined) {
+          const { loadPlugins } = await import('../model/plugin.ts')
+          await loadPlugins(plugin)
+        }
         await work({ reporter, signal }, ...args)
       } finally {
         reporter.settle()

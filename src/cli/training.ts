@@ -7,7 +7,6 @@ import type { TrainEvent } from '../train/events.ts'
 import type { TrainedRun } from '../train/loop.ts'
 import { settingsOptions } from '../train/options.ts'
 import { defined, given, type OptionValues } from '../util/options.ts'
-import type { Design } from '../zoo/design.ts'
 import type { Reporter } from './context.ts'
 import { withFlags } from './options.ts'
 import type { ProgressEvent } from './progress.ts'
@@ -18,6 +17,8 @@ export interface TrainingFlags
   readonly out: string
   readonly net?: string
   readonly design?: string
+  readonly netOptions?: string
+  readonly plugin?: readonly string[]
   readonly resume?: true
   readonly force?: true
 }
@@ -25,7 +26,9 @@ export interface TrainingFlags
 /** Adds these flags. @param batchOf what a batch is made of, such as `frame pairs` */
 export function withTrainingFlags(command: Command, batchOf: string): Command {
   withFlags(command, detectorOptions)
-  command.option('--design <file.json>', 'what ficelle is made of, with --net ficelle; search finds some')
+  command
+    .option('--design <file.json>', 'what ficelle is made of, with --net ficelle; search finds some')
+    .option('--net-options <file.json>', "options of the network's own, such as the widths of hourglass")
   return withFlags(command, settingsOptions, { batch: { help: `${batchOf} per step` } })
     .option(
       '--resume',
@@ -37,19 +40,20 @@ export function withTrainingFlags(command: Command, batchOf: string): Command {
 /** The options of the library that these flags are. @throws InputError for a design that cannot be read. */
 export async function trainingOptions(flags: TrainingFlags) {
   const { net, out, resume = false, force = false } = flags
-  const design = flags.design === undefined ? undefined : await readDesign(flags.design)
+  const { readDesignFile, readOptionsFile } = await import('../convert/training-start.ts')
+  const design = flags.design === undefined ? undefined : await readDesignFile(flags.design)
+  const netOptions = flags.netOptions === undefined ? undefined : await readOptionsFile(flags.netOptions)
   return {
     ...given(detectorOptions, flags),
     ...given(settingsOptions, flags),
-    ...defined({ net, design }),
+    ...defined({ net, design, netOptions }),
     ...{ out, resume, force },
   }
 }
 
-async function readDesign(path: string): Promise<Design> {
-  const { readDesignFile } = await import('../convert/training-start.ts')
-  return readDesignFile(path)
-}
+/** The words of `--plugin` flags, for a command line that goes on with a run. */
+export const pluginWords = ({ plugin = [] }: TrainingFlags): string[] =>
+  plugin.flatMap((file) => ['--plugin', file])
 
 /** A step's line of progress, as scripts read it on stderr. */
 interface StepProgress extends ProgressEvent {

@@ -4,7 +4,7 @@ import type { Shape } from '../graph/tensor.ts'
 import { antiAliasKernel } from '../layers/fomm.ts'
 import { type MotionConfig, publishedConfig } from '../motion/config.ts'
 import { FormatError } from '../util/errors.ts'
-import type { HourglassSize } from '../zoo/net.ts'
+import type { HourglassSize } from '../zoo/hourglass.ts'
 
 /** Shapes of the weights of one part by name, without the prefix of the part. */
 export type Shapes = ReadonlyMap<string, Shape>

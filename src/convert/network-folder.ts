@@ -10,12 +10,12 @@ import { openRun } from '../run/run.ts'
 import { InputError } from '../util/errors.ts'
 import { schemaOf } from '../util/option-schema.ts'
 import { networkGraph } from '../zoo/network-graph.ts'
-import { findNet, type NetName, netNames } from '../zoo/registry.ts'
+import { findNet } from '../zoo/registry.ts'
 
 /** The entry `network` of config.json. */
 export const networkSchema = z.strictObject({
-  /** A name of the zoo. */
-  net: z.enum(netNames),
+  /** A network of the zoo, or one that was registered. */
+  net: z.string(),
   /** Channels of the result. */
   outputs: z.int().positive(),
   /** Whether dilations larger than the feature map are clipped. Weights are trained for one of the two. */
@@ -51,7 +51,7 @@ export const networkConfig = (
   net: string,
   outputs: number,
   dilations: NetworkConfig['dilations'],
-): NetworkConfig => ({ net: findNet(net).name as NetName, outputs, dilations })
+): NetworkConfig => ({ net: findNet(net).name, outputs, dilations })
 
 /** What a folder holds: `train` and `distil` make motion models, `import` makes both kinds. */
 export type FolderKind = 'network' | 'motion model'

@@ -43,7 +43,7 @@ async function weightsOf(folder: string): Promise<ReadonlyMap<string, Tensor>> {
   return new Map(Array.from(weights, ([name, value]) => [`kp_detector.predictor.${name}`, value]))
 }
 
-/** Far above any design. */
+/** Far above the options of any network. */
 const maxBytes = 1 << 20
 
 /**
@@ -53,16 +53,18 @@ const maxBytes = 1 << 20
  * file that is not JSON.
  */
 export async function readDesignFile(path: string): Promise<Design> {
-  return parseDesign(parsed(String(await readWhole(path, 'a design in JSON', maxBytes)), path))
+  return parseDesign(await readOptionsFile(path))
 }
 
-function parsed(json: string, where: string): unknown {
+/** Reads options of a network's own from a JSON file. @throws InputError for a file that cannot be read, FormatError. */
+export async function readOptionsFile(path: string): Promise<unknown> {
+  const text = String(await readWhole(path, 'options in JSON', maxBytes))
   try {
-    return JSON.parse(json)
+    return JSON.parse(text)
   } catch (error) {
     throw new FormatError({
-      what: 'the design is not valid JSON',
-      where,
+      what: 'the file is not valid JSON',
+      where: path,
       got: messageOf(error).slice(0, 200),
       remedy: 'name the best.json of a search, or the design of a config.json',
     })

@@ -1,14 +1,13 @@
+// What a motion model is made of: the part of a run's config.json that decides the shapes of its weights.
 import { z } from 'zod'
-import { InputError } from '../util/errors.ts'
+import { InputError, messageOf } from '../util/errors.ts'
 import { schemaOf } from '../util/option-schema.ts'
-import type { OptionValues } from '../util/options.ts'
-import { type Design, designSchema, parseDesign } from '../zoo/design.ts'
-import { ficelleDesign } from '../zoo/ficelle.ts'
-import { publishedHourglass, smallHourglass } from '../zoo/hourglass.ts'
-import { findNet, type NetName, netNames } from '../zoo/registry.ts'
+import { defined, type OptionValues } from '../util/options.ts'
+import type { Design } from '../zoo/design.ts'
+import { hourglassSchema, publishedHourglass } from '../zoo/hourglass.ts'
+import { type Net, netOptionsKeys } from '../zoo/net.ts'
+import { findNet, isNet, listNets, nameOfNet, pluginOf, unknownNetRemedy } from '../zoo/registry.ts'
 import { detectorOptions, modelOptions } from './options.ts'
-
-/** What a motion model is made of: the part of a run's config.json that decides its weights' shapes. */
 
 // The upper limits are far above what anybody trains: a few bytes must not ask for the work of years.
 const pixels = z.int().positive().max(4096)
@@ -25,6 +24,7 @@ const scaleFactor = z
   .max(1)
   .refine((s) => Number.isInteger(Math.round(1e6 / s) / 1e6), '1 over a whole number')
 
+<<<<<<< HEAD
 const hourglassSize = {
   /** Channels of the first scale; each scale doubles them. */
   blockExpansion: width,
@@ -35,6 +35,9 @@ const hourglassSize = {
 }
 
 /** Runs of before version 0.2 say true for all and false for none. */
+=======
+/** The first runs say true for all and false for none. */
+>>>>>>> 65f22c1 (Set-up of a run is one module; networks bring their own options, and can be registered)
 const skip = z.preprocess(
   (value) => (typeof value === 'boolean' ? (value ? 'all' : 'none') : value),
   schemaOf(detectorOptions.skip),
@@ -60,8 +63,10 @@ export const headSchema = z.discriminatedUnion('kind', [
 ])
 
 const motionConfigObject = z.strictObject({
-  /** The detector's backbone: a name of the zoo. */
-  net: z.enum(netNames),
+  /** The detector's backbone: a network of the zoo, or one that was registered. */
+  net: z.string(),
+  /** File that the network is from, if it is none of the zoo. It is for messages; nothing is loaded by it. */
+  plugin: z.string().optional(),
   /** Side of the square frames that the model is made for, in pixels. */
   size: pixels,
   /** K, the number of keypoints. */
@@ -82,15 +87,21 @@ const motionConfigObject = z.strictObject({
     head: headSchema,
     /** What becomes of dilations that are larger than the map. */
     dilations: schemaOf(detectorOptions.dilations).default('published'),
-    /** Widths of the hourglass, where that is the backbone. */
-    hourglass: z.strictObject(hourglassSize),
-    /** What ficelle is made of, where that is the backbone. */
-    design: designSchema.optional(),
+    /** The network's own options, under the name that it has for them. */
+    options: z.unknown().optional(),
+    /** Widths of the hourglass. The first runs of all other networks have some too, which mean nothing. */
+    hourglass: z.unknown().optional(),
+    /** What ficelle is made of. */
+    design: z.unknown().optional(),
   }),
   /** The dense-motion network. */
   denseMotion: z.strictObject({
+<<<<<<< HEAD
     ...hourglassSize,
     /** Scale at which the network sees the source. */
+=======
+    ...hourglassSchema.shape,
+>>>>>>> 65f22c1 (Set-up of a run is one module; networks bring their own options, and can be registered)
     scaleFactor,
     /** Variance of the Gaussians that stand for keypoints, in units of [-1, 1]. */
     kpVariance: z.number().positive(),
@@ -118,9 +129,31 @@ const motionConfigObject = z.strictObject({
   }),
 })
 
-export const motionConfigSchema = motionConfigObject.refine(
-  ({ net, detector }) => net === 'ficelle' || detector.design === undefined,
-  { path: ['detector', 'design'], error: 'only ficelle has a design' },
+/** Checks besides that the network is known here, and that its own options are what it takes. */
+export const motionConfigSchema = motionConfigObject.superRefine(
+  ({ net: name, plugin, detector }, context) => {
+    const complain = (path: readonly string[], message: string, remedy?: string) =>
+      context.addIssue({ code: 'custom', path: [...path], message, ...(remedy && { params: { remedy } }) })
+    if (!isNet(name)) {
+      const from = plugin === undefined ? '' : `, which was loaded from ${plugin}`
+      complain(['net'], `there is no network "${name}" here${from}`, unknownNetRemedy(plugin))
+      return
+    }
+    const { options } = findNet(name)
+    for (const key of netOptionsKeys) {
+      const value = detector[key]
+      if (value === undefined) continue
+      if (options === undefined || key !== (options.key ?? 'options')) {
+        if (key !== 'hourglass') complain(['detector', key], `${name} has no ${key} of its own`)
+        continue
+      }
+      try {
+        options.parse(value)
+      } catch (error) {
+        complain(['detector', key], messageOf(error))
+      }
+    }
+  },
 )
 
 /** All that decides the networks of a motion model and the shapes of their weights: `model` in config.json. */
@@ -161,15 +194,26 @@ export const publishedConfig: MotionConfig = {
   },
 }
 
+<<<<<<< HEAD
 /** What `smallConfig` makes. */
 export interface SmallConfigOptions
   extends OptionValues<typeof detectorOptions>,
     OptionValues<typeof modelOptions> {
   /** Name of the detector's backbone. */
   readonly net: string
+=======
+/** What a model to train is asked for. */
+export interface SmallConfigOptions
+  extends OptionValues<typeof detectorOptions>,
+    OptionValues<typeof modelOptions> {
+  /** The detector's network: its name, or a network of your own. */
+  readonly net: string | Net
+>>>>>>> 65f22c1 (Set-up of a run is one module; networks bring their own options, and can be registered)
   /** Local affine maps beside points (default: yes). */
   readonly jacobian?: boolean
-  /** What ficelle is made of, where that is the network (default: its own). */
+  /** The network's own options, if it has some: the design of ficelle, the widths of hourglass (default: its own). */
+  readonly netOptions?: unknown
+  /** The same for ficelle. */
   readonly design?: Design
 }
 
@@ -182,16 +226,16 @@ const lightDetectorSide = 64
  * @throws InputError for an unknown network, or a size or design that does not fit.
  */
 export function smallConfig(options: SmallConfigOptions): MotionConfig {
-  const { net, jacobian = true } = options
+  const net = findNet(nameOfNet(options.net))
+  const { jacobian = true } = options
   const { dilations = detectorOptions.dilations.default } = options
   const { size = modelOptions.size.default, keypoints = modelOptions.keypoints.default } = options
   const light = options.head !== 'fomm'
   const { skip = light ? 'all' : 'none' } = options
-  const hourglass = net === 'hourglass' ? publishedHourglass : smallHourglass
-  const design = designOf(options)
+  const own = ownOptionsOf(net, options)
   const isLight = options.generator === 'light'
   const scaled = isLight && size > lightDetectorSide
-  const multiple = Math.max(scaled ? lightDetectorSide : 16, findNet(net).multiple({ hourglass, design }))
+  const multiple = Math.max(scaled ? lightDetectorSide : 16, net.multiple(own?.value))
   if (!Number.isInteger(size) || size < multiple || size % multiple !== 0) {
     throw new InputError({
       what: 'the size of frames does not fit the model',
@@ -201,7 +245,8 @@ export function smallConfig(options: SmallConfigOptions): MotionConfig {
     })
   }
   return {
-    net: findNet(net).name as NetName,
+    net: net.name,
+    ...defined({ plugin: pluginOf(net.name) }),
     size,
     keypoints,
     jacobian,
@@ -214,8 +259,7 @@ export function smallConfig(options: SmallConfigOptions): MotionConfig {
       filter: scaled ? 'box' : 'gaussian',
       head: light ? { kind: 'light', channels: 32, stride: 2, skip } : { kind: 'fomm', skip },
       dilations,
-      hourglass,
-      ...(design && { design }),
+      ...(own && { [own.key]: own.value }),
     },
     denseMotion: {
       blockExpansion: 16,
@@ -249,13 +293,21 @@ export function smallConfig(options: SmallConfigOptions): MotionConfig {
   }
 }
 
-/** Written down even where it is the network's own, which may change. */
-function designOf({ net, design }: SmallConfigOptions): Design | undefined {
-  if (net === 'ficelle') return design === undefined ? ficelleDesign : parseDesign(design)
-  if (design === undefined) return undefined
-  throw new InputError({
-    what: 'the network has no design of its own to choose',
-    got: net,
-    expected: 'ficelle',
-  })
+/** A network's own options: those that are given, or its defaults. Both are written down, for defaults may change. */
+function ownOptionsOf({ name, options }: Net, { design, netOptions = design }: SmallConfigOptions) {
+  const given = design === undefined ? 'options' : 'design'
+  if (options === undefined || (design !== undefined && options.key !== 'design')) {
+    if (netOptions === undefined) return undefined
+    const others = listNets().filter((other) => {
+      const own = findNet(other).options
+      return own !== undefined && (design === undefined || own.key === 'design')
+    })
+    throw new InputError({
+      what: `the network has no ${given} of its own to choose`,
+      got: name,
+      expected: others.join(', '),
+    })
+  }
+  const value = netOptions === undefined ? options.default : options.parse(netOptions)
+  return { key: options.key ?? 'options', value }
 }

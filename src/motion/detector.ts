@@ -2,14 +2,14 @@ import type { Value } from '../graph/graph.ts'
 import { resize } from '../graph/ops/resize.ts'
 import { antiAlias, boxFilter } from '../layers/fomm.ts'
 import type { Dilations, Scope } from '../layers/scope.ts'
-import type { NetShape } from '../zoo/net.ts'
+import { ownOptions, type RecordedNetOptions } from '../zoo/net.ts'
 import { findNet } from '../zoo/registry.ts'
 import { fommHead, type Head, type HeadResult, lightHead } from './heads.ts'
 import { type Keypoints, softArgmax } from './keypoints.ts'
 import { atQuarter, upsampled } from './upsampling.ts'
 
-export interface DetectorOptions extends NetShape {
-  /** A name of the zoo. */
+export interface DetectorOptions extends RecordedNetOptions {
+  /** Name of the network. */
   readonly net: string
   /** K, the number of keypoints. */
   readonly keypoints: number
@@ -45,12 +45,12 @@ export function detectKeypoints(scope: Scope, image: Value, options: DetectorOpt
   const { scaleFactor, filter = 'gaussian' } = options
   const down =
     filter === 'box' ? boxFilter(image, scaleFactor) : antiAlias(scope.child('down'), image, scaleFactor)
+  const net = findNet(options.net)
   const features = scope.within('predictor', (inner) =>
-    findNet(options.net).features(inner.withDilations(options.dilations), down, {
+    net.features(inner.withDilations(options.dilations), down, {
       channels: head.kind === 'light' ? head.channels : 32,
       skip: head.skip === 'all' ? 'sum' : head.skip,
-      hourglass: options.hourglass,
-      design: options.design,
+      options: ownOptions(net, options),
     }),
   )
   const { predictor, result } = scope.graph.within('head', () => {

@@ -11,7 +11,7 @@ import type { Head, SkipChoice } from '../motion/heads.ts'
 import { detect } from '../motion/model.ts'
 import { toOnnx } from '../onnx/export.ts'
 import { decodeBytes } from '../onnx/import/decode.ts'
-import type { Net } from '../zoo/net.ts'
+import { type Net, ownOptions } from '../zoo/net.ts'
 import { networkGraph } from '../zoo/network-graph.ts'
 import { findNet } from '../zoo/registry.ts'
 import { activationBytesOf, macsOf } from './nodes.ts'
@@ -163,7 +163,7 @@ export interface DetectorProfile extends NetProfile {
 export function profileDetector(name: string, options: DetectorProfileOptions = {}): DetectorProfile {
   const config = smallConfig({ net: name, ...options })
   const net = findNet(name)
-  const { hourglass, dilations, head } = config.detector
+  const { dilations, head } = config.detector
   const graph = new Graph()
   const frame = input(graph, 'frame', 'float32', [1, 3, config.size, config.size])
   const scope = Scope.root(graph, { training: false })
@@ -174,7 +174,7 @@ export function profileDetector(name: string, options: DetectorProfileOptions = 
     net: net.name,
     ...profile(graph),
     unusedParams: 0,
-    outputStride: net.outputStride({ hourglass }),
+    outputStride: net.outputStride(ownOptions(net, config.detector)),
     ...traits(net, dilations),
     clipped: scope.clippings,
     head: head.kind,

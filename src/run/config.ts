@@ -67,8 +67,14 @@ export function parseConfig<T>(
     where,
     got: issues.map((issue) => `${z.core.toDotPath(issue.path) || 'the whole'}: ${issue.message}`).join('; '),
     expected: 'what train writes',
-    remedy: 'undo changes made by hand, or train again',
+    remedy: issues.map(remedyOf).find(Boolean) ?? 'undo changes made by hand, or train again',
   })
+}
+
+/** What a check says to do, if it knows. */
+function remedyOf(issue: z.core.$ZodIssue): string | undefined {
+  const remedy: unknown = issue.code === 'custom' ? issue.params?.remedy : undefined
+  return typeof remedy === 'string' ? remedy : undefined
 }
 
 export const remedy = 'name the folder that was given to train or distil as --out'

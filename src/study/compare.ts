@@ -5,7 +5,7 @@ import { paretoFront } from '../profile/pareto.ts'
 import type { DetectorProfileOptions } from '../profile/profile.ts'
 import type { TimeGraphsOptions } from '../profile/time-graphs.ts'
 import { InputError } from '../util/errors.ts'
-import { findNet, netNames } from '../zoo/registry.ts'
+import { findNet, listNets } from '../zoo/registry.ts'
 import {
   type Candidate,
   type CompareProgress,
@@ -69,7 +69,7 @@ export async function compareWith(options: CompareOptions, tools: CompareTools):
   const { as = comparedAs, input = [3, 64, 64], outputs = 10, dilations = 'clipped', seed = 0 } = options
   const { signal, onProgress, accuracy } = options
   const { clock = realClock } = tools
-  const nets = [...new Set(options.nets ?? netNames)]
+  const nets = [...new Set(options.nets ?? listNets())]
   for (const net of nets) findNet(net)
   if (as.includes('detector')) checkDetectorInput(input)
   const began = clock.now()

@@ -1,9 +1,16 @@
-// Everything that decides what a training run computes. It is written to config.json as resolved.
+// What a run of training computes, as config.json records it, and how the options of `train` become that.
 import { z } from 'zod'
 import { warpDefaults } from '../evaluate/warp.ts'
-import { motionConfigSchema } from '../motion/config.ts'
-import { schemaOf, shapeOf } from '../util/option-schema.ts'
+import { type MotionConfig, motionConfigSchema, smallConfig } from '../motion/config.ts'
+import { detectorOptions, modelOptions } from '../motion/options.ts'
+import { InputError } from '../util/errors.ts'
+import { checkedOptions, schemaOf, shapeOf } from '../util/option-schema.ts'
+import { assertUsable, defined, given, type OptionValues } from '../util/options.ts'
+import type { Design } from '../zoo/design.ts'
+import type { Net } from '../zoo/net.ts'
+import { defaultNet } from '../zoo/registry.ts'
 import { adamDefaults } from './adam.ts'
+import type { TrainEvent } from './events.ts'
 import { augmentOptions, reconstructionOptions, settingsOptions } from './options.ts'
 
 const positive = z.number().positive()
@@ -67,3 +74,67 @@ export const runConfigSchema = z.object({
 })
 /** The config.json of a run that `train` made. */
 export type RunConfig = z.infer<typeof runConfigSchema>
+
+/** What every way of training is asked for. */
+export interface RunOptions {
+  /** The run folder to make, or to continue with `resume`. */
+  readonly out: string
+  /** Continue the run in `out` from its last checkpoint, by its own configuration but for device and threads. */
+  readonly resume?: boolean
+  /** Replace a run that is in `out`. */
+  readonly force?: boolean
+  /** Ends training early: the state is saved, and `interrupted` says so. */
+  readonly signal?: AbortSignal
+  /** Told how training goes. */
+  onEvent?(event: TrainEvent): void
+}
+
+/** How the detector is made. */
+export interface DetectorChoices extends OptionValues<typeof detectorOptions> {
+  /** Network of the detector: its name, or a network of your own (default: ficelle). */
+  readonly net?: string | Net
+  /** The network's own options, if it has some (default: its own). */
+  readonly netOptions?: unknown
+  /** The same for ficelle: its design. */
+  readonly design?: Design
+}
+
+/** What a run of `train` is asked for. */
+export interface TrainOptions
+  extends RunOptions,
+    DetectorChoices,
+    OptionValues<typeof modelOptions>,
+    Partial<Omit<TrainingConfig, 'clips'>> {
+  /** The whole model, instead of the options above. */
+  readonly model?: MotionConfig
+  /** A run whose model and weights training begins with, instead of `model` and `init`. */
+  readonly finetune?: string
+}
+
+/** The options of `train` with their defaults. @throws InputError that names the option. */
+export function resolveConfig(clips: readonly string[], options: TrainOptions): RunConfig {
+  assertUsable(detectorOptions, options)
+  assertUsable(modelOptions, options)
+  const { net = defaultNet, netOptions, design } = options
+  const model =
+    options.model ??
+    smallConfig({
+      net,
+      ...given(detectorOptions, options),
+      ...given(modelOptions, options),
+      ...defined({ netOptions, design }),
+    })
+  const training = { ...options, ...runLength(options), clips: [...clips] }
+  return { model, training: checkedOptions(trainingConfigSchema, training) }
+}
+
+/** How long a run takes if nothing is said. */
+const defaultMinutes = 8
+
+/** The length of a run. @throws InputError if it is given twice. */
+export function runLength({ steps, minutes }: { steps?: number | undefined; minutes?: number | undefined }) {
+  if (steps !== undefined && minutes !== undefined) {
+    throw new InputError({ what: 'a run ends after steps or after minutes, not both', remedy: 'give one' })
+  }
+  return steps === undefined ? { minutes: minutes ?? defaultMinutes } : { steps }
+}

@@ -1,18 +1,17 @@
 // train(): a motion model from clips, without labels.
 import { readWhole } from '../files/read.ts'
-import { beginRun, withFinetuned } from './begin.ts'
-import type { TrainingConfig } from './config.ts'
+import { resolveConfig, runConfigSchema, type TrainingConfig, type TrainOptions } from './config.ts'
 import { cacheClips } from './frames.ts'
 import type { TrainedRun } from './loop.ts'
 import { type PerceptualLoss, perceptualLoss } from './reconstruction/perceptual.ts'
 import { reconstructionTask } from './reconstruction/task.ts'
 import { RecordFile } from './record-file.ts'
-import { resolveConfig, type TrainOptions } from './resolve.ts'
+import { beginRun, withFinetuned } from './setup.ts'
 import { trainRun } from './training-run.ts'
 
+export type { TrainOptions } from './config.ts'
 export type { TrainEvent } from './events.ts'
 export type { TrainedRun } from './loop.ts'
-export type { TrainOptions } from './resolve.ts'
 
 /**
  * Trains a motion model without labels on clips, and writes a run folder.
@@ -29,7 +28,7 @@ export async function train(clips: string | readonly string[], given: TrainOptio
     options,
     // Motion needs two frames.
     clips: { pictures: false, leastFrames: 2 },
-    open: () => beginRun(config, options),
+    open: () => beginRun({ config, options, schema: runConfigSchema, reads: { init: config.training.init } }),
     read: ({ training }) => readPerceptual(training),
     prepare: ({ model, training }, _, opened, { signal, onEvent }) =>
       cacheClips(opened, {

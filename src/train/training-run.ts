@@ -1,25 +1,17 @@
 // One training run from its clips to its end: the skeleton that train() and distil() share.
 import { openClips } from '../clips/source.ts'
-import { startingWeights } from '../convert/training-start.ts'
 import type { Clip } from '../media/clip.ts'
 import { writePicture } from '../media/picture.ts'
-import type { MotionConfig } from '../motion/config.ts'
 import type { Run } from '../run/run.ts'
 import { requireDevice, sessionsOn } from '../runtime/node.ts'
 import type { OpenSession } from '../runtime/session.ts'
-import type { Settings } from './config.ts'
+import type { RunOptions, Settings } from './config.ts'
 import type { PrepareEvent, TrainEvent } from './events.ts'
 import { assertUsable } from './frames.ts'
 import { type TrainedRun, trainTask } from './loop.ts'
-import { type RunOptions, settingsHere } from './run-options.ts'
+import { type AnyConfig, readStart, settingsHere } from './setup.ts'
 import { stepsOn } from './step-session.ts'
 import type { RunStore, Task } from './task.ts'
-
-/** What config.json of every kind of run has. */
-interface AnyConfig {
-  readonly model: MotionConfig
-  readonly training: Settings
-}
 
 /** What one way of training does at each stage of a run. `I` is what it reads, `D` the data that it trains on. */
 export interface TrainingRun<C extends AnyConfig, I, D extends { close(): void }> {
@@ -102,11 +94,6 @@ async function readAll<C extends AnyConfig, I, D extends { close(): void }>(
   config: C,
 ) {
   return { read: await way.read(config), start: await readStart(config) }
-}
-
-/** Weights that a run begins with instead of fresh ones. @throws InputError, FormatError if they cannot be used. */
-async function readStart({ model, training }: AnyConfig) {
-  return training.init === undefined ? undefined : startingWeights(training.init, model)
 }
 
 /** A run folder as the place that keeps a run. `onEvent` is told what was saved. */

@@ -26,7 +26,7 @@ export function shapeOf(table: OptionTable): z.ZodRawShape {
 }
 
 /** Options as a schema has them, with its defaults. @throws InputError that names the option. */
-export function checkedOptions<T>(schema: z.ZodType<T>, given: object): T {
+export function checkedOptions<T>(schema: z.ZodType<T>, given: unknown): T {
   const result = schema.safeParse(given)
   if (result.success) return result.data
   const [issue] = result.error.issues

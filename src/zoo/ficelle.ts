@@ -40,10 +40,9 @@ export const ficelleDesign: Design = {
   decoder: { widths: [48, 32], depth: 1, upsampling: 'nearest', skips: 'sum' },
 }
 
-const strideOf: Net['multiple'] = (options) =>
-  stridesOf(options?.design === undefined ? ficelleDesign : parseDesign(options.design)).coarsest
+const strideOf = (design: Design = ficelleDesign) => stridesOf(design).coarsest
 
-export const ficelle: Net = {
+export const ficelle: Net<Design> = {
   name: 'ficelle',
   title: 'ficelle',
   paper: {
@@ -53,11 +52,12 @@ export const ficelle: Net = {
     url: 'https://arxiv.org/abs/1801.04381',
   },
   year: 2018,
+  options: { key: 'design', default: ficelleDesign, parse: parseDesign },
   skips: 'maps',
   outputStride: strideOf,
   multiple: strideOf,
-  build(scope, x, { outputs, design = ficelleDesign }) {
-    const { deep } = designFeatures('ficelle', scope, x, design, 'none')
+  build(scope, x, { outputs, options = ficelleDesign }) {
+    const { deep } = designFeatures('ficelle', scope, x, options, 'none')
     const [h, w] = x.shape.slice(2) as [number, number]
     return resize(
       scope.within('head', (inner) => conv2d(inner, deep.value, outputs, { kernel: 1 })),
@@ -65,5 +65,6 @@ export const ficelle: Net = {
       'bilinear',
     )
   },
-  features: (scope, x, { skip, design = ficelleDesign }) => designFeatures('ficelle', scope, x, design, skip),
+  features: (scope, x, { skip, options = ficelleDesign }) =>
+    designFeatures('ficelle', scope, x, options, skip),
 }

@@ -15,12 +15,24 @@
  * Deviation: the plain network ends in a 1x1 convolution, `head`, to the wanted outputs; the reference has
  * no network of its own, only a detector and a dense motion network that put 7x7 convolutions there.
  */
+import { z } from 'zod'
 import type { Value } from '../graph/graph.ts'
 import { concat } from '../graph/ops/shape.ts'
 import { conv2d } from '../layers/conv2d.ts'
 import { downBlock, upBlock } from '../layers/fomm.ts'
 import type { Scope } from '../layers/scope.ts'
-import { checkSize, type HourglassSize, type Net } from './net.ts'
+import { checkedOptions } from '../util/option-schema.ts'
+import { checkSize, type Net } from './net.ts'
+
+/** Widths of an hourglass. The upper limits are far above what anybody trains. */
+export const hourglassSchema = z.strictObject({
+  /** Channels of the first scale; each scale doubles them. */
+  blockExpansion: z.int().positive().max(8192),
+  maxFeatures: z.int().positive().max(8192),
+  /** Number of halvings. */
+  blocks: z.int().positive().max(64),
+})
+export type HourglassSize = z.infer<typeof hourglassSchema>
 
 /** The widths of the published detector. */
 export const publishedHourglass: HourglassSize = { blockExpansion: 32, maxFeatures: 1024, blocks: 5 }
@@ -59,8 +71,8 @@ export const smallHourglass: HourglassSize = { blockExpansion: 16, maxFeatures: 
 export const hourglass = ofWidth('hourglass', 'FOMM hourglass', publishedHourglass)
 export const hourglassSmall = ofWidth('hourglass-small', 'FOMM hourglass, small', smallHourglass)
 
-function ofWidth(name: string, title: string, own: HourglassSize): Net {
-  const strideOf: Net['multiple'] = (options) => 2 ** (options?.hourglass ?? own).blocks
+function ofWidth(name: string, title: string, own: HourglassSize): Net<HourglassSize> {
+  const strideOf = ({ blocks }: HourglassSize = own) => 2 ** blocks
   return {
     name,
     title,
@@ -71,14 +83,19 @@ function ofWidth(name: string, title: string, own: HourglassSize): Net {
     },
     year: 2019,
     licence: 'MIT',
+    options: {
+      key: 'hourglass',
+      default: own,
+      parse: (value) => checkedOptions(hourglassSchema, value),
+    },
     skips: 'maps',
     outputStride: strideOf,
     multiple: strideOf,
-    build(scope, x, { outputs, hourglass: size = own }) {
-      return conv2d(scope.child('head'), hourglassFeatures(scope, x, size), outputs, { kernel: 1 })
+    build(scope, x, { outputs, options = own }) {
+      return conv2d(scope.child('head'), hourglassFeatures(scope, x, options), outputs, { kernel: 1 })
     },
-    features: (scope, x, { hourglass: size = own }) => ({
-      deep: { value: hourglassFeatures(scope, x, size), stride: 1 },
+    features: (scope, x, { options = own }) => ({
+      deep: { value: hourglassFeatures(scope, x, options), stride: 1 },
       shallow: [],
     }),
   }

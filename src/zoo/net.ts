@@ -1,12 +1,11 @@
+// What a network says of itself and can build: the contract of the zoo, and of a network of your own.
 import type { Value } from '../graph/graph.ts'
 import type { Shape } from '../graph/tensor.ts'
 import type { Skip } from '../layers/gates.ts'
 import type { Scope } from '../layers/scope.ts'
 import { InputError } from '../util/errors.ts'
-import type { Design } from './design.ts'
 
-/** What every network of the zoo says of itself and can build. */
-
+/** Where a network was published. */
 export interface Paper {
   /** Title. */
   readonly title: string
@@ -16,6 +15,7 @@ export interface Paper {
   readonly url: string
 }
 
+<<<<<<< HEAD
 /** Widths of an hourglass (FOMM's U-Net); other networks have the widths of their papers. */
 export interface HourglassSize {
   /** Channels of the first scale; each scale doubles them. */
@@ -33,13 +33,34 @@ export interface NetShape {
   /** Of `ficelle` (default: its own). */
   readonly design?: Design | undefined
 }
-
-export interface BuildOptions extends NetShape {
-  /** Channels of the result: classes, or maps. */
-  readonly outputs: number
+=======
+/** Options of a network's own: they decide the shape of a network that has no fixed one. Plain JSON. */
+export interface NetOptions<T> {
+  /** Under which name config.json records them, in `detector` (default: `options`). */
+  readonly key?: NetOptionsKey
+  /** What the network is made of if nothing is given. */
+  readonly default: T
+  /** Checks options, whatever they are. @throws InputError that names the part which does not fit. */
+  parse(value: unknown): T
 }
 
-export interface FeatureOptions extends NetShape {
+/** Names under which config.json records networks' own options. Hourglass and ficelle have their own names. */
+export const netOptionsKeys = ['options', 'hourglass', 'design'] as const
+export type NetOptionsKey = (typeof netOptionsKeys)[number]
+/** The part of a configuration that records them. */
+export type RecordedNetOptions = { readonly [K in NetOptionsKey]?: unknown }
+>>>>>>> 65f22c1 (Set-up of a run is one module; networks bring their own options, and can be registered)
+
+/** What a plain network is built for. */
+export interface BuildOptions<T = unknown> {
+  /** Channels of the result: classes, or maps. */
+  readonly outputs: number
+  /** The network's own options (default: its defaults). */
+  readonly options?: T | undefined
+}
+
+/** What a detector's backbone is built for. */
+export interface FeatureOptions<T = unknown> {
   /** Channels that the decoder is to give; a network whose decoder has a width of its own keeps that. */
   readonly channels: number
   /**
@@ -48,6 +69,8 @@ export interface FeatureOptions extends NetShape {
    * 1/4 has no use for it.
    */
   readonly skip: Skip
+  /** The network's own options (default: its defaults). */
+  readonly options?: T | undefined
 }
 
 /** Feature maps [N, C, H / stride, W / stride]. */
@@ -76,11 +99,21 @@ export interface UnusedParameter {
   readonly alias?: boolean
 }
 
+<<<<<<< HEAD
 /** A network of the zoo, or one of your own. */
 export interface Net {
   /** Name, by which options name it. */
   readonly name: string
   /** Name as in the paper. */
+=======
+/**
+ * A network. `T` is what its own options are, for one that has some: what it is given as options has passed its `parse`.
+ */
+export interface Net<T = unknown> {
+  /** Lower case letters, digits and hyphens. */
+  readonly name: string
+  /** For people. */
+>>>>>>> 65f22c1 (Set-up of a run is one module; networks bring their own options, and can be registered)
   readonly title: string
   /** The paper that it is from. */
   readonly paper: Paper
@@ -90,14 +123,15 @@ export interface Net {
   readonly licence?: string
   /** No code was published: built from what the paper says, and the rest is inferred. */
   readonly reconstruction?: true
+  readonly options?: NetOptions<T>
   /** What goes from the encoder over to the decoder. */
   readonly skips: 'none' | 'pooling indices' | 'maps'
   /** Stride of the coarsest map. */
-  readonly outputStride: (options?: NetShape) => number
+  outputStride(options?: T): number
   /** Height and width of an input must be multiples of this. */
-  readonly multiple: (options?: NetShape) => number
+  multiple(options?: T): number
   /** What published checkpoints hold besides the parameters that `build` asks for. */
-  readonly unused?: (options: BuildOptions) => readonly UnusedParameter[]
+  unused?(options: BuildOptions<T>): readonly UnusedParameter[]
   /**
    * The plain network.
    *
@@ -105,14 +139,21 @@ export interface Net {
    * @returns [N, outputs, H, W], without a final nonlinearity
    * @throws InputError where H or W is no multiple of `multiple`.
    */
-  build(scope: Scope, x: Value, options: BuildOptions): Value
+  build(scope: Scope, x: Value, options: BuildOptions<T>): Value
   /**
    * The network as a detector's backbone.
    *
    * @param x [N, C, H, W]
    * @throws InputError as build.
    */
-  features(scope: Scope, x: Value, options: FeatureOptions): Features
+  features(scope: Scope, x: Value, options: FeatureOptions<T>): Features
+}
+
+/** A network's own options as a configuration records them, checked; its defaults if none are recorded. @throws InputError */
+export function ownOptions<T>({ options }: Net<T>, recorded: RecordedNetOptions): T | undefined {
+  if (options === undefined) return undefined
+  const given = recorded[options.key ?? 'options']
+  return given === undefined ? options.default : options.parse(given)
 }
 
 /** @throws InputError where height or width of [N, C, H, W] is no multiple of `multiple`. */

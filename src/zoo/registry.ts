@@ -43,18 +43,93 @@ export type NetName = keyof typeof zoo
 /** The network of a detector where none is named: pantin's own, of which docs/results.md says why. */
 export const defaultNet: NetName = 'ficelle'
 
-/** The names of all networks, in the registry's order. */
+/** The names of the zoo's networks, in its order. Networks of one's own are not among them; see `listNets`. */
 export const netNames = Object.keys(zoo) as [NetName, ...NetName[]]
 
-export const isNetName = (name: string): name is NetName => Object.hasOwn(zoo, name)
+/** All networks that can be named: those of the zoo, and those that were registered. */
+const nets = new Map<string, Net>(Object.entries(zoo))
+/** The files that registered networks are from, by the networks' names. */
+const plugins = new Map<string, string>()
+
+/**
+ * Makes a network of one's own known by its name, for every function and command that takes a network's name.
+ * Registering the same network again changes nothing.
+ *
+ * @throws InputError for an object that is no network, or a name that another network has.
+ */
+export function registerNet(net: Net): void {
+  const problem = problemOf(net)
+  if (problem !== undefined) {
+    throw new InputError({
+      what: 'this is not a network',
+      where: typeof net?.name === 'string' ? net.name : 'registerNet',
+      got: problem,
+      expected: 'an object of the type Net',
+    })
+  }
+  if (nets.has(net.name) && nets.get(net.name) !== net) {
+    throw new InputError({
+      what: `there is another network of the name "${net.name}"`,
+      remedy: 'give this one another name',
+    })
+  }
+  nets.set(net.name, net)
+}
+
+/** What keeps an object, of which nothing is known, from being a network. */
+function problemOf(net: Partial<Record<keyof Net, unknown>> | undefined): string | undefined {
+  if (typeof net !== 'object' || net === null) return `a value of type ${typeof net}`
+  if (typeof net.name !== 'string' || !/^[a-z\d]+(-[a-z\d]+)*$/.test(net.name)) {
+    return 'a name that is not made of lower case letters, digits and single hyphens'
+  }
+  const parts = {
+    function: ['build', 'features', 'outputStride', 'multiple'],
+    object: ['paper'],
+    string: ['title', 'skips'],
+    number: ['year'],
+  } as const
+  for (const [type, names] of Object.entries(parts)) {
+    const missing = names.find((name) => typeof net[name] !== type)
+    if (missing !== undefined) return `no ${missing}, or one that is not a ${type}`
+  }
+  return undefined
+}
+
+/** The name of a network that is named, or given itself: then it is registered. @throws InputError */
+export function nameOfNet(net: string | Net): string {
+  if (typeof net !== 'string') registerNet(net)
+  return findNet(typeof net === 'string' ? net : net.name).name
+}
+
+/** The names of all networks that are known: those of the zoo in its order, then those that were registered. */
+export const listNets = (): string[] => [...nets.keys()]
+
+/** Notes from which file a registered network is. */
+export const notePlugin = (net: string, file: string): void => {
+  plugins.set(net, file)
+}
+
+/** The file that a network is from, if it was loaded from one. */
+export const pluginOf = (net: string): string | undefined => plugins.get(net)
+
+/** Whether a network is one of the zoo's. */
+export const isOfZoo = (name: string): boolean => Object.hasOwn(zoo, name)
+
+/** Whether there is a network of that name. */
+export const isNet = (name: string): boolean => nets.has(name)
 
 /** @throws InputError, with the nearest name, if there is no such network. */
 export function findNet(name: string): Net {
-  if (isNetName(name)) return zoo[name]
-  const guess = nearest(name, netNames)
+  const net = nets.get(name)
+  if (net !== undefined) return net
+  const guess = nearest(name, nets.keys())
   throw new InputError({
     what: `there is no network "${name}"`,
-    expected: netNames.join(', '),
-    ...(guess === undefined ? {} : { remedy: `did you mean "${guess}"?` }),
+    expected: listNets().join(', '),
+    remedy: guess === undefined ? unknownNetRemedy() : `did you mean "${guess}"?`,
   })
 }
+
+/** What to do about a network that is not known here. @param plugin the file that it is from, if that is known */
+export const unknownNetRemedy = (plugin = 'FILE.mjs'): string =>
+  `if it is a network of your own, load it first: --plugin ${plugin}, or registerNet in code`

@@ -124,7 +124,7 @@ function features(design: Design, skip: Skip = 'none'): { graph: Graph; names: s
   const graph = new Graph()
   const scope = Scope.root(graph, { training: false })
   const x: Value = input(graph, 'x', 'float32', [1, 3, 64, 64])
-  graph.output('y', ficelle.features(scope, x, { channels: 32, skip, design }).deep.value)
+  graph.output('y', ficelle.features(scope, x, { channels: 32, skip, options: design }).deep.value)
   return { graph, names: [...scope.parameters.keys()] }
 }
 
@@ -220,7 +220,9 @@ describe('the configuration', () => {
     expect(() => smallConfig({ net: 'lednet', design: small })).toThrow('expected: ficelle')
     const config = smallConfig({ net: 'lednet' })
     const mixed = { ...config, detector: { ...config.detector, design: small } }
-    expect(motionConfigSchema.safeParse(mixed).error?.issues[0]?.message).toBe('only ficelle has a design')
+    expect(motionConfigSchema.safeParse(mixed).error?.issues[0]?.message).toBe(
+      'lednet has no design of its own',
+    )
   })
 })
 

@@ -1,7 +1,7 @@
 // `pantin animate RUN`: moves a still picture with the motion of a video.
 import { Option } from 'commander'
 import { formatCount, formatSeconds } from '../../report/format.ts'
-import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
+import { type AddCommand, type Context, withCommonFlags, withPlugins } from '../context.ts'
 import { type DeviceName, deviceOption, type FitName, fitOption, wholeNumber } from '../options.ts'
 
 interface AnimateFlags {
@@ -40,7 +40,7 @@ export const addAnimate: AddCommand = (program, call) => {
     .addOption(fitOption())
     .addOption(deviceOption())
     .option('--force', 'replace an existing file')
-  withCommonFlags(command).action(call(runAnimate))
+  withCommonFlags(withPlugins(command)).action(call(runAnimate))
 }
 
 async function runAnimate({ reporter, signal }: Context, run: string, flags: AnimateFlags): Promise<void> {

@@ -3,7 +3,7 @@ import { detectorOptions } from '../../motion/options.ts'
 import type { ComparedAs } from '../../study/comparison.ts'
 import { InputError } from '../../util/errors.ts'
 import { defined, given, type OptionValues } from '../../util/options.ts'
-import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
+import { type AddCommand, type Context, withCommonFlags, withPlugins } from '../context.ts'
 import { type DeviceName, deviceOption, sizes, wholeNumber, withFlags } from '../options.ts'
 import { assertNoTrialFlags, type TrialFlags, withTrialFlags } from '../study/trial-flags.ts'
 
@@ -66,7 +66,7 @@ export const addCompare: AddCommand = (program, call) => {
     .option('--csv <file.csv>', 'also write the table')
     .option('--force', 'replace existing files; with --train, the trials in --out')
   withFlags(command, detectorOptions)
-  withCommonFlags(withTrialFlags(command)).action(call(runCompare))
+  withCommonFlags(withPlugins(withTrialFlags(command))).action(call(runCompare))
 }
 
 async function runCompare(context: Context, flags: CompareFlags, command: Command): Promise<void> {

@@ -1,9 +1,10 @@
 // `pantin distil`: a light detector that finds what a teacher finds.
 import { distillationOptions, warpOptions } from '../../train/options.ts'
 import { defined, given, type OptionValues } from '../../util/options.ts'
-import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
+import { type AddCommand, type Context, withCommonFlags, withPlugins } from '../context.ts'
 import { withFlags } from '../options.ts'
 import {
+  pluginWords,
   reportRun,
   showTraining,
   type TrainingFlags,
@@ -42,7 +43,7 @@ export const addDistil: AddCommand = (program, call) => {
     .option('--cache <folder>', "keep the teacher's results here, for other students of the same videos")
   withFlags(command, distillationOptions)
   withFlags(command, warpOptions)
-  withCommonFlags(withTrainingFlags(command, 'frames')).action(call(runDistil))
+  withCommonFlags(withPlugins(withTrainingFlags(command, 'frames'))).action(call(runDistil))
 }
 
 async function runDistil({ reporter, signal }: Context, named: string[], flags: DistilFlags): Promise<void> {
@@ -62,5 +63,14 @@ async function runDistil({ reporter, signal }: Context, named: string[], flags: 
     signal,
     onEvent: showTraining(reporter),
   })
-  reportRun(reporter, run, ['pantin', 'distil', ...named, '--teacher', teacher, '--out', out])
+  reportRun(reporter, run, [
+    'pantin',
+    'distil',
+    ...named,
+    '--teacher',
+    teacher,
+    '--out',
+    out,
+    ...pluginWords(flags),
+  ])
 }

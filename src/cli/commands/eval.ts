@@ -10,7 +10,7 @@ import {
 } from '../../evaluate/measures.ts'
 import { formatCount, percent, table } from '../../report/format.ts'
 import { InputError } from '../../util/errors.ts'
-import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
+import { type AddCommand, type Context, withCommonFlags, withPlugins } from '../context.ts'
 import { type DeviceName, deviceOption, type FitName, fitOption, fraction } from '../options.ts'
 
 interface EvalFlags {
@@ -41,7 +41,7 @@ export const addEval: AddCommand = (program, call) => {
     .option('--absolute', "move the picture by the videos' pose and shape too, not their movement alone")
     .addOption(fitOption())
     .addOption(deviceOption())
-  withCommonFlags(command).action(call(runEval))
+  withCommonFlags(withPlugins(command)).action(call(runEval))
 }
 
 async function runEval(

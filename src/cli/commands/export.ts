@@ -2,7 +2,7 @@
 import { Option } from 'commander'
 import { formatScaled } from '../../report/format.ts'
 import { InputError } from '../../util/errors.ts'
-import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
+import { type AddCommand, type Context, withCommonFlags, withPlugins } from '../context.ts'
 import { sizes } from '../options.ts'
 
 interface ExportFlags {
@@ -50,7 +50,7 @@ export const addExport: AddCommand = (program, call) => {
         .default('float'),
     )
     .option('--force', 'replace an existing file')
-  withCommonFlags(command).action(call(runExport))
+  withCommonFlags(withPlugins(command)).action(call(runExport))
 }
 
 /** The value of `--precision`. @throws InputError for anything else than fp32. */

@@ -4,7 +4,7 @@ import type { ImportResult } from '../../convert/import-checkpoint.ts'
 import { detectorOptions } from '../../motion/options.ts'
 import { formatCount } from '../../report/format.ts'
 import { defined, type OptionValues } from '../../util/options.ts'
-import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
+import { type AddCommand, type Context, withCommonFlags, withPlugins } from '../context.ts'
 import { flagOf, wholeNumber } from '../options.ts'
 
 interface ImportFlags extends Pick<OptionValues<typeof detectorOptions>, 'dilations'> {
@@ -45,7 +45,7 @@ export const addImport: AddCommand = (program, call) => {
       wholeNumber('--size', { min: 16, max: 4096 }),
     )
     .option('--force', 'replace a run or network in --out')
-  withCommonFlags(command).action(call(runImport))
+  withCommonFlags(withPlugins(command)).action(call(runImport))
 }
 
 async function runImport({ reporter, signal }: Context, file: string, flags: ImportFlags): Promise<void> {

@@ -5,7 +5,7 @@ import type { DetectorProfile, NetProfile } from '../../profile/profile.ts'
 import { formatCount, formatScaled, table } from '../../report/format.ts'
 import { InputError } from '../../util/errors.ts'
 import { defined, given, type OptionValues } from '../../util/options.ts'
-import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
+import { type AddCommand, type Context, withCommonFlags, withPlugins } from '../context.ts'
 import { sizes, wholeNumber, withFlags } from '../options.ts'
 
 interface InfoFlags extends OptionValues<typeof detectorOptions> {
@@ -43,7 +43,7 @@ export const addInfo: AddCommand = (program, call) => {
     .option('--no-jacobian', 'for a detector: points only')
     .option('--layers', 'also count each layer')
   withFlags(command, detectorOptions)
-  withCommonFlags(command).action(call(runInfo))
+  withCommonFlags(withPlugins(command)).action(call(runInfo))
 }
 
 async function runInfo({ reporter }: Context, name: string, flags: InfoFlags): Promise<void> {

@@ -1,6 +1,6 @@
 import { settingsOptions } from '../../train/options.ts'
 import { defined } from '../../util/options.ts'
-import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
+import { type AddCommand, type Context, withCommonFlags, withPlugins } from '../context.ts'
 import {
   type DeviceName,
   deviceOption,
@@ -74,7 +74,7 @@ export const addSearch: AddCommand = (program, call) => {
       wholeNumber('--threads', { min: 1, max: 1024 }),
     )
     .addOption(deviceOption())
-  withCommonFlags(command).action(call(runSearch))
+  withCommonFlags(withPlugins(command)).action(call(runSearch))
 }
 
 async function runSearch({ reporter, signal }: Context, named: string[], flags: SearchFlags): Promise<void> {

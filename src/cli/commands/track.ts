@@ -1,6 +1,6 @@
 // `pantin track RUN VIDEO`: writes the keypoints of every frame of a video.
 import { formatCount, formatSeconds } from '../../report/format.ts'
-import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
+import { type AddCommand, type Context, withCommonFlags, withPlugins } from '../context.ts'
 import { type DeviceName, deviceOption, type FitName, fitOption } from '../options.ts'
 
 interface TrackFlags {
@@ -23,7 +23,7 @@ export const addTrack: AddCommand = (program, call) => {
     .addOption(fitOption())
     .addOption(deviceOption())
     .option('--force', 'replace existing files')
-  withCommonFlags(command).action(call(runTrack))
+  withCommonFlags(withPlugins(command)).action(call(runTrack))
 }
 
 async function runTrack(

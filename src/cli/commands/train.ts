@@ -2,9 +2,10 @@
 import { modelOptions } from '../../motion/options.ts'
 import { augmentOptions, reconstructionOptions } from '../../train/options.ts'
 import { defined, given, type OptionValues } from '../../util/options.ts'
-import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
+import { type AddCommand, type Context, withCommonFlags, withPlugins } from '../context.ts'
 import { withFlags } from '../options.ts'
 import {
+  pluginWords,
   reportRun,
   showTraining,
   type TrainingFlags,
@@ -33,7 +34,7 @@ export const addTrain: AddCommand = (program, call) => {
   withFlags(command, modelOptions)
   withFlags(command, augmentOptions)
   withFlags(command, reconstructionOptions)
-  withCommonFlags(withTrainingFlags(command, 'frame pairs')).action(call(runTrain))
+  withCommonFlags(withPlugins(withTrainingFlags(command, 'frame pairs'))).action(call(runTrain))
 }
 
 async function runTrain({ reporter, signal }: Context, named: string[], flags: TrainFlags): Promise<void> {
@@ -53,5 +54,5 @@ async function runTrain({ reporter, signal }: Context, named: string[], flags: T
     signal,
     onEvent: showTraining(reporter),
   })
-  reportRun(reporter, run, ['pantin', 'train', ...named, '--out', flags.out])
+  reportRun(reporter, run, ['pantin', 'train', ...named, '--out', flags.out, ...pluginWords(flags)])
 }

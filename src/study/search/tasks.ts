@@ -7,12 +7,13 @@ import type { Clip } from '../../media/clip.ts'
 import { fitClip } from '../../media/subject.ts'
 import type { KeypointDetector } from '../../model/keypoint-detector.ts'
 import { openDetector } from '../../model/open-detector.ts'
+import { childTaskWithPlugins } from '../../model/plugin.ts'
 import { detectorGraph } from '../../motion/model.ts'
 import { rewriteExactly } from '../../optimise/rewrite-exactly.ts'
 import { profile } from '../../profile/profile.ts'
 import { timeGraphs } from '../../profile/time-graphs.ts'
 import { distil } from '../../train/distil/distil.ts'
-import { childTask, type Hooks } from '../../util/child-process.ts'
+import type { Hooks } from '../../util/child-process.ts'
 import type { Design } from '../../zoo/design.ts'
 import { trainAndMeasure } from '../attempt.ts'
 import { measuredOn } from '../plan.ts'
@@ -36,7 +37,7 @@ export interface RungTask extends CostTask {
 export type SearchTask = ({ readonly kind: 'cost' } & CostTask) | ({ readonly kind: 'rung' } & RungTask)
 
 /** Does a task in a new process, which leaves its result in the candidate's folder, or none if it was stopped. */
-export const runTaskApart = childTask(
+export const runTaskApart = childTaskWithPlugins(
   import.meta.url,
   async (task: SearchTask, hooks): Promise<undefined> => {
     await (task.kind === 'cost' ? measureCost(task, hooks) : runRung(task, hooks))

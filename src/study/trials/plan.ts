@@ -1,9 +1,10 @@
 // The plan of a study: a list of trials. Each network is trained by each method, with each skip, from each seed, on the
 // same clips with the same budget and schedule.
 import { createHash } from 'node:crypto'
-import { z } from 'zod'
+import type { z } from 'zod'
 import { simplify } from '../../graph/ops/index.ts'
 import { openDetector } from '../../model/open-detector.ts'
+import { assertLoadable } from '../../model/plugin.ts'
 import { type SmallConfigOptions, smallConfig } from '../../motion/config.ts'
 import { detectorGraph } from '../../motion/model.ts'
 import { detectorOptions } from '../../motion/options.ts'
@@ -12,7 +13,7 @@ import { settingsOptions } from '../../train/options.ts'
 import { InputError } from '../../util/errors.ts'
 import { checkedOptions, schemaOf, shapeOf } from '../../util/option-schema.ts'
 import { given } from '../../util/options.ts'
-import { netNames } from '../../zoo/registry.ts'
+import { listNets } from '../../zoo/registry.ts'
 import { reasonOf } from '../candidates.ts'
 import { contentFacts, contentsOf, contentsSchema, openPlanned, type PlanKind, planShape } from '../plan.ts'
 
@@ -44,9 +45,13 @@ const planSchema = z.object({
   settings: settingsSchema,
   /** The content behind the names. */
   contents: contentsSchema,
+<<<<<<< HEAD
   /** Names of the networks. */
   nets: z.array(z.enum(netNames)).min(1),
   /** How detectors are trained. */
+=======
+  nets: z.array(z.string()).min(1),
+>>>>>>> 65f22c1 (Set-up of a run is one module; networks bring their own options, and can be registered)
   methods: z.array(z.enum(methods)).min(1),
   /** How the encoder's map of 1/4 joins: each is tried. */
   skips: z.array(skip).min(1),
@@ -62,6 +67,7 @@ const planSchema = z.object({
     }),
   ),
   /** Skips that make the same detector of a network as an earlier skip: they are not tried again. */
+<<<<<<< HEAD
   alike: z
     .array(
       z.object({
@@ -74,15 +80,22 @@ const planSchema = z.object({
       }),
     )
     .default([]),
+=======
+  alike: z.array(z.object({ net: z.string(), skip, as: skip })).default([]),
+>>>>>>> 65f22c1 (Set-up of a run is one module; networks bring their own options, and can be registered)
 })
 /** The content of plan.json. */
 export type TrialPlan = z.infer<typeof planSchema>
 
 /** The fields that tell one trial from another. */
 export const trialShape = {
+<<<<<<< HEAD
   /** Name of the network. */
   net: z.enum(netNames),
   /** How the detector is trained. */
+=======
+  net: z.string(),
+>>>>>>> 65f22c1 (Set-up of a run is one module; networks bring their own options, and can be registered)
   method: z.enum(methods),
   /** How the encoder's map of 1/4 joins. */
   skip,
@@ -187,6 +200,7 @@ export async function makePlan(clips: readonly string[], options: PlanOptions): 
     device: options.device ?? settingsOptions.device.default,
   })
   const chosen = usableNets(options.nets, settings, skips)
+  assertLoadable(chosen.nets)
   return planSchema.parse({
     format: 1,
     settings,
@@ -223,7 +237,7 @@ async function framesAndKeypoints({ teacher, size, keypoints, device }: PlanOpti
 /**
  * Networks that can be tried with these settings.
  *
- * @param named networks that must be among them; if undefined, all of the zoo that can be tried.
+ * @param named networks that must be among them; if undefined, all known networks that can be tried.
  * @throws InputError for a named network that is unknown or cannot be tried.
  */
 function usableNets(
@@ -234,10 +248,10 @@ function usableNets(
   const nets: TrialPlan['nets'] = []
   const skipped: TrialPlan['skipped'] = []
   let first: InputError | undefined
-  for (const name of new Set(named ?? netNames)) {
+  for (const name of new Set(named ?? listNets())) {
     try {
       for (const skip of skips) smallConfig({ net: name, ...detectorChoices(settings, skip) })
-      nets.push(...netNames.filter((known) => known === name))
+      nets.push(name)
     } catch (error) {
       // An unknown name ends here too.
       if (!(error instanceof InputError) || named !== undefined) throw error

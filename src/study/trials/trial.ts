@@ -4,12 +4,13 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { evaluate } from '../../evaluate/evaluate.ts'
 import { measuresOf } from '../../evaluate/measures.ts'
+import { childTaskWithPlugins } from '../../model/plugin.ts'
 import { smallConfig } from '../../motion/config.ts'
 import { detectorOptions } from '../../motion/options.ts'
 import { threadsVariable } from '../../runtime/node.ts'
 import { distil } from '../../train/distil/distil.ts'
 import { type TrainedRun, train } from '../../train/train.ts'
-import { childTask, type Hooks } from '../../util/child-process.ts'
+import type { Hooks } from '../../util/child-process.ts'
 import { InputError } from '../../util/errors.ts'
 import { given } from '../../util/options.ts'
 import { outcomeSchema, readResult, type TrainingHooks, trainAndMeasure, writeResult } from '../attempt.ts'
@@ -50,7 +51,7 @@ export const writeTrial = (folder: string, result: TrialResult): Promise<void> =
   writeResult(resultPath(folder), result)
 
 /** Does a trial in a new process, which leaves a result in the trial's folder, or none if it was stopped. */
-export const runTrialApart = childTask(
+export const runTrialApart = childTaskWithPlugins(
   import.meta.url,
   async (task: TrialTask, hooks): Promise<undefined> => {
     // All other sessions of the process, such as the teacher's, keep to the trial's part of the cores too.

@@ -5,14 +5,14 @@ import { loadRun } from '../../model/load-run.ts'
 import { openDetector } from '../../model/open-detector.ts'
 import { detectorGraph } from '../../motion/model.ts'
 import type { TrainedRun } from '../loop.ts'
+import { beginRun } from '../setup.ts'
 import { trainRun } from '../training-run.ts'
-import { beginDistil, type DistilOptions, resolveDistil } from './begin.ts'
-import type { DistilConfig } from './config.ts'
+import { type DistilConfig, type DistilOptions, distilConfigSchema, resolveDistil } from './config.ts'
 import { labelLayout, type StudentGrids } from './labels.ts'
 import { labelledPool, leastFrames } from './pool.ts'
 import { distilTask } from './task.ts'
 
-export type { DistilOptions } from './begin.ts'
+export type { DistilOptions } from './config.ts'
 
 /**
  * Trains a light detector to find what a teacher finds, and writes a run folder. The teacher looks at each
@@ -34,7 +34,13 @@ export async function distil(clips: string | readonly string[], options: DistilO
       config,
       options,
       clips: { pictures: true, leastFrames },
-      open: () => beginDistil(config, options),
+      open: () =>
+        beginRun({
+          config,
+          options,
+          schema: distilConfigSchema,
+          reads: { init: config.training.init, teacher: path },
+        }),
       read: (own) => labelsFor(teacher, own),
       prepare: (own, { layout, grids }, opened, hooks) =>
         labelledPool(opened, { config: own, teacher, layout, grids, keepIn: cache, ...hooks }),

@@ -1,7 +1,7 @@
 // What is kept of a teacher's results for one picture: a row of numbers, with maps on the grids of the student.
 import type { Detections, KeypointDetector } from '../../model/keypoint-detector.ts'
 import { InputError } from '../../util/errors.ts'
-import { type DistilLosses, distilLossDefaults } from './config.ts'
+import type { DistilLosses } from './config.ts'
 
 export type LabelName = 'value' | 'jacobian' | 'heatmap' | 'features'
 
@@ -26,16 +26,6 @@ export interface StudentGrids {
 }
 
 type Teacher = Pick<KeypointDetector, 'path' | 'keypoints' | 'jacobian' | 'heatmap' | 'features'>
-
-/** Weights of losses: those that are given, and else the defaults, of what this teacher gives. */
-export function lossesFor(teacher: Teacher, given: Partial<DistilLosses> = {}): DistilLosses {
-  return {
-    ...distilLossDefaults,
-    ...(!teacher.jacobian && { jacobian: 0 }),
-    ...(teacher.heatmap === undefined && { divergence: 0 }),
-    ...given,
-  }
-}
 
 /**
  * What has to be kept for these losses.

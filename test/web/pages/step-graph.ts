@@ -1,6 +1,6 @@
 import { toOnnx } from '../../../src/onnx/export.ts'
+import { resolveConfig } from '../../../src/train/config.ts'
 import { buildTrainingStep } from '../../../src/train/reconstruction/step.ts'
-import { resolveConfig } from '../../../src/train/resolve.ts'
 
 /** Packed for a page by training-graph.test.ts, and called in Node too. */
 

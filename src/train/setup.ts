@@ -1,0 +1,123 @@
+// The run folder of `train` and of `distil`: made, or opened to go on as it was begun; and the weights it begins with.
+import { realpath } from 'node:fs/promises'
+import type { z } from 'zod'
+import { startingWeights } from '../convert/training-start.ts'
+import { assertResumable, type Facts } from '../files/resume.ts'
+import type { Tensor } from '../graph/tensor.ts'
+import { loadRun } from '../model/load-run.ts'
+import type { MotionConfig } from '../motion/config.ts'
+import { detectorOptions, modelOptions } from '../motion/options.ts'
+import { createRun, openRun, type Run } from '../run/run.ts'
+import { describeDevices } from '../runtime/node.ts'
+import { InputError } from '../util/errors.ts'
+import { defined, recordedAll } from '../util/options.ts'
+import { version } from '../util/version.ts'
+import { ownOptions } from '../zoo/net.ts'
+import { findNet } from '../zoo/registry.ts'
+import type { RunOptions, Settings, TrainOptions } from './config.ts'
+
+/** What the configurations of all runs have in common. */
+export interface AnyConfig {
+  readonly model: MotionConfig
+  readonly training: Settings
+  /** What a student is held to. */
+  readonly distillation?: object | undefined
+}
+
+/** A run that is to be made or continued. */
+export interface RunRequest<T extends AnyConfig> {
+  readonly config: T
+  readonly schema: z.ZodType<T>
+  readonly options: RunOptions & object
+  /** Folders and files that training reads from, by the names of the options that say so. */
+  readonly reads: Readonly<Record<string, string | undefined>>
+}
+
+/** Makes the run folder, or opens it to go on. @throws InputError if the folder or an option does not fit. */
+export async function beginRun<T extends AnyConfig>(request: RunRequest<T>): Promise<Run<T>> {
+  const { config, schema, options, reads } = request
+  const { out, resume, force = false } = options
+  if (!resume) {
+    await assertOtherFolders(out, reads)
+    const devices = await describeDevices()
+    return createRun(out, { config, version, force, environment: { devices } })
+  }
+  const run = await openRun(out, schema, { write: true })
+  const given = new Set(['clips', 'teacher', ...Object.keys(options)])
+  try {
+    assertResumable(facts(run.config), facts(config), {
+      what: (name) => `the run was begun with another ${name}`,
+      where: run.path,
+      remedy: 'resume it as it was begun, or train another run',
+      among: given,
+    })
+    return run
+  } catch (error) {
+    run.close()
+    throw error
+  }
+}
+
+/** What a run was begun with, by the names of options. What it computes on may change. */
+function facts({ model, training, distillation }: AnyConfig): Facts {
+  const { device: _, threads: __, ...settings } = training
+  return {
+    ...settings,
+    ...distillation,
+    ...recordedAll({ ...modelOptions, ...detectorOptions }, model),
+    net: model.net,
+    design: model.detector.design,
+    netOptions: ownOptions(findNet(model.net), model.detector),
+    generator: model.generator.kind === 'light' ? 'light' : 'small',
+  }
+}
+
+/** What training begins from would be gone before it is read. */
+async function assertOtherFolders(out: string, reads: RunRequest<AnyConfig>['reads']): Promise<void> {
+  const own = await realpath(out).catch(() => undefined)
+  for (const [name, path] of Object.entries(reads)) {
+    if (own === undefined || path === undefined || (await realpath(path)) !== own) continue
+    throw new InputError({
+      what: `the run that is named by ${name} would be replaced by this one`,
+      where: path,
+      remedy: 'choose another folder for the new run',
+    })
+  }
+}
+
+/** A run's settings, with what this call computes on: another device or number of threads may go on with a run. */
+export const settingsHere = <T extends Settings>(
+  settings: T,
+  { device, threads }: Partial<Pick<Settings, 'device' | 'threads'>>,
+): T => ({ ...settings, ...defined({ device, threads }) })
+
+/** Weights that a run begins with instead of fresh ones. @throws InputError, FormatError if they cannot be used. */
+export async function readStart({
+  model,
+  training: { init },
+}: AnyConfig): Promise<ReadonlyMap<string, Tensor> | undefined> {
+  return init === undefined ? undefined : startingWeights(init, model)
+}
+
+/** Options that decide the model, and what it begins with. */
+const ofModel: ReadonlySet<string> = new Set([
+  ...Object.keys({ ...detectorOptions, ...modelOptions }),
+  ...['net', 'design', 'netOptions', 'model', 'init'],
+])
+
+/** Puts the model of the run that is to be trained further into the options. @throws InputError */
+export async function withFinetuned({ finetune, ...options }: TrainOptions): Promise<TrainOptions> {
+  if (finetune === undefined) return options
+  const given = Object.entries(options).flatMap(([name, value]) =>
+    ofModel.has(name) && value !== undefined ? [name] : [],
+  )
+  if (given.length > 0) {
+    throw new InputError({
+      what: 'a run that is trained further keeps its model',
+      got: `finetune, and ${given.join(', ')}`,
+      remedy: 'leave these out, or take --init, which begins another model with what fits',
+    })
+  }
+  const { config } = await loadRun(finetune)
+  return { ...options, model: config, init: finetune }
+}
