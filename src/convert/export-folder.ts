@@ -12,6 +12,7 @@ import { detectorGraph, generatorGraph } from '../motion/model.ts'
 import { parametersOf } from '../motion/weights.ts'
 import { toOnnx } from '../onnx/export.ts'
 import { decodeModel } from '../onnx/import/decode.ts'
+import { weightsFile } from '../run/run-files.ts'
 import { InputError } from '../util/errors.ts'
 import { networkGraph } from '../zoo/network-graph.ts'
 import type { MotionPart } from './import-fomm.ts'
@@ -113,7 +114,7 @@ async function ofMotionModel(
   const [batch = 1, , height = config.size, width = config.size] = input ?? []
   const build = part === 'detector' ? detectorGraph : generatorGraph
   const graph = build(config, { batch, height, width })
-  checkWeights(weights, parametersOf(graph), join(path, 'weights.safetensors'))
+  checkWeights(weights, parametersOf(graph), join(path, weightsFile))
   const { net, keypoints } = config
   const pixels = frame === 'uint8' ? 'RGB, 0 to 255, channels last' : 'RGB, 0 to 1'
   return {

@@ -7,6 +7,7 @@ import { checkWeights } from '../model/load-run.ts'
 import { detectorOptions } from '../motion/options.ts'
 import { parametersOf } from '../motion/weights.ts'
 import { openRun } from '../run/run.ts'
+import { weightsFile } from '../run/run-files.ts'
 import { InputError } from '../util/errors.ts'
 import { schemaOf } from '../util/option-schema.ts'
 import { networkGraph } from '../zoo/network-graph.ts'
@@ -38,7 +39,7 @@ export async function loadNetwork(path: string): Promise<LoadedNetwork> {
   const run = await openRun(path, z.looseObject({ network: networkSchema }))
   const { tensors } = await run.loadWeights()
   const { network } = run.config
-  checkWeights(tensors, parametersOfNetwork(network), join(run.path, 'weights.safetensors'))
+  checkWeights(tensors, parametersOfNetwork(network), join(run.path, weightsFile))
   return { path: run.path, config: network, weights: tensors }
 }
 

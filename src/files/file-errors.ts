@@ -1,9 +1,10 @@
+// Failures of the file system as pantin's errors: what failed, where, and what to do.
 import { EnvironmentError, InputError, messageOf, PantinError } from '../util/errors.ts'
 
-/** Codes of a disk, a quota or a size limit that is used up. */
+/** Codes of a disk that is full, or of a quota or size limit that is reached. */
 const full = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
 
-/** Codes that mean that the path given by the caller cannot serve; the rest is the machine's failure. */
+/** Codes of a path that cannot be used. All other codes are failures of the machine. */
 const unusable: Readonly<Record<string, string>> = {
   EACCES: 'permission is denied',
   EPERM: 'the operation is not permitted',
@@ -27,11 +28,11 @@ export function codeOf(error: unknown): string | undefined {
 }
 
 /**
- * The typed error for a failed file operation. Errors that pantin threw itself, and errors that are no
- * failure of the system but a bug, come back unchanged.
+ * The error to throw for a failed file operation. Errors of pantin, and errors that are bugs and not failures of
+ * the system, are returned unchanged.
  *
- * @param needed bytes that were to be written, where known; said when the disk is full.
- * @returns EnvironmentError for a full or failing disk, InputError for a path that cannot serve.
+ * @param needed number of bytes to be written, if known; the message names it when the disk is full.
+ * @returns EnvironmentError for a full or failing disk, InputError for a path that cannot be used.
  */
 export function fileError(
   error: unknown,

@@ -221,7 +221,7 @@ function assertWritable(path: string, { width, height, frameRate }: VideoWriterO
       what: 'a video of this frame rate cannot be written',
       where: path,
       got: String(frameRate),
-      expected: 'more than 0, at most 1000 frames a second',
+      expected: 'more than 0, at most 1000 frames per second',
     })
   }
 }

@@ -31,7 +31,7 @@ const prefix = 'pantin.'
  * @throws InputError for a step or time that is not a number from 0 on, or an `extra` key that begins with
  * `pantin.`.
  */
-export function checkpointFile(path: string, checkpoint: Checkpoint): TensorFile {
+export function encodeCheckpoint(path: string, checkpoint: Checkpoint): TensorFile {
   const { step, elapsed, randomState, tensors, extra = new Map<string, string>() } = checkpoint
   if (!isStep(step) || !isSeconds(elapsed) || !isState(randomState)) {
     const got = JSON.stringify({ step, elapsed, randomState })
@@ -54,7 +54,7 @@ export function checkpointFile(path: string, checkpoint: Checkpoint): TensorFile
  * @param path of the file, for messages.
  * @throws FormatError for a file that is no checkpoint, or one of a newer format.
  */
-export function checkpointOf(path: string, { tensors, metadata }: TensorFile): Required<Checkpoint> {
+export function decodeCheckpoint(path: string, { tensors, metadata }: TensorFile): Required<Checkpoint> {
   const field = (key: string) => metadata.get(prefix + key) ?? ''
   const found = toNumber(field('format'))
   if (isStep(found) && found > format) {

@@ -8,19 +8,20 @@ import { codeOf, fileError } from '../files/file-errors.ts'
 import { exists } from '../files/folders.ts'
 import { FormatError, InputError } from '../util/errors.ts'
 import { configText, parseConfig, remedy, stampSchema } from './config.ts'
+import { configFile } from './run-files.ts'
 
 /** Far above any configuration; a larger file is something else. */
 const maxBytes = 16 << 20
 
 /** Writes the configuration atomically. @throws InputError if it is not plain JSON or has a `pantin` key. */
 export async function writeConfig(path: string, version: string, config: object): Promise<void> {
-  await writeFileAtomic(join(path, 'config.json'), configText(path, version, config))
+  await writeFileAtomic(join(path, configFile), configText(path, version, config))
 }
 
 /** Whether a folder has a config.json that pantin wrote, in any format. */
 export async function isRun(path: string): Promise<boolean> {
   try {
-    const config: unknown = JSON.parse(await readFile(join(path, 'config.json'), 'utf8'))
+    const config: unknown = JSON.parse(await readFile(join(path, configFile), 'utf8'))
     return z.object({ pantin: stampSchema }).safeParse(config).success
   } catch {
     return false
@@ -37,7 +38,7 @@ export async function readConfig<T>(
   path: string,
   schema: z.ZodType<T>,
 ): Promise<{ config: T; version: string }> {
-  const where = join(path, 'config.json')
+  const where = join(path, configFile)
   return parseConfig(await readText(path, where), where, schema)
 }
 

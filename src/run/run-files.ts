@@ -19,7 +19,7 @@ const fixedNames: ReadonlySet<string> = new Set([
   environmentFile,
 ])
 
-/** The path of a step's preview. Sorted by name, previews are sorted by step. */
+/** The path of the preview picture of a step. Sorted by name, previews are sorted by step. */
 export const previewFile = (step: number): string => `previews/step-${String(step).padStart(8, '0')}.png`
 
 /** Whether a file in `previews/` is a preview by its name. */

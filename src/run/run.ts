@@ -10,15 +10,16 @@ import { acquireLock, type Lock } from '../files/lock.ts'
 import { readSafetensors, type TensorFile, writeSafetensors } from '../formats/safetensors/safetensors.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import { InputError } from '../util/errors.ts'
-import { type Checkpoint, checkpointFile, checkpointOf } from './checkpoint.ts'
+import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts'
 import { describeMachine, isRun, readConfig, writeConfig } from './config-file.ts'
 import { appendMetrics, type MetricsRecord, readMetrics, truncateMetrics } from './metrics-file.ts'
+import { checkpointFile, environmentFile, metricsFile, previewFile, weightsFile } from './run-files.ts'
 
 export type { Checkpoint } from './checkpoint.ts'
 export { type MetricsRecord, readMetrics } from './metrics-file.ts'
 
 /** What `--force` removes, and nothing else. config.json is replaced, so that a kill leaves a run. */
-const contents = ['last', 'weights.safetensors', 'metrics.jsonl', 'previews', 'env.json']
+const contents = ['last', weightsFile, metricsFile, 'previews', environmentFile]
 
 /** How a run folder is made. */
 export interface CreateRunOptions<T extends object> {
@@ -57,7 +58,7 @@ export async function createRun<T extends object>(
     await mkdir(join(folder, 'last'))
     await mkdir(join(folder, 'previews'))
     const record = { ...describeMachine(), pantin: version, ...environment }
-    await writeFileAtomic(join(folder, 'env.json'), `${JSON.stringify(record, null, 2)}\n`)
+    await writeFileAtomic(join(folder, environmentFile), `${JSON.stringify(record, null, 2)}\n`)
   } catch (error) {
     lock?.release()
     throw fileError(error, folder, 'written')
@@ -88,7 +89,7 @@ export async function openRun<T>(
       await mkdir(join(folder, name), { recursive: true })
       await removeStaleTemporaries(join(folder, name), { olderThan: 0 })
     }
-    await truncateMetrics(join(folder, 'metrics.jsonl'), Number.POSITIVE_INFINITY)
+    await truncateMetrics(join(folder, metricsFile), Number.POSITIVE_INFINITY)
     return new Run(folder, config, version, lock)
   } catch (error) {
     lock.release()
@@ -138,21 +139,21 @@ export class Run<T = unknown> {
    * EnvironmentError if the disk is full or fails. The earlier checkpoint is intact in all cases.
    */
   async saveCheckpoint(checkpoint: Checkpoint): Promise<void> {
-    const path = this.writable('last', 'checkpoint.safetensors')
-    const { tensors, metadata } = checkpointFile(path, checkpoint)
+    const path = this.writable(checkpointFile)
+    const { tensors, metadata } = encodeCheckpoint(path, checkpoint)
     await writeSafetensors(path, tensors, metadata)
   }
 
   /** The last checkpoint. @throws InputError if there is none, FormatError if it is broken. */
   async loadCheckpoint(): Promise<Required<Checkpoint>> {
-    const path = join(this.path, 'last', 'checkpoint.safetensors')
+    const path = join(this.path, checkpointFile)
     await assertPresent(path, 'this run has no checkpoint to resume from', 'train again with --force')
-    return checkpointOf(path, await readSafetensors(path))
+    return decodeCheckpoint(path, await readSafetensors(path))
   }
 
   /** Whether there is a checkpoint to resume from. */
   hasCheckpoint(): Promise<boolean> {
-    return exists(join(this.path, 'last', 'checkpoint.safetensors'))
+    return exists(join(this.path, checkpointFile))
   }
 
   /** Replaces weights.safetensors. @throws InputError, EnvironmentError: the earlier file is intact. */
@@ -160,34 +161,34 @@ export class Run<T = unknown> {
     tensors: ReadonlyMap<string, Tensor>,
     metadata: ReadonlyMap<string, string> = new Map(),
   ): Promise<void> {
-    await writeSafetensors(this.writable('weights.safetensors'), tensors, metadata)
+    await writeSafetensors(this.writable(weightsFile), tensors, metadata)
   }
 
   /** weights.safetensors. @throws InputError if it is missing, FormatError if it is broken. */
   async loadWeights(): Promise<TensorFile> {
-    const path = join(this.path, 'weights.safetensors')
+    const path = join(this.path, weightsFile)
     await assertPresent(path, 'this run has no weights yet', 'let train finish: run it again with --resume')
     return readSafetensors(path)
   }
 
   /** Appends one line to metrics.jsonl, before it returns. @throws InputError, EnvironmentError */
   appendMetrics(record: MetricsRecord): void {
-    appendMetrics(this.writable('metrics.jsonl'), record)
+    appendMetrics(this.writable(metricsFile), record)
   }
 
   /** Every record of metrics.jsonl, in order; none if there is no such file yet. */
   readMetrics(): Promise<MetricsRecord[]> {
-    return readMetrics(join(this.path, 'metrics.jsonl'))
+    return readMetrics(join(this.path, metricsFile))
   }
 
   /** Drops the metrics after `step`, the step of the checkpoint, and an incomplete last line. */
   async truncateMetrics(step: number): Promise<void> {
-    await truncateMetrics(this.writable('metrics.jsonl'), step)
+    await truncateMetrics(this.writable(metricsFile), step)
   }
 
   /** Path of the preview picture of a step. Names in order are steps in order. */
-  previewPath(step: number, extension = 'png'): string {
-    return join(this.path, 'previews', `step-${String(step).padStart(8, '0')}.${extension}`)
+  previewPath(step: number): string {
+    return join(this.path, previewFile(step))
   }
 
   /** Gives up the lock. Reading still works. */
@@ -196,8 +197,8 @@ export class Run<T = unknown> {
     this.lock = undefined
   }
 
-  private writable(...names: string[]): string {
-    if (this.lock !== undefined) return join(this.path, ...names)
+  private writable(name: string): string {
+    if (this.lock !== undefined) return join(this.path, name)
     throw new InputError({
       what: 'this run is open for reading only',
       where: this.path,

@@ -2,10 +2,10 @@
 import { decodeSafetensors, encodeSafetensors } from '../../formats/safetensors/bytes.ts'
 import type { Tensor } from '../../graph/tensor.ts'
 import type { Frame } from '../../media/frame.ts'
-import { type Checkpoint, checkpointFile, checkpointOf } from '../../run/checkpoint.ts'
+import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from '../../run/checkpoint.ts'
 import { type MetricsRecord, metricsLine, metricsLines } from '../../run/metrics.ts'
 import {
-  checkpointFile as checkpointPath,
+  checkpointFile,
   configFile,
   isRunFile,
   metricsFile,
@@ -36,18 +36,18 @@ export class TrainingStore implements RunStore {
   }
 
   async hasCheckpoint(): Promise<boolean> {
-    return (await this.read(checkpointPath)) !== undefined
+    return (await this.read(checkpointFile)) !== undefined
   }
 
   async loadCheckpoint(): Promise<Required<Checkpoint>> {
-    const where = `${this.path}/${checkpointPath}`
-    const bytes = new Uint8Array(await (await this.read(checkpointPath))!.arrayBuffer())
-    return checkpointOf(where, await decodeSafetensors(bytes, where))
+    const where = `${this.path}/${checkpointFile}`
+    const bytes = new Uint8Array(await (await this.read(checkpointFile))!.arrayBuffer())
+    return decodeCheckpoint(where, await decodeSafetensors(bytes, where))
   }
 
   async saveCheckpoint(checkpoint: Checkpoint): Promise<void> {
-    const { tensors, metadata } = checkpointFile(`${this.path}/${checkpointPath}`, checkpoint)
-    await this.write(checkpointPath, encodeSafetensors(tensors, metadata))
+    const { tensors, metadata } = encodeCheckpoint(`${this.path}/${checkpointFile}`, checkpoint)
+    await this.write(checkpointFile, encodeSafetensors(tensors, metadata))
     await this.write(metricsFile, [this.metrics])
   }
 
