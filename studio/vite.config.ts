@@ -1,3 +1,4 @@
+// Builds the studio's pages into dist/studio.
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'

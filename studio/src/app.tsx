@@ -1,3 +1,4 @@
+// The page's frame: navigation, the device menu, and one view.
 import { useEffect, useRef } from 'preact/hooks'
 import { AnimateView } from './animate/view.tsx'
 import { CompareView } from './compare/view.tsx'
@@ -22,7 +23,7 @@ export function App() {
   const shown = useRef(route.value)
   const View = views[route.value]
   useEffect(() => {
-    // A new view is read from its beginning; the first one leaves the focus where the browser puts it.
+    // A new view is read from its beginning. The first view leaves the focus where the browser puts it.
     if (shown.current !== route.value) main.current?.focus({ preventScroll: true })
     shown.current = route.value
     scrollTo(0, 0)

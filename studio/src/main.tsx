@@ -1,3 +1,4 @@
+// The entry of the page.
 import { render } from 'preact'
 import { App } from './app.tsx'
 import { startRouter } from './core/router.ts'

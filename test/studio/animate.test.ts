@@ -24,20 +24,20 @@ describe.skipIf(chromium === undefined)(title, () => {
     expect(fps).toBeGreaterThan(0)
     expect(await page.locator('.device-name').textContent()).toMatch(/^WASM, \d+ threads?$/)
     const before = await pixels(page)
-    await page.waitForTimeout(1500)
-    expect(await pixels(page)).not.toBe(before)
+    await expect.poll(() => pixels(page), { timeout: 10_000 }).not.toBe(before)
   }, 240_000)
 
   test('a webcam drives it, with keypoints, axes and heatmaps over it', async () => {
+    const drives = () => pixels(page, 'What drives')
+    const puppet = await drives()
     await page.getByRole('button', { name: 'Webcam' }).click()
-    await page.waitForTimeout(1500)
+    await expect.poll(drives, { timeout: 10_000 }).not.toBe(puppet)
     for (const name of ['Axes', 'Heatmaps']) await page.getByLabel(name).check()
     await page.getByRole('radio', { name: 'Absolute' }).check()
     await page.getByRole('radio', { name: 'Relative' }).check()
     await page.getByRole('button', { name: 'Reset the reference pose' }).click()
-    const before = await pixels(page, 'What drives')
-    await page.waitForTimeout(1500)
-    expect(await pixels(page, 'What drives')).not.toBe(before)
+    const before = await drives()
+    await expect.poll(drives, { timeout: 10_000 }).not.toBe(before)
     expect(await page.locator('.trouble').count()).toBe(0)
   }, 240_000)
 
@@ -53,7 +53,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     await page.getByText('blue.png').waitFor()
     await expect.poll(() => pixels(page, 'The picture')).not.toBe(before)
     await input.setInputFiles({ name: 'a.txt', mimeType: 'text/plain', buffer: Buffer.from('no picture') })
-    await said(page, /This is no picture/)
+    await said(page, /This file is not a picture/)
     await page.getByRole('button', { name: 'Dismiss' }).first().click()
     await input.setInputFiles({ name: 'b.png', mimeType: 'image/png', buffer: Buffer.from('no picture') })
     await said(page, /To do:/)
@@ -65,7 +65,8 @@ describe.skipIf(chromium === undefined)(title, () => {
     await page.getByRole('button', { name: 'Record', exact: true }).click()
     const stop = page.getByRole('button', { name: /^Stop/ })
     await stop.waitFor()
-    await page.waitForTimeout(2500)
+    // More than one frame.
+    await page.getByRole('button', { name: /^Stop \([1-9]/ }).waitFor()
     const [film] = await Promise.all([page.waitForEvent('download'), stop.click()])
     expect(film.suggestedFilename()).toBe('pantin.webm')
     const input = new Input({
@@ -95,7 +96,7 @@ describe.skipIf(chromium === undefined)(title, () => {
         if (message.method !== 'openRecording') return post()
         recorders.opened++
         own.add(this)
-        setTimeout(post, 1000)
+        setTimeout(post, 500)
       }
       Worker.prototype.terminate = function () {
         if (own.has(this)) recorders.ended++
@@ -110,7 +111,8 @@ describe.skipIf(chromium === undefined)(title, () => {
     await record.dblclick()
     const stop = alone.getByRole('button', { name: /^Stop/ })
     await stop.waitFor()
-    await alone.waitForTimeout(1500)
+    // A second one would be opened by now, and have ended the first.
+    await alone.waitForTimeout(600)
     expect(await recorders()).toEqual({ opened: 1, ended: 0 })
     await Promise.all([alone.waitForEvent('download'), stop.click()])
 
@@ -131,8 +133,10 @@ describe.skipIf(chromium === undefined)(title, () => {
       globalThis.createImageBitmap = async (...given: unknown[]) => {
         const [picture] = given
         const isSlow = picture instanceof File && picture.name === 'slow.png'
-        if (isSlow) await new Promise((resolve) => setTimeout(resolve, 3000))
-        return read(...given)
+        if (isSlow) await new Promise((resolve) => setTimeout(resolve, 1500))
+        const bitmap = await read(...given)
+        if (isSlow) Object.assign(globalThis, { isSlowRead: true })
+        return bitmap
       }
     })
     const alone = await world.open('animate', context)
@@ -154,7 +158,9 @@ describe.skipIf(chromium === undefined)(title, () => {
     const input = alone.locator('input[data-for="Choose a picture"]')
     await input.setInputFiles({ name: 'slow.png', mimeType: 'image/png', buffer })
     await alone.getByRole('button', { name: 'Puppet 12', exact: true }).click()
-    await alone.waitForTimeout(5000)
+    await alone.waitForFunction('globalThis.isSlowRead === true')
+    // Time to show it, if it were shown.
+    await alone.waitForTimeout(1000)
     expect(await isLike(await picture(), twelfth)).toBe(true)
 
     await alone.getByRole('button', { name: 'Webcam' }).click()
@@ -171,7 +177,8 @@ describe.skipIf(chromium === undefined)(title, () => {
 
   test('pauses, goes on, and goes on after its tab was out of sight', async () => {
     await page.getByRole('button', { name: 'Driven by puppet 7' }).click()
-    await page.waitForTimeout(1500)
+    const moving = await pixels(page)
+    await expect.poll(() => pixels(page), { timeout: 10_000 }).not.toBe(moving)
     await page.getByRole('button', { name: 'Pause' }).click()
     await page.waitForTimeout(800)
     const still = await pixels(page)

@@ -93,7 +93,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     await page.locator('input[data-for="Keep a run folder"]').setInputFiles(join(runs, 'second'))
     await said(page, /second is kept/)
     await page.getByRole('button', { name: 'Save second into' }).click()
-    await said(page, /second is in the folder/)
+    await said(page, /second is saved in the folder/)
   }, 240_000)
 
   test('says so where the server has ended, and what to do', async () => {

@@ -56,7 +56,9 @@ describe.skipIf(chromium === undefined)(title, () => {
       const page = await world.open(view)
       await page.locator('h1').waitFor({ state: 'attached' })
       if (view === 'animate') await page.locator('.speed[data-fps]').waitFor({ timeout: 240_000 })
-      else await page.waitForTimeout(2500)
+      else if (view === 'compare') await page.locator('.diagram').waitFor({ timeout: 240_000 })
+      else await page.waitForLoadState('networkidle')
+      await page.waitForTimeout(500)
       expect(await shiftsOf(page), view).toBeLessThan(0.02)
       await page.close()
     }
@@ -188,8 +190,10 @@ async function show(page: Page, view: string): Promise<void> {
   await page.evaluate((name) => {
     location.hash = `#/${name}`
   }, view)
+  await page.locator(`.top a[aria-current=page][href='#/${view}']`).waitFor()
   if (view === 'compare') await page.locator('.diagram').waitFor({ timeout: 240_000 })
-  await page.waitForTimeout(1000)
+  if (view === 'animate') await page.locator('.speed[data-fps]').waitFor({ timeout: 240_000 })
+  await page.waitForTimeout(400)
 }
 
 const focused = (page: Page) => page.evaluate(() => document.activeElement?.textContent)

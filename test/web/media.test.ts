@@ -89,8 +89,8 @@ describe.skipIf(chromium === undefined)(title, () => {
     }, 240_000)
   }
 
-  test('a clip is fitted to a square, and left in the middle without harm', async () => {
-    const result = await inPage<{ frames: PageFrame[]; first: number; size: number[] }>(
+  test('a clip is fitted to a square, read in part, and left in the middle without harm', async () => {
+    const result = await inPage<{ frames: PageFrame[]; times: number[]; first: number; size: number[] }>(
       page,
       `${framesOf}
       const clip = await pantin.openClip('puppet:4,frames=6,size=64', place, { size: 32 })
@@ -101,13 +101,19 @@ describe.skipIf(chromium === undefined)(title, () => {
         break
       }
       const frames = await framesOf(clip)
+      const times = []
+      for await (const { time, picture } of clip.frames({ fromFrame: 1, toFrame: 6, step: 2 })) {
+        times.push(time)
+        picture.close()
+      }
       clip.close()
-      return { frames, first, size: [clip.width, clip.height] }
+      return { frames, times, first, size: [clip.width, clip.height] }
       `,
     )
     expect(result.size).toEqual([32, 32])
     expect(result.first).toBe(32)
     expect(result.frames).toHaveLength(6)
+    expect(result.times).toEqual([1, 3, 5].map((i) => result.frames[i]!.time))
   })
 
   for (const format of ['mp4', 'webm'] as const) {

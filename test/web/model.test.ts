@@ -194,6 +194,98 @@ describe.skipIf(chromium === undefined)(title, () => {
     }
   }, 240_000)
 
+  test('opening is given up by a signal, and leaves no worker', async () => {
+    const result = await inPage<{ said: string[]; before: string[]; open: number }>(
+      page,
+      `
+      const run = await pantin.openRun('runs/me/')
+      let open = 0
+      const { terminate } = Worker.prototype
+      const Own = globalThis.Worker
+      globalThis.Worker = class extends Own { constructor(...given) { super(...given); open++ } }
+      Worker.prototype.terminate = function () { open--; terminate.call(this) }
+      const attempts = (signal) => [
+        () => pantin.openRun('runs/me/', { signal }),
+        () => pantin.openClip('puppet:5,frames=3,size=32', { ...place, signal }),
+        () => pantin.createVideoWriter({ width: 64, height: 64 }, { ...place, signal }),
+        () => pantin.Tracker.open(run, { ...place, signal }),
+        () => pantin.Animator.open(run, { ...place, signal }),
+        () => pantin.listNetworks({ ...place, signal }),
+        () => pantin.profileNetwork('lednet', { ...place, signal }),
+        () => pantin.timeNetwork('ficelle', { ...place, signal }),
+      ]
+      const name = (work) => work.then(() => 'done', (error) => error.message)
+      const [said, before] = [[], []]
+      for (const i of attempts(undefined).keys()) {
+        const stop = new AbortController()
+        const work = name(attempts(stop.signal)[i]())
+        stop.abort(new Error('given up'))
+        said.push(await work)
+        before.push(await name(attempts(AbortSignal.abort(new Error('never begun')))[i]()))
+      }
+      // A signal that is aborted later has no meaning for what is open.
+      const later = new AbortController()
+      const tracker = await pantin.Tracker.open(run, { ...place, signal: later.signal })
+      later.abort()
+      await tracker.track(new ImageData(32, 32))
+      await tracker.close()
+      globalThis.Worker = Own
+      Own.prototype.terminate = terminate
+      return { said, before, open }
+      `,
+    )
+    expect(result.said).toEqual(Array(8).fill('given up'))
+    expect(result.before).toEqual(Array(8).fill('never begun'))
+    expect(result.open).toBe(0)
+  })
+
+  test('what holds a worker is disposable, in browsers without Symbol.asyncDispose too', async () => {
+    const body = `
+      const key = Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')
+      const run = await pantin.openRun('runs/me/')
+      const objects = [
+        await pantin.Tracker.open(run, place),
+        await pantin.Animator.open(run, place),
+        await pantin.openClip('puppet:5,frames=3,size=32', place),
+        await pantin.createVideoWriter({ width: 64, height: 64 }, place),
+      ]
+      const uses = [
+        () => objects[0].track(new ImageData(32, 32)),
+        () => objects[1].setSource(new ImageData(32, 32)),
+        () => objects[2].frames().next(),
+        () => objects[3].write(new ImageData(64, 64), 0),
+      ]
+      const said = []
+      for (const use of uses) await use()
+      for (const [i, object] of objects.entries()) {
+        await object[key]()
+        await object[key]()
+        said.push(await uses[i]().then(() => 'done', (error) => error.message))
+      }
+      return { said, isKnown: Symbol.asyncDispose !== undefined }
+    `
+    const here = await inPage<{ said: string[]; isKnown: boolean }>(page, body)
+    expect(here.isKnown).toBe(true)
+    for (const text of here.said) expect(text).toMatch(/it is closed/)
+
+    const older = await (await site.context()).newPage()
+    await older.addInitScript(() => {
+      const own = globalThis.Symbol
+      const names: PropertyKey[] = ['asyncDispose', 'dispose']
+      // Not a proxy of Symbol itself, whose properties a proxy must tell.
+      const older: object = new Proxy(() => {}, {
+        get: (_, name) => (names.includes(name) ? undefined : Reflect.get(own, name)),
+        apply: (_, __, [description]: [string]) => own(description),
+      })
+      globalThis.Symbol = older as typeof Symbol
+    })
+    await older.goto(site.address)
+    await older.waitForFunction(() => (globalThis as { ready?: boolean }).ready === true)
+    const there = await inPage<{ said: string[]; isKnown: boolean }>(older, body)
+    expect(there).toEqual({ said: here.said, isKnown: false })
+    await older.close()
+  })
+
   test('no page complains on its console', () => {
     expect(site.complaints).toEqual([])
   })

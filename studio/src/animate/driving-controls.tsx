@@ -1,3 +1,4 @@
+// Chooses what drives: a puppet, a video file, or the webcam.
 import { say } from '../core/messages.ts'
 import { DropArea } from '../ui/drop-area.tsx'
 import { FileButton } from '../ui/file-button.tsx'
@@ -44,6 +45,6 @@ export function DrivingControls() {
 
 function take(files: readonly File[]): void {
   const file = files.find(({ type }) => type.startsWith('video/'))
-  if (file === undefined) say('This is no video. Give an mp4 or a webm.', 'error')
+  if (file === undefined) say('This file is not a video. Choose an mp4 or a webm.', 'error')
   else driving.value = { kind: 'video', file }
 }

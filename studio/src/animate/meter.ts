@@ -1,8 +1,9 @@
+// Measures frames per second and the time of each stage.
 import type { AnimatedPicture } from 'pantin/web'
 import { type Speed, speed } from './state.ts'
 
 const frames = 30
-/** Numbers that change with every frame cannot be read. */
+/** Milliseconds between two updates: nobody can read numbers that change with every frame. */
 const showEvery = 400
 
 /** Means over the last frames. */
@@ -18,7 +19,7 @@ export class Meter {
     speed.value = this.mean()
   }
 
-  /** Time that nothing was computed in does not count. */
+  /** Starts again after a pause, which must not count. */
   restart(): void {
     this.taken = []
   }

@@ -1,3 +1,4 @@
+// Chooses how motion is transferred, what is drawn over it, and how it is smoothed.
 import type { Signal } from '@preact/signals'
 import { Choice } from '../ui/choice.tsx'
 import { Toggle } from '../ui/toggle.tsx'

@@ -1,3 +1,4 @@
+// Chooses the picture that is moved.
 import { useEffect } from 'preact/hooks'
 import { say } from '../core/messages.ts'
 import { DropArea } from '../ui/drop-area.tsx'
@@ -5,7 +6,7 @@ import { FileButton } from '../ui/file-button.tsx'
 import { PuppetButton } from '../ui/puppet-button.tsx'
 import { picture, puppetPicture, puppets } from './state.ts'
 
-/** The picture: a puppet, or one that is chosen, dropped or pasted. */
+/** A puppet, or a picture that is chosen, dropped or pasted. */
 export function PictureControls() {
   useEffect(() => {
     const paste = (event: ClipboardEvent) => {
@@ -44,6 +45,6 @@ export function PictureControls() {
 
 function take(files: readonly File[]): void {
   const file = files.find(({ type }) => type.startsWith('image/'))
-  if (file === undefined) say('This is no picture. Give a PNG, JPEG, WebP or AVIF.', 'error')
+  if (file === undefined) say('This file is not a picture. Choose a PNG, JPEG, WebP or AVIF.', 'error')
   else picture.value = { name: file.name, source: file }
 }

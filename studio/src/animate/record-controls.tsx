@@ -1,3 +1,4 @@
+// Buttons that record the moved picture and save a still.
 import type { RefObject } from 'preact'
 import { useRef, useState } from 'preact/hooks'
 import { duration } from '../core/format.ts'
@@ -16,12 +17,12 @@ export function RecordControls({ session, result }: RecordControlsProps) {
   const isRecording = seconds !== undefined
   const isOpening = useRef(false)
   const begin = async (own: Session) => {
-    // A recorder takes a while to open: who clicks again meanwhile wants no second one.
+    // A writer takes a while to open. A second click meanwhile must not open a second one.
     if (isOpening.current) return
     isOpening.current = true
     try {
       const take = await Take.begin(format === 'auto' ? undefined : format)
-      // Another model was chosen meanwhile, or the view was left.
+      // Another model was chosen in the meantime, or the view was left.
       if (own.isOver) return take.cancel()
       own.take = take
       recordedSeconds.value = 0

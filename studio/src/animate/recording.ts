@@ -1,3 +1,4 @@
+// Records the moved picture to a video, and saves stills.
 import { signal } from '@preact/signals'
 import { createVideoWriter, type WebVideoWriter } from 'pantin/web'
 import { download } from '../core/files.ts'
@@ -5,10 +6,10 @@ import { say } from '../core/messages.ts'
 import { drawSquare } from '../core/pictures.ts'
 import { place } from '../core/place.ts'
 
-/** Seconds of what is being recorded; undefined while nothing is. */
+/** Seconds of the recording in progress; undefined if there is none. */
 export const recordedSeconds = signal<number | undefined>(undefined)
 
-/** Pixels a side of films and stills. */
+/** Side of videos and stills, in pixels. */
 const side = 512
 
 /** A recording of the moved picture. */
@@ -42,7 +43,7 @@ export class Take {
     if (!this.isOver) recordedSeconds.value = Math.floor(time)
   }
 
-  /** Ends without a film. */
+  /** Ends without a video. */
   cancel(): void {
     this.isOver = true
     void this.writer.abort()
@@ -53,7 +54,7 @@ export class Take {
     recordedSeconds.value = undefined
     if (this.startedAt === undefined) {
       void this.writer.abort()
-      say('Nothing was recorded: no frame came.', 'error')
+      say('Nothing was recorded: there was no frame.', 'error')
       return
     }
     const film = await this.writer.close()

@@ -1,3 +1,4 @@
+// One model at work: takes frames of what drives as they come, and draws the moved picture.
 import { Animator, type WebPlace, type WebRun } from 'pantin/web'
 import { type Driving, type DrivingChoice, openDriving } from '../core/driving.ts'
 import { complain } from '../core/messages.ts'
@@ -15,9 +16,9 @@ export interface Stages {
   readonly result: HTMLCanvasElement
 }
 
-/** One model at work: takes frames of what drives as they come, and draws what becomes of the picture. */
+/** A model, what drives it, and the canvases that it draws on. */
 export class Session {
-  /** Told of each frame while something is recorded. */
+  /** Is told of each frame while a recording is in progress. */
   take: Take | undefined
   private readonly meter = new Meter()
   private driving: Driving | undefined
@@ -42,13 +43,13 @@ export class Session {
     return this.isClosed
   }
 
-  /** Changes the picture. Of calls that overlap the last one counts. */
+  /** Changes the picture. If calls overlap, the last one counts. */
   async setPicture({ source }: state.PictureChoice): Promise<void> {
-    const turn = ++this.picturing
+    const call = ++this.picturing
     const isFilm = typeof source === 'string'
     const picture = isFilm ? (await puppetFilm(source)).frames[0]! : await createImageBitmap(source)
     const show = async () => {
-      if (this.isClosed || turn !== this.picturing) return
+      if (this.isClosed || call !== this.picturing) return
       const { value } = await this.animator.setSource(picture)
       if (this.isClosed) return
       drawSquare(this.stages.picture, picture)
@@ -56,24 +57,24 @@ export class Session {
         drawOverlay(this.stages.picture, { value }, { points: true, axes: false, heatmap: false })
       }
     }
-    // One after the other, so that the model takes none that is older last.
+    // One after the other, so that an older picture never comes last.
     const shown = this.pictured.catch(() => {}).then(show)
     this.pictured = shown
     try {
       await shown
     } finally {
-      // Films are kept for the next time.
+      // Films are kept for the next use.
       if (!isFilm) picture.close()
     }
   }
 
-  /** Changes what drives. Of calls that overlap the last one counts. */
+  /** Changes what drives. If calls overlap, the last one counts. */
   async setDriving(choice: DrivingChoice): Promise<void> {
     if (this.isClosed) return
     this.driving?.close()
     this.driving = undefined
-    const turn = ++this.opening
-    const isLast = () => !this.isClosed && turn === this.opening
+    const call = ++this.opening
+    const isLast = () => !this.isClosed && call === this.opening
     const driving = await openDriving(choice).catch((error: unknown) => {
       if (isLast()) throw error
     })
@@ -86,7 +87,7 @@ export class Session {
     this.meter.restart()
   }
 
-  /** Draws until it is closed; what fails ends it, and is told. */
+  /** Draws until it is closed. A failure ends it, and is told. */
   async run(): Promise<void> {
     while (!this.isClosed) {
       await new Promise(requestAnimationFrame)
@@ -98,7 +99,7 @@ export class Session {
         state.trouble.value = troubleOf(error)
         state.status.value = 'failed'
         this.close()
-        // What was recorded until now is kept.
+        // The recording up to now is kept.
         await this.take?.finish().catch(complain)
         this.take = undefined
       }

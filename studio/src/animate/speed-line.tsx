@@ -1,9 +1,10 @@
+// The line that tells frames per second and the time of each stage.
 import { milliseconds } from '../core/format.ts'
 import { type Speed, speed } from './state.ts'
 
 const stages = ['prepare', 'detect', 'generate', 'show'] as const satisfies readonly (keyof Speed)[]
 
-/** Frames a second, and where their time goes. Its place is there before its numbers. */
+/** Frames per second, and the time of each stage. The line is there before its numbers, so that nothing moves. */
 export function SpeedLine() {
   const { value } = speed
   return (

@@ -1,11 +1,10 @@
+// The choices on the view Animate. They outlive the view.
 import { signal } from '@preact/signals'
 import type { DrivingChoice } from '../core/driving.ts'
 import { stored } from '../core/stored.ts'
 import type { Trouble } from '../core/trouble.ts'
 
-/** What a person chose on the view Animate; it outlives the view, so that one finds it again. */
-
-/** Puppets that can be had without a file: numbers that look well. */
+/** The puppets that are offered: seeds of good-looking ones. */
 export const puppets = [7, 3, 12, 21] as const
 
 export const puppetPicture = (n: number): string => `puppet:${n},frames=1,size=256`
@@ -30,11 +29,11 @@ export const beta = stored('smoothing.beta', 0.3)
 
 export type Status = 'loading' | 'running' | 'paused' | 'failed'
 export const status = signal<Status>('loading')
-/** What is being waited for. */
+/** The name of what the view waits for. */
 export const waitingFor = signal('the model')
 export const trouble = signal<Trouble | undefined>(undefined)
 
-/** Milliseconds of each stage, and frames a second, over the last frames. */
+/** Milliseconds of each stage, and frames per second, over the last frames. */
 export interface Speed {
   readonly framesPerSecond: number
   readonly prepare: number

@@ -1,3 +1,4 @@
+// The view Animate: a picture moves as a puppet, a video or the webcam moves.
 import { type Signal, useSignal, useSignalEffect } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { complain, say } from '../core/messages.ts'
@@ -14,12 +15,12 @@ import { Session } from './session.ts'
 import { SpeedLine } from './speed-line.tsx'
 import * as state from './state.ts'
 
-/** Pixels a side of what is drawn; the style sheet decides how large it is shown. */
+/** Side of the canvases, in pixels. The style sheet decides how large they are shown. */
 const side = 512
 
 /**
- * Applies what is chosen. What is chosen meanwhile takes its place, for that may never be ready: a webcam waits until
- * somebody allows it.
+ * Applies a choice. A new choice takes its place at once, because the first may never be ready: a webcam waits until the
+ * user allows it.
  *
  * @returns the choice that was applied
  */
@@ -42,7 +43,7 @@ export function AnimateView() {
   const session = useSignal<Session | undefined>(undefined)
   const attempt = useSignal(0)
 
-  // Changes while it runs. What fails is told; the session goes on with what it had.
+  // Changes while it runs. A failure is told, and the session goes on as before.
   const change = (apply: (own: Session) => Promise<void>) => {
     const own = session.peek()
     if (own !== undefined) apply(own).catch((error) => own.isOver || complain(error))
@@ -71,7 +72,7 @@ export function AnimateView() {
       if (isOver) return
       session.value = own
       state.status.value = 'running'
-      // Another picture was chosen while it waited for what drives.
+      // Another picture was chosen while the session waited for what drives.
       if (state.picture.peek() !== shown) change((own) => own.setPicture(state.picture.peek()))
       await own.run()
       if (!isOver) session.value = undefined
@@ -85,7 +86,7 @@ export function AnimateView() {
     return () => {
       isOver = true
       session.value = undefined
-      // What was recorded until now is kept.
+      // The recording up to now is kept.
       own?.take?.finish().catch(complain)
       own?.close()
     }
@@ -95,10 +96,10 @@ export function AnimateView() {
   useEffect(() => state.driving.subscribe((choice) => change((own) => own.setDriving(choice))), [])
 
   useEffect(() => {
-    let rested = false
+    let wasRunning = false
     const tell = () => {
-      if (document.hidden) rested = state.status.peek() === 'running'
-      else if (rested) say('The animation rested while this tab was out of sight.')
+      if (document.hidden) wasRunning = state.status.peek() === 'running'
+      else if (wasRunning) say('The animation paused while this tab was hidden.')
     }
     document.addEventListener('visibilitychange', tell)
     return () => document.removeEventListener('visibilitychange', tell)

@@ -1,6 +1,7 @@
+// The webcam as a video, or the reason why there is none.
 import type { Trouble } from './trouble.ts'
 
-/** The webcam, or why there is none. */
+/** The reason why there is no webcam. */
 export class CameraError extends Error {
   constructor(readonly trouble: Trouble) {
     super(trouble.what)
@@ -51,7 +52,7 @@ function whyNot(error: unknown): Trouble {
   if (name === 'NotAllowedError') {
     return {
       what: 'the webcam is not allowed',
-      remedy: 'allow it beside the browser’s address bar, then try again; or use a video or a puppet',
+      remedy: 'allow it next to the browser’s address bar, then try again; or use a video or a puppet',
     }
   }
   if (name === 'NotFoundError' || name === 'OverconstrainedError') {

@@ -1,15 +1,16 @@
+// Anything that moves and drives a picture: a webcam, a video file, or a puppet’s film.
 import { closeCamera, makeVideo, openCamera } from './camera.ts'
 import { type Film, puppetFilm } from './pictures.ts'
 
-/** Something that moves: a webcam, a video file, or a puppet's film. */
+/** A source of driving frames. */
 export interface Driving {
-  /** What it shows now; undefined before its first frame, and where that is the one of the call before. */
+  /** The present frame; undefined before the first one, and if it has not changed since the last call. */
   next(): Promise<VideoFrame | ImageBitmap | undefined>
   /** Seconds on its own clock. */
   time(): number
   play(): void
   pause(): void
-  /** Puts it at its beginning; a webcam has none. */
+  /** Goes back to the beginning. A webcam has none. */
   rewind(): void
   close(): void
 }
@@ -63,7 +64,7 @@ class VideoDriving implements Driving {
   async next(): Promise<VideoFrame | ImageBitmap | undefined> {
     const { video } = this
     if (video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return undefined
-    // A camera's clock may stand still; its frames are taken as they come.
+    // A camera's clock may stand still, so that each call takes a frame.
     if (video.currentTime === this.last && video.srcObject === null) return undefined
     this.last = video.currentTime
     return 'VideoFrame' in globalThis ? new VideoFrame(video) : createImageBitmap(video)
@@ -102,11 +103,11 @@ class FilmDriving implements Driving {
   async next(): Promise<ImageBitmap | undefined> {
     const { frames, frameRate, isWhole } = this.film
     const due = Math.floor(this.time() * frameRate)
-    // Until all of it is there it waits at its end.
+    // Until the film is complete, it waits at its last frame.
     const index = isWhole ? due : Math.min(due, frames.length - 1)
     if (index === this.last) return undefined
     this.last = index
-    // A copy: whoever takes a frame closes it.
+    // A copy, because the caller closes the frame.
     return createImageBitmap(frames[index % frames.length]!)
   }
 
@@ -130,6 +131,6 @@ class FilmDriving implements Driving {
   }
 
   close(): void {
-    // Films are kept for the next time.
+    // Films are kept for the next use.
   }
 }

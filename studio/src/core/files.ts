@@ -1,6 +1,6 @@
-/** Files that people give and take. */
+// Files that people choose, drop and download.
 
-/** Offers a download. */
+/** Downloads a file. */
 export function download(blob: Blob, name: string): void {
   const address = URL.createObjectURL(blob)
   const link = document.createElement('a')
@@ -9,18 +9,18 @@ export function download(blob: Blob, name: string): void {
   document.body.append(link)
   link.click()
   link.remove()
-  // The browser reads it after the click has been handled.
+  // The browser reads the file after the click has been handled.
   setTimeout(() => URL.revokeObjectURL(address), 60_000)
 }
 
-/** A folder that was chosen, as files by their paths. */
+/** The files of a chosen folder, by their paths. */
 export function filesByPath(files: Iterable<File>): Map<string, Blob> {
   return new Map(Array.from(files, (file) => [file.webkitRelativePath || file.name, file] as const))
 }
 
-/** What was dropped: files, or those of a folder, by their paths. */
+/** Dropped files, or the files of a dropped folder, by their paths. */
 export async function dropped(data: DataTransfer): Promise<Map<string, File>> {
-  // Entries are only there until the event is over, so they are all taken first.
+  // The entries exist only during the event, so that all are taken first.
   const entries = Array.from(data.items, (item) => item.webkitGetAsEntry()).filter((entry) => entry !== null)
   const files = Array.from(data.files)
   if (!entries.some((entry) => entry.isDirectory)) return new Map(files.map((file) => [file.name, file]))
@@ -29,7 +29,7 @@ export async function dropped(data: DataTransfer): Promise<Map<string, File>> {
   return found
 }
 
-/** More than any run has: a folder that was dropped by mistake is not read to its end. */
+/** More files than any run has. A large folder that was dropped by mistake is not read to its end. */
 const mostFiles = 2000
 
 async function collect(entry: FileSystemEntry, path: string, into: Map<string, File>): Promise<void> {

@@ -1,4 +1,4 @@
-/** Numbers as people read them. */
+// Numbers as people read them.
 
 /** 1234567 is `1.23 M`. */
 export function short(value: number): string {

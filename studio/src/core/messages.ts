@@ -1,7 +1,8 @@
+// Messages over the page: notes, which go after a while, and errors, which stay until they are dismissed.
 import { signal } from '@preact/signals'
 import { sentence, troubleOf } from './trouble.ts'
 
-/** What the page tells in passing. Errors stay until they are dismissed. */
+/** A message over the page. */
 export interface Message {
   readonly id: number
   readonly kind: 'note' | 'error'
@@ -15,7 +16,7 @@ const noteMilliseconds = 8000
 let count = 0
 
 export function say(text: string, kind: Message['kind'] = 'note'): void {
-  // Said already: once is enough.
+  // The same message is not shown twice.
   if (messages.value.some((message) => message.text === text)) return
   const message = { id: ++count, kind, text }
   messages.value = [...messages.value, message].slice(-shown)

@@ -1,8 +1,9 @@
+// The networks of the zoo, read once.
 import { signal } from '@preact/signals'
 import { listNetworks, type NetworkFacts } from 'pantin/web'
 import { place } from './place.ts'
 
-/** The zoo; empty until it has been read. */
+/** All networks; empty until they are read. */
 export const networks = signal<readonly NetworkFacts[]>([])
 
 let reading: Promise<void> | undefined

@@ -1,6 +1,5 @@
+// Keypoints drawn over a canvas: dots, the axes of their maps, and heatmaps.
 import type { Heatmap, TrackedPicture } from 'pantin/web'
-
-/** Keypoints drawn over a canvas: dots, the axes of their maps, and heatmaps. */
 
 export interface OverlayChoice {
   readonly points: boolean
@@ -26,7 +25,7 @@ export function drawOverlay(canvas: HTMLCanvasElement, points: Points, choice: O
   }
 }
 
-/** Evenly around the circle of colours. */
+/** Hues evenly spaced around the colour wheel, in degrees. */
 const hue = (i: number, count: number): number => (20 + (360 * i) / count) % 360
 
 function drawDot(
@@ -48,7 +47,7 @@ function drawDot(
   context.stroke()
 }
 
-/** The columns of the map: where the source's unit vectors went. */
+/** The columns of the map: the images of the source's unit vectors. */
 function drawAxes(
   context: CanvasRenderingContext2D,
   x: number,
@@ -76,7 +75,7 @@ function drawAxes(
 
 const small = document.createElement('canvas')
 
-/** All maps in one picture, each in its keypoint's colour, as strong as it is likely. */
+/** All maps in one picture, each in its keypoint's colour. The likelier a place, the stronger its colour. */
 function drawHeatmap(context: CanvasRenderingContext2D, { data, keypoints, height, width }: Heatmap): void {
   const pixels = new ImageData(width, height)
   const area = width * height
@@ -97,7 +96,7 @@ function drawHeatmap(context: CanvasRenderingContext2D, { data, keypoints, heigh
   context.drawImage(small, 0, 0, context.canvas.width, context.canvas.height)
 }
 
-/** Of a hue at 85% saturation and 55% lightness. */
+/** RGB, 0 to 255, of a hue at 85% saturation and 55% lightness. */
 function rgb(hueOf: number): readonly [number, number, number] {
   const channel = (n: number) => {
     const k = (n + hueOf / 30) % 12

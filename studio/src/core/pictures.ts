@@ -1,7 +1,8 @@
+// Puppets' films, kept as pictures, and drawing on canvases.
 import { openClip } from 'pantin/web'
 import { place } from './place.ts'
 
-/** A clip that is kept, as pictures. They come one by one; `frames` grows until it is `whole`. */
+/** A clip that is kept as pictures. They come one by one: `frames` grows until `isWhole`. */
 export interface Film {
   readonly frameRate: number
   readonly frames: readonly ImageBitmap[]
@@ -10,7 +11,7 @@ export interface Film {
 
 const films = new Map<string, Promise<Film>>()
 
-/** A puppet's film, drawn once. It begins as soon as its first frame is there. */
+/** A puppet's film, drawn once. Resolves when the first frame is there. */
 export function puppetFilm(name: string): Promise<Film> {
   const known = films.get(name)
   if (known !== undefined) return known
@@ -37,7 +38,7 @@ async function filmOf(name: string): Promise<Film> {
     throw error
   })
   takeAll()
-    // What has come is a film too.
+    // If a frame fails, the frames before it are the film.
     .catch(() => {
       film.isWhole = true
     })

@@ -1,9 +1,8 @@
+// The device that computes: the one that a person asks for, and the one that is really used.
 import { computed, signal } from '@preact/signals'
 import type { WebPlace } from 'pantin/web'
 import { say } from './messages.ts'
 import { stored } from './stored.ts'
-
-/** What computes: what a person asks for, and what is really used. */
 
 export const devices = ['auto', 'cpu', 'webgpu'] as const
 export type DeviceChoice = (typeof devices)[number]
@@ -22,10 +21,10 @@ export interface Computing {
   readonly adapter?: string | undefined
 }
 
-/** Of what was opened last; undefined until something is. */
+/** The device of the model that was opened last; undefined before the first. */
 export const computing = signal<Computing | undefined>(undefined)
 
-/** Tells what is really used. Signals compare by identity, so what is the same is left alone. */
+/** Shows the device that is really used. Signals compare by identity, so that an equal value is not set again. */
 export function showComputing({ device, threads, adapter }: Computing): void {
   const now = computing.peek()
   if (now?.device !== device || now.threads !== threads) computing.value = { device, threads, adapter }

@@ -1,3 +1,4 @@
+// The view that is shown, by the address's fragment.
 import { signal } from '@preact/signals'
 import { takeToken } from './token.ts'
 
@@ -13,11 +14,11 @@ export const titles: Readonly<Record<Route, string>> = {
 
 export const route = signal<Route>(routeOf(location.hash))
 
-/** Follows the address. What is no view is the first one. */
+/** Follows the address. If it names no view, the first view is shown. */
 export function startRouter(): void {
   const follow = () => {
     const rest = takeToken(location.hash)
-    // The token is in the page now; an address is copied and shown too easily.
+    // The page has the token now. It leaves the address, which is easily copied or shown to others.
     if (rest !== undefined) history.replaceState(null, '', rest)
     route.value = routeOf(location.hash)
     document.title = `${titles[route.value]} - pantin studio`

@@ -1,10 +1,9 @@
+// The models that the page knows: built in, this browser's own, the command line's, and opened files.
 import { signal } from '@preact/signals'
 import { openRun, type RunSummary, type StoredRun, storedRuns, type WebRun } from 'pantin/web'
 import { complain } from './messages.ts'
 import { listServedRuns, tokenHeaders } from './server.ts'
 import { currentToken } from './token.ts'
-
-/** Where models come from: built in, this browser's own, the command line's, and files that were opened. */
 
 /** `builtin:puppets`, `stored:NAME`, `served:ID` or `opened:N`. */
 export type RunKey = string
@@ -27,18 +26,18 @@ export async function refreshStored(): Promise<void> {
   }
 }
 
-/** Without a token there is no server to ask. */
+/** Reads the server's runs. Without a token there is no server to ask. */
 export async function refreshServed(): Promise<void> {
   if (currentToken() === undefined) return
   served.value = (await listServedRuns()).runs
 }
 
-/** Takes up a run of files that were given; its key. */
+/** Opens a run from files. @returns its key */
 export async function takeRun(source: Blob | ReadonlyMap<string, Blob>): Promise<RunKey> {
   return takeOpened(await openRun(source))
 }
 
-/** Takes up a run that no storage has; its key. */
+/** Adds an open run that is in no storage. @returns its key */
 export function takeOpened(run: WebRun): RunKey {
   if (!opened.peek().includes(run)) opened.value = [...opened.peek(), run]
   return `opened:${opened.peek().indexOf(run)}`

@@ -1,6 +1,7 @@
+// Settings that the browser remembers.
 import { effect, type Signal, signal } from '@preact/signals'
 
-/** A setting that the browser remembers. Where it keeps nothing, the setting lasts as long as the page. */
+/** A setting that the browser remembers. If the browser stores nothing, the setting lasts as long as the page. */
 export function stored<T extends string | number | boolean>(
   name: string,
   initial: T,
@@ -27,6 +28,6 @@ function write(name: string, value: unknown): void {
   try {
     localStorage.setItem(key(name), JSON.stringify(value))
   } catch {
-    // Storage is full or forbidden: a setting is not worth a message.
+    // The storage is full or forbidden. A lost setting is not worth a message.
   }
 }

@@ -1,3 +1,4 @@
+// The page's colours: the system's, light or dark.
 import { effect, signal } from '@preact/signals'
 import { stored } from './stored.ts'
 
@@ -6,7 +7,7 @@ export type Theme = (typeof themes)[number]
 
 export const theme = stored<Theme>('theme', 'system', themes)
 
-/** Counts changes of colours, for what is drawn on canvases. */
+/** Counts changes of colours, so that canvases are drawn again. */
 export const repaint = signal(0)
 
 export function startTheme(): void {

@@ -1,4 +1,4 @@
-/** The token of the server that gave this page; a page on any other host has none. */
+// The token of the server that gave this page. A page on any other host has none.
 
 const key = 'pantin.token'
 
@@ -9,7 +9,7 @@ export const currentToken = (): string | undefined => token
 /**
  * Takes the token out of an address's fragment: `#token=T` or `#/runs?token=T`.
  *
- * @returns the fragment without it; undefined where there is none.
+ * @returns the fragment without the token; undefined if there is no token.
  */
 export function takeToken(hash: string): string | undefined {
   const found = /[#?&]token=([\w-]+)/.exec(hash)
@@ -18,7 +18,7 @@ export function takeToken(hash: string): string | undefined {
   try {
     sessionStorage.setItem(key, token)
   } catch {
-    // Then a reload asks for the printed address again.
+    // Without storage, the printed address must be opened again after a reload.
   }
   const route = /^#\/[a-z]+/.exec(hash)?.[0]
   return route ?? '#/animate'

@@ -1,10 +1,11 @@
+// A failure, in words for a person.
 import { isPantinError } from 'pantin/web'
 
-/** What a person is told of a failure. */
+/** A failure, in words for a person. */
 export interface Trouble {
   readonly what: string
   readonly details?: string
-  /** What to do. */
+  /** What the person can do. */
   readonly remedy?: string
 }
 
@@ -18,10 +19,14 @@ export function troubleOf(error: unknown): Trouble {
   }
   if (error instanceof Error && 'trouble' in error) return error.trouble as Trouble
   const details = error instanceof Error ? error.message : String(error)
-  return { what: 'something went wrong', details, remedy: 'reload the page; what was saved is kept' }
+  return {
+    what: 'something went wrong',
+    details,
+    remedy: 'reload the page; everything that was saved is kept',
+  }
 }
 
-/** A sentence of it. */
+/** The failure as one text. */
 export function sentence({ what, details, remedy }: Trouble): string {
   return [what, details, remedy && `To do: ${remedy}`].filter(Boolean).join('. ')
 }

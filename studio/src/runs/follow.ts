@@ -1,10 +1,9 @@
+// Follows the server's runs: the list, their curves, and the run that is looked at.
 import { signal } from '@preact/signals'
 import type { MetricsRecord, RunDetails } from 'pantin/web'
 import { refreshServed, served } from '../core/runs.ts'
 import { readMetrics, readServedRun } from '../core/server.ts'
 import { type Trouble, troubleOf } from '../core/trouble.ts'
-
-/** Follows the server's runs while their view is shown. */
 
 export interface Record {
   readonly step: number
@@ -13,7 +12,7 @@ export interface Record {
 
 /** Ids of the runs whose curves are shown. */
 export const overlaid = signal<ReadonlySet<string>>(new Set())
-/** Id of the run that is looked at. */
+/** Id of the run that is shown in detail. */
 export const looked = signal<string | undefined>(undefined)
 export const records = signal<ReadonlyMap<string, readonly Record[]>>(new Map())
 export const details = signal<RunDetails | undefined>(undefined)
@@ -22,12 +21,12 @@ export const trouble = signal<Trouble | undefined>(undefined)
 const everyMilliseconds = 2000
 const cursors = new Map<string, string>()
 
-/** Asks again and again. @returns what ends it */
+/** Asks the server every few seconds. @returns a function that stops it */
 export function follow(): () => void {
   let isOver = false
   const go = async () => {
     while (!isOver) {
-      // A page out of sight asks nobody.
+      // A hidden page does not ask.
       if (!document.hidden) await once().catch(told)
       await new Promise((resolve) => setTimeout(resolve, everyMilliseconds))
     }
@@ -38,7 +37,7 @@ export function follow(): () => void {
   }
 }
 
-/** Looks once: at the list, the curves that are shown, and the run that is looked at. */
+/** Reads the list, the curves that are shown, and the run that is shown in detail. */
 export async function once(): Promise<void> {
   await refreshServed()
   forgetGone(new Set(served.peek().map(({ id }) => id)))
@@ -50,12 +49,12 @@ export async function once(): Promise<void> {
   const id = looked.peek()
   const readings = [...overlaid.peek()].map(readCurve)
   if (id !== undefined) readings.push(readDetails(id))
-  // One run that cannot be read, or is gone since the list was, keeps no other from being shown.
+  // If one run cannot be read, or has just disappeared, the others are shown all the same.
   const failed = (await Promise.allSettled(readings)).find((reading) => reading.status === 'rejected')
   trouble.value = failed && troubleOf(failed.reason)
 }
 
-/** Forgets runs that are not served any more: their folders are gone. */
+/** Forgets runs whose folders have disappeared. */
 function forgetGone(ids: ReadonlySet<string>): void {
   for (const id of cursors.keys()) if (!ids.has(id)) cursors.delete(id)
   if ([...records.peek().keys()].some((id) => !ids.has(id))) {
@@ -73,7 +72,7 @@ function forgetGone(ids: ReadonlySet<string>): void {
 
 async function readDetails(id: string): Promise<void> {
   const read = await readServedRun(id)
-  // Another may have been chosen meanwhile.
+  // Another run may have been chosen in the meantime.
   if (looked.peek() === id) details.value = read
 }
 
@@ -85,7 +84,7 @@ async function readCurve(id: string): Promise<void> {
   for (let more = true; more; ) {
     const cursor = cursors.get(id)
     const page = await readMetrics(id, cursor ?? '')
-    // Read by another look meanwhile, or gone.
+    // Another call has read it in the meantime, or the run has disappeared.
     if (cursors.get(id) !== cursor) return
     cursors.set(id, page.cursor)
     more = page.more

@@ -1,3 +1,4 @@
+// One run of the server: its previews and its settings.
 import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import { go } from '../core/router.ts'
@@ -5,7 +6,7 @@ import { chosenRun } from '../core/runs.ts'
 import { readPreview } from '../core/server.ts'
 import { details } from './follow.ts'
 
-/** The run that is looked at: its last preview and its settings. */
+/** The run that is shown in detail: its last preview and its settings. */
 export function RunDetails() {
   const run = details.value
   if (run === undefined) return <p class="empty tall">Reading the run</p>
@@ -48,7 +49,7 @@ function Preview({ id, names }: { readonly id: string; readonly names: readonly 
         made = URL.createObjectURL(picture)
         address.value = made
       },
-      // A preview that is gone leaves the one before; the list tells of the server.
+      // If a preview is gone, the one before stays. The list tells of a failing server.
       () => {},
     )
     return () => {
@@ -86,7 +87,7 @@ function Preview({ id, names }: { readonly id: string; readonly names: readonly 
   )
 }
 
-/** config.json, one line a setting. */
+/** config.json, one line per setting. */
 function Settings({ config }: { readonly config: unknown }) {
   const lines = flat(config)
   return (

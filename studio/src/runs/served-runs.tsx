@@ -1,3 +1,4 @@
+// The server's runs, their curves, and the details of one.
 import { useComputed } from '@preact/signals'
 import type { RunSummary } from 'pantin/web'
 import { useEffect } from 'preact/hooks'
@@ -8,7 +9,7 @@ import { TroubleBox } from '../ui/trouble-box.tsx'
 import { follow, look, looked, overlaid, records, toggleOverlay, trouble } from './follow.ts'
 import { RunDetails } from './run-details.tsx'
 
-/** The command line's runs, as they are now. */
+/** The runs of the server, as they are now. */
 export function ServedRuns() {
   useEffect(follow, [])
   const lines = useComputed(() =>

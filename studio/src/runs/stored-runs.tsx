@@ -1,3 +1,4 @@
+// The runs in this browser's storage.
 import { useSignal } from '@preact/signals'
 import { type StoredRun, storedRuns } from 'pantin/web'
 import { useEffect } from 'preact/hooks'
@@ -20,7 +21,7 @@ export function StoredRuns() {
       (listing) => {
         canSave.value = listing.canSave
       },
-      // The list of the command line's runs tells why.
+      // The list of the server's runs tells why.
       () => {},
     )
   }, [canSave])
@@ -85,7 +86,7 @@ function StoredLine({ run, canSave }: { readonly run: StoredRun; readonly canSav
               act(
                 zip()
                   .then((blob) => saveRun(name, blob))
-                  .then((saved) => say(`${name} is in the folder of pantin studio, as ${saved}.`)),
+                  .then((saved) => say(`${name} is saved in the folder of pantin studio, as ${saved}.`)),
               )
             }
           >
@@ -116,13 +117,13 @@ function sourceOf(files: readonly (readonly [string, File])[]): Blob | ReadonlyM
   return files.length === 1 && first !== undefined && /\.zip$/i.test(first[0]) ? first[1] : new Map(files)
 }
 
-/** Puts a run into this browser's storage. */
+/** Keeps a run in this browser's storage. */
 function keep(source: Blob | ReadonlyMap<string, Blob>): void {
   const put = async () => {
     const key = await takeRun(source)
     const run = await loadRun(key)
     await storedRuns.put(run.name, run)
-    // It is in the list now; once is enough.
+    // It is in the list of kept runs now, so that it leaves the list of opened ones.
     opened.value = opened.value.filter((other) => other !== run)
     await refreshStored()
     say(`${run.name} is kept in this browser.`)

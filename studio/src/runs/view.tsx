@@ -1,3 +1,4 @@
+// The view Runs: the runs of this machine, and those of this browser.
 import { currentToken } from '../core/token.ts'
 import { ServedRuns } from './served-runs.tsx'
 import { StoredRuns } from './stored-runs.tsx'
@@ -10,7 +11,7 @@ export function RunsView() {
         <section class="panel" aria-label="Runs of the command line">
           <h2>On this machine</h2>
           <p class="empty">
-            Runs that train on the command line appear here, live, when their machine serves this page: start{' '}
+            The runs of the command line appear here, live, if their machine serves this page: start{' '}
             <code>pantin studio RUN</code> and open the address that it prints.
           </p>
         </section>

@@ -1,3 +1,4 @@
+// Records the webcam into a clip for training.
 import { useSignal } from '@preact/signals'
 import { createVideoWriter, type WebVideoWriter } from 'pantin/web'
 import { useEffect, useRef } from 'preact/hooks'
@@ -8,7 +9,7 @@ import { drawSquare } from '../core/pictures.ts'
 import { place } from '../core/place.ts'
 import { clips } from './clips.ts'
 
-/** Pixels a side; no network here looks at more. */
+/** Side in pixels: the largest frames of any network here. */
 const side = 256
 const framesPerSecond = 25
 
@@ -20,7 +21,7 @@ export function CameraClip() {
   useEffect(() => () => stopping.current?.abort(), [])
 
   const record = async () => {
-    // A camera takes a while to open: who clicks again meanwhile wants no second one.
+    // A camera takes a while to open. A second click meanwhile must not open it twice.
     if (stopping.current !== undefined) return
     const stop = new AbortController()
     stopping.current = stop
@@ -41,7 +42,7 @@ export function CameraClip() {
       writer = await createVideoWriter({ width: side, height: side }, place.peek())
       const startedAt = performance.now()
       for (let last = -1; !signal.aborted; ) {
-        // A timer, since a tab out of sight gets no animation frames.
+        // A timer, because a hidden tab gets no animation frames.
         await new Promise((resolve) => setTimeout(resolve, 1000 / framesPerSecond))
         const time = (performance.now() - startedAt) / 1000
         if (canvas.current === null || video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) continue

@@ -1,3 +1,4 @@
+// Chooses the clips that a training learns from.
 import { DropArea } from '../ui/drop-area.tsx'
 import { FileButton } from '../ui/file-button.tsx'
 import { CameraClip } from './camera-clip.tsx'

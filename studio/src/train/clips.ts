@@ -1,3 +1,4 @@
+// The clips that the next training learns from.
 import { signal } from '@preact/signals'
 import { say } from '../core/messages.ts'
 
@@ -6,7 +7,7 @@ export interface ClipChoice {
   readonly source: Blob | string
 }
 
-/** What the next training learns from. */
+/** The clips of the next training. */
 export const clips = signal<readonly ClipChoice[]>([])
 
 export function addFiles(files: Iterable<File>): void {
@@ -14,7 +15,7 @@ export function addFiles(files: Iterable<File>): void {
   const films = given.filter(
     ({ type, name }) => type.startsWith('video/') || /\.(mp4|mov|webm|mkv)$/i.test(name),
   )
-  if (films.length < given.length) say('Only videos are taken: mp4, mov, webm or mkv.', 'error')
+  if (films.length < given.length) say('Only videos can be used: mp4, mov, webm or mkv.', 'error')
   clips.value = [...clips.value, ...films.map((file) => ({ name: file.name, source: file }))]
 }
 

@@ -1,3 +1,4 @@
+// A training as it goes: numbers, curve, held-out frames, and what can be done with it.
 import { useComputed, useSignal } from '@preact/signals'
 import { download } from '../core/files.ts'
 import { digits, duration, inPercent } from '../core/format.ts'
@@ -29,7 +30,7 @@ const stateNames: Readonly<Record<Job['state'], string>> = {
   failed: 'Stopped',
 }
 
-/** A training as it goes: numbers, curve, held-out frames, and what to do with it. */
+/** A training in progress or at its end. */
 export function TrainProgress({ now }: { readonly now: Job }) {
   const lines = useComputed(() => linesOf(curve.value))
   const { state, last, decoded, preview, savedAt, trouble } = now
@@ -80,19 +81,19 @@ export function TrainProgress({ now }: { readonly now: Job }) {
   )
 }
 
-/** What storage had no room for, and what to do about it. */
+/** Tells that the storage had no room, and what to do. */
 function Keeping({ now: { state } }: { readonly now: Job }) {
   if (isOnlyCopy.value) {
     const remedy =
       result.value === undefined
-        ? 'keep this page open until it is finished, and download it then; after a pause it may not go on'
+        ? 'keep this page open until the training is finished, then download the run; after a pause it may not be possible to go on'
         : 'download it before you leave the page'
     return (
       <TroubleBox trouble={{ what: 'storage is full: this page has the only copy of the run', remedy }} />
     )
   }
   if (state !== 'paused' || resumable.value !== undefined) return null
-  return <p class="note">It cannot go on here: the frames of its clips are not kept.</p>
+  return <p class="note">This run cannot go on here: the frames of its clips are not kept.</p>
 }
 
 function JobButtons({ now: { name, state } }: { readonly now: Job }) {
@@ -164,7 +165,7 @@ export function Figure({ name, value }: { readonly name: string; readonly value:
   )
 }
 
-/** The loss, its mean over a tenth of the curve, which one can read, and what it is made of. */
+/** The loss, its moving mean over a tenth of the curve, and its terms. */
 function linesOf(points: readonly Curve[]): Line[] {
   const width = Math.max(1, Math.floor(points.length / 20))
   const means = points.map(({ step }, i) => {
@@ -172,7 +173,7 @@ function linesOf(points: readonly Curve[]): Line[] {
     return [step, near.reduce((sum, { loss }) => sum + loss, 0) / near.length] as const
   })
   const last = points.at(-1)?.terms ?? {}
-  // What is not part of this run's loss is zero.
+  // A term that this run's loss does not have is zero.
   const names = Object.keys(last).filter((name) => last[name]! > 0)
   return [
     { label: 'loss', tint: 1, thin: true, points: points.map(({ step, loss }) => [step, loss] as const) },

@@ -1,3 +1,4 @@
+// The view Train: a form, or the training of this page.
 import { useEffect } from 'preact/hooks'
 import { refreshStored, stored } from '../core/runs.ts'
 import { TrainForm } from './form.tsx'
@@ -12,8 +13,8 @@ export function TrainView() {
     <div class="view train">
       <h1>Train</h1>
       <p class="lead">
-        A model learns from your clips, in this browser. What it has learned is saved every few seconds: close
-        the page, and go on later.
+        A model learns from your clips, in this browser. It is saved every few seconds. You can close the page
+        and go on later.
       </p>
       {now !== undefined && <TrainProgress now={now} />}
       {now === undefined && left.length > 0 && (

@@ -1,12 +1,13 @@
+// Curves over steps, on a logarithmic scale.
 import { useEffect, useRef } from 'preact/hooks'
 import UPlot from 'uplot'
 import { colour, repaint } from '../core/theme.ts'
 
 export interface Line {
   readonly label: string
-  /** Index of its colour; lines of a run have one. */
+  /** Index of its colour. All lines of one run have the same. */
   readonly tint: number
-  /** x and y of its points, x rising. */
+  /** Its points, x ascending. */
   readonly points: readonly (readonly [x: number, y: number])[]
   readonly thin?: boolean
 }
@@ -22,7 +23,7 @@ export function Chart({ label, lines }: { readonly label: string; readonly lines
   useEffect(() => {
     const element = box.current!
     const made = new UPlot(optionsOf(lines, element.clientWidth), dataOf(lines), element)
-    // Its canvas is read to nobody; the figure's label is.
+    // Screen readers read the figure's label, and not the canvas.
     plot.current = made
     const watch = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height }))
     watch.observe(element)
@@ -74,7 +75,7 @@ function optionsOf(lines: readonly Line[], width: number): UPlot.Options {
   }
 }
 
-/** All lines over the x of any. A logarithm has no place for zero. */
+/** All lines over the union of their x. A logarithmic scale has no zero, so that zeros are left out. */
 function dataOf(lines: readonly Line[]): UPlot.AlignedData {
   if (lines.length === 0) return [[], []]
   const tables = lines.map(

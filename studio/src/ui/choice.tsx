@@ -1,3 +1,4 @@
+// A few options that exclude each other, side by side.
 import { useId } from 'preact/hooks'
 
 interface ChoiceProps<T extends string> {
@@ -7,7 +8,7 @@ interface ChoiceProps<T extends string> {
   onChange(value: T): void
 }
 
-/** A few that exclude each other, side by side. */
+/** Radio buttons, side by side. */
 export function Choice<T extends string>({ legend, options, value, onChange }: ChoiceProps<T>) {
   const name = useId()
   return (

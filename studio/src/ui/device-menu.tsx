@@ -1,3 +1,4 @@
+// The menu that tells what computes, and lets one choose.
 import { useEffect, useRef } from 'preact/hooks'
 import {
   computing,
@@ -18,7 +19,7 @@ const names: Readonly<Record<DeviceChoice, string>> = {
   webgpu: 'WebGPU',
 }
 
-/** Says what computes, and lets one choose. */
+/** Shows the device that computes, and a menu to choose it. */
 export function DeviceMenu() {
   const details = useRef<HTMLDetailsElement>(null)
   useEffect(() => {
@@ -27,7 +28,7 @@ export function DeviceMenu() {
       if (!menu?.open) return
       const isEscape = event instanceof KeyboardEvent && event.key === 'Escape'
       const isOutside = event.type === 'pointerdown' && !menu.contains(event.target as Node)
-      // What has the focus vanishes with the menu: it goes to what opened it.
+      // The focused control goes with the menu, so that the focus returns to the button that opened it.
       if (isEscape && menu.contains(document.activeElement)) menu.querySelector('summary')?.focus()
       if (isEscape || isOutside) menu.open = false
     }
@@ -77,11 +78,9 @@ export function DeviceMenu() {
           </select>
         </label>
         <p class="note">
-          {hasWebGpu
-            ? 'Automatic takes a GPU in hardware where there is one.'
-            : 'This browser has no WebGPU.'}{' '}
+          {hasWebGpu ? 'Automatic uses a hardware GPU if there is one.' : 'This browser has no WebGPU.'}{' '}
           {!isIsolated &&
-            'This page is not cross-origin isolated, so WASM has one thread. pantin studio serves it isolated.'}
+            'This page is not cross-origin isolated, so that WASM has one thread. pantin studio serves it isolated.'}
           {now?.adapter !== undefined && `GPU: ${now.adapter}.`}
         </p>
       </div>

@@ -1,3 +1,4 @@
+// An area that takes dropped files.
 import type { ComponentChildren } from 'preact'
 import { useState } from 'preact/hooks'
 import { dropped } from '../core/files.ts'
@@ -10,7 +11,7 @@ interface DropAreaProps {
   onDropped(files: Map<string, File>): void
 }
 
-/** Takes files that are dropped on it. Buttons within do the same for the keyboard. */
+/** Takes files that are dropped on it. Buttons in it do the same for the keyboard. */
 export function DropArea({ label, class: name = '', children, onDropped }: DropAreaProps) {
   const [isOver, setOver] = useState(false)
   return (

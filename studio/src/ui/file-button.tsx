@@ -1,3 +1,4 @@
+// A button that opens the browser’s file chooser.
 import { useRef } from 'preact/hooks'
 
 interface FileButtonProps {
@@ -8,7 +9,7 @@ interface FileButtonProps {
   onFiles(files: File[]): void
 }
 
-/** Chooses files. The browser's own control is out of sight; a button opens it, so that it looks as the others do. */
+/** Chooses files. The browser's own control is hidden, and a button opens it, so that it looks like other buttons. */
 export function FileButton({ label, accept, multiple = false, folder = false, onFiles }: FileButtonProps) {
   const input = useRef<HTMLInputElement>(null)
   return (
@@ -28,7 +29,7 @@ export function FileButton({ label, accept, multiple = false, folder = false, on
         data-for={label}
         onChange={(event) => {
           const files = [...(event.currentTarget.files ?? [])]
-          // The same file may be chosen again.
+          // Without this, the same file could not be chosen again.
           event.currentTarget.value = ''
           if (files.length > 0) onFiles(files)
         }}

@@ -1,3 +1,5 @@
+// The logo: a jumping-jack with the brads that hold its limbs.
+
 /** A jumping-jack: head, limbs, and the brads that hold them. */
 export function Logo() {
   return (

@@ -1,6 +1,7 @@
+// Shows messages over the page.
 import { dismiss, messages } from '../core/messages.ts'
 
-/** Lies over the page, so that nothing moves when something is said. */
+/** Stands over the page, so that nothing moves when a message comes. */
 export function Messages() {
   return (
     <div class="messages" role="status" aria-live="polite">

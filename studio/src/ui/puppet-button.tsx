@@ -1,8 +1,9 @@
+// A button that shows a puppet.
 import { useEffect, useRef } from 'preact/hooks'
 import { drawSquare, puppetFilm } from '../core/pictures.ts'
 
 interface PuppetButtonProps {
-  /** Its one frame is what the button shows. */
+  /** A puppet of one frame, which the button shows. */
   readonly puppet: string
   readonly label: string
   readonly isChosen: boolean
@@ -12,7 +13,7 @@ interface PuppetButtonProps {
 export function PuppetButton({ puppet, label, isChosen, onChoose }: PuppetButtonProps) {
   const canvas = useRef<HTMLCanvasElement>(null)
   useEffect(() => {
-    // Without its picture the button has its name.
+    // If the picture fails, the button has its name.
     inTurn(async () => {
       const { frames } = await puppetFilm(puppet)
       if (canvas.current !== null) drawSquare(canvas.current, frames[0]!)
@@ -34,7 +35,7 @@ export function PuppetButton({ puppet, label, isChosen, onChoose }: PuppetButton
 
 let last = Promise.resolve()
 
-/** One after the other: each is drawn in a worker of its own. */
+/** Draws one after the other, because each is drawn in its own worker. */
 function inTurn(work: () => Promise<void>): void {
   last = last.then(work).catch(() => {})
 }

@@ -1,3 +1,4 @@
+// Chooses a model among all that the page knows, or opens one more.
 import { useEffect } from 'preact/hooks'
 import { filesByPath } from '../core/files.ts'
 import { complain } from '../core/messages.ts'

@@ -1,3 +1,4 @@
+// The button that changes the page's colours.
 import { theme, themes } from '../core/theme.ts'
 
 const marks = { system: '◐', light: '○', dark: '●' } as const

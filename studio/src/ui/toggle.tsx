@@ -1,6 +1,7 @@
+// A check box.
 import type { Signal } from '@preact/signals'
 
-/** A brad that is in or out. */
+/** A check box that sets a signal. */
 export function Toggle({ label, value }: { readonly label: string; readonly value: Signal<boolean> }) {
   return (
     <label class="toggle">

@@ -1,7 +1,8 @@
+// What failed and what to do about it.
 import type { ComponentChildren } from 'preact'
 import type { Trouble } from '../core/trouble.ts'
 
-/** What failed and what to do about it. `children` are buttons that do it. */
+/** A failure and its remedy. `children` are buttons for the remedy. */
 export function TroubleBox({
   trouble,
   children,
