@@ -106,7 +106,18 @@ const targetsIn = (folder) =>
 const nameOf = (path) => basename(path).replace(/\.target(\.gz)?$/, '')
 
 const expressions = targetsIn(join(data, 'faceunits01/targets/faceunits'))
-const shapeFolders = ['head', 'nose', 'mouth', 'eyes', 'chin', 'cheek', 'ears', 'forehead', 'eyebrows', 'neck']
+const shapeFolders = [
+  'head',
+  'nose',
+  'mouth',
+  'eyes',
+  'chin',
+  'cheek',
+  'ears',
+  'forehead',
+  'eyebrows',
+  'neck',
+]
 const shapes = shapeFolders.flatMap((name) => targetsIn(join(mpfb, 'targets', name)))
 const macros = targetsIn(join(mpfb, 'targets/macrodetails')).filter((path) =>
   /^((african|asian|caucasian)-(fe)?male-(child|young|old)|universal-(fe)?male-(child|young|old)-averagemuscle-(min|max)weight)$/.test(

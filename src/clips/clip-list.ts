@@ -1,9 +1,11 @@
-// Names that stand for several clips: a folder for the videos in it, and `puppet:1..200` for a series.
+// Names that stand for several clips: a folder for the videos in it, and `puppet:1..200` or `head:1..200` for a series.
 import { readdir } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import { fileError } from '../files/file-errors.ts'
 import { isFolder } from '../files/folders.ts'
-import { isPuppet, puppetSeries } from '../synthetic/puppet/puppet.ts'
+import { headSpecs, isHead } from '../synthetic/head/head.ts'
+import { isPuppet, puppetSpecs } from '../synthetic/puppet/puppet.ts'
+import { specSeries } from '../synthetic/spec.ts'
 import { InputError } from '../util/errors.ts'
 
 /** Endings of the files that a folder is searched for. */
@@ -18,9 +20,10 @@ export interface ListClipsOptions {
 
 /**
  * One name per clip. A folder stands for the videos in it, without hidden files, in the order of their names (`2`
- * before `10`); `puppet:1..200` stands for two hundred puppets. Other names stay as they are.
+ * before `10`); `puppet:1..200` stands for two hundred puppets, and `head:1..200`
+ * for two hundred heads. Other names stay as they are.
  *
- * @throws InputError for a folder without videos, or a series of puppets that cannot be.
+ * @throws InputError for a folder without videos, or a series that is empty or too long.
  */
 export async function listClips(
   names: readonly string[],
@@ -28,7 +31,8 @@ export async function listClips(
 ): Promise<string[]> {
   const endings = pictures ? [...videoEndings, ...pictureEndings] : videoEndings
   const lists = names.map(async (name) => {
-    if (isPuppet(name)) return puppetSeries(name)
+    if (isPuppet(name)) return specSeries(puppetSpecs, name)
+    if (isHead(name)) return specSeries(headSpecs, name)
     // A missing file is refused when it is opened.
     return (await isFolder(name)) ? clipsIn(name, endings) : [name]
   })

@@ -1,4 +1,4 @@
-// Opens what a user names: a video, a picture or `puppet:SEED`, as a clip, as a picture, or as a fitted picture.
+// Opens what a user names: a video, a picture, `puppet:SEED` or `head:SEED`, as a clip, as a picture, or as a fitted picture.
 import { assertFile } from '../files/read.ts'
 import { type Clip, frameAt, resolveRange } from '../media/clip.ts'
 import { openVideo } from '../media/codecs.ts'
@@ -6,8 +6,10 @@ import { createFitter, type FitMode, type Fitter, type Square } from '../media/f
 import { assertAtLeast, type Frame } from '../media/frame.ts'
 import { isPicture, readPicture } from '../media/picture.ts'
 import { subjectCrop } from '../media/subject.ts'
+import { isHead, openHead } from '../synthetic/head/head.ts'
 import { isPuppet, openPuppet, puppetForm } from '../synthetic/puppet/puppet.ts'
 import { InputError } from '../util/errors.ts'
+import { headMesh } from './head-mesh.ts'
 
 /** How a clip is opened. */
 export interface OpenClipOptions {
@@ -20,20 +22,21 @@ export interface OpenClipOptions {
 /**
  * Opens a clip by the name that a user gives it.
  *
- * @param spec path of a video, or `puppet:SEED` for a synthetic clip (see `puppetClip`).
+ * @param spec path of a video, or `puppet:SEED` or `head:SEED` for a synthetic clip (see `puppetClip`, `headClip`).
  * @throws InputError if it is neither, or if the file cannot be read as a video.
  */
 export async function openClip(spec: string, options: OpenClipOptions = {}): Promise<Clip> {
   const { pictures = false, signal } = options
   signal?.throwIfAborted()
   if (isPuppet(spec)) return openPuppet(spec)
+  if (isHead(spec)) return openHead(spec, headMesh())
   await assertFile(spec, 'a video or picture file', { allowEmpty: false })
   if (await isPicture(spec)) {
     if (pictures) return pictureClip(spec)
     throw new InputError({
       what: 'this is a picture, and a video is needed here',
       where: spec,
-      expected: `a video (mp4, mov, webm, mkv), or ${puppetForm}`,
+      expected: `a video (mp4, mov, webm, mkv), ${puppetForm}, or head:SEED`,
     })
   }
   return openVideo(spec, { signal })
@@ -54,7 +57,7 @@ export async function openClips(specs: readonly string[], options: OpenClipOptio
 /**
  * Reads a picture to animate.
  *
- * @param spec path of a picture; or of a video or `puppet:SEED`, of which the first frame is taken.
+ * @param spec path of a picture; or of a video, `puppet:SEED` or `head:SEED`, of which the first frame is taken.
  * @throws InputError if it is neither a picture nor a video that can be read.
  */
 export async function readSource(
@@ -62,7 +65,7 @@ export async function readSource(
   { signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Frame> {
   signal?.throwIfAborted()
-  if (!isPuppet(spec)) {
+  if (!isPuppet(spec) && !isHead(spec)) {
     await assertFile(spec, 'a video or picture file', { allowEmpty: false })
     if (await isPicture(spec)) return readPicture(spec)
   }

@@ -1,6 +1,6 @@
 // A person's mesh at one moment: expression, pose, normals, and where it lies on the picture.
 
-import { cos, sin } from '../puppet/trig.ts'
+import { cos, sin } from '../puppet/geometry.ts'
 import type { HeadMesh, HeadShape } from './asset.ts'
 import { smoothstep } from './numbers.ts'
 import type { Performance } from './performance.ts'

@@ -72,7 +72,7 @@ export function develop(light: Float32Array, side: number, film: Film, frame: nu
           const sum = (state & 255) + ((state >>> 8) & 255) + ((state >>> 16) & 255) + (state >>> 24) - 510
           value = Math.round(value + (film.noise * sum) / 147.8)
         }
-        bytes[at + channel] = value < 0 ? 0 : value > 255 ? 255 : value
+        bytes[at + channel] = Math.max(0, Math.min(255, value))
       }
     }
   }

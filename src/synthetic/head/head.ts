@@ -4,6 +4,7 @@ import { type Clip, type FrameRange, resolveRange } from '../../media/clip.ts'
 import type { Frame } from '../../media/frame.ts'
 import { InputError } from '../../util/errors.ts'
 import { Random } from '../../util/random.ts'
+import { isSpecOf, parseSpec, type SpecKind } from '../spec.ts'
 import type { HeadMesh } from './asset.ts'
 import { type Backdrop, paintBackdrop } from './backdrop.ts'
 import { Body, type Camera } from './body.ts'
@@ -11,10 +12,21 @@ import { develop, drawFilm, type Film } from './develop.ts'
 import { placeLandmarks, type SurfacePlace } from './landmarks.ts'
 import { drawLight, exposed, type Light, Shadow } from './light.ts'
 import { drawLook, type Look } from './look.ts'
+import {
+  type Buffers,
+  carried,
+  createBuffers,
+  inSight,
+  type Moment,
+  type Pan,
+  panned,
+  positionOf,
+  withoutHair,
+} from './moment.ts'
 import { clamp } from './numbers.ts'
 import { type Performance, performanceAt } from './performance.ts'
 import { drawPerson, shapeOf } from './person.ts'
-import { type CutOut, createSamples, drawTriangles, type Projected, type Samples } from './raster.ts'
+import { type CutOut, drawTriangles } from './raster.ts'
 import { cutOutOf, type Matter, Shader } from './shade.ts'
 import { findOpenness, paintSurface, raiseHair, type Surface } from './surface.ts'
 
@@ -34,7 +46,7 @@ export interface HeadOptions {
 /** A frame of a head, with what is known of it. */
 export interface HeadFrame extends Frame {
   /** [66, 2] as x, y in [-1, 1]: -1 and 1 are the centres of the first and last pixel. Order: `landmarkGroups`. */
-  readonly joints: Float32Array
+  readonly landmarks: Float32Array
   /** [66], 1 where the landmark is within the picture and nothing covers it. */
   readonly visible: Uint8Array
 }
@@ -80,31 +92,6 @@ export function headClip(options: HeadOptions, mesh: HeadMesh): HeadClip {
 const framings = { close: [1.2, 1.45], portrait: [1.45, 1.9], wide: [1.8, 2.15] } as const
 
 const matters: readonly Matter[] = ['skin', 'hair', 'cloth', 'eye', 'mouth']
-
-/** Where the backdrop is at one moment: its part of the picture's half side, and its shift. */
-interface Pan {
-  readonly zoom: number
-  readonly x: number
-  readonly y: number
-}
-
-/** What a frame is found in: written again for each frame. */
-interface Buffers {
-  readonly points: Projected
-  readonly samples: Samples
-}
-
-const createBuffers = ({ vertices }: HeadMesh, size: number): Buffers => ({
-  points: { x: new Float32Array(vertices), y: new Float32Array(vertices), near: new Float32Array(vertices) },
-  samples: createSamples(2 * size),
-})
-
-/** One moment of a clip: where everything is. */
-interface Moment extends Buffers {
-  readonly performance: Performance
-  readonly distance: number
-  readonly pan: Pan
-}
 
 class RenderedHead implements HeadClip {
   readonly name: string
@@ -215,12 +202,12 @@ class RenderedHead implements HeadClip {
     this.shadow.cast(this.body.positions)
     this.paint(moment)
     const { width: size } = this
-    const joints = new Float32Array(2 * this.landmarks.length)
+    const landmarks = new Float32Array(2 * this.landmarks.length)
     const visible = new Uint8Array(this.landmarks.length)
     this.landmarks.forEach((place, i) => {
       const [x, y, near] = positionOf(place, moment.points)
-      joints[2 * i] = (x - 1) / (size - 1) - 1
-      joints[2 * i + 1] = (y - 1) / (size - 1) - 1
+      landmarks[2 * i] = (x - 1) / (size - 1) - 1
+      landmarks[2 * i + 1] = (y - 1) / (size - 1) - 1
       visible[i] = Number(inSight(moment, x, y, near, false))
     })
     return {
@@ -229,7 +216,7 @@ class RenderedHead implements HeadClip {
       data: develop(this.light3, size, this.film, number),
       time: number / this.frameRate,
       duration: 1 / this.frameRate,
-      joints,
+      landmarks,
       visible,
     }
   }
@@ -335,65 +322,6 @@ function drawCamera(random: Random, framing: HeadOptions['framing']): Camera {
   }
 }
 
-const cut = new WeakMap<HeadMesh, Uint16Array>()
-
-/** The triangles before those of the long hair: parts lie in order within quads, so hair is made to vanish. */
-function withoutHair(mesh: HeadMesh): Uint16Array {
-  const found = cut.get(mesh)
-  if (found !== undefined) return found
-  const triangles = Uint16Array.from(mesh.triangles)
-  mesh.parts.forEach((part, t) => {
-    if (part === 7) triangles.fill(0, 3 * t, 3 * t + 3)
-  })
-  cut.set(mesh, triangles)
-  return triangles
-}
-
-function positionOf({ vertices: [a, b, c], weights: [wa, wb, wc] }: SurfacePlace, { x, y, near }: Projected) {
-  return [
-    wa * x[a]! + wb * x[b]! + wc * x[c]!,
-    wa * y[a]! + wb * y[b]! + wc * y[c]!,
-    wa * near[a]! + wb * near[b]! + wc * near[c]!,
-  ] as const
-}
-
-/** Where a point of a triangle at a sample of one picture is in another. */
-function carried({ triangles }: HeadMesh, t: number, px: number, py: number, from: Projected, to: Projected) {
-  const [a, b, c] = [triangles[3 * t]!, triangles[3 * t + 1]!, triangles[3 * t + 2]!]
-  const [ax, ay] = [from.x[a]!, from.y[a]!]
-  const [bx, by, cx, cy] = [from.x[b]! - ax, from.y[b]! - ay, from.x[c]! - ax, from.y[c]! - ay]
-  const area = bx * cy - by * cx
-  const wb = ((px - ax) * cy - (py - ay) * cx) / area
-  const wc = ((py - ay) * bx - (px - ax) * by) / area
-  return positionOf({ vertices: [a, b, c], weights: [1 - wb - wc, wb, wc] }, to)
-}
-
-/** Where a point of the backdrop at a sample of one picture is in another. */
-function panned(px: number, py: number, size: number, from: Pan, to: Pan) {
-  const carry = (p: number, axis: 'x' | 'y') => {
-    const place = (p - size) / size / from.zoom + from[axis]
-    return size + (place - to[axis]) * to.zoom * size
-  }
-  return [carry(px, 'x'), carry(py, 'y'), Number.NEGATIVE_INFINITY] as const
-}
-
-/** Whether a point at a sample is within the picture, and nothing is nearer than it by 0.08 decimetres. */
-function inSight(
-  { samples, distance }: Moment,
-  x: number,
-  y: number,
-  near: number,
-  isBackdrop: boolean,
-): boolean {
-  const [column, row] = [Math.floor(x), Math.floor(y)]
-  if (column < 0 || row < 0 || column >= samples.side || row >= samples.side) return false
-  const at = row * samples.side + column
-  if (isBackdrop) return samples.ids[at]! < 0
-  if (samples.ids[at]! < 0) return true
-  // Nearness is distance / (distance - z): its inverse is linear in z.
-  return distance / near - distance / samples.near[at]! < 0.08
-}
-
 function assertOptions(name: string, frames: number, size: number, frameRate: number): void {
   const refuse = (what: string, got: number, expected: string): never => {
     throw new InputError({ what, where: name, got: String(got), expected })
@@ -403,4 +331,22 @@ function assertOptions(name: string, frames: number, size: number, frameRate: nu
   }
   if (!Number.isInteger(size) || size < 16 || size > 2048) refuse('not a picture size', size, '16 to 2048')
   if (!(frameRate > 0 && frameRate <= 1000)) refuse('not a frame rate', frameRate, 'over 0, at most 1000')
+}
+
+/** Heads as users name them. */
+export const headSpecs = {
+  name: 'head',
+  form: 'head:SEED, or with options: head:7,frames=120,size=256,rate=25,framing=close',
+  numbers: { frames: 'frames', size: 'size', rate: 'frameRate' },
+  words: { framing: ['close', 'portrait', 'wide'] },
+} as const satisfies SpecKind<keyof HeadOptions>
+
+/** Whether a spec names a head. */
+export const isHead = (spec: string): boolean => isSpecOf(headSpecs, spec)
+
+/** The clip that a spec names. @throws InputError if there is no such head. */
+export function openHead(spec: string, mesh: HeadMesh): HeadClip {
+  const { words, ...options } = parseSpec(headSpecs, spec)
+  const framing = headSpecs.words.framing.find((name) => name === words.framing)
+  return headClip({ ...options, ...(framing !== undefined && { framing }) }, mesh)
 }

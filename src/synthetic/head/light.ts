@@ -1,7 +1,7 @@
 // The light of a synthetic picture: key, fill and rim lamps, a sky, and the shadow of the key lamp.
 
 import type { Random } from '../../util/random.ts'
-import { cos, sin } from '../puppet/trig.ts'
+import { cos, sin } from '../puppet/geometry.ts'
 import type { Body } from './body.ts'
 import type { Look } from './look.ts'
 import { clamp, exp, gauss, power } from './numbers.ts'

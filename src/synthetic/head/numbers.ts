@@ -10,7 +10,7 @@ export function gauss(random: Random): number {
 }
 
 /** `x` held to `low` to `high`. */
-export const clamp = (x: number, low: number, high: number): number => (x < low ? low : x > high ? high : x)
+export const clamp = (x: number, low: number, high: number): number => Math.max(low, Math.min(high, x))
 
 /** From `a` at t = 0 to `b` at t = 1. */
 export const mix = (a: number, b: number, t: number): number => a + (b - a) * t
@@ -40,7 +40,7 @@ export function log(x: number): number {
   const t = (m - 1) / (m + 1)
   const s = t * t
   const near = 2 * t * (1 + s * (1 / 3 + s * (1 / 5 + s * (1 / 7 + s * (1 / 9 + s / 11)))))
-  return near + halvings * 0.6931471805599453
+  return near + halvings * Math.LN2
 }
 
 /** `x` to the power of `y`, for x over 0. */

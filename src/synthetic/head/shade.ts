@@ -2,7 +2,7 @@
 //
 // Paint is found by the position on the resting base mesh, so that brows, hairline and neckline follow the shape.
 
-import { sin } from '../puppet/trig.ts'
+import { sin } from '../puppet/geometry.ts'
 import { type HeadMesh, partNumber } from './asset.ts'
 import type { Body } from './body.ts'
 import type { Light, Shadow } from './light.ts'

@@ -4,6 +4,7 @@ import { type Clip, type FrameRange, resolveRange } from '../../media/clip.ts'
 import type { Frame } from '../../media/frame.ts'
 import { InputError } from '../../util/errors.ts'
 import { Random } from '../../util/random.ts'
+import { isSpecOf, parseSpec, type SpecKind } from '../spec.ts'
 import { paintBackground } from './background.ts'
 import { Canvas } from './canvas.ts'
 import { type Character, drawCharacter } from './character.ts'
@@ -187,65 +188,18 @@ function assertOptions(name: string, frames: number, size: number, frameRate: nu
   if (!(frameRate > 0 && frameRate <= 1000)) refuse('not a frame rate', frameRate, 'over 0, at most 1000')
 }
 
-/** How a puppet is named, for messages and help. */
-export const puppetForm = 'puppet:SEED, or with options: puppet:7,frames=120,size=256,rate=25'
+/** Puppets as users name them. */
+export const puppetSpecs = {
+  name: 'puppet',
+  form: 'puppet:SEED, or with options: puppet:7,frames=120,size=256,rate=25',
+  numbers: { frames: 'frames', size: 'size', rate: 'frameRate' },
+} as const satisfies SpecKind<keyof PuppetOptions>
 
-/** The names of options in a puppet spec, and the fields of `PuppetOptions` that they set. */
-const puppetKeys = { frames: 'frames', size: 'size', rate: 'frameRate' } as const
+/** How a puppet is named, for messages and help. */
+export const puppetForm = puppetSpecs.form
 
 /** Whether a spec names a puppet. */
-export function isPuppet(spec: string): boolean {
-  return spec.startsWith('puppet:')
-}
+export const isPuppet = (spec: string): boolean => isSpecOf(puppetSpecs, spec)
 
 /** The clip that a spec names. @throws InputError if there is no such puppet. */
-export const openPuppet = (spec: string) => puppetClip(parsePuppet(spec))
-
-/** A larger series is probably a typing error. */
-const mostPuppets = 100_000
-
-/**
- * The specs of all puppets of a series such as `puppet:1..200,size=64`. A single puppet is a series of one.
- *
- * @throws InputError for a series that is empty or has over 100,000 puppets.
- */
-export function puppetSeries(spec: string): string[] {
-  const [, from, to, settings] = /^puppet:(\d{1,9})\.\.(\d{1,9})((?:,.*)?)$/s.exec(spec) ?? []
-  if (from === undefined) return [spec]
-  const [first, count] = [Number(from), Number(to) - Number(from) + 1]
-  if (count < 1 || count > mostPuppets) {
-    throw new InputError({
-      what: 'there is no such series of puppets',
-      where: spec,
-      got: `${from} to ${to}`,
-      expected: `a first seed and a last one, as in puppet:1..200, for 1 to ${mostPuppets} puppets`,
-    })
-  }
-  return Array.from({ length: count }, (_, i) => `puppet:${first + i}${settings}`)
-}
-
-function parsePuppet(spec: string): PuppetOptions {
-  const [seed, ...settings] = spec.slice('puppet:'.length).split(',')
-  const options: { -readonly [K in keyof PuppetOptions]: PuppetOptions[K] } = { seed: parse(spec, seed!) }
-  for (const setting of settings) {
-    const [key, value, ...rest] = setting.split('=')
-    const name = Object.entries(puppetKeys).find(([known]) => known === key)?.[1]
-    if (name === undefined || value === undefined || rest.length > 0) throw unknownPuppet(spec, setting)
-    options[name] = parse(spec, value)
-  }
-  return options
-}
-
-function parse(spec: string, text: string): number {
-  if (!/^\d{1,15}(\.\d{1,6})?$/.test(text)) throw unknownPuppet(spec, text)
-  return Number(text)
-}
-
-function unknownPuppet(spec: string, got: string): InputError {
-  return new InputError({
-    what: 'there is no such puppet',
-    where: spec,
-    got: got === '' ? 'nothing' : got,
-    expected: puppetForm,
-  })
-}
+export const openPuppet = (spec: string): Clip<PuppetFrame> => puppetClip(parseSpec(puppetSpecs, spec))
