@@ -24,20 +24,7 @@ const scaleFactor = z
   .max(1)
   .refine((s) => Number.isInteger(Math.round(1e6 / s) / 1e6), '1 over a whole number')
 
-<<<<<<< HEAD
-const hourglassSize = {
-  /** Channels of the first scale; each scale doubles them. */
-  blockExpansion: width,
-  /** The most channels of a scale. */
-  maxFeatures: width,
-  /** Number of scales. */
-  blocks: depth.positive(),
-}
-
-/** Runs of before version 0.2 say true for all and false for none. */
-=======
 /** The first runs say true for all and false for none. */
->>>>>>> 65f22c1 (Set-up of a run is one module; networks bring their own options, and can be registered)
 const skip = z.preprocess(
   (value) => (typeof value === 'boolean' ? (value ? 'all' : 'none') : value),
   schemaOf(detectorOptions.skip),
@@ -96,12 +83,8 @@ const motionConfigObject = z.strictObject({
   }),
   /** The dense-motion network. */
   denseMotion: z.strictObject({
-<<<<<<< HEAD
-    ...hourglassSize,
-    /** Scale at which the network sees the source. */
-=======
     ...hourglassSchema.shape,
->>>>>>> 65f22c1 (Set-up of a run is one module; networks bring their own options, and can be registered)
+    /** Scale at which the network sees the source. */
     scaleFactor,
     /** Variance of the Gaussians that stand for keypoints, in units of [-1, 1]. */
     kpVariance: z.number().positive(),
@@ -194,21 +177,12 @@ export const publishedConfig: MotionConfig = {
   },
 }
 
-<<<<<<< HEAD
 /** What `smallConfig` makes. */
-export interface SmallConfigOptions
-  extends OptionValues<typeof detectorOptions>,
-    OptionValues<typeof modelOptions> {
-  /** Name of the detector's backbone. */
-  readonly net: string
-=======
-/** What a model to train is asked for. */
 export interface SmallConfigOptions
   extends OptionValues<typeof detectorOptions>,
     OptionValues<typeof modelOptions> {
   /** The detector's network: its name, or a network of your own. */
   readonly net: string | Net
->>>>>>> 65f22c1 (Set-up of a run is one module; networks bring their own options, and can be registered)
   /** Local affine maps beside points (default: yes). */
   readonly jacobian?: boolean
   /** The network's own options, if it has some: the design of ficelle, the widths of hourglass (default: its own). */

@@ -28,10 +28,12 @@ import { checkSize, type Net } from './net.ts'
 export const hourglassSchema = z.strictObject({
   /** Channels of the first scale; each scale doubles them. */
   blockExpansion: z.int().positive().max(8192),
+  /** The most channels of a scale. */
   maxFeatures: z.int().positive().max(8192),
   /** Number of halvings. */
   blocks: z.int().positive().max(64),
 })
+/** Widths of an hourglass. */
 export type HourglassSize = z.infer<typeof hourglassSchema>
 
 /** The widths of the published detector. */

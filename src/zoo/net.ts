@@ -15,25 +15,6 @@ export interface Paper {
   readonly url: string
 }
 
-<<<<<<< HEAD
-/** Widths of an hourglass (FOMM's U-Net); other networks have the widths of their papers. */
-export interface HourglassSize {
-  /** Channels of the first scale; each scale doubles them. */
-  readonly blockExpansion: number
-  /** The most channels of a scale. */
-  readonly maxFeatures: number
-  /** Number of halvings. */
-  readonly blocks: number
-}
-
-/** What decides the shape of networks that have no fixed one. */
-export interface NetShape {
-  /** Widths of an hourglass (default: as published). */
-  readonly hourglass?: HourglassSize | undefined
-  /** Of `ficelle` (default: its own). */
-  readonly design?: Design | undefined
-}
-=======
 /** Options of a network's own: they decide the shape of a network that has no fixed one. Plain JSON. */
 export interface NetOptions<T> {
   /** Under which name config.json records them, in `detector` (default: `options`). */
@@ -46,10 +27,10 @@ export interface NetOptions<T> {
 
 /** Names under which config.json records networks' own options. Hourglass and ficelle have their own names. */
 export const netOptionsKeys = ['options', 'hourglass', 'design'] as const
+/** One of these names. */
 export type NetOptionsKey = (typeof netOptionsKeys)[number]
 /** The part of a configuration that records them. */
 export type RecordedNetOptions = { readonly [K in NetOptionsKey]?: unknown }
->>>>>>> 65f22c1 (Set-up of a run is one module; networks bring their own options, and can be registered)
 
 /** What a plain network is built for. */
 export interface BuildOptions<T = unknown> {
@@ -99,13 +80,6 @@ export interface UnusedParameter {
   readonly alias?: boolean
 }
 
-<<<<<<< HEAD
-/** A network of the zoo, or one of your own. */
-export interface Net {
-  /** Name, by which options name it. */
-  readonly name: string
-  /** Name as in the paper. */
-=======
 /**
  * A network. `T` is what its own options are, for one that has some: what it is given as options has passed its `parse`.
  */
@@ -113,7 +87,6 @@ export interface Net<T = unknown> {
   /** Lower case letters, digits and hyphens. */
   readonly name: string
   /** For people. */
->>>>>>> 65f22c1 (Set-up of a run is one module; networks bring their own options, and can be registered)
   readonly title: string
   /** The paper that it is from. */
   readonly paper: Paper

@@ -4,11 +4,7 @@ import type { Shape } from '../graph/tensor.ts'
 import { type Clipping, type Dilations, Scope } from '../layers/scope.ts'
 import { findNet } from './registry.ts'
 
-<<<<<<< HEAD
 /** What `networkGraph` builds. */
-=======
-/** What a plain network is built for. */
->>>>>>> 65f22c1 (Set-up of a run is one module; networks bring their own options, and can be registered)
 export interface NetworkGraphOptions {
   /** Channels of the result. */
   readonly outputs: number

@@ -1,7 +1,7 @@
 // The plan of a study: a list of trials. Each network is trained by each method, with each skip, from each seed, on the
 // same clips with the same budget and schedule.
 import { createHash } from 'node:crypto'
-import type { z } from 'zod'
+import { z } from 'zod'
 import { simplify } from '../../graph/ops/index.ts'
 import { openDetector } from '../../model/open-detector.ts'
 import { assertLoadable } from '../../model/plugin.ts'
@@ -45,13 +45,9 @@ const planSchema = z.object({
   settings: settingsSchema,
   /** The content behind the names. */
   contents: contentsSchema,
-<<<<<<< HEAD
   /** Names of the networks. */
-  nets: z.array(z.enum(netNames)).min(1),
-  /** How detectors are trained. */
-=======
   nets: z.array(z.string()).min(1),
->>>>>>> 65f22c1 (Set-up of a run is one module; networks bring their own options, and can be registered)
+  /** How detectors are trained. */
   methods: z.array(z.enum(methods)).min(1),
   /** How the encoder's map of 1/4 joins: each is tried. */
   skips: z.array(skip).min(1),
@@ -67,12 +63,11 @@ const planSchema = z.object({
     }),
   ),
   /** Skips that make the same detector of a network as an earlier skip: they are not tried again. */
-<<<<<<< HEAD
   alike: z
     .array(
       z.object({
         /** Name of the network. */
-        net: z.enum(netNames),
+        net: z.string(),
         /** The skip that is not tried. */
         skip,
         /** The skip that makes the same detector. */
@@ -80,22 +75,15 @@ const planSchema = z.object({
       }),
     )
     .default([]),
-=======
-  alike: z.array(z.object({ net: z.string(), skip, as: skip })).default([]),
->>>>>>> 65f22c1 (Set-up of a run is one module; networks bring their own options, and can be registered)
 })
 /** The content of plan.json. */
 export type TrialPlan = z.infer<typeof planSchema>
 
 /** The fields that tell one trial from another. */
 export const trialShape = {
-<<<<<<< HEAD
   /** Name of the network. */
-  net: z.enum(netNames),
-  /** How the detector is trained. */
-=======
   net: z.string(),
->>>>>>> 65f22c1 (Set-up of a run is one module; networks bring their own options, and can be registered)
+  /** How the detector is trained. */
   method: z.enum(methods),
   /** How the encoder's map of 1/4 joins. */
   skip,
