@@ -167,6 +167,8 @@ class RenderedHead implements HeadClip {
 
   async close(): Promise<void> {}
 
+  async [Symbol.asyncDispose](): Promise<void> {}
+
   labels(number: number): HeadLabels {
     const moment = this.moment(number)
     const mask = new Uint8Array(this.width ** 2)
