@@ -94,6 +94,28 @@ export function sizes(option: string, example: string): Parser<readonly number[]
   }
 }
 
+/** Names joined by commas, such as `lednet,hourglass`. */
+export function nameList(option: string): Parser<readonly string[]> {
+  return (text) => {
+    const names = text.split(',').map((name) => name.trim())
+    if (names.every((name) => name !== '')) return names
+    throw invalid(option, text, 'names joined by commas, such as lednet,hourglass')
+  }
+}
+
+/** The path of a file with this ending. */
+export function fileEnding(option: string, ending: string): Parser<string> {
+  return (path) => {
+    if (path.toLowerCase().endsWith(ending)) return path
+    throw new InputError({
+      what: `the file needs the ending ${ending}`,
+      where: option,
+      got: path,
+      remedy: `name it ${path}${ending}`,
+    })
+  }
+}
+
 /** NaN for text that is no plain decimal number. */
 const parseNumber = (text: string) =>
   /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : Number.NaN

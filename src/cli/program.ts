@@ -13,6 +13,7 @@ import { addImport } from './commands/import.ts'
 import { addInfo } from './commands/info.ts'
 import { addSearch } from './commands/search.ts'
 import { addStudio } from './commands/studio.ts'
+import { addStudy } from './commands/study.ts'
 import { addTrack } from './commands/track.ts'
 import { addTrain } from './commands/train.ts'
 import { callWith } from './context.ts'
@@ -45,6 +46,7 @@ export function createProgram(signal: AbortSignal): Command {
     addTrack,
     addInfo,
     addCompare,
+    addStudy,
     addSearch,
     addStudio,
     addBench,

@@ -1,3 +1,4 @@
+// Random affine and thin-plate-spline warps on plain numbers, for measuring equivariance and for varying frames.
 import type { Matrix } from '../model/keypoints.ts'
 import type { Random } from '../util/random.ts'
 

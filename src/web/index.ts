@@ -2,7 +2,18 @@
 // These are the public names of `pantin/web`; anything else may change without notice.
 export type { FrameRange } from '../media/clip.ts'
 export type { MotionConfig } from '../motion/config.ts'
-export type { Diagram } from '../profile/diagram.ts'
+export type { Diagram, DiagramEdge, Stage } from '../profile/diagram.ts'
+// Pure functions that reports draw networks and numbers with. They load nothing.
+export { paretoFront } from '../profile/pareto.ts'
+export {
+  type DiagramBlock,
+  type DiagramBracket,
+  type DiagramLayout,
+  type DiagramLine,
+  layOutDiagram,
+} from '../report/diagram-layout.ts'
+export { formatScaled, formatSeconds, percent } from '../report/format.ts'
+export { logScale, type Scale } from '../report/plot-layout.ts'
 export type { MetricsPage, MetricsRecord } from '../run/metrics.ts'
 export type { WebDevice } from '../runtime/web-runtime.ts'
 export type * from '../train/events.ts'

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { compileCli } from './run.ts'
+import { compileCli, runHere } from './run.ts'
 
 const cli = compileCli()
 const folder = mkdtempSync(join(tmpdir(), 'pantin-cli-compare-'))
@@ -72,13 +72,13 @@ it('measures, prints its contract as JSON, and writes a page and a table', async
 it('refuses to overwrite either file before it measures, unless forced', async () => {
   writeFileSync(html, 'mine')
   rmSync(csv)
-  const refused = await cli.run([...quick, '--html', html, '--csv', csv])
+  const refused = await runHere(...quick, '--html', html, '--csv', csv)
   expect(refused.code).toBe(2)
   expect(refused.stderr).toContain('--force')
   expect(refused.stderr).not.toContain('latency')
   expect([readFileSync(html, 'utf8'), existsSync(csv)]).toEqual(['mine', false])
 
-  const forced = await cli.run([...quick, '--as', 'network', '--html', html, '--force'])
+  const forced = await runHere(...quick, '--as', 'network', '--html', html, '--force')
   expect(forced.code, forced.stderr).toBe(0)
   expect(readFileSync(html, 'utf8')).toContain('<!doctype html>')
   expect(forced.stdout).toContain(`wrote ${html}`)
@@ -88,12 +88,12 @@ it('refuses to overwrite either file before it measures, unless forced', async (
 })
 
 it('counts everything without running it, layers as well', async () => {
-  const { code, stdout } = await cli.run(['compare', '--no-latency', '--layers', '--json', '--quiet'])
+  const { code, stdout } = await runHere('compare', '--no-latency', '--layers', '--json', '--quiet')
   expect(code).toBe(0)
   const { device, rows } = JSON.parse(stdout) as { device: unknown; rows: Row[] }
   expect(device).toBe(null)
   expect(rows.every(({ latency, layers }) => latency === null && layers!.length > 3)).toBe(true)
-  const table = await cli.run(['compare', '--no-latency', '--quiet'])
+  const table = await runHere('compare', '--nets', 'lednet,enet', '--no-latency', '--quiet')
   expect(table.stdout).toContain('nothing was run')
   expect(table.stdout).toMatch(/^network +parameters +MACs/m)
 })
@@ -114,6 +114,22 @@ it('stops on Ctrl-C between two runs, and writes nothing', async () => {
   expect(stderr).toContain('nothing was written')
   expect(stdout).toBe('')
   expect(readdirSync(folder)).toEqual(before)
+})
+
+it.each<[string, readonly string[], string]>([
+  [
+    'with videos',
+    [
+      ...['--train', 'a b.mp4', 'puppet:2', '--nets', 'enet,lednet', '--input', '3x32x32', '--outputs', '5'],
+      ...['--no-latency', '--teacher', 'run', '--test', 'c.mp4', '--out', 'x', '--as', 'detector'],
+    ],
+    "use pantin study 'a b.mp4' puppet:2 --nets enet,lednet --size 32 --keypoints 5 --no-latency --test c.mp4 --teacher run --out x",
+  ],
+  ['without', ['--seeds', '2', '--json'], 'use pantin study VIDEO... --out FOLDER --seeds 2 --json'],
+])('says that another command trains, %s', async (_, args, words) => {
+  const { code, stderr } = await runHere('compare', ...args)
+  expect(code).toBe(2)
+  expect(stderr).toContain(words)
 })
 
 describe('bad usage', () => {
@@ -144,7 +160,7 @@ describe('bad usage', () => {
     ['a table with another ending', ['--csv', join(folder, 'a.txt')], ['--csv', '.csv']],
     ['no folder to write to', ['--html', join(folder, 'none', 'a.html')], ['no such file or folder']],
   ])('%s exits 2 and says why', async (_, args, words) => {
-    const { code, stdout, stderr } = await cli.run(['compare', ...args])
+    const { code, stdout, stderr } = await runHere('compare', ...args)
     expect(code, stderr).toBe(2)
     expect(stdout).toBe('')
     for (const word of words) expect(stderr).toContain(word)

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { randomRun } from '../animate/support.ts'
-import { compileCli } from './run.ts'
+import { compileCli, runHere } from './run.ts'
 
 /** `pantin eval` of models that were never trained: what is measured, and what is refused. */
 
@@ -20,14 +20,14 @@ afterAll(() => {
 beforeAll(async () => {
   await randomRun(at('run'))
   await randomRun(at('detector'), { generator: false })
-  const { code, stderr } = await cli.run(['export', at('run'), '--out', at('teacher.onnx'), '--quiet'])
+  const { code, stderr } = await runHere('export', at('run'), '--out', at('teacher.onnx'), '--quiet')
   expect(code, stderr).toBe(0)
 })
 
 /** What `eval --json` says. */
 async function evaluated(run: string, ...flags: string[]): Promise<Record<string, unknown>> {
   const args = ['eval', run, clip, '--from', '0.5', '--device', 'cpu', '--json', '--quiet', ...flags]
-  const { code, stdout, stderr } = await cli.run(args)
+  const { code, stdout, stderr } = await runHere(...args)
   expect(code, stderr).toBe(0)
   return JSON.parse(stdout) as Record<string, unknown>
 }
@@ -95,7 +95,7 @@ describe('pantin eval', () => {
       /^landmarks from keypoints +[\d.]+% of the torso \(mean landmarks [\d.]+% of the torso; fitted on/m,
     )
     expect(stdout).toMatch(/^transfer +0\.\d{4} \(unmoved picture 0\.\d{4}\)$/m)
-    const alone = await cli.run(['eval', at('detector'), clip, '--device', 'cpu'])
+    const alone = await runHere('eval', at('detector'), clip, '--device', 'cpu')
     expect(alone.stdout).toMatch(/^keypoints.*, 2 frames\nequivariance/)
   })
 
@@ -105,7 +105,7 @@ describe('pantin eval', () => {
     ['a teacher that is not there', ['run', '--teacher', 'none.onnx'], [/none\.onnx/]],
     ['a source that is not there', ['run', '--source', 'none.png'], [/none\.png/]],
   ])('refuses %s', async (_, [run, ...flags], words) => {
-    const { code, stdout, stderr } = await cli.run(['eval', at(run!), clip, ...flags])
+    const { code, stdout, stderr } = await runHere('eval', at(run!), clip, ...flags)
     expect(code, stderr).toBe(2)
     expect(stdout).toBe('')
     for (const word of words) expect(stderr).toMatch(word)

@@ -1,5 +1,8 @@
-// Runs the command line in a process, for tests.
+// The command line in tests: as a process of its own, or in this one.
 import { spawn } from 'node:child_process'
+import { vi } from 'vitest'
+import { explain, printFailure } from '../../src/cli/failure.ts'
+import { createProgram } from '../../src/cli/program.ts'
 import { type Compiled, compile } from '../support/compile.ts'
 
 /** What a process of the command line said and returned. */
@@ -39,5 +42,40 @@ export function compileCli(): Cli {
         child.on('close', (code) => resolve({ code, stdout, stderr }))
       }),
     remove: () => compiled.remove(),
+  }
+}
+
+/**
+ * Runs `pantin` in this process: much faster, for everything but signals and the process itself.
+ *
+ * @param args as after `pantin` on the command line
+ */
+export async function runHere(...args: string[]): Promise<Outcome> {
+  let [stdout, stderr] = ['', '']
+  const before = process.exitCode
+  process.exitCode = 0
+  const streams = [
+    vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+      stdout += text
+      return true
+    }),
+    vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+      stderr += text
+      return true
+    }),
+  ]
+  try {
+    const { signal } = new AbortController()
+    await createProgram(signal)
+      .parseAsync(args, { from: 'user' })
+      .catch((error: unknown) => {
+        const failure = explain(error, signal.aborted)
+        printFailure(failure, args.includes('--json'))
+        process.exitCode = failure.exitCode
+      })
+    return { code: Number(process.exitCode), stdout, stderr }
+  } finally {
+    for (const stream of streams) stream.mockRestore()
+    process.exitCode = before
   }
 }

@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, w
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { compileCli } from './run.ts'
+import { compileCli, runHere } from './run.ts'
 
 // Each is several processes, one after the other.
 const timeout = 240_000
@@ -18,7 +18,7 @@ const args = [
 
 beforeAll(async () => {
   const made = ['train', clip, '-o', teacher, '--net', 'enet', '--size', '16', '--keypoints', '2']
-  const { code, stderr } = await cli.run([...made, '--steps', '1', '--batch', '1', '--device', 'cpu'])
+  const { code, stderr } = await runHere(...made, '--steps', '1', '--batch', '1', '--device', 'cpu')
   expect(code, stderr).toBe(0)
 }, timeout)
 afterAll(() => {
@@ -82,7 +82,7 @@ describe('search', () => {
     expect(existsSync(join(found.best.run, 'weights.safetensors'))).toBe(true)
     const run = join(folder, 'student')
     const student = ['distil', clip, '--teacher', teacher, '--net', 'ficelle', '--design', best, '-o', run]
-    const distilled = await cli.run([...student, '--steps', '1', '--batch', '1', '--device', 'cpu'])
+    const distilled = await runHere(...student, '--steps', '1', '--batch', '1', '--device', 'cpu')
     expect(distilled.code, distilled.stderr).toBe(0)
     const config = JSON.parse(readFileSync(join(run, 'config.json'), 'utf8')) as {
       model: { detector: { design: object } }
@@ -103,7 +103,7 @@ describe('search', () => {
     ['another plan in the folder', [...args, '--seed', '9'], ['another seed', 'choose another folder']],
     ['a folder of something else', ['search', clip, '-t', teacher, '-o', teacher], ['not a search']],
   ])('%s exits 2 and says why', async (_, words, expected) => {
-    const { code, stdout, stderr } = await cli.run(words)
+    const { code, stdout, stderr } = await runHere(...words)
     expect([code, stdout], stderr).toEqual([2, ''])
     for (const word of expected) expect(stderr).toContain(word)
     expect(stderr).not.toContain('bug')
@@ -113,7 +113,7 @@ describe('search', () => {
     const path = join(folder, 'design.json')
     writeFileSync(path, '{"stem":{"kind":"convolutions","widths":[17]},"stages":[]}')
     const words = ['train', clip, '-o', join(folder, 'none'), '--net', 'ficelle', '--design', path]
-    const { code, stderr } = await cli.run(words)
+    const { code, stderr } = await runHere(...words)
     expect(code).toBe(2)
     expect(stderr).toContain('design.stem.widths')
   })

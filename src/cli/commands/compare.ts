@@ -1,14 +1,23 @@
+// `pantin compare`: what networks cost, side by side.
 import { type Command, Option } from 'commander'
 import { detectorOptions } from '../../motion/options.ts'
+import { commandLine } from '../../report/command-line.ts'
 import type { ComparedAs } from '../../study/comparison.ts'
 import { InputError } from '../../util/errors.ts'
 import { defined, given, type OptionValues } from '../../util/options.ts'
 import { type AddCommand, type Context, withCommonFlags, withPlugins } from '../context.ts'
-import { type DeviceName, deviceOption, sizes, wholeNumber, withFlags } from '../options.ts'
-import { assertNoTrialFlags, type TrialFlags, withTrialFlags } from '../study/trial-flags.ts'
+import {
+  type DeviceName,
+  deviceOption,
+  fileEnding,
+  nameList,
+  sizes,
+  wholeNumber,
+  withFlags,
+} from '../options.ts'
 
-interface CompareFlags extends TrialFlags, OptionValues<typeof detectorOptions> {
-  readonly nets?: string
+interface CompareFlags extends OptionValues<typeof detectorOptions> {
+  readonly nets?: readonly string[]
   readonly as: ComparedAs | 'both'
   readonly input: readonly [number, number, number]
   readonly outputs: number
@@ -29,9 +38,13 @@ export const addCompare: AddCommand = (program, call) => {
     .command('compare')
     .summary('measure what networks cost, side by side')
     .description(
-      'Counts what networks cost, plain and as keypoint detectors, and measures how long each takes on this machine. With --train, trains each as a detector too, from several seeds, and says which network is best for which budget.',
+      'Counts what networks cost, plain and as keypoint detectors, and measures how long each takes on this machine.',
     )
-    .option('--nets <names>', 'names of networks, joined by commas (default: all)')
+    .addOption(
+      new Option('--nets <names>', 'names of networks, joined by commas (default: all)').argParser(
+        nameList('--nets'),
+      ),
+    )
     .addOption(
       new Option('--as <what>', 'plain networks, or the keypoint detectors that train makes of them')
         .choices(['network', 'detector', 'both'])
@@ -62,27 +75,26 @@ export const addCompare: AddCommand = (program, call) => {
     .addOption(deviceOption())
     .option('--no-latency', 'count only, run nothing')
     .option('--layers', 'also count each layer')
-    .option('--html <file.html>', 'also write one page with plots and diagrams')
-    .option('--csv <file.csv>', 'also write the table')
-    .option('--force', 'replace existing files; with --train, the trials in --out')
+    .option(
+      '--html <file.html>',
+      'also write one page with plots and diagrams',
+      fileEnding('--html', '.html'),
+    )
+    .option('--csv <file.csv>', 'also write the table', fileEnding('--csv', '.csv'))
+    .option('--force', 'replace existing files')
   withFlags(command, detectorOptions)
-  withCommonFlags(withPlugins(withTrialFlags(command))).action(call(runCompare))
+  for (const flag of formerFlags) command.addOption(new Option(flag).hideHelp())
+  withCommonFlags(withPlugins(command)).action(call(runCompare))
 }
 
 async function runCompare(context: Context, flags: CompareFlags, command: Command): Promise<void> {
   const { reporter, signal } = context
-  const { html, csv, train, layers = false } = flags
+  const { html, csv, layers = false } = flags
+  assertNoTraining(command)
   checkFlags(flags)
-  if (train === undefined) assertNoTrialFlags(flags)
-  else checkWithTrials(flags)
   const { assertWritableTarget, writeFileAtomic } = await import('../../files/atomic.ts')
-  // The same command goes on with trials, and must not trip over its own report.
-  const force = flags.force ?? train !== undefined
+  const { force = false } = flags
   for (const path of [html, csv]) if (path !== undefined) await assertWritableTarget(path, { force })
-  if (train !== undefined) {
-    const { runTrained } = await import('../study/trained.ts')
-    return runTrained(context, { ...flags, train, options: trialChoices(flags, command) })
-  }
   const { compare } = await import('../../study/compare.ts')
   await reporter.prepare()
   const found = await compare({
@@ -99,8 +111,7 @@ async function runCompare(context: Context, flags: CompareFlags, command: Comman
     const { comparisonCsv } = await import('../../report/csv.ts')
     await writeFileAtomic(csv, comparisonCsv(found))
   }
-  const { comparisonJson } = await import('../../report/comparison-text.ts')
-  const { describeComparison } = await import('../../report/comparison-text.ts')
+  const { comparisonJson, describeComparison } = await import('../../report/comparison-text.ts')
   const files = { html: html ?? null, csv: csv ?? null }
   reporter.result({ ...comparisonJson(found, { layers }), ...files }, () => {
     const wrote = [html, csv].flatMap((path) => (path === undefined ? [] : `wrote ${path}`))
@@ -109,7 +120,7 @@ async function runCompare(context: Context, flags: CompareFlags, command: Comman
 }
 
 /** What options mean together; each on its own was checked when it was read. */
-function checkFlags({ as, head, skip, html, csv, latency, rounds, threads, device }: CompareFlags): void {
+function checkFlags({ as, head, skip, latency, rounds, threads, device }: CompareFlags): void {
   if (as === 'network' && (head ?? skip) !== undefined) {
     throw new InputError({ what: '--head and --skip are for detectors', remedy: 'leave out --as network' })
   }
@@ -119,61 +130,6 @@ function checkFlags({ as, head, skip, html, csv, latency, rounds, threads, devic
       remedy: 'leave out --no-latency',
     })
   }
-  checkEnding('--html', html, '.html')
-  checkEnding('--csv', csv, '.csv')
-}
-
-/** Options that mean nothing, or something else, beside --train. */
-function checkWithTrials({ as, skip, layers, input }: CompareFlags): void {
-  if (as === 'network' || layers) {
-    throw new InputError({
-      what: '--as network and --layers do not go with --train',
-      remedy: 'leave them out',
-    })
-  }
-  if (skip !== undefined) {
-    throw new InputError({
-      what: 'with --train, more than one skip can be tried',
-      where: '--skip',
-      got: skip,
-      remedy: `say --skips ${skip}`,
-    })
-  }
-  const [channels, height, width] = input
-  if (channels === 3 && height === width) return
-  throw new InputError({
-    what: 'a detector reads square RGB pictures',
-    where: '--input',
-    got: input.join('x'),
-    expected: `3x${height}x${height}`,
-  })
-}
-
-/** What trials take over; a size and a number of keypoints only where they were given, for a teacher has its own. */
-function trialChoices({ nets, input, outputs, latency, ...flags }: CompareFlags, command: Command) {
-  const { rounds, threads, device, force } = flags
-  const { skip: _, ...detector } = given(detectorOptions, flags)
-  const isGiven = (name: 'input' | 'outputs') => command.getOptionValueSource(name) === 'cli'
-  return {
-    ...detector,
-    ...defined({
-      ...{ rounds, threads, device, force },
-      nets: nets === undefined ? undefined : netNamesOf(nets),
-    }),
-    ...(isGiven('input') && { size: input[1] }),
-    ...(isGiven('outputs') && { keypoints: outputs }),
-    latency,
-  }
-}
-
-function checkEnding(option: string, path: string | undefined, ending: string): void {
-  if (path === undefined || path.toLowerCase().endsWith(ending)) return
-  throw new InputError({
-    what: `the file needs the ending ${ending}`,
-    where: option,
-    got: path,
-    remedy: `take ${path}${ending}`,
-  })
 }
 
 function choices({ nets, as, input, outputs, latency, seed, ...rest }: CompareFlags) {
@@ -182,20 +138,66 @@ function choices({ nets, as, input, outputs, latency, seed, ...rest }: CompareFl
     ...given(detectorOptions, rest),
     ...defined({
       ...{ rounds, threads, device },
-      nets: nets === undefined ? undefined : netNamesOf(nets),
+      nets,
       as: as === 'both' ? undefined : [as],
     }),
     ...{ input, outputs, latency, seed },
   }
 }
 
-function netNamesOf(text: string): string[] {
-  const names = text.split(',').map((name) => name.trim())
-  if (names.every((name) => name !== '')) return names
+/** Flags of the time when this command trained too. */
+const formerFlags = [
+  ...[
+    '--train <video...>',
+    '--test <video...>',
+    '--teacher <run>',
+    '-o, --out <folder>',
+    '--methods <names>',
+  ],
+  ...['--skips <names>', '--seeds <n>', '--jobs <n>', '--steps <n>', '--minutes <m>', '--batch <n>'],
+  ...['--holdout <part>', '--fit <how>'],
+]
+
+/** @throws InputError for flags of training, with the command that trains. */
+function assertNoTraining(command: Command): void {
+  const used = command.options.filter(
+    (option) => command.getOptionValueSource(option.attributeName()) === 'cli',
+  )
+  const former = used.filter(({ flags }) => formerFlags.includes(flags))
+  if (former.length === 0) return
   throw new InputError({
-    what: 'this value cannot be used',
-    where: '--nets',
-    got: text === '' ? 'nothing' : text,
-    expected: 'names of networks, joined by commas, such as lednet,hourglass',
+    what: 'compare measures what networks cost, and trains nothing',
+    where: former.map(({ long }) => long).join(', '),
+    remedy: `use ${studyCommand(used, command)}`,
   })
+}
+
+/** The command of a study that does what these flags of `compare` did before. */
+function studyCommand(used: readonly Option[], command: Command): string {
+  const words = used.flatMap((option): string[] => {
+    const { long } = option
+    const value: unknown = command.getOptionValue(option.attributeName())
+    const values = Array.isArray(value) ? value.map(String) : [String(value)]
+    switch (long) {
+      case '--train':
+      case '--as':
+      case '--layers':
+      case '--seed':
+        return []
+      case '--input':
+        return ['--size', values[1]!]
+      case '--outputs':
+        return ['--keypoints', ...values]
+      case '--skip':
+        return ['--skips', ...values]
+      case '--nets':
+        return ['--nets', values.join(',')]
+      default:
+        return typeof value === 'boolean' ? [long!] : [long!, ...values]
+    }
+  })
+  const videos: unknown = command.getOptionValue('train')
+  const named = Array.isArray(videos) ? videos.map(String) : ['VIDEO...']
+  const out = command.getOptionValue('out') === undefined ? ['--out', 'FOLDER'] : []
+  return commandLine(['pantin', 'study', ...named, ...out, ...words])
 }

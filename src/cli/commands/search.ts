@@ -1,3 +1,4 @@
+// `pantin search`: looks for a design that is fast on this machine and near a teacher.
 import { settingsOptions } from '../../train/options.ts'
 import { defined } from '../../util/options.ts'
 import { type AddCommand, type Context, withCommonFlags, withPlugins } from '../context.ts'

@@ -1,6 +1,7 @@
+// The puppets of the demo: clips that are trained on, clips that are not, and the pictures that move.
 import { Random } from '../../util/random.ts'
 
-/** Who plays in the demo: puppets from seeds, told apart by what training sees of them. */
+/** The clips of a demo: puppets from seeds, grouped by what training sees of them. */
 export interface Cast {
   /** Clips to train on. */
   readonly trained: readonly string[]
@@ -20,13 +21,13 @@ export interface Cast {
 
 const puppets = 8
 const trainedFrames = 48
-/** Trained frames are an eighth of a second apart: more poses in as many frames. */
+/** Trained frames are an eighth of a second apart, so that the same number of frames shows more poses. */
 const trainedRate = 8
 
 /** Chooses the cast for a seed; `size` is what the model sees, in pixels. */
 export function chooseCast(seed: number, size: number): Cast {
   const random = new Random(seed)
-  // A range for each, so that nobody is in two groups.
+  // Each group has its own range of seeds, so that no puppet is in two groups.
   const draw = (group: number) => group * 100_000 + random.integer(100_000)
   const clip = (puppet: number, options: string) => `puppet:${puppet},${options}`
   const trained = Array.from({ length: puppets }, () => draw(1))
@@ -52,5 +53,5 @@ export function chooseCast(seed: number, size: number): Cast {
 /** Where in the `familiar` clips the movements begin that were not trained on. */
 export const familiarFrom = trainedFrames / (trainedFrames + 16)
 
-/** Where in the `strangers` clips measuring begins: their first frame is the source, and equals itself. */
+/** Where in the `strangers` clips measuring begins. Their first frame is the source, and would equal itself. */
 export const strangersFrom = 0.2

@@ -1,3 +1,4 @@
+// The demo: the main job from end to end, on puppets, with a page that shows it.
 import { join } from 'node:path'
 import { writeTrack } from '../../animate/write-track.ts'
 import { type Evaluation, evaluate } from '../../evaluate/evaluate.ts'
@@ -40,19 +41,18 @@ export interface DemoResult {
   readonly seconds: number
   readonly device: string
   readonly interrupted: boolean
-  /** Left out where the demo was interrupted. */
+  /** Missing if the demo was interrupted. */
   readonly strangers?: Evaluation
   readonly familiar?: Evaluation
 }
 
 /** What the model sees, in pixels. */
 const size = 64
-/** Many small steps learn more in a few minutes than fewer large ones. */
+/** In a few minutes, many small steps learn more than fewer large ones. */
 const pace = { batch: 4, learningRate: 2e-3 } as const
 
 /**
- * The main job from end to end: trains on puppets, moves a still one that was never seen, measures, and
- * writes a page that shows it.
+ * Trains on puppets, moves a still puppet that was never seen, measures, and writes a page that shows it.
  *
  * @throws InputError if the folder cannot be used, EnvironmentError without video codecs, both before any work.
  */
@@ -68,7 +68,7 @@ export async function demo(options: DemoOptions): Promise<DemoResult> {
     minutes,
     seed,
     ...pace,
-    // What is held out here are other puppets, and later movements of these.
+    // Other puppets are held out here, and later movements of the trained ones.
     holdout: 0,
     force,
     signal,
@@ -80,7 +80,7 @@ export async function demo(options: DemoOptions): Promise<DemoResult> {
   try {
     return { ...result, ...(await show(run, cast, options)) }
   } catch (error) {
-    // The run is there by now.
+    // The run exists by now.
     if (isStop(error, signal.aborted)) return { ...result, interrupted: true }
     throw error
   }

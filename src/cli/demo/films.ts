@@ -1,3 +1,4 @@
+// The films of the demo: source, driving frame and result side by side, and a sheet of moments.
 import { animateFrames } from '../../animate/animate-frames.ts'
 import { type ComparedFrames, compareSheet } from '../../animate/preview.ts'
 import { fitSource, openClip } from '../../clips/source.ts'

@@ -1,3 +1,4 @@
+// The demo's folder: made, or an earlier demo in it replaced.
 import type { Dirent } from 'node:fs'
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -24,7 +25,7 @@ export async function prepareFolder(folder: string, force: boolean): Promise<voi
   }
 }
 
-/** Without what file managers keep there, and what a killed demo left half written. */
+/** The entries of the folder, without files of file managers and half-written files of a killed demo. */
 async function namesIn(folder: string): Promise<Dirent[]> {
   const found = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
     if (codeOf(error) === 'ENOENT') return []
@@ -49,6 +50,6 @@ function assertOwn(folder: string, found: readonly Dirent[], force: boolean): vo
 
 const known: ReadonlySet<string> = new Set(Object.values(demoFiles))
 
-/** By its name, and all but the run are files. */
+/** Whether a demo makes it, by its name. All but the run are files. */
 const isDemos = (entry: Dirent) =>
   known.has(entry.name) && (entry.name === demoFiles.run || entry.isFile() || entry.isSymbolicLink())

@@ -1,5 +1,8 @@
+// A network's diagram, whose stages can be chosen.
+import { layOutDiagram, type NetworkProfile } from 'pantin/web'
 import { shapeText, short } from '../core/format.ts'
-import { type Diagram, layOut, type Stage } from './diagram-layout.ts'
+
+type Diagram = NetworkProfile['diagram']
 
 interface DiagramFigureProps {
   readonly title: string
@@ -11,9 +14,9 @@ interface DiagramFigureProps {
 /** How far keys lead from the stage that has the focus. */
 const strides: Readonly<Record<string, number>> = { ArrowLeft: -1, ArrowRight: 1, Enter: 0, ' ': 0 }
 
-/** A network as the survey draws it: stages as high as their maps, and what goes past them as arcs. */
+/** A network's diagram, as reports draw it, with stages that can be chosen. */
 export function DiagramFigure({ title, diagram, chosen, onChoose }: DiagramFigureProps) {
-  const { width, height, boxes, arcs, steps } = layOut(diagram)
+  const { width, height, blocks, arcs, flows, brackets } = layOutDiagram(diagram)
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reached by keys
     <section class="scroll" tabIndex={0} aria-label={`Diagram of ${title}, which scrolls`}>
@@ -31,13 +34,16 @@ export function DiagramFigure({ title, diagram, chosen, onChoose }: DiagramFigur
             <title>{label}</title>
           </path>
         ))}
-        {steps.map((d) => (
+        {[...arcs, ...flows].map(({ d, tip }) => (
+          <path key={`tip ${d}`} class="tip" d={tip} />
+        ))}
+        {flows.map(({ d }) => (
           <path key={d} class="step" d={d} />
         ))}
-        {boxes.map(({ stage, index, ...box }) => (
+        {blocks.map(({ stage, index, x, y, width, height }) => (
           // biome-ignore lint/a11y/useSemanticElements: there are no buttons in SVG
           <g
-            key={`${stage.kind} ${box.x}`}
+            key={index}
             role="button"
             tabindex={0}
             aria-pressed={index === chosen}
@@ -46,7 +52,7 @@ export function DiagramFigure({ title, diagram, chosen, onChoose }: DiagramFigur
             onClick={() => onChoose(index)}
             onKeyDown={(event) => {
               const next = index + (strides[event.key] ?? Number.NaN)
-              if (boxes[next] === undefined) return
+              if (blocks[next] === undefined) return
               // Keys go on from the stage that they led to, which comes into sight.
               const stages = event.currentTarget.parentElement!.querySelectorAll<SVGGElement>('[role=button]')
               stages[next]!.focus()
@@ -54,18 +60,25 @@ export function DiagramFigure({ title, diagram, chosen, onChoose }: DiagramFigur
               event.preventDefault()
             }}
           >
-            <rect {...box} rx={3} />
+            <rect x={x} y={y} width={width} height={height} rx={3} />
           </g>
         ))}
         {/* biome-ignore lint/a11y/noAriaHiddenOnFocusable: a group of SVG takes no focus; what it says is in the labels */}
         <g class="sizes" aria-hidden="true">
-          {boxes.map(({ stage, index, ...box }) => (
+          {blocks.map(({ index, lines }) => (
             <g key={index}>
-              <text x={box.x + box.width / 2} y={box.y + box.height + 16} text-anchor="middle">
-                {stage.kind === 'readout' ? 'out' : stage.shape[0]}
-              </text>
-              <text class="quiet" x={box.x + box.width / 2} y={box.y + box.height + 31} text-anchor="middle">
-                {stage.kind === 'readout' ? '' : stage.shape[1]}
+              {lines.map(({ text, x, y }, i) => (
+                <text key={text} class={i === 0 ? '' : 'quiet'} x={x} y={y} text-anchor="middle">
+                  {text}
+                </text>
+              ))}
+            </g>
+          ))}
+          {brackets.map(({ part, d, x, y }) => (
+            <g key={part}>
+              <path class="step" d={d} />
+              <text class="quiet" x={x} y={y} text-anchor="middle">
+                {part}
               </text>
             </g>
           ))}
@@ -75,7 +88,7 @@ export function DiagramFigure({ title, diagram, chosen, onChoose }: DiagramFigur
   )
 }
 
-export function stageText({ kind, part, shape, results, params, macs }: Stage): string {
+export function stageText({ kind, part, shape, results, params, macs }: Diagram['stages'][number]): string {
   if (kind === 'input') return `the picture, ${shapeText(shape)}`
   if (kind === 'readout') {
     return Object.entries(results)

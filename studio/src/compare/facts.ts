@@ -1,3 +1,4 @@
+// What the compare view knows of the zoo: counts, and times once they are measured.
 import { signal } from '@preact/signals'
 import {
   type NetworkFacts,
@@ -9,8 +10,6 @@ import {
 import { networks, readNetworks } from '../core/networks.ts'
 import { place, showComputing } from '../core/place.ts'
 import { type Trouble, troubleOf } from '../core/trouble.ts'
-
-/** What is known of the zoo: counts, and times once they are measured. */
 
 export const profiles = signal<ReadonlyMap<string, NetworkProfile>>(new Map())
 export const times = signal<ReadonlyMap<string, NetworkTime>>(new Map())
@@ -119,3 +118,6 @@ export const measureNames: Readonly<Record<Measure, string>> = {
   receptiveField: 'Receptive field',
   ms: 'ms here',
 }
+
+/** Of these measures, only the receptive field is better the larger it is. */
+export const isGain = (measure: Measure): boolean => measure === 'receptiveField'

@@ -1,3 +1,4 @@
+// The chosen network: its diagram, and the blocks of the chosen stage.
 import { useSignal } from '@preact/signals'
 import type { NetworkBlock, NetworkProfile } from 'pantin/web'
 import { inPercent, shapeText, short } from '../core/format.ts'

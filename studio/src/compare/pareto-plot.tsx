@@ -1,7 +1,16 @@
+// Two measures of all networks against each other, with the Pareto front.
 import { useSignal } from '@preact/signals'
+import { logScale, paretoFront, type Scale } from 'pantin/web'
 import { short } from '../core/format.ts'
-import { chosen, type Measure, measureNames, type Row } from './facts.ts'
-import { front, isGain, type Spot } from './pareto.ts'
+import { chosen, isGain, type Measure, measureNames, type Row } from './facts.ts'
+
+/** A network as a point. */
+interface Spot {
+  readonly name: string
+  readonly title: string
+  readonly x: number
+  readonly y: number
+}
 
 const measures = Object.keys(measureNames) as Measure[]
 const [width, height, left, bottom, top, right] = [440, 420, 50, 44, 16, 96]
@@ -14,7 +23,9 @@ export function ParetoPlot({ rows }: { readonly rows: readonly Row[] }) {
     const [x, y] = [row[across.value], row[up.value]]
     return x === undefined || y === undefined || x <= 0 || y <= 0 ? [] : [{ name, title, x, y }]
   })
-  const best = front(spots, { x: isGain(across.value), y: isGain(up.value) })
+  const [signX, signY] = [across.value, up.value].map((measure) => (isGain(measure) ? -1 : 1))
+  const front = paretoFront(spots, ({ x, y }) => [signX! * x, signY! * y])
+  const best = new Set(front.map(({ name }) => name))
   const x = scale(
     spots.map((spot) => spot.x),
     left,
@@ -29,7 +40,7 @@ export function ParetoPlot({ rows }: { readonly rows: readonly Row[] }) {
   const isFree = (spot: Spot) =>
     spots.find((other) => Math.hypot(x.at(other.x) - x.at(spot.x), y.at(other.y) - y.at(spot.y)) < 14) ===
     spot
-  const line = spots.filter(({ name }) => best.has(name)).sort((a, b) => a.x - b.x)
+  const line = front.toSorted((a, b) => a.x - b.x)
   return (
     <figure class="pareto">
       <div class="row">
@@ -116,12 +127,6 @@ function AxisChoice({ label, value }: { readonly label: string; readonly value: 
   )
 }
 
-/** A logarithmic scale over values, and up to four round ticks on it. */
-function scale(values: readonly number[], from: number, to: number) {
-  const [low, high] = values.length === 0 ? [1, 10] : [Math.min(...values) * 0.85, Math.max(...values) * 1.18]
-  const at = (value: number) => from + ((to - from) * Math.log(value / low)) / Math.log(high / low)
-  const round = Array.from({ length: 14 }, (_, i) => [1, 2, 5].map((digit) => digit * 10 ** (i - 2))).flat()
-  const inside = round.filter((value) => value >= low && value <= high)
-  const every = Math.ceil(inside.length / 5)
-  return { at, ticks: inside.filter((_, i) => i % every === 0) }
-}
+/** A logarithmic axis over values, or over any range if there are none yet. */
+const scale = (values: readonly number[], from: number, to: number): Scale =>
+  logScale(values.length === 0 ? [1, 10] : values, [from, to], 5)

@@ -1,3 +1,4 @@
+// The keypoints of two runs on one clip, side by side.
 import { useSignal } from '@preact/signals'
 import { Tracker } from 'pantin/web'
 import { useEffect, useRef } from 'preact/hooks'

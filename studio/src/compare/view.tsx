@@ -1,3 +1,4 @@
+// The compare view: the zoo as a table and a plot, one network in detail, two runs side by side.
 import { useEffect } from 'preact/hooks'
 import { inPercent } from '../core/format.ts'
 import { TroubleBox } from '../ui/trouble-box.tsx'

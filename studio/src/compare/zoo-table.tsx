@@ -1,3 +1,4 @@
+// The zoo as a table that is sorted by any column.
 import { useSignal } from '@preact/signals'
 import { digits, short } from '../core/format.ts'
 import { chosen, type Measure, type Row } from './facts.ts'
@@ -64,9 +65,9 @@ export function ZooTable({ rows }: { readonly rows: readonly Row[] }) {
                 </button>
               </th>
               <td>{row.year}</td>
-              <td>{known(row.params, short)}</td>
-              <td>{known(row.macs, short)}</td>
-              <td>{known(row.activationBytes, (bytes) => `${short(bytes)}B`)}</td>
+              <td>{known(row.params, (params) => short(params))}</td>
+              <td>{known(row.macs, (macs) => short(macs))}</td>
+              <td>{known(row.activationBytes, (bytes) => short(bytes, 'B'))}</td>
               <td>{known(row.receptiveField, (side) => `${side} px`)}</td>
               <td>{known(row.ms, digits)}</td>
             </tr>

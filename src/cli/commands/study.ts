@@ -1,0 +1,169 @@
+// `pantin study`: trains detectors on every network, and says which network is best for which budget.
+import { resolve } from 'node:path'
+import { Option } from 'commander'
+import { detectorOptions, modelOptions } from '../../motion/options.ts'
+import { settingsOptions } from '../../train/options.ts'
+import { InputError } from '../../util/errors.ts'
+import { defined, given, type OptionValue, type OptionValues } from '../../util/options.ts'
+import { type AddCommand, type Context, withCommonFlags, withPlugins } from '../context.ts'
+import { deviceOption, fileEnding, flagOf, nameList, wholeNumber, withFlags } from '../options.ts'
+
+// Each skip has trials of its own: see --skips.
+const { skip, ...sharedOptions } = detectorOptions
+const { size, keypoints } = modelOptions
+const { steps, batch, holdout, fit } = settingsOptions
+// A study's length is given in steps by default.
+const { otherwise: _, ...minutes } = settingsOptions.minutes
+const runOptions = { size, keypoints, ...sharedOptions, steps, minutes, batch, holdout, fit }
+
+const methodNames = ['distilled', 'scratch'] as const
+
+interface StudyFlags extends OptionValues<typeof runOptions> {
+  readonly out: string
+  readonly test?: readonly string[]
+  readonly teacher?: string
+  readonly nets?: readonly string[]
+  readonly methods?: readonly (typeof methodNames)[number][]
+  readonly skips?: readonly OptionValue<typeof skip>[]
+  readonly seeds?: number
+  readonly jobs?: number
+  readonly device?: OptionValue<typeof settingsOptions.device>
+  readonly latency: boolean
+  readonly rounds?: number
+  readonly threads?: number
+  readonly html?: string
+  readonly csv?: string
+  readonly force?: true
+}
+
+/** `pantin study VIDEO... --out FOLDER`. */
+export const addStudy: AddCommand = (program, call) => {
+  const command = program
+    .command('study')
+    .summary('train networks side by side, and say which is best for which budget')
+    .description(
+      'Trains a keypoint detector on each network, from several seeds, on the same videos with the same budget. Measures what each learned and how long it takes on this machine, and says which network is best for which budget. The same command goes on where it was stopped.',
+    )
+    .argument('<video...>', 'videos to train on or folders of them, or puppet:SEED (puppet:1..20)')
+    .requiredOption('-o, --out <folder>', 'folder for the trials and their results')
+    .option('--test <video...>', 'videos to measure on (default: the ends of the others, see --holdout)')
+    .option('--teacher <run|file.onnx>', 'a detector that the others are distilled from')
+    .addOption(
+      new Option(
+        '--nets <names>',
+        'names of networks, joined by commas (default: all that take frames of this size)',
+      ).argParser(nameList('--nets')),
+    )
+    .addOption(
+      new Option(
+        '--methods <names>',
+        'distilled, scratch (default: both, or scratch without a teacher)',
+      ).argParser(oneOrMore('--methods', methodNames)),
+    )
+    .addOption(
+      new Option(
+        '--skips <names>',
+        'values of --skip to try with each network, see train (default: all,none)',
+      ).argParser(oneOrMore('--skips', skip.choices)),
+    )
+    .option('--seeds <n>', 'trials of each (default: 3)', wholeNumber('--seeds', { min: 1, max: 100 }))
+    .option(
+      '--jobs <n>',
+      'trials at a time, each on its share of the cores (default: 1)',
+      wholeNumber('--jobs', { min: 1, max: 64 }),
+    )
+  withFlags(command, runOptions, {
+    size: { otherwise: "the teacher's, or 64" },
+    keypoints: { otherwise: "the teacher's, or 10" },
+    steps: { otherwise: '1000' },
+    minutes: { help: 'train for this many minutes, instead of --steps' },
+    holdout: { otherwise: '0.2, or 0 with --test' },
+  })
+  command
+    .addOption(deviceOption())
+    .option('--no-latency', 'do not measure latency')
+    .option(
+      '--rounds <n>',
+      'timed runs of each detector (default: as many as fit in about two minutes, 3 to 50)',
+      wholeNumber('--rounds', { min: 1, max: 100_000 }),
+    )
+    .addOption(flagOf('threads', settingsOptions.threads))
+    .option('--html <file.html>', 'also write a page with plots and pictures', fileEnding('--html', '.html'))
+    .option('--csv <file.csv>', 'also write the table', fileEnding('--csv', '.csv'))
+    .option('--force', 'replace the trials in --out')
+  withCommonFlags(withPlugins(command)).action(call(runStudy))
+}
+
+/** Trains, reports, and writes the files. Partial results are reported too. */
+async function runStudy({ reporter, signal }: Context, named: string[], flags: StudyFlags): Promise<void> {
+  const { out, html, csv, teacher, nets, methods, skips, seeds, jobs } = flags
+  const { device, latency, rounds, threads, force } = flags
+  if (!latency && (rounds ?? threads) !== undefined) {
+    throw new InputError({
+      what: '--rounds and --threads are for measuring latency',
+      remedy: 'leave out --no-latency',
+    })
+  }
+  const { assertWritableTarget, writeFileAtomic } = await import('../../files/atomic.ts')
+  // The same command goes on with its trials, and may replace its own report.
+  for (const path of [html, csv]) if (path !== undefined) await assertWritableTarget(path, { force: true })
+  const { listClips } = await import('../../clips/clip-list.ts')
+  const clips = await listClips(named)
+  const test = flags.test && (await listClips(flags.test))
+  const { study } = await import('../../study/trials/study.ts')
+  const { trialKey } = await import('../../study/trials/plan.ts')
+  await reporter.prepare()
+  const found = await study(clips, {
+    ...given(runOptions, flags),
+    ...defined({ test, teacher, nets, methods, skips, seeds, jobs, device, rounds, threads, force }),
+    ...{ out, latency, signal },
+    onTrials: ({ done, total, progress, etaSeconds, trial }) =>
+      reporter.progress({
+        ...{ phase: 'trials', done, total, progress, unit: 'trials', rate: 0 },
+        ...defined({ etaSeconds, now: trial && trialKey(trial) }),
+      }),
+    onReport: (event) => reporter.progress(event),
+  })
+  if (csv !== undefined) {
+    const { studyCsv } = await import('../../report/csv.ts')
+    await writeFileAtomic(csv, studyCsv(found))
+  }
+  if (html !== undefined) {
+    const { drawStrips } = await import('../../study/trials/pictures.ts')
+    const { studyPage } = await import('../../report/study-page.ts')
+    const strips = await drawStrips(resolve(out), found.plan, found.trials, {
+      ...(!signal.aborted && { signal }),
+      onProgress: (done, total) => reporter.progress({ phase: 'pictures', done, total, unit: 'networks' }),
+    })
+    await writeFileAtomic(html, studyPage(found, strips))
+  }
+  const { describeStudy, studyJson } = await import('../../report/study-text.ts')
+  const value = {
+    out: resolve(out),
+    ...studyJson(found),
+    interrupted: signal.aborted,
+    html: html ?? null,
+    csv: csv ?? null,
+  }
+  reporter.result(value, () => {
+    const wrote = [html, csv].flatMap((path) => (path === undefined ? [] : `wrote ${path}`))
+    return [describeStudy(found), wrote.join('\n')].filter(Boolean).join('\n\n')
+  })
+  // Scripts have to know that some trials ended without a result.
+  if (found.unfinished > 0 && !signal.aborted) process.exitCode = 1
+}
+
+/** Names out of a list, joined by commas, each once. */
+function oneOrMore<T extends string>(option: string, known: readonly T[]) {
+  return (text: string): readonly T[] => {
+    const names = new Set(text.split(',').map((name) => name.trim()))
+    const found = known.filter((name) => names.has(name))
+    if (found.length === names.size) return [...names].flatMap((name) => found.filter((one) => one === name))
+    throw new InputError({
+      what: 'this value cannot be used',
+      where: option,
+      got: text === '' ? 'nothing' : text,
+      expected: `one or more of ${known.join(', ')}, joined by commas`,
+    })
+  }
+}
