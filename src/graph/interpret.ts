@@ -22,7 +22,7 @@ export function interpretNode(node: Node, inputs: readonly Plain[]): readonly Fl
 
 /**
  * Computes values by the plain references, in float64: the yardstick that gradients and ONNX Runtime's
- * results are held against, and what constants are folded with. Not meant for speed.
+ * results are held against. Constants are folded with it too. It is not meant to be fast.
  *
  * @param feed data of the leaves (inputs and parameters), as float64.
  */

@@ -67,8 +67,8 @@ export interface OpDef<A extends Attrs = Attrs> {
    */
   readonly gradient: GradientRule<A> | 'zero' | 'forbidden'
   /**
-   * What one run costs. A function counts the multiply-accumulates. `results`: there are none to count, as for sums,
-   * norms, activations and resizing in the tables of the literature. `nothing`: nothing is computed at all. The
+   * What one run costs. A function counts the multiply-accumulates. `results`: there are none to count. Sums, norms,
+   * activations and resizing count as none in the tables of the literature. `nothing`: nothing is computed at all. The
    * result is fed, is stored with the model, or is the same memory under another shape.
    */
   readonly cost: OfUse<A, number> | 'results' | 'nothing'
@@ -100,7 +100,7 @@ export interface GradientUse<A extends Attrs = Attrs> {
   readonly outputs: readonly Value[]
   /** Attributes of the node. */
   readonly attrs: A
-  /** Gradient of the loss to each output; undefined where the loss does not depend on it. */
+  /** Gradient of the loss to each output; undefined if the loss does not depend on it. */
   readonly grads: readonly (Value | undefined)[]
   /** Gradient to the first output, of ops whose other outputs carry none. */
   readonly grad: Value

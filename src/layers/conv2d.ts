@@ -12,6 +12,7 @@ import type { Scope } from './scope.ts'
 /** A number for both axes, or [height, width]. */
 export type Pair = number | readonly [number, number]
 
+/** Both numbers of a pair. */
 export const pair = (value: Pair): readonly [number, number] =>
   typeof value === 'number' ? [value, value] : value
 
@@ -137,7 +138,7 @@ export function pointwise(scope: Scope, x: Value, outputs: number, { bias = fals
 /**
  * A convolution, in training in the form that is fastest with its gradients. ONNX Runtime computes one picture
  * after the other: where maps are small and kernels large it reads megabytes of weights for a few pixels, and the
- * gradients need those weights turned around. There, the columns of all pictures are written and multiplied
+ * gradients need those weights reversed. There, the columns of all pictures are written and multiplied
  * once; the gradients are then two more products, with the weights as they stand.
  *
  * @param x [N, C, H, W]

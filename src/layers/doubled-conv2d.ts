@@ -12,7 +12,7 @@ import type { Scope } from './scope.ts'
 /**
  * 3x3 convolution of a map that nearest neighbour doubled, with the parameters and results of `conv2d`. Each
  * small pixel is read up to four times, so results at even and odd rows and columns are four 2x2 convolutions of
- * the small map, whose kernels are sums of the 3x3's taps: 16 products a small pixel in place of 36, and as many
+ * the small map, whose kernels are sums of the 3x3's taps: 16 products per small pixel instead of 36, and as many
  * in both gradients. Networks are written as published; a training step computes it this way.
  *
  * ```

@@ -21,7 +21,7 @@ import type { Scope } from './scope.ts'
  *
  * |                                   | reference                  | original                           |
  * | --------------------------------- | -------------------------- | ---------------------------------- |
- * | PReLU                             | one slope a block, shared  | a slope for each channel, unshared |
+ * | PReLU                             | one slope per block, shared | a slope for each channel, unshared |
  * | activation before the sum         | yes                        | no                                 |
  * | bias of the middle convolution    | no                         | yes                                |
  * | between the asymmetric kernels    | norm and activation        | nothing                            |
@@ -77,10 +77,11 @@ function enetBranch(
   return style.form === 'reference' ? activate(block, 'ext_conv3.2', y, style) : y
 }
 
+/** Form and middle convolution of a bottleneck. */
 export interface EnetBottleneckOptions extends EnetStyle {
   /** Of the 3x3 convolution (default 1). */
   readonly dilation?: number
-  /** Length n of a column and a row in place of the 3x3 convolution: odd. */
+  /** Length n of a column and a row instead of the 3x3 convolution: odd. */
   readonly asymmetric?: number
 }
 
@@ -179,6 +180,7 @@ export const enetBottleneckBlock: Block = {
 const enetPool = ({ form }: EnetStyle): Required<PoolWindows> =>
   form === 'reference' ? { kernel: 3, stride: 2 } : { kernel: 2, stride: 2 }
 
+/** Form and width of a downsampling bottleneck. */
 export interface EnetDownOptions extends EnetStyle {
   /** Channels of the result. */
   readonly outputs: number
@@ -261,6 +263,7 @@ export const enetDownBlock: Block = {
   ],
 }
 
+/** Form and width of an upsampling bottleneck, and the pooling indices that it takes. */
 export interface EnetUpOptions extends EnetStyle {
   /** Channels of the result. */
   readonly outputs: number

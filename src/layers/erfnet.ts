@@ -94,7 +94,7 @@ export interface DownsamplerOptions {
  * @param x [N, C, H, W], H and W even
  * @param outputs D
  * @returns [N, outputs, H / 2, W / 2]
- * @throws GraphError where pool and convolution meet at an odd size.
+ * @throws GraphError if pool and convolution meet at an odd size.
  */
 export function downsampler(
   scope: Scope,

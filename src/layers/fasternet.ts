@@ -10,7 +10,7 @@ import { conv2d, pointwise } from './conv2d.ts'
 import { batchNorm2d } from './norm.ts'
 import type { Scope } from './scope.ts'
 
-/** A channel in so many goes through the 3x3. */
+/** One in four channels goes through the 3x3. */
 const part = 4
 /** How much wider the block is between its 1x1 convolutions. */
 const expansion = 2

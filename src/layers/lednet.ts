@@ -25,7 +25,7 @@ const epsilon = 1e-3
  *    └───────────────────────────────────────────────────────────────────────────────────────┘
  * ```
  *
- * Both halves have one dilation, d. Half the width is a quarter of the products, twice: 6 C² a pixel for
+ * Both halves have one dilation, d. Half the width is a quarter of the products, twice: 6 C² per pixel for
  * non-bottleneck-1D's 12 C².
  *
  * Parameters: 6 C² + 8 C. Multiply-adds: 6 C² H W. Without the reference's dropout.
@@ -102,7 +102,7 @@ interface Level {
  *   share one map of weights; n x n as n x 1 and 1 x n.
  * - `full` (LEDNet's own repository, lednet.py): one channel wide, whole kernels.
  * - `wide` (there, lednet_1.py, as the paper's figure shows it): C channels going down; on each way out a 1x1
- *   to D in place of the 7x7, 5x5 and second 3x3, so that each channel has weights of its own.
+ *   to D instead of the 7x7, 5x5 and second 3x3, so that each channel has weights of its own.
  *
  * Parameters, from C to D channels: 2 C D + 6 D + P, with P = 7 C + 77 (factorised), 49 C + 135 (full),
  * 83 C² + 9 C + 3 C D + 9 D (wide). Multiply-adds: C D (H W + 1) + Q H W, with Q = 7 C / 2 + 451 / 64

@@ -65,7 +65,7 @@ export const residualAsymmetricBlock: Block = {
  * Refined dual attention (Zhuang et al. 2021, LRDNet's decoder). The paper's abstract says that it refines dual
  * attention and cuts complexity; what stands here is inferred. Dual attention (Fu et al. 2019) compares every
  * pixel with every other and every channel with every other. Here one gate says which channels matter, another
- * which pixels do, and their product weighs both at once: C + H W numbers in place of C² + (H W)².
+ * which pixels do, and their product weighs both at once: C + H W numbers instead of C² + (H W)².
  *
  * ```
  *    ┌──────────────────────────────────────────────────────────────────┐

@@ -48,7 +48,7 @@ export function maxUnpool(x: Value, index: Value, shape: Shape, windows: PoolWin
   return reshape(flat, shape)
 }
 
-/** Values, with 0 in place of those whose index comes again in a later window, at most `reach` away. */
+/** Values, with 0 instead of those whose index comes again in a later window, at most `reach` away. */
 function lastOfEqual(x: Value, index: Value, shape: Shape, reach: number): Value {
   const [height, width] = x.shape.slice(2) as [number, number]
   const place = placeInPlane(index, shape)

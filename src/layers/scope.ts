@@ -24,7 +24,7 @@ export interface Clipping {
   readonly used: number
 }
 
-/** What all scopes of one network share. */
+/** State that all scopes of one network share. */
 interface Shared {
   readonly graph: Builder
   readonly training: boolean

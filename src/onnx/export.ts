@@ -33,7 +33,7 @@ export interface ToOnnxOptions {
  * The live part of a graph as the bytes of an ONNX model. Its inputs and outputs have the graph's names;
  * equal graphs and weights give equal bytes.
  *
- * @throws InputError where a weight is missing or of another shape, two leaves share a name, or the model
+ * @throws InputError if a weight is missing or of another shape, two leaves share a name, or the model
  * passes the 2 GB that protobuf can hold.
  */
 export function toOnnx(graph: Graph, options: ToOnnxOptions = {}): Uint8Array<ArrayBuffer> {
@@ -95,7 +95,7 @@ function emitNodes(nodes: readonly Node[], emitter: NodeCollector): Map<Value, s
   return names
 }
 
-/** Gives constants their names, in the order of their first use, in place of the placeholders. */
+/** Gives constants their names, in the order of their first use, instead of the placeholders. */
 function nameConstants(emitter: NodeCollector, tensors: Map<string, TensorProto>): void {
   const names = new Map<number, string>()
   for (const node of emitter.nodes) {
@@ -145,7 +145,7 @@ function opsetImports(nodes: readonly NodeProto[]): { domain: string; version: b
  * value that already bears another output's name passes through an Identity.
  *
  * @param leaves names of the inputs and parameters.
- * @throws InputError where an output has the name of a leaf.
+ * @throws InputError if an output has the name of a leaf.
  */
 export function nameOutputs(
   graph: Graph,

@@ -17,7 +17,7 @@ export const irVersion = 9n
 /** Protobuf's own limit for a message, less some room for names and attributes that are not counted. */
 const largestModel = 2 ** 31 - 2 ** 24
 
-/** @throws InputError where a model would pass the 2 GB that protobuf can hold. */
+/** @throws InputError if a model would pass the 2 GB that protobuf can hold. */
 export function checkModelSize(nodes: readonly NodeProto[], tensors: readonly TensorProto[]): void {
   let bytes = nodes.length * 64
   for (const tensor of tensors) bytes += tensor.rawData.length

@@ -47,7 +47,7 @@ export interface OnnxModel {
  * Reads the bytes of an ONNX model into a graph, on its own or at a value of an existing graph, from where
  * gradients then flow through it. Float initializers become parameters; whole numbers become constants.
  *
- * @throws FormatError where the bytes are damaged or use what pantin does not know. InputError where a
+ * @throws FormatError if the bytes are damaged or use what pantin does not know. InputError if a
  * binding does not fit the model.
  */
 export function fromOnnx(bytes: Uint8Array, options: FromOnnxOptions = {}): OnnxModel {
@@ -74,7 +74,7 @@ export function fromOnnx(bytes: Uint8Array, options: FromOnnxOptions = {}): Onnx
   return { graph, inputs, outputs, weights: usedWeights(entries.values()), metadata }
 }
 
-/** Names of the inputs that a model must be fed with. @throws FormatError where the bytes are damaged. */
+/** Names of the inputs that a model must be fed with. @throws FormatError if the bytes are damaged. */
 export function inputNames(bytes: Uint8Array): string[] {
   const { graph } = decodeModel(bytes)
   const stored = new Set(graph.initializer.map(({ name }) => name))

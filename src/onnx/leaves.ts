@@ -5,6 +5,7 @@ import { inputInfo, type ParameterInfo, parameterInfo } from '../graph/ops/leaf.
 import { formatShape, sameShape, type Tensor } from '../graph/tensor.ts'
 import { InputError } from '../util/errors.ts'
 
+/** Name, element type and shape of an input. */
 export type InputInfo = NonNullable<ReturnType<typeof inputInfo>>
 
 /** The inputs and parameters of a graph, by name, in the order of their making. */
@@ -16,7 +17,7 @@ export interface Leaves {
 /**
  * Leaves of one name and shape are one: a network may stand twice in a graph and share its weights.
  *
- * @throws InputError where one name stands for two different things.
+ * @throws InputError if one name stands for two different things.
  */
 export function leavesOf(nodes: readonly Node[]): Leaves {
   const inputs = new Map<string, InputInfo>()
@@ -46,7 +47,7 @@ function nameClash(name: string, known: string, text: string): InputError {
   })
 }
 
-/** The weights of one parameter. @throws InputError where they are missing or of another shape. */
+/** The weights of one parameter. @throws InputError if they are missing or of another shape. */
 export function weightsOf(
   { name, shape }: ParameterInfo,
   weights: ReadonlyMap<string, Tensor>,

@@ -66,7 +66,7 @@ export function doubled(large: Value): Value | undefined {
 /**
  * A 3x3 convolution of a map that was doubled by nearest neighbour, as three products: the small map times all
  * nine taps, then the sums over rows of taps and over columns of taps, which are products with matrices of zeros
- * and ones that also put the results in their places. 9 products a small pixel in place of the 36 of the
+ * and ones that also put the results in their places. 9 products per small pixel instead of the 36 of the
  * convolution, or the 16 of sub-pixels; the sums grow with the map's side, so small maps of many channels gain.
  *
  * ```
@@ -116,7 +116,7 @@ function sums(pixels: number): Float32Array {
 /**
  * A 3x3 convolution of a map that was doubled by nearest neighbour reads each small pixel up to four times.
  * Its results at even and odd rows and columns are four 2x2 convolutions of the small map, whose kernels are
- * sums of the 3x3's taps: 16 products a small pixel in place of 36.
+ * sums of the 3x3's taps: 16 products per small pixel instead of 36.
  *
  * ```
  * rows of the doubled map   a a b b c c       taps w0 w1 w2

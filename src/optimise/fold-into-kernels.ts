@@ -9,7 +9,7 @@ import { liveNodes, rewrite } from '../graph/rewrite.ts'
 import { floats } from '../graph/tensor.ts'
 import { madeBy, numbers } from './pattern.ts'
 
-/** Channel by channel, x times `scale` plus `shift`: vectors of one number a channel. */
+/** Channel by channel, x times `scale` plus `shift`: vectors of one number per channel. */
 interface ChannelAffine {
   readonly scale: Value
   readonly shift: Value
@@ -101,7 +101,7 @@ function branchOf(original: Value, copy: Value, isReadOnce: (value: Value) => bo
     : { x: before.inputs[0]!, shape, conv: before, norm }
 }
 
-/** @returns undefined where the branches do not read one map, or the second reaches beyond the first's taps. */
+/** @returns undefined if the branches do not read one map, or the second reaches beyond the first's taps. */
 function joined(large: Branch, small: Branch): Value | undefined {
   const { conv } = large
   if (conv === undefined || large.x !== small.x || String(large.shape) !== String(small.shape))

@@ -13,7 +13,7 @@ import { isPlainConv, madeBy, numbers } from './pattern.ts'
 /**
  * A depthwise filter whose kernel is the same in every channel and a column times a row, as a Gaussian is, acts
  * on rows and columns in turn; with its stride and its zeros at the border each of the two is a product with a
- * banded matrix. FOMM's anti-alias filter has 169 taps a pixel; the products take a twentieth of the time.
+ * banded matrix. FOMM's anti-alias filter has 169 taps per pixel; the products take a twentieth of the time.
  *
  * Kernels that are not of this kind stay as they are.
  *
@@ -98,9 +98,9 @@ function transposed(data: Float32Array, rows: number, columns: number): Float32A
 }
 
 /**
- * The published head makes four maps a keypoint by a 7x7 convolution, only to take their mean under the
+ * The published head makes four maps per keypoint by a 7x7 convolution, only to take their mean under the
  * keypoint's heatmap: Σ h · (W ∗ F). Both are linear, so the features are weighed first, W · (h ⋆ F), which is
- * as many products as the heatmaps' own convolution has in place of four times as many.
+ * as many products as the heatmaps' own convolution has instead of four times as many.
  *
  * h ⋆ F at all 7x7 shifts is one matrix product: heatmaps, shifted along rows, against features, cut at each
  * shift along columns.

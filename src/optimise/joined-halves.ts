@@ -14,7 +14,7 @@ import { isUnstridedConv, madeBy, numbers } from './pattern.ts'
 
 /**
  * The halves of a split-shuffle block go through the same convolutions, columns and rows exchanged. With the
- * right half's maps transposed, both are one grouped convolution: four calls in place of eight, which on maps of
+ * right half's maps transposed, both are one grouped convolution: four calls instead of eight, which on maps of
  * a few pixels take as long as their products do.
  *
  * Between blocks half of the channels change sides, and are transposed. With channels last, that and the shuffle
@@ -93,7 +93,7 @@ function sorted({ value, channels, turned }: Turned): Turned {
   }
 }
 
-/** @returns the channels of these places, transposed as asked; undefined where that reads too many rows. */
+/** @returns the channels of these places, transposed as asked; undefined if that reads too many rows. */
 function move(
   { value, channels, turned }: Turned,
   places: readonly number[],

@@ -1,7 +1,8 @@
-// What rewrites ask of the nodes that they look for.
+// Tests of nodes that several rewrites share.
 
 import type { Node, Value } from '../graph/graph.ts'
 
+/** An attribute as a list of numbers; empty if it is none. Only the op's own file knows its type. */
 export const numbers = (attr: unknown): readonly number[] => (Array.isArray(attr) ? attr : [])
 
 /** The node that makes a value, if it is of this op. */

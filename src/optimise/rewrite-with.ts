@@ -1,4 +1,5 @@
-// The exact rewriting of a trained graph: all rewrites in their order, and the computing of what weights alone decide.
+// The exact rewriting of a trained graph: all rewrites in their order. Values that depend on weights
+// alone are computed once.
 
 import { Graph, type Node, type Value } from '../graph/graph.ts'
 import { simplify } from '../graph/ops/index.ts'
@@ -11,6 +12,7 @@ import { filterAsProduct, poolBeforeJacobian, splitJoined } from './fomm.ts'
 import { joinHalves } from './joined-halves.ts'
 import { smallAffineAsProduct, smallMapsAsProduct } from './small-maps.ts'
 
+/** How a graph is rewritten. */
 export interface RewriteOptions {
   /**
    * Whose kernels it is written for (default `native`): ONNX Runtime's on the CPU, which compute blocks of sixteen
@@ -19,16 +21,17 @@ export interface RewriteOptions {
   readonly target?: RewriteTarget
 }
 
+/** Kernels that a graph is rewritten for. */
 export type RewriteTarget = 'native' | 'wasm'
 
 /**
  * A trained graph, written so that it computes the same with less: norms folded into kernels, parallel branches
  * summed as kernels, wide convolutions of small maps and chains of narrow ones as products, both halves of
  * split-shuffle blocks at once, doubled maps multiplied while they are small, the anti-alias filter as two
- * products, features pooled before the jacobians' kernel, and all that weights alone decide computed once.
+ * products, features pooled before the jacobians' kernel, and every value that depends on weights alone computed once.
  * Results agree to rounding.
  *
- * @param evaluate computes what weights alone decide
+ * @param evaluate computes the values that depend on weights alone
  */
 export async function rewriteWith(
   evaluate: Evaluate,
@@ -56,7 +59,7 @@ export type Evaluate = (
 ) => Promise<Readonly<Record<string, Tensor>>>
 
 /**
- * Computes once what depends on weights and constants alone, and keeps the results as weights.
+ * Computes each value that depends on weights and constants alone once, and keeps the results as weights.
  *
  * @returns the graph without those nodes, and its weights: those that are still read, and `folded.N`
  */

@@ -15,7 +15,7 @@ import { isPlainConv, madeBy, numbers } from './pattern.ts'
 /**
  * A wide convolution of a map of a few pixels costs the reading of its weights, which a matrix product does
  * fastest: all pixels times all taps first, then the sums over taps, which no weight enters. Where the map was
- * doubled by nearest neighbour, the small pixels are multiplied: 9 products a small pixel in place of 36.
+ * doubled by nearest neighbour, the small pixels are multiplied: 9 products per small pixel instead of 36.
  *
  * ```
  * x [pixels, C] · kernel [C, taps D] = [pixels taps, D];   sums [results, pixels taps] · that + bias
@@ -70,7 +70,7 @@ function product(
  * however many they are. Each costs its call and not its products, so they become one product: LEDNet's
  * attention pyramid, on maps of 4x4 and less, goes from thirty calls to a dozen.
  *
- * A is what the ops make of unit vectors, b what they make of zeros; weights alone decide both.
+ * A holds the results of the ops for unit vectors, and b their result for zeros. Both depend on weights alone.
  */
 export function smallAffineAsProduct(graph: Graph): Graph {
   const known = new Map<Value, Affine>()
@@ -94,7 +94,7 @@ export function smallAffineAsProduct(graph: Graph): Graph {
 /** A value as an affine function of others. */
 interface Affine {
   readonly roots: readonly Value[]
-  /** The function, of a batch in place of each root. */
+  /** The function, of a batch of values for each root. */
   readonly apply: (of: ReadonlyMap<Value, Value>) => Value
   /** Whether it holds more than sums. */
   readonly worthwhile: boolean

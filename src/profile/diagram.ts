@@ -1,5 +1,5 @@
-// The shape of a network, found in its graph: stages of one resolution and width, and what goes from each to which
-// later ones.
+// The shape of a network, found in its graph: stages of one resolution and width, and the edges
+// between them.
 
 import type { Graph, Node, Value } from '../graph/graph.ts'
 import { reachOf } from '../graph/op.ts'
@@ -10,8 +10,8 @@ import { sizeOf } from '../graph/tensor.ts'
 import { macsOf } from './nodes.ts'
 
 /**
- * The shape of a network, found in its graph: stages of one resolution and width, in order, and what goes
- * from each to which later ones. Enough to draw it.
+ * The shape of a network, found in its graph: stages of one resolution and width, in order, and the
+ * edges from each to later ones. It is enough to draw the network.
  */
 export interface Diagram {
   /** The stages, in order. */
@@ -22,13 +22,13 @@ export interface Diagram {
 
 /** A stage of a network: layers of one resolution and width. */
 export interface Stage {
-  /** The picture, feature maps, or what is read from them that is no map any more. */
+  /** The picture, feature maps, or values that are read from maps and are no maps themselves. */
   readonly kind: 'input' | 'maps' | 'readout'
   /** Of a detector; undefined in a plain network. */
   readonly part: DiagramPart | undefined
   /** The modules with weights that it is made of, by name. */
   readonly modules: readonly string[]
-  /** Channels, height and width of what it gives; of a readout, the shapes by name. */
+  /** Channels, height and width of its result. Empty for a readout, whose shapes are in `results`. */
   readonly shape: readonly number[]
   /** Shapes of a readout, by name. */
   readonly results: Readonly<Record<string, readonly number[]>>
@@ -67,7 +67,7 @@ interface Draft {
   macs: number
 }
 
-/** What a module computes at one resolution. */
+/** The nodes of a module at one resolution. */
 interface Unit {
   readonly module: string
   readonly level: number
@@ -82,7 +82,7 @@ export function diagram(graph: Graph): Diagram {
   const nodes = liveNodes(simple)
   const levels = mapLevels(nodes)
   const stageOf = new Map<Node, number>()
-  /** The stage of what a node's module gives. */
+  /** The stage of the result of a node's module. */
   const endOf = new Map<Node, number>()
   let module: Node[] = []
   const drafts: Draft[] = []
@@ -236,8 +236,8 @@ const partOf = (scope: string): DiagramPart | undefined =>
     .find((part) => part !== undefined)
 
 /**
- * What goes from stage to stage. Indices say where in the map before a pool its greatest numbers were, so they
- * go from that map's stage to the one that is made with them.
+ * The edges from stage to stage. Pooling indices give the places of the greatest numbers in the map before the pool.
+ * So they go from the stage of that map to the stage that is made with them.
  */
 function edgesOf(
   nodes: readonly Node[],
@@ -291,7 +291,7 @@ function withReadout(
 /** Where in the pyramid of resolutions a node computes. */
 interface MapLevel {
   /**
-   * How often the picture's sides are halved, rounded: 0 at full resolution, 3 at 1/8. Undefined where the
+   * How often the picture's sides are halved, rounded: 0 at full resolution, 3 at 1/8. Undefined if the
    * result is no map: a global mean, or numbers read from maps.
    */
   readonly level: number | undefined

@@ -25,13 +25,14 @@ export interface Latency {
   readonly quartiles: readonly [number, number]
 }
 
-/** Where the time comes from; tests have their own. */
+/** The source of time; tests replace it. */
 export interface Clock {
   /** Milliseconds. */
   now(): number
   rest(ms: number): Promise<unknown>
 }
 
+/** How long and how often things are timed. */
 export interface LatencyOptions {
   /** Timed runs of each (default: as many as fit the budget, 3 to 50). */
   readonly rounds?: number
@@ -49,17 +50,22 @@ export interface LatencyOptions {
   readonly clock?: Clock
 }
 
+/** The times of several things that were timed in turn. */
 export interface Latencies {
   readonly rounds: number
-  /** In the order of what was timed. */
+  /** In the order of the items that were timed. */
   readonly latencies: readonly Latency[]
 }
 
 const [leastRounds, mostRounds] = [3, 50]
+/** Rest before the untimed runs, in milliseconds. */
 export const defaultRestMs = 30
+/** Duration of the untimed runs, in milliseconds. */
 export const defaultWarmMs = 15
+/** Seconds that a whole measurement may take. */
 export const defaultBudgetSeconds = 90
 
+/** The process's own clock. */
 export const realClock: Clock = {
   now: () => performance.now(),
   rest: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
@@ -90,7 +96,7 @@ export async function timeInTurn(timed: readonly Timed[], options: LatencyOption
 }
 
 /**
- * The same for what times itself. Each must have run once before.
+ * The same for samplers, which time themselves. Each must have run once before.
  *
  * @throws as `timeInTurn`.
  */

@@ -86,6 +86,7 @@ function layersOf(nodes: readonly Node[]): LayerProfile[] {
   return [...layers.values()].filter((layer) => layer.params + layer.activationBytes > 0)
 }
 
+/** The counts of a network of the zoo, and what is special about it. */
 export interface NetProfile extends Profile {
   /** Name of the network. */
   readonly net: string
@@ -148,6 +149,7 @@ const traits = (net: Net, dilations: Dilations) => ({
 /** The detector that `profileDetector` counts. */
 export type DetectorProfileOptions = Omit<SmallConfigOptions, 'net'>
 
+/** The counts of a whole keypoint detector. */
 export interface DetectorProfile extends NetProfile {
   /** The head that stands on the network. */
   readonly head: Head['kind']

@@ -26,13 +26,14 @@ export interface TimeGraphsOptions extends LatencyOptions {
   readonly device?: SessionOptions['device']
   /** Threads within one op on the CPU (default: one for each core). */
   readonly threads?: number
-  /** Writes each graph anew before it is timed, such as `rewriteExactly` (default: as it is). */
+  /** Rewrites each graph before it is timed, as `rewriteExactly` does (default: the graph stays as it is). */
   rewrite?(network: Weighted): Promise<Weighted>
   onLoaded?(done: number, device: Device): void
   /** For tests. */
   readonly openSession?: (graph: Graph, options: SessionOptions) => Promise<Session>
 }
 
+/** The times of several graphs, and where they were computed. */
 export interface GraphLatencies extends Latencies {
   /** The one that all were timed on. */
   readonly device: Device
@@ -44,7 +45,7 @@ export interface GraphLatencies extends Latencies {
  * a random picture. All sessions are open at once, which takes the memory of all weights.
  *
  * @param graphs at least one; each is called once.
- * @throws EnvironmentError where the device is not there, or the signal's reason where it aborts.
+ * @throws EnvironmentError if the device is not there, or the signal's reason where it aborts.
  */
 export async function timeGraphs(
   graphs: readonly (() => Graph)[],

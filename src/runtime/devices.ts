@@ -17,12 +17,12 @@ export interface DeviceReport {
   readonly device: Device
   /** Whether it can be used here. */
   readonly available: boolean
-  /** Why it is not there, in the runtime's words; empty where it is. */
+  /** Why it is not there, in the runtime's words; empty if it is. */
   readonly detail: string
 }
 
 /**
- * What this machine can compute on. Each device but the CPU is tried in a process of its own, since a broken
+ * What this machine can compute on. Each device except the CPU is tried in its own process, since a broken
  * driver may take its process down; that takes about half a second the first time.
  */
 export async function describeDevices(): Promise<DeviceReport[]> {
@@ -30,7 +30,7 @@ export async function describeDevices(): Promise<DeviceReport[]> {
   return [{ device: 'cpu', available: true, detail: '' }, ...others]
 }
 
-/** @throws EnvironmentError where a device that is named cannot be used here. */
+/** @throws EnvironmentError if a device that is named cannot be used here. */
 export async function requireDevice(device: Device | 'auto'): Promise<void> {
   if (device === 'cpu' || device === 'auto') return
   const { available, detail } = await probe(device)
@@ -48,8 +48,8 @@ const remedies = {
 }
 
 /**
- * The best device: a GPU where there is one in hardware and it works, else the CPU. A software adapter, which
- * is slower than the CPU, is not taken unless it is asked for.
+ * The best device: a GPU in hardware if there is one and it works, else the CPU. A software adapter is slower than the
+ * CPU, and is used only if it is named.
  */
 export async function bestDevice(): Promise<Device> {
   if (!hasGpu()) return 'cpu'
@@ -72,7 +72,7 @@ function probe(device: Device): Promise<DeviceReport> {
   return known
 }
 
-/** Creates and runs a session in a child process; what it prints is its error, and nothing if all is well. */
+/** Creates and runs a session in a child process, which prints its error, or nothing if the device works. */
 function tryDevice(device: Device): Promise<DeviceReport> {
   const runtime = createRequire(import.meta.url).resolve('onnxruntime-node')
   const model = Buffer.from(tinyModel()).toString('base64')

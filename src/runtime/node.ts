@@ -44,7 +44,7 @@ export interface SessionOptions {
  * A session on onnxruntime-node. Its `run` computes on the calling thread: timers and sockets wait meanwhile.
  *
  * @param model a graph, or the bytes of an ONNX model.
- * @throws EnvironmentError where the device is not there. FormatError where ONNX Runtime refuses the model.
+ * @throws EnvironmentError if the device is not there. FormatError if ONNX Runtime refuses the model.
  */
 export async function createSession(
   model: Graph | Uint8Array,
@@ -175,7 +175,7 @@ const levels = ['verbose', 'info', 'warning', 'error', 'fatal'] as const
 const wanted = process.env.PANTIN_LOG
 const level = levels.find((name) => name === wanted) ?? (wanted ? 'warning' : undefined)
 
-// Errors are thrown as well, so what is printed would be said twice.
+// Errors are thrown as well, so printing them would show them twice.
 ort.env.logLevel = level ?? 'fatal'
 
 /** For session and run options. */

@@ -10,7 +10,7 @@ const dtypes: ReadonlySet<string> = new Set<DType>(['float32', 'int64', 'int32',
 /** Whether pantin has tensors of this type. */
 const isDType = (type: string): type is DType => dtypes.has(type)
 
-/** A session's inputs or outputs. @throws InputError where one is of a type that pantin does not carry. */
+/** A session's inputs or outputs. @throws InputError if one is of a type that pantin does not carry. */
 export function portsOf(metadata: readonly InferenceSession.ValueMetadata[]): Map<string, PortType> {
   return new Map(
     metadata.map((port) => {
@@ -49,6 +49,7 @@ export function loadError(error: unknown): FormatError {
 /** A run that failed: out of memory, or its device is gone. */
 export class ComputeError extends EnvironmentError {}
 
+/** The error of a run that failed. */
 export function runError(error: unknown, device: Device): ComputeError {
   const message = messageOf(error)
   return new ComputeError(

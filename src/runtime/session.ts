@@ -28,8 +28,8 @@ export interface Session extends AsyncDisposable {
    *
    * @param feeds a tensor for every input. They are read, not kept.
    * @param into memory that outputs are written to, for any of them; the result holds these very tensors.
-   * @throws InputError where a tensor is missing, unknown, or of another type or shape, or the session is
-   * closed. EnvironmentError where the computation fails.
+   * @throws InputError if a tensor is missing, unknown, or of another type or shape, or the session is
+   * closed. EnvironmentError if the computation fails.
    */
   run(feeds: Tensors, into?: Tensors): Promise<Record<string, Tensor>>
   /** Frees the model. More than one call does nothing more. */
@@ -103,6 +103,7 @@ function list(names: readonly string[]): string {
   return names.length > 8 ? `${shown} and ${names.length - 8} more` : shown || 'nothing'
 }
 
+/** `float32[1, 3, 64, 64]`, for messages. */
 export const describePort = ({ dtype, shape }: PortType): string => `${dtype}[${shape.join(', ')}]`
 
 function overlap(a: ArrayBufferView, b: ArrayBufferView): boolean {

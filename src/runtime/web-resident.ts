@@ -9,6 +9,7 @@ import { checkFeeds, describePort, type PortType, type Tensors } from './session
 import { loadModel, toWeb, type WebSessionOptions } from './web.ts'
 import type { WebDevice, WebRuntime } from './web-runtime.ts'
 
+/** The state of a resident session, beside the options of every session. */
 export interface ResidentOptions extends WebSessionOptions {
   /** Inputs that hold the state, and the output of each that is its next value: `{ weights: 'weights.next' }`. */
   readonly carried: Readonly<Record<string, string>>
@@ -20,8 +21,8 @@ export interface ResidentOptions extends WebSessionOptions {
  * A session whose state stays where it computes: on WebGPU, weights and moments of a training step never leave
  * the device between steps. A run computes the next state beside the current one, which is left until `accept`.
  *
- * @throws InputError where `carried` names an input or output that the model lacks or types that do not fit, or a
- * tensor of `state` is missing or does not fit. FormatError where ONNX Runtime refuses the model.
+ * @throws InputError if `carried` names an input or output that the model lacks or types that do not fit, or a
+ * tensor of `state` is missing or does not fit. FormatError if ONNX Runtime refuses the model.
  */
 export async function createResidentSession(
   runtime: WebRuntime,
@@ -37,6 +38,7 @@ export async function createResidentSession(
   }
 }
 
+/** See `createResidentSession`. */
 export class ResidentSession {
   /** What a run is fed: all inputs but the carried ones. */
   readonly inputs: ReadonlyMap<string, PortType>
@@ -78,7 +80,7 @@ export class ResidentSession {
    * Computes from the current state. The next state is held until `accept`, or thrown away by another run.
    *
    * @returns the outputs that are not carried.
-   * @throws InputError for feeds that do not fit or a closed session, EnvironmentError where it fails.
+   * @throws InputError for feeds that do not fit or a closed session, EnvironmentError if it fails.
    */
   async run(feeds: Tensors): Promise<Record<string, Tensor>> {
     this.checkOpen()
@@ -89,7 +91,7 @@ export class ResidentSession {
     )
   }
 
-  /** Takes over the state that the last run computed. @throws InputError where there is none. */
+  /** Takes over the state that the last run computed. @throws InputError if there is none. */
   accept(): void {
     if (this.next === undefined) {
       throw new InputError({ what: 'there is no next state to accept', remedy: 'accept once after each run' })

@@ -12,6 +12,7 @@ import { SerialQueue } from './scheduling.ts'
 /** Where a browser computes: `cpu` is WebAssembly. */
 export type WebDevice = 'cpu' | 'webgpu'
 
+/** Where onnxruntime-web is, and what it computes on. */
 export interface WebRuntimeOptions {
   /**
    * Address of the folder with the files of onnxruntime-web's `dist`, as a whole: its threads load files of their
@@ -40,17 +41,19 @@ export interface WebRuntime {
   readonly queue: SerialQueue
 }
 
+/** The module of onnxruntime-web, whatever its build. */
 export type OrtModule = typeof Ort
 
 /** The smallest build for each device: the one for WebGPU can wait for the GPU, which makes its CPU ops slower. */
 const modules = { cpu: 'ort.wasm.min.mjs', webgpu: 'ort.webgpu.min.mjs' } as const
+/** ONNX Runtime's name of each device. */
 export const executionProviders = { cpu: 'wasm', webgpu: 'webgpu' } as const
 
 /**
  * Loads onnxruntime-web and computes something small on the device.
  *
- * @throws EnvironmentError where the device is not there, threads cannot be had or the files are not in `folder`.
- * InputError where it is loaded already with another number of threads.
+ * @throws EnvironmentError if the device is not there, threads cannot be had or the files are not in `folder`.
+ * InputError if it is loaded already with another number of threads.
  */
 export async function loadWebRuntime(options: WebRuntimeOptions): Promise<WebRuntime> {
   const { device: asked = 'auto' } = options
@@ -178,7 +181,7 @@ interface Gpu {
   } | null>
 }
 
-/** The adapter that WebGPU would use; undefined where there is none. */
+/** The adapter that WebGPU would use; undefined if there is none. */
 async function findAdapter(): Promise<AdapterInfo | undefined> {
   const { navigator } = globalThis as { readonly navigator?: { readonly gpu?: Gpu } }
   const adapter = await navigator?.gpu?.requestAdapter({ powerPreference: 'high-performance' })

@@ -20,6 +20,7 @@ import { executionProviders, type OrtModule, type WebDevice, type WebRuntime } f
 
 export { loadWebRuntime, type WebDevice, type WebRuntime, type WebRuntimeOptions } from './web-runtime.ts'
 
+/** How a model is loaded. */
 export interface WebSessionOptions {
   /** How much ONNX Runtime rewrites the model when it is loaded (default: all). */
   readonly optimise?: Optimise
@@ -32,7 +33,7 @@ export interface WebSessionOptions {
  * worker is the place for it.
  *
  * @param model a graph, or the bytes of an ONNX model.
- * @throws FormatError where ONNX Runtime refuses the model.
+ * @throws FormatError if ONNX Runtime refuses the model.
  */
 export async function createWebSession(
   runtime: WebRuntime,

@@ -10,7 +10,7 @@ import { constant, constantValue } from './leaf.ts'
 import { reshape } from './shape.ts'
 import { broadcastShape, expectInputs, forBroadcast, type NoAttrs, normalAxis, zipPlain } from './support.ts'
 
-/** A value, or a number that stands for a scalar constant. */
+/** A value, or a number, which stands for a scalar constant. */
 export type Operand = Value | number
 
 /** The definition of an op on two values that broadcast. */
@@ -89,6 +89,7 @@ export function graphOf(a: Operand, b: Operand): Builder {
   return refuse('two numbers make no graph value', { remedy: 'compute them before the graph is built' })
 }
 
+/** The value itself, or a constant scalar for a number. */
 export function asValue(graph: Builder, operand: Operand): Value {
   return typeof operand === 'number' ? constant(graph, scalar(operand)) : operand
 }

@@ -248,6 +248,6 @@ function pixels(x: Value, axes: readonly [Overlap, Overlap], at = 2): Value {
   return slice(x, starts, cut(axes.map(endOf), x.shape), steps)
 }
 
-/** Numbers for all axes: those of rows and columns, from axis `at` on, in place of the others'. */
+/** One number for each axis: `own` for rows and columns, which are axes `at` and `at + 1`, and `others` for the rest. */
 const withinAxes = (at: number) => (own: readonly number[], others: Shape) =>
   others.map((other, axis) => own[axis - at] ?? other)

@@ -193,6 +193,7 @@ export const convTransposeOp: OpDef<TransposeGeometry> = {
   },
 }
 
+/** What may be left out of a transposed convolution's geometry. */
 export interface ConvTransposeOptions extends ConvOptions {
   /** Rows and columns added at the bottom and right, to choose among the sizes that a stride maps to one. */
   readonly outputPadding?: readonly [number, number]
@@ -219,7 +220,7 @@ export function convTranspose(
 
 /**
  * Gradient of a convolution to its input of shape `shape`: the transposed convolution. At stride 1 and
- * without groups that is itself a convolution, with the kernel turned around and its channels exchanged,
+ * without groups that is itself a convolution, with the kernel reversed and its channels exchanged,
  * which ONNX Runtime's CPU provider computes 1.2 to 1.8 times as fast.
  */
 function convInputGradient(grad: Value, w: Value, shape: readonly number[], geometry: ConvGeometry): Value {

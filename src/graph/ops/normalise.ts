@@ -46,7 +46,7 @@ interface NormUse {
   readonly beta: Float64Array
 }
 
-/** With statistics that are given: what a trained network does. */
+/** Batch normalisation with given statistics, as in a trained network. */
 export const normaliseOp: OpDef<NormAttrs> = {
   name: 'normalise',
   infer: (inputs) => [checkChannels(inputs, 5)],
@@ -89,8 +89,8 @@ export function normalise(
 }
 
 /**
- * With the batch's own statistics: what training does. Results: y, the mean and the variance of each channel,
- * and x without its mean, which the gradient reads too.
+ * Batch normalisation with the batch's own statistics, as in training. Results: y, the mean and the variance of each
+ * channel, and x without its mean, which the gradient reads too.
  */
 export const batchNormaliseOp: OpDef<NormAttrs> = {
   name: 'batchNormalise',
@@ -113,7 +113,7 @@ export const batchNormaliseOp: OpDef<NormAttrs> = {
     const y = onnx.node('BatchNormalization', inputs, { epsilon: { float: epsilon } })[0]!
     return [y, onnx.used(node.outputs[1]!) ? flat(mean) : '', variance, centred]
   },
-  // With x̂ the normalised input, M the number of pixels a channel and s = gamma / deviation:
+  // With x̂ the normalised input, M the number of pixels per channel and s = gamma / deviation:
   // dx = s (dy - mean(dy) - x̂ mean(dy x̂)).
   gradient: ({ grads: [grad], inputs: [x, gamma], outputs: [, , variance, centred], attrs: { epsilon } }) => {
     if (grad === undefined) return []

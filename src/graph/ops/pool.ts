@@ -10,6 +10,7 @@ import { constant } from './leaf.ts'
 import { reshape } from './shape.ts'
 import { describe, expectInputs, expectRank } from './support.ts'
 
+/** How a window walks over its input. */
 export type PoolGeometry = {
   readonly kernel: readonly [number, number]
   readonly strides: readonly [number, number]

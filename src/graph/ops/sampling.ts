@@ -171,7 +171,7 @@ function neighbours(at: Value, size: number): { at: Value; weight: Value }[] {
   ].map(({ place, weight }) => {
     const held = clip(place, 0, size - 1)
     const inside = greaterOrEqual(0, mul(sub(place, held), sub(place, held)))
-    // A coordinate that is no number is nowhere inside: its index must be one all the same.
+    // A coordinate that is not a number is outside of every image. Its index must be valid all the same.
     return { at: where(inside, held, 0), weight: where(inside, weight, 0) }
   })
 }

@@ -27,7 +27,7 @@ export const reshapeOp: OpDef<ReshapeAttrs> = {
   reference: ([x]) => [x!.data],
 }
 
-/** The same elements under another shape. One axis may be -1: it takes what is left. */
+/** The same elements under another shape. One axis may be -1: it takes the size that remains. */
 export function reshape(x: Value, shape: Shape): Value {
   const known = shape.reduce((size, axis) => (axis === -1 ? size : size * axis), 1)
   const full = shape.map((axis) => (axis === -1 ? sizeOf(x.shape) / known : axis))
@@ -248,7 +248,7 @@ export const reverseOp: OpDef<ReverseAttrs> = {
   },
 }
 
-/** Turns the order of elements along axes around. */
+/** Reverses the order of elements along axes. */
 export function reverse(x: Value, axes: readonly number[]): Value {
   const turned = axes.filter((axis) => x.shape[axis] !== 1)
   return turned.length === 0 ? x : x.graph.apply(reverseOp, [x], { axes: turned })[0]!
@@ -307,7 +307,10 @@ export function concat(values: readonly Value[], axis: number): Value {
   return first.graph.apply(concatOp, values, { axis: normalAxis(axis, first.shape.length) })[0]!
 }
 
-/** ONNX Runtime's WebGPU Split binds a buffer an output, and has 12; its CPU provider joins slices itself. */
+/**
+ * More outputs are written as slices. The Split of ONNX Runtime's WebGPU provider binds one buffer per output, and has
+ * 12 buffers; the CPU provider joins slices by itself.
+ */
 const mostSplitOutputs = 8
 
 type SplitAttrs = { readonly axis: number; readonly lengths: readonly number[] }

@@ -1,11 +1,13 @@
-// What several op families need: checks for shape rules, and loops for references.
+// Helpers that several op families share: checks for shape rules, and loops for references.
 
 import type { TensorType } from '../graph.ts'
 import { type Plain, refuse } from '../op.ts'
 import { type DType, formatShape, type Shape, sameShape, sizeOf, stridesOf } from '../tensor.ts'
 
+/** Attributes of an op that has none. */
 export type NoAttrs = Record<never, never>
 
+/** `float32[1, 3], int64[2]`, for messages. */
 export const describe = (types: readonly TensorType[]) =>
   types.map((type) => `${type.dtype}${formatShape(type.shape)}`).join(', ')
 
@@ -23,7 +25,7 @@ export function expectRank(type: TensorType, rank: number, layout: string): void
   }
 }
 
-/** Axis counted from the end when negative. @throws GraphError where there is no such axis. */
+/** Axis counted from the end when negative. @throws GraphError if there is no such axis. */
 export function normalAxis(axis: number, rank: number): number {
   const normal = axis < 0 ? axis + rank : axis
   if (!Number.isInteger(axis) || normal < 0 || normal >= rank) {

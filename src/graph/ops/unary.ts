@@ -59,7 +59,7 @@ export const signOp = unaryOp('sign', 'Sign', Math.sign, 'zero')
 /** A slope so steep that the smallest normal number is past its end. */
 const steepest = 3e38
 
-/** One op, where comparing and casting are two. */
+/** One op instead of two, a comparison and a cast. */
 export const isPositiveOp: OpDef<NoAttrs> = {
   ...unaryOp('isPositive', 'HardSigmoid', (x) => (x > 0 ? 1 : 0), 'zero'),
   emit: (onnx, inputs) =>

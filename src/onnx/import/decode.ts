@@ -16,7 +16,7 @@ interface DecodedModel {
 /** Operator sets whose forms the importers know. */
 const opsets = { oldest: 7, newest: 24 }
 
-/** The model in a file's bytes. @throws FormatError where they hold none, or one of an unknown operator set. */
+/** The model in a file's bytes. @throws FormatError if they hold none, or one of an unknown operator set. */
 export function decodeModel(bytes: Uint8Array): DecodedModel {
   const model = decodeBytes(bytes)
   if (model.graph === undefined) {
@@ -38,14 +38,14 @@ export function decodeModel(bytes: Uint8Array): DecodedModel {
 /** Whether a domain is ONNX's own, which has two names. */
 export const isOnnx = (domain: string): boolean => domain === '' || domain === 'ai.onnx'
 
-/** The message in the bytes, whatever it says. @throws FormatError where they hold none. */
+/** The message in the bytes, without further checks. @throws FormatError if they hold none. */
 export function decodeBytes(bytes: Uint8Array): ModelProto {
   try {
     scanMessage(bytes, ModelProtoSchema)
     return fromBinary(ModelProtoSchema, bytes, { readUnknownFields: false })
   } catch (error) {
     if (error instanceof FormatError) throw error
-    // The decoder has no error type of its own; whatever it throws is about these bytes.
+    // The decoder has no error type of its own. Every error that it throws is about these bytes.
     throw new FormatError(
       {
         what: 'the bytes are no ONNX model, or a damaged one',
@@ -61,14 +61,14 @@ export function decodeBytes(bytes: Uint8Array): ModelProto {
 export interface NodeSummary {
   readonly name: string
   readonly type: string
-  /** Names of its inputs and outputs; empty where one is left out. */
+  /** Names of its inputs and outputs; empty if one is left out. */
   readonly inputs: readonly string[]
   readonly outputs: readonly string[]
   /** For each input that the file has the contents of, its shape. */
   readonly stored: readonly (readonly number[] | undefined)[]
 }
 
-/** The nodes in a model's bytes, in order. @throws FormatError where the bytes hold no model. */
+/** The nodes in a model's bytes, in order. @throws FormatError if the bytes hold no model. */
 export function listNodes(bytes: Uint8Array): NodeSummary[] {
   const { node = [], initializer = [] } = decodeBytes(bytes).graph ?? {}
   const shapes = new Map(initializer.map(({ name, dims }) => [name, dims.map(Number)]))
@@ -82,9 +82,9 @@ export function listNodes(bytes: Uint8Array): NodeSummary[] {
 }
 
 /**
- * Holds a model that ONNX Runtime is given as it is to its own bytes: all its weights are in them.
+ * Checks a model that ONNX Runtime gets unchanged: all its weights must be in its own bytes.
  *
- * @throws FormatError for one that names other files, and where the bytes hold no model.
+ * @throws FormatError if the model names other files, or the bytes hold no model.
  */
 export function assertSelfContained(bytes: Uint8Array): void {
   for (const tensor of decodeModel(bytes).graph.initializer) {

@@ -19,7 +19,7 @@ export interface Bindings {
  * The value that stands for each of the model's inputs: a bound one, or a new input of the graph.
  *
  * @param infos the model's inputs, those with a stored value left out.
- * @throws InputError where a binding does not fit, or an open axis is not given.
+ * @throws InputError if a binding does not fit, or an open axis is not given.
  */
 export function bindInputs(
   graph: Graph,

@@ -80,14 +80,14 @@ export class OnnxNode {
     return this.entries.map((_, i) => this.input(i))
   }
 
-  /** The content of an input that is known now; undefined where it is computed or left out. */
+  /** The content of an input that is known now; undefined if it is computed or left out. */
   known(index: number): Tensor | undefined {
     const entry = this.entries[index]
     if (entry === undefined) return undefined
     return 'stored' in entry ? entry.stored : constantValue(entry)
   }
 
-  /** The numbers of an input that must be known now: a shape, axes, a bound. Undefined where it is left out. */
+  /** The numbers of an input that must be known now: a shape, axes, a bound. Undefined if it is left out. */
   numbers(index: number): number[] | undefined {
     if (!this.has(index)) return undefined
     const tensor = this.known(index)

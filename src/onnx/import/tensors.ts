@@ -18,7 +18,7 @@ import { TensorProto_DataLocation as DataLocation, type TensorProto } from '../g
 export const largestRank = 16
 export const largestSize = 2 ** 31
 
-/** The tensor of an initializer or attribute, copied. @throws FormatError where its parts disagree. */
+/** The tensor of an initializer or attribute, copied. @throws FormatError if its parts disagree. */
 export function readTensor(proto: TensorProto): Tensor {
   const where = `tensor "${proto.name}"`
   const dtype = dtypeOf(proto.dataType)
@@ -39,7 +39,7 @@ export function readTensor(proto: TensorProto): Tensor {
     : fromValues(values, dtype, shape, where)
 }
 
-/** Sizes of axes from a file. @throws FormatError where they are negative or ask for too much. */
+/** Sizes of axes from a file. @throws FormatError if they are negative or ask for too much. */
 export function readShape(dims: readonly bigint[], where: string): Shape {
   const shape = dims.map(Number)
   if (shape.length <= largestRank && shape.every((axis) => axis >= 0) && sizeOf(shape) <= largestSize)
