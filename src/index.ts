@@ -144,6 +144,18 @@ export type {
   StepEvent,
   TrainEvent,
 } from './train/events.ts'
+export {
+  type DescribedLoss,
+  type DistilLoss,
+  type DistilLosses,
+  type DistilLossInput,
+  type LabelName,
+  type LossWeights,
+  registerLoss,
+  type TrainLoss,
+  type TrainLosses,
+  type TrainLossInput,
+} from './train/losses.ts'
 export { type TrainedRun, type TrainOptions, train } from './train/train.ts'
 // Expected errors: each says what is wrong, where, and what to do.
 export * from './util/errors.ts'

@@ -1,20 +1,23 @@
-import { type DistilLosses, distilLossDefaults } from '../train/distil/config.ts'
+// Reads the weights of losses from the command line.
+import { distilLosses, type LossTable } from '../train/losses.ts'
 import { InputError, nearest } from '../util/errors.ts'
 
-const names = Object.keys(distilLossDefaults) as (keyof DistilLosses)[]
-
 /** Reads weights of losses, `name=weight` joined by commas. @throws InputError */
-export function parseLosses(text: string): Partial<DistilLosses> {
+export function parseLosses(
+  text: string,
+  { names }: Pick<LossTable<never>, 'names'> = distilLosses,
+): Record<string, number> {
   return Object.fromEntries(
-    text.split(',').map((part) => {
-      const [name = '', weight = '', ...rest] = part.trim().split('=')
-      const known = names.some((other) => other === name)
-      if (known && rest.length === 0 && /^\d+(\.\d+)?(e-?\d+)?$/i.test(weight)) return [name, Number(weight)]
+    text.split(',').map((item) => {
+      const [name = '', weight = '', ...others] = item.trim().split('=')
+      const known = names.includes(name)
+      if (known && others.length === 0 && /^\d+(\.\d+)?(e-?\d+)?$/i.test(weight))
+        return [name, Number(weight)]
       const guess = known ? undefined : nearest(name, names)
       throw new InputError({
         what: known ? 'the weight of a loss cannot be used' : `there is no loss "${name}"`,
         where: '--losses',
-        got: part,
+        got: item,
         expected: `name=weight, with a name of ${names.join(', ')} and a weight of 0 or more`,
         ...(guess !== undefined && { remedy: `did you mean "${guess}"?` }),
       })

@@ -11,6 +11,7 @@ import type { Net } from '../zoo/net.ts'
 import { defaultNet } from '../zoo/registry.ts'
 import { adamDefaults } from './adam.ts'
 import type { TrainEvent } from './events.ts'
+import { type TrainLosses, trainLosses } from './losses.ts'
 import { augmentOptions, reconstructionOptions, settingsOptions } from './options.ts'
 
 const positive = z.number().positive()
@@ -49,14 +50,8 @@ export type Settings = z.infer<typeof settingsSchema>
 
 export const trainingConfigSchema = z.object({
   ...settings,
-  losses: z
-    .object({
-      reconstruction: z.number().nonnegative(),
-      perceptual: z.number().nonnegative(),
-      equivarianceValue: z.number().nonnegative(),
-      equivarianceJacobian: z.number().nonnegative(),
-    })
-    .default({ reconstruction: 10, perceptual: 10, equivarianceValue: 1, equivarianceJacobian: 1 }),
+  /** Weights of losses by name. */
+  losses: z.lazy(() => trainLosses.schema).default(() => trainLosses.weights()),
   ...shapeOf(reconstructionOptions),
   augment: z
     .object({ flip: z.boolean(), colour: schemaOf(augmentOptions.colour) })
@@ -104,7 +99,9 @@ export interface TrainOptions
   extends RunOptions,
     DetectorChoices,
     OptionValues<typeof modelOptions>,
-    Partial<Omit<TrainingConfig, 'clips'>> {
+    Partial<Omit<TrainingConfig, 'clips' | 'losses'>> {
+  /** Weights of losses by name; the others have their usual ones. */
+  readonly losses?: TrainLosses
   /** The whole model, instead of the options above. */
   readonly model?: MotionConfig
   /** A run whose model and weights training begins with, instead of `model` and `init`. */
@@ -124,7 +121,8 @@ export function resolveConfig(clips: readonly string[], options: TrainOptions): 
       ...given(modelOptions, options),
       ...defined({ netOptions, design }),
     })
-  const training = { ...options, ...runLength(options), clips: [...clips] }
+  const losses = trainLosses.weights(options.losses)
+  const training = { ...options, ...runLength(options), clips: [...clips], losses }
   return { model, training: checkedOptions(trainingConfigSchema, training) }
 }
 

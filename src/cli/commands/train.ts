@@ -19,6 +19,7 @@ interface TrainFlags
     OptionValues<typeof augmentOptions>,
     OptionValues<typeof reconstructionOptions> {
   readonly finetune?: string
+  readonly losses?: string
 }
 
 /** `pantin train VIDEO... --out RUN`. */
@@ -31,6 +32,10 @@ export const addTrain: AddCommand = (program, call) => {
     .requiredOption('-o, --out <run>', 'folder to write the run to')
     .option('--net <name>', "the detector's network (default: ficelle)")
     .option('--finetune <run>', 'train this run further, on these videos, into another folder')
+    .option(
+      '--losses <list>',
+      'weights of losses, such as reconstruction=10,equivarianceValue=1; the others keep their usual weights',
+    )
   withFlags(command, modelOptions)
   withFlags(command, augmentOptions)
   withFlags(command, reconstructionOptions)
@@ -41,7 +46,10 @@ async function runTrain({ reporter, signal }: Context, named: string[], flags: T
   const { train } = await import('../../train/train.ts')
   const { listClips } = await import('../../clips/clip-list.ts')
   await reporter.prepare()
+  const { parseLosses } = await import('../losses.ts')
+  const { trainLosses } = await import('../../train/losses.ts')
   const { mirror, colour, finetune } = flags
+  const losses = flags.losses === undefined ? undefined : parseLosses(flags.losses, trainLosses)
   const augment =
     mirror === undefined && colour === undefined
       ? undefined
@@ -50,7 +58,7 @@ async function runTrain({ reporter, signal }: Context, named: string[], flags: T
     ...(await trainingOptions(flags)),
     ...given(modelOptions, flags),
     ...given(reconstructionOptions, flags),
-    ...defined({ augment, finetune }),
+    ...defined({ augment, finetune, losses }),
     signal,
     onEvent: showTraining(reporter),
   })

@@ -3,8 +3,9 @@ import { availableParallelism } from 'node:os'
 import { z } from 'zod'
 import { openDetector } from '../../model/open-detector.ts'
 import { type MotionConfig, smallConfig } from '../../motion/config.ts'
-import { type DistilLosses, distilLossesSchema, lossesFor } from '../../train/distil/config.ts'
+import { distilLossesSchema, lossesFor } from '../../train/distil/config.ts'
 import { labelLayout } from '../../train/distil/labels.ts'
+import type { DistilLosses } from '../../train/losses.ts'
 import { checkedOptions } from '../../util/option-schema.ts'
 import { type Design, designSchema } from '../../zoo/design.ts'
 import { ficelleDesign } from '../../zoo/ficelle.ts'
@@ -87,7 +88,7 @@ export interface PlanOptions
   /** Clips to measure on (default: the held-out ends of the training clips). */
   readonly test?: readonly string[]
   /** Weights of losses. The others have their defaults, or 0 if the teacher does not give what they need. */
-  readonly losses?: Partial<DistilLosses>
+  readonly losses?: DistilLosses
 }
 
 /**

@@ -8,46 +8,16 @@ import { checkedOptions, shapeOf } from '../../util/option-schema.ts'
 import { assertUsable, defined, given } from '../../util/options.ts'
 import { defaultNet } from '../../zoo/registry.ts'
 import { type DetectorChoices, type RunOptions, runLength, type Settings, settingsSchema } from '../config.ts'
+import { type DistilLosses, distilLosses } from '../losses.ts'
 import { distillationOptions } from '../options.ts'
 
-const weight = z.number().nonnegative()
-
-/**
- * Weights of the losses between student and teacher; 0 leaves one out. Published (AIOZ, "Lightweight models for
- * motion driving", part 4): `value` and `jacobian`, then `heatmap`, then `attention`, added one after the other.
- */
-export const distilLossesSchema = z.strictObject({
-  /** Mean squared difference of the keypoints' coordinates. */
-  value: weight,
-  /** Mean distance of the keypoints: what is measured in the end. */
-  distance: weight,
-  /** Mean squared difference of the jacobians' entries. */
-  jacobian: weight,
-  /** Squared difference of the heatmaps, summed over a map. */
-  heatmap: weight,
-  /** Jensen-Shannon divergence of the heatmaps, in nats. */
-  divergence: weight,
-  /** Mean squared difference of the attention maps (Zagoruyko and Komodakis 2017). */
-  attention: weight,
-  /** Mean squared difference of the features, the student's through a 1x1 convolution (Romero et al. 2015). */
-  features: weight,
-})
-export type DistilLosses = z.infer<typeof distilLossesSchema>
-
-export const distilLossDefaults: DistilLosses = {
-  value: 0,
-  distance: 10,
-  jacobian: 1,
-  heatmap: 0,
-  divergence: 1,
-  attention: 0,
-  features: 0,
-}
+/** Weights of losses, as configurations record them. */
+export const distilLossesSchema = z.lazy(() => distilLosses.schema)
 
 export const distillationSchema = z.object({
   /** Run folder or ONNX file, as given. */
   teacher: z.string(),
-  losses: distilLossesSchema.default(distilLossDefaults),
+  losses: distilLossesSchema.default(() => distilLosses.weights()),
   ...shapeOf(distillationOptions),
 })
 export type Distillation = z.infer<typeof distillationSchema>
@@ -69,7 +39,7 @@ export interface DistilOptions
   /** A run folder, or an ONNX file with an output `value` [N, K, 2] in [-1, 1]. */
   readonly teacher: string
   /** Weights of losses; those that are not given have their defaults, or 0 where the teacher does not give what they need. */
-  readonly losses?: Partial<DistilLosses>
+  readonly losses?: DistilLosses
   /** The student's whole model, in place of `net` and the like; of the teacher's size and keypoints. */
   readonly model?: MotionConfig
   /** Folder that keeps what teachers said, for other students of the same clips (default: none is kept). */
@@ -125,15 +95,12 @@ function studentConfig(
   return { ...own, alignCorners, denseMotion, generator }
 }
 
-/** Weights of losses: those that are given, and otherwise the defaults. A default is 0 if the teacher does not give what its loss needs. */
+/** Weights of losses: those that are given, and the usual ones; 0 if the teacher does not give what a loss needs. */
 export function lossesFor(
-  teacher: Pick<KeypointDetector, 'jacobian' | 'heatmap'>,
-  given: Partial<DistilLosses> = {},
-): DistilLosses {
-  return {
-    ...distilLossDefaults,
-    ...(!teacher.jacobian && { jacobian: 0 }),
-    ...(teacher.heatmap === undefined && { divergence: 0 }),
-    ...given,
-  }
+  teacher: Pick<KeypointDetector, 'jacobian' | 'heatmap' | 'features'>,
+  given: DistilLosses = {},
+): Record<string, number> {
+  const gives = { value: true, ...teacher }
+  const lacking = distilLosses.all.flatMap(({ name, needs }) => (gives[needs] ? [] : [[name, 0] as const]))
+  return distilLosses.weights({ ...Object.fromEntries(lacking), ...given })
 }

@@ -1,10 +1,9 @@
 // What is kept of a teacher's results for one picture: a row of numbers, with maps on the grids of the student.
 import type { Detections, KeypointDetector } from '../../model/keypoint-detector.ts'
 import { InputError } from '../../util/errors.ts'
-import type { DistilLosses } from './config.ts'
+import { type DistilLoss, type DistilLosses, distilLosses, type LabelName } from '../losses.ts'
 
-export type LabelName = 'value' | 'jacobian' | 'heatmap' | 'features'
-
+/** One result of a teacher within a label. */
 export interface LabelPart {
   readonly name: LabelName
   /** Without the batch. */
@@ -13,6 +12,7 @@ export interface LabelPart {
   readonly offset: number
 }
 
+/** What a label consists of. */
 export interface LabelLayout {
   readonly parts: readonly LabelPart[]
   /** Numbers of a label. */
@@ -27,39 +27,56 @@ export interface StudentGrids {
 
 type Teacher = Pick<KeypointDetector, 'path' | 'keypoints' | 'jacobian' | 'heatmap' | 'features'>
 
+/** What a teacher may give, in words, and the shapes of labels: undefined if it does not give it. */
+const results: Readonly<
+  Record<
+    LabelName,
+    { readonly words: string; shape(teacher: Teacher, grids: StudentGrids): readonly number[] | undefined }
+  >
+> = {
+  value: { words: 'keypoints', shape: ({ keypoints }) => [keypoints, 2] },
+  jacobian: {
+    words: 'jacobians',
+    shape: ({ keypoints, jacobian }) => (jacobian ? [keypoints, 2, 2] : undefined),
+  },
+  heatmap: {
+    words: 'heatmaps',
+    shape: ({ keypoints, heatmap }, grids) => heatmap && [keypoints, ...grids.heatmap],
+  },
+  features: {
+    words: 'features',
+    shape: ({ features }, grids) => features && [features[0], ...grids.features],
+  },
+}
+const labelNames = Object.keys(results) as LabelName[]
+
 /**
- * What has to be kept for these losses.
+ * What has to be kept for these losses: keypoints and jacobians always, maps if a loss compares them.
  *
- * @throws InputError where the teacher does not give what a loss needs.
+ * @throws InputError if the teacher does not give what a loss needs.
  */
 export function labelLayout(teacher: Teacher, losses: DistilLosses, grids: StudentGrids): LabelLayout {
-  const k = teacher.keypoints
-  const shapes: [LabelName, readonly number[]][] = [['value', [k, 2]]]
-  if (losses.jacobian > 0 && !teacher.jacobian) throw lacks(teacher.path, 'jacobians', 'jacobian')
-  if (teacher.jacobian) shapes.push(['jacobian', [k, 2, 2]])
-  if (losses.heatmap + losses.divergence > 0) {
-    if (teacher.heatmap === undefined) throw lacks(teacher.path, 'heatmaps', 'heatmap and divergence')
-    shapes.push(['heatmap', [k, ...grids.heatmap]])
+  const parts: LabelPart[] = []
+  let length = 0
+  for (const name of labelNames) {
+    const comparing = distilLosses.all.filter(({ needs }) => needs === name)
+    const isCompared = comparing.some((loss) => (losses[loss.name] ?? 0) > 0)
+    const shape = results[name].shape(teacher, grids)
+    if (isCompared && shape === undefined) throw lacks(teacher.path, results[name].words, comparing)
+    const isKept = isCompared || name === 'value' || name === 'jacobian'
+    if (shape === undefined || !isKept) continue
+    parts.push({ name, shape, offset: length })
+    length += shape.reduce((a, b) => a * b, 1)
   }
-  if (losses.attention + losses.features > 0) {
-    if (teacher.features === undefined) throw lacks(teacher.path, 'features', 'attention and features')
-    shapes.push(['features', [teacher.features[0], ...grids.features]])
-  }
-  let offset = 0
-  const parts = shapes.map(([name, shape]) => {
-    const part = { name, shape, offset }
-    offset += shape.reduce((a, b) => a * b, 1)
-    return part
-  })
-  return { parts, length: offset }
+  return { parts, length }
 }
 
-function lacks(where: string, what: string, losses: string): InputError {
+function lacks(where: string, words: string, losses: readonly DistilLoss[]): InputError {
   return new InputError({
-    what: `the teacher gives no ${what}`,
+    what: `the teacher gives no ${words}`,
     where,
-    expected: `an output for the losses: ${losses}`,
-    remedy: `set these to 0, or take a teacher that gives ${what}`,
+    expected: `an output for the losses: ${losses.map(({ name }) => name).join(' and ')}`,
+    remedy: `set these to 0, or take a teacher that gives ${words}`,
   })
 }
 

@@ -1,6 +1,8 @@
+// Formulas of the losses between a student's results and its teacher's: each a scalar, and 0 where the two agree.
 import type { Value } from '../../graph/graph.ts'
 import {
   add,
+  conv,
   div,
   log,
   mul,
@@ -11,12 +13,12 @@ import {
   square,
   sub,
 } from '../../graph/ops/index.ts'
-
-/** What is between a student's results and its teacher's; each a scalar, 0 where they are the same. */
+import type { Scope } from '../../layers/scope.ts'
 
 /** Keeps slopes of roots and logarithms finite. */
 const tiny = 1e-8
 
+/** Mean squared difference. */
 export const meanSquare = (a: Value, b: Value): Value => reduceMean(square(sub(a, b)))
 
 /**
@@ -77,4 +79,15 @@ export function featureDifference(a: Value, b: Value): Value {
   const centred = sub(flat(b), reduceMean(flat(b), [2], { keep: true }))
   const deviation = sqrt(add(reduceMean(square(centred), [1, 2], { keep: true }), tiny))
   return meanSquare(flat(a), div(centred, deviation))
+}
+
+/** The student's features in the teacher's channels, by a 1x1 convolution. */
+export function adaptedFeatures(scope: Scope, features: Value, channels: number): Value {
+  const own = features.shape[1]!
+  const inner = scope.child('adapter')
+  const weight = inner.weight('weight', [channels, own, 1, 1], {
+    kind: 'uniform',
+    amount: 1 / Math.sqrt(own),
+  })
+  return conv(features, weight, inner.weight('bias', [channels], { kind: 'fill', value: 0 }))
 }

@@ -14,9 +14,10 @@ import { version } from '../../util/version.ts'
 import { blended, drawVariant } from '../augment.ts'
 import type { PrepareEvent } from '../events.ts'
 import { type CachedClip, cacheClips, type FrameCache } from '../frames.ts'
+import type { LabelName } from '../losses.ts'
 import { RecordFile } from '../record-file.ts'
 import type { DistilConfig } from './config.ts'
-import { type LabelLayout, type LabelName, labeller, type StudentGrids } from './labels.ts'
+import { type LabelLayout, labeller, type StudentGrids } from './labels.ts'
 
 /** A picture with what the teacher says of it. */
 export interface Labelled {

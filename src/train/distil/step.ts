@@ -1,23 +1,17 @@
+// The step of distillation as one graph: a student's results of a batch, held to its teacher's.
 import { Graph, type Value } from '../../graph/graph.ts'
-import { addAll, cast, conv, input, mul, transpose } from '../../graph/ops/index.ts'
+import { addAll, cast, input, mul, transpose } from '../../graph/ops/index.ts'
 import { Scope } from '../../layers/scope.ts'
 import type { MotionConfig } from '../../motion/config.ts'
 import type { Detection } from '../../motion/detector.ts'
 import { spatialSoftmax } from '../../motion/keypoints.ts'
 import { detect } from '../../motion/model.ts'
 import type { AdamOptions } from '../adam.ts'
+import { type DistilLosses, distilLosses, type LabelName } from '../losses.ts'
 import { type TrainingStep, withState } from '../step.ts'
-import type { DistilLosses } from './config.ts'
-import type { LabelLayout, LabelName } from './labels.ts'
-import {
-  attentionDifference,
-  divergence,
-  featureDifference,
-  heatmapDifference,
-  meanDistance,
-  meanSquare,
-} from './losses.ts'
+import type { LabelLayout } from './labels.ts'
 
+/** What a step of distillation is built with. */
 export interface DistilStepOptions {
   readonly batch: number
   readonly layout: LabelLayout
@@ -26,14 +20,14 @@ export interface DistilStepOptions {
   readonly adam: AdamOptions
 }
 
-/** Name of the input that holds a part of the labels. */
+/** Name of the input that holds labels of one name. */
 export const labelInput = (name: LabelName): string => `label.${name}`
 
-/** Parameters that only training needs begin so; the run's weights are without them. */
+/** The names of parameters that only training needs begin so. The run's weights are saved without them. */
 export const trainingOnly = 'distil.'
 
 /**
- * One step of distillation: the student's keypoints, jacobians and maps of a batch, held to the teacher's.
+ * Builds a step of distillation.
  *
  * @returns a step with the inputs `frames` uint8 [batch, size, size, 3] and `label.*`; it reports the loss and
  * each of its terms before they are weighted
@@ -52,45 +46,32 @@ export function buildDistilStep(model: MotionConfig, options: DistilStepOptions)
     ]),
   )
   const terms = termsOf(scope, found, labels, { ...options, temperature: model.detector.temperature })
-  const weighted = terms.map(([name, term]) => mul(term, losses[name]))
+  const weighted = terms.map(([name, term]) => mul(term, losses[name]!))
   return withState(scope, { loss: addAll(weighted), ...Object.fromEntries(terms) }, options.adam)
 }
 
-type Term = readonly [keyof DistilLosses, Value]
-
-/** The losses that count, of those that the labels allow. */
+/** The losses that count and that the labels allow, by name. */
 function termsOf(
   scope: Scope,
-  found: Detection,
+  { keypoints, heatmap, kpMap, predictor }: Detection,
   labels: ReadonlyMap<LabelName, Value>,
   { losses, soften, temperature }: DistilStepOptions & { readonly temperature: number },
-): Term[] {
-  const { value, jacobian } = found.keypoints
-  const terms: Term[] = []
-  const add = (name: keyof DistilLosses, of: LabelName, make: (label: Value) => Value) => {
-    const label = labels.get(of)
-    if (losses[name] > 0 && label !== undefined) terms.push([name, make(label)])
+): [name: string, term: Value][] {
+  let softened: Value | undefined
+  /** The student's results. */
+  const found: Readonly<Record<LabelName, () => Value | undefined>> = {
+    value: () => keypoints.value,
+    jacobian: () => keypoints.jacobian,
+    heatmap() {
+      softened ??= soften === 1 ? heatmap : spatialSoftmax(kpMap, temperature * soften)
+      return softened
+    },
+    features: () => predictor,
   }
-  add('value', 'value', (label) => meanSquare(value, label))
-  add('distance', 'value', (label) => meanDistance(value, label))
-  if (jacobian !== undefined) add('jacobian', 'jacobian', (label) => meanSquare(jacobian, label))
-  const heatmap = soften === 1 ? found.heatmap : spatialSoftmax(found.kpMap, temperature * soften)
-  add('heatmap', 'heatmap', (label) => heatmapDifference(heatmap, label))
-  add('divergence', 'heatmap', (label) => divergence(heatmap, label))
-  add('attention', 'features', (label) => attentionDifference(found.predictor, label))
-  add('features', 'features', (label) =>
-    featureDifference(adapted(scope, found.predictor, label.shape[1]!), label),
-  )
-  return terms
-}
-
-/** The student's features in the teacher's channels: a 1x1 convolution, which is thrown away afterwards. */
-function adapted(scope: Scope, features: Value, channels: number): Value {
-  const own = features.shape[1]!
-  const inner = scope.child('distil').child('adapter')
-  const weight = inner.weight('weight', [channels, own, 1, 1], {
-    kind: 'uniform',
-    amount: 1 / Math.sqrt(own),
+  return distilLosses.all.flatMap(({ name, needs, build }) => {
+    if (!((losses[name] ?? 0) > 0)) return []
+    const [label, own] = [labels.get(needs), found[needs]()]
+    if (label === undefined || own === undefined) return []
+    return [[name, build({ found: own, label, scope: scope.child('distil') })]]
   })
-  return conv(features, weight, inner.weight('bias', [channels], { kind: 'fill', value: 0 }))
 }

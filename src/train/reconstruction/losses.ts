@@ -1,3 +1,4 @@
+// Formulas of the losses of training without labels, on images [N, C, H, W] in [0, 1] and on keypoints.
 import type { Value } from '../../graph/graph.ts'
 import {
   abs,
@@ -11,8 +12,9 @@ import {
   sub,
 } from '../../graph/ops/index.ts'
 import { floats } from '../../graph/tensor.ts'
-
-/** Losses on images [N, C, H, W] with values in [0, 1]. */
+import type { Keypoints } from '../../motion/keypoints.ts'
+import { inverse2x2, product2x2 } from '../../motion/matrix2x2.ts'
+import { type Transform, warp, warpJacobian } from './transform.ts'
 
 /** Mean absolute difference. */
 export function l1(a: Value, b: Value): Value {
@@ -32,9 +34,9 @@ export function slopeL1(a: Value, b: Value): Value {
 }
 
 /**
- * Reconstruction over a pyramid of halved images: at each scale the mean absolute difference, plus that of
- * the slopes. The published loss compares VGG features at these scales; this is what stands in for it where
- * no perceptual network is given. Halving is linear, so the difference is halved, not the two images.
+ * Difference of images over a pyramid of halved images: at each scale the mean absolute difference, plus that of the
+ * slopes. The published loss compares VGG features at these scales; this one stands in for it if no perceptual network
+ * is given. Halving is linear, so the difference is halved instead of the two images.
  */
 export function pyramidLoss(prediction: Value, target: Value, scales: number): Value {
   let difference = sub(prediction, target)
@@ -45,4 +47,22 @@ export function pyramidLoss(prediction: Value, target: Value, scales: number): V
     terms.push(add(reduceMean(abs(difference)), slopeL1(difference, zero)))
   }
   return mul(addAll(terms), 1 / scales)
+}
+
+/** |kp(D) - T(kp(T⁻¹ D))|: keypoints move along with the picture. */
+export function valueEquivariance(driving: Keypoints, transformed: Keypoints, transform: Transform): Value {
+  return reduceMean(abs(sub(driving.value, warp(transformed.value, transform))))
+}
+
+/** |1 - J(D)⁻¹ T' J(T⁻¹ D)|: and so do their jacobians. */
+export function jacobianEquivariance(
+  driving: Keypoints,
+  transformed: Keypoints,
+  transform: Transform,
+): Value | undefined {
+  const { graph } = driving.value
+  if (driving.jacobian === undefined || transformed.jacobian === undefined) return undefined
+  const moved = product2x2(warpJacobian(transformed.value, transform), transformed.jacobian)
+  const identity = constant(graph, floats([1, 0, 0, 1], [1, 1, 2, 2]))
+  return reduceMean(abs(sub(identity, product2x2(inverse2x2(driving.jacobian), moved))))
 }

@@ -1,7 +1,7 @@
+// The training step without labels as one graph: what a batch becomes on its way to the losses.
 import type { WarpOptions } from '../../evaluate/warp.ts'
 import { Graph, type Value } from '../../graph/graph.ts'
 import {
-  abs,
   add,
   addAll,
   cast,
@@ -12,10 +12,8 @@ import {
   input,
   matmul,
   mul,
-  reduceMean,
   reshape,
   sliceAxis,
-  sub,
   transpose,
 } from '../../graph/ops/index.ts'
 import { floats } from '../../graph/tensor.ts'
@@ -23,25 +21,19 @@ import { coordinateGrid } from '../../layers/fomm.ts'
 import { Scope } from '../../layers/scope.ts'
 import type { MotionConfig } from '../../motion/config.ts'
 import type { Keypoints } from '../../motion/keypoints.ts'
-import { inverse2x2, product2x2 } from '../../motion/matrix2x2.ts'
 import { animateFrame, detect } from '../../motion/model.ts'
 import type { AdamOptions } from '../adam.ts'
+import { type TrainLosses, trainLosses } from '../losses.ts'
 import { type TrainingStep, withState } from '../step.ts'
-import { pyramidLoss } from './losses.ts'
 import type { PerceptualLoss } from './perceptual.ts'
-import { type Transform, warp, warpJacobian } from './transform.ts'
+import { type Transform, warp } from './transform.ts'
 
-export interface LossWeights {
-  readonly reconstruction: number
-  readonly perceptual: number
-  readonly equivarianceValue: number
-  readonly equivarianceJacobian: number
-}
-
+/** What a training step is built with. */
 export interface StepOptions {
   readonly batch: number
   readonly scales: number
-  readonly weights: LossWeights
+  /** Weights of the losses by name. */
+  readonly weights: TrainLosses
   readonly transform: WarpOptions
   readonly adam: AdamOptions
   /** Whether batches bring colour changes. */
@@ -50,15 +42,15 @@ export interface StepOptions {
 }
 
 /**
- * One step of unsupervised training (Siarohin et al. 2019, section 3.3): keypoints of source and driving
- * frame, reconstruction of the driving frame from the source, equivariance of the keypoints under a random
- * warp of the driving frame, gradients, running statistics and Adam.
+ * One step of unsupervised training (Siarohin et al. 2019, section 3.3): keypoints of source and driving frame,
+ * reconstruction of the driving frame from the source, equivariance of the keypoints under a random warp of the driving
+ * frame, gradients, running statistics and Adam.
  *
- * @returns a step with the inputs `frames` uint8 [2 batch, size, size, 3], `theta`, `spline` and, where batches
- * bring colour changes, `colour`; it reports the loss and its terms
+ * @returns a step with the inputs `frames` uint8 [2 batch, size, size, 3], `theta`, `spline` and, if batches bring colour
+ * changes, `colour`; it reports the loss and its weighted terms
  */
 export function buildTrainingStep(model: MotionConfig, options: StepOptions): TrainingStep {
-  const { batch, weights: factors } = options
+  const { batch } = options
   const graph = new Graph()
   const scope = Scope.root(graph, { training: true })
   const { source, driving } = images(graph, model.size, options)
@@ -75,18 +67,19 @@ export function buildTrainingStep(model: MotionConfig, options: StepOptions): Tr
   const [kpSource, kpDriving, kpTransformed] = splitKeypoints(all, 3) as [Keypoints, Keypoints, Keypoints]
   const { prediction } = animateFrame(scope, source, kpSource, kpDriving, model)
 
-  const terms = {
-    reconstruction: mul(pyramidLoss(prediction, driving, options.scales), factors.reconstruction),
-    perceptual:
-      options.perceptual === undefined
-        ? zero(graph)
-        : mul(options.perceptual.build(graph, prediction, driving), factors.perceptual),
-    equivarianceValue: mul(valueEquivariance(kpDriving, kpTransformed, transform), factors.equivarianceValue),
-    equivarianceJacobian: mul(
-      jacobianEquivariance(kpDriving, kpTransformed, transform),
-      factors.equivarianceJacobian,
-    ),
+  const { scales, perceptual } = options
+  const compared = {
+    ...{ graph, source, driving, prediction, kpSource, kpDriving, kpTransformed },
+    ...{ transform, scales, perceptual },
   }
+  const terms = Object.fromEntries(
+    trainLosses.all.flatMap(({ name, build }) => {
+      const weight = options.weights[name]
+      if (weight === undefined) return []
+      const term = build(compared)
+      return [[name, term === undefined ? constant(graph, floats([0], [])) : mul(term, weight)]]
+    }),
+  )
   const loss = addAll(Object.values(terms))
   return withState(scope, { loss, ...terms }, options.adam, options.perceptual?.weights)
 }
@@ -128,19 +121,3 @@ function splitKeypoints({ value, jacobian }: Keypoints, parts: number): Keypoint
     jacobian: jacobian && sliceAxis(jacobian, 0, i * n, (i + 1) * n),
   }))
 }
-
-/** |kp(D) - T(kp(T⁻¹ D))|: keypoints move along with the picture. */
-function valueEquivariance(driving: Keypoints, transformed: Keypoints, transform: Transform): Value {
-  return reduceMean(abs(sub(driving.value, warp(transformed.value, transform))))
-}
-
-/** |1 - J(D)⁻¹ T' J(T⁻¹ D)|: and so do their jacobians. */
-function jacobianEquivariance(driving: Keypoints, transformed: Keypoints, transform: Transform): Value {
-  const { graph } = driving.value
-  if (driving.jacobian === undefined || transformed.jacobian === undefined) return zero(graph)
-  const moved = product2x2(warpJacobian(transformed.value, transform), transformed.jacobian)
-  const identity = constant(graph, floats([1, 0, 0, 1], [1, 1, 2, 2]))
-  return reduceMean(abs(sub(identity, product2x2(inverse2x2(driving.jacobian), moved))))
-}
-
-const zero = (graph: Value['graph']): Value => constant(graph, floats([0], []))

@@ -1,0 +1,110 @@
+import { describe, expect, test } from 'vitest'
+import { drawColour } from '../../src/train/augment.ts'
+import { drawBatch, FrameCache, type Records } from '../../src/train/frames.ts'
+import { Random } from '../../src/util/random.ts'
+
+/** Batches drawn from clips whose frames tell where they come from. */
+
+const size = 4
+const length = size * size * 3
+
+/** Frame `index` has its number in the left half, and this number plus 100 in the right half. */
+function frame(index: number): Uint8Array {
+  return Uint8Array.from({ length }, (_, i) => (Math.floor(i / 3) % size < size / 2 ? index : index + 100))
+}
+
+/** Frames in memory. */
+function records(count: number): Records {
+  return {
+    length,
+    count,
+    append: () => {},
+    read: (index, target, offset = 0) => target.set(frame(index), offset),
+    close: () => {},
+  }
+}
+
+// The first clip has 3 frames to train on and one that is held out, the second has 2 to train on.
+const clips = [
+  { name: 'first', first: 0, training: 3, count: 4 },
+  { name: 'second', first: 4, training: 2, count: 2 },
+]
+const cache = new FrameCache(size, records(6), clips)
+const pairs = 200
+
+/** The frames of the pairs of one batch: source and driving. */
+function draw(flip: boolean) {
+  const { frames } = drawBatch(new Random(3), cache, pairs, { flip, colour: 0 })
+  const at = (slot: number) => frames.subarray(slot * length, (slot + 1) * length)
+  return Array.from({ length: pairs }, (_, pair) => [at(pair), at(pairs + pair)] as const)
+}
+const indexOf = (data: Uint8Array) => Math.min(data[0]!, data[length - 1]!)
+
+describe('a batch', () => {
+  test('has pairs of two different frames of one clip, all of them, and no held-out frame', () => {
+    const seen = new Set<string>()
+    for (const [source, driving] of draw(false)) {
+      const [from, to] = [indexOf(source), indexOf(driving)]
+      expect(source).toEqual(frame(from))
+      expect(driving).toEqual(frame(to))
+      seen.add(`${from} ${to}`)
+    }
+    expect([...seen].sort()).toEqual(['0 1', '0 2', '1 0', '1 2', '2 0', '2 1', '4 5', '5 4'])
+  })
+
+  test('is mirrored in about half of its pairs, both frames alike', () => {
+    const mirrored = draw(true).map(([source, driving]) => {
+      const flipped = [source, driving].map((data) => data[0]! > data[length - 1]!)
+      expect(flipped[0]).toBe(flipped[1])
+      for (const data of [source, driving]) {
+        const whole = frame(indexOf(data))
+        const rows = Array.from({ length: size * size }, (_, i) => {
+          const [y, x] = [Math.floor(i / size), i % size]
+          const from = y * size + (flipped[0] ? size - 1 - x : x)
+          return [...whole.subarray(from * 3, from * 3 + 3)]
+        })
+        expect([...data]).toEqual(rows.flat())
+      }
+      return flipped[0]!
+    })
+    const part = mirrored.filter(Boolean).length / pairs
+    expect(part).toBeGreaterThan(0.4)
+    expect(part).toBeLessThan(0.6)
+    expect(draw(false).every(([source]) => source[0]! < source[length - 1]!)).toBe(true)
+  })
+})
+
+describe('a change of colours', () => {
+  /** A source of chance that gives these numbers of [-1, 1] in turn. */
+  const chance = (...numbers: number[]) => {
+    const random = new Random(1)
+    random.between = (low, high) => (low + high) / 2 + ((high - low) / 2) * numbers.shift()!
+    return random
+  }
+  const changed = (change: readonly number[], colour: readonly number[]) =>
+    [0, 1, 2].map((row) => {
+      const [r, g, b, offset] = change.slice(4 * row, 4 * row + 4) as [number, number, number, number]
+      return r * colour[0]! + g * colour[1]! + b * colour[2]! + offset
+    })
+  const colour = [0.2, 0.4, 0.9]
+  const grey = 0.299 * 0.2 + 0.587 * 0.4 + 0.114 * 0.9
+
+  test('is none for the amount 0', () => {
+    expect(changed(drawColour(new Random(1), 0), colour)).toEqual(colour)
+  })
+
+  test('adds the brightness that was drawn, half of the amount at most', () => {
+    const brighter = changed(drawColour(chance(0, 0, 1), 0.3), colour)
+    expect(brighter).toEqual(colour.map((value) => expect.closeTo(value + 0.15, 6)))
+  })
+
+  test('stretches contrast around the middle', () => {
+    const stretched = changed(drawColour(chance(0, 1, 0), 0.3), colour)
+    expect(stretched).toEqual(colour.map((value) => expect.closeTo(0.5 + 1.3 * (value - 0.5), 6)))
+  })
+
+  test('stretches saturation around grey', () => {
+    const stretched = changed(drawColour(chance(1, 0, 0), 0.3), colour)
+    expect(stretched).toEqual(colour.map((value) => expect.closeTo(grey + 1.3 * (value - grey), 6)))
+  })
+})
