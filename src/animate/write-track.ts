@@ -28,7 +28,12 @@ export interface WriteTrackOptions extends TrackOptions {
 /** The head of a track file. The list `frames` follows, with one `TrackedFrame` per line. */
 export interface TrackHeader {
   /** Version of the file format, and the version of pantin that wrote it. */
-  readonly pantin: { readonly format: 1; readonly version: string }
+  readonly pantin: {
+    /** Version of the format. */
+    readonly format: 1
+    /** Version of pantin. */
+    readonly version: string
+  }
   /** Name of the detector network. */
   readonly net: string
   /** Number of keypoints, K. */

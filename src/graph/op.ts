@@ -143,17 +143,50 @@ export type Reach =
   | 'reshape'
   | 'picture'
   | 'samples'
-  | { readonly by: 'axes'; readonly axes: readonly number[] }
   | {
+      /** All elements along some axes. */
+      readonly by: 'axes'
+      /** The axes. */
+      readonly axes: readonly number[]
+    }
+  | {
+      /** The elements under a kernel, or those whose kernel covers the result. */
       readonly by: 'kernel' | 'transposed kernel'
+      /** Size of the kernel. */
       readonly kernel: Pair
+      /** Steps of the kernel. */
       readonly strides: Pair
+      /** Distances between the elements of the kernel. */
       readonly dilations: Pair
     }
-  | { readonly by: 'pool'; readonly kernel: Pair; readonly strides: Pair }
-  | { readonly by: 'resize'; readonly factors: Pair; readonly bilinear: boolean }
-  | { readonly by: 'steps'; readonly steps: readonly number[] }
-  | { readonly by: 'order'; readonly order: readonly number[] }
+  | {
+      /** The elements under a window. */
+      readonly by: 'pool'
+      /** Size of the window. */
+      readonly kernel: Pair
+      /** Steps of the window. */
+      readonly strides: Pair
+    }
+  | {
+      /** One element, or its neighbours too. */
+      readonly by: 'resize'
+      /** Input sizes over result sizes. */
+      readonly factors: Pair
+      /** Whether the neighbours are read. */
+      readonly bilinear: boolean
+    }
+  | {
+      /** One element; some are left out. */
+      readonly by: 'steps'
+      /** Of each axis, every `steps`-th element is kept. */
+      readonly steps: readonly number[]
+    }
+  | {
+      /** One element; axes are exchanged. */
+      readonly by: 'order'
+      /** Axis i of the result is axis `order[i]` of the input. */
+      readonly order: readonly number[]
+    }
 
 /** The reach of one node. */
 export const reachOf = ({ op, ...use }: Node): Reach =>
@@ -168,7 +201,14 @@ export interface Plain {
 }
 
 /** Values that ONNX attributes take here. A float attribute is written as `{ float }`, since 1 could be either. */
-export type OnnxAttribute = number | string | readonly number[] | { readonly float: number }
+export type OnnxAttribute =
+  | number
+  | string
+  | readonly number[]
+  | {
+      /** A float, though it may be a whole number. */
+      readonly float: number
+    }
 
 /** Where ONNX forms are written to; src/onnx implements it. */
 export interface OnnxEmitter {

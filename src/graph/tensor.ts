@@ -24,7 +24,14 @@ export interface TypedData {
 
 /** An array with a type and a shape, row-major. */
 export type Tensor<D extends DType = DType> = {
-  [K in D]: { readonly dtype: K; readonly shape: Shape; readonly data: TypedData[K] }
+  [K in D]: {
+    /** Element type. */
+    readonly dtype: K
+    /** Sizes of the axes, outermost first. */
+    readonly shape: Shape
+    /** The elements, row-major. */
+    readonly data: TypedData[K]
+  }
 }[D]
 
 export const bytesPerElement: Readonly<Record<DType, number>> = {

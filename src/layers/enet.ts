@@ -212,7 +212,12 @@ export function enetDown(
   scope: Scope,
   x: Value,
   options: EnetDownOptions,
-): { readonly value: Value; readonly index: Value } {
+): {
+  /** The map at half the size. */
+  readonly value: Value
+  /** Indices of the max pool, for `enetUp`. */
+  readonly index: Value
+} {
   const { outputs } = options
   const channels = x.shape[1]!
   if (outputs < channels) {

@@ -27,7 +27,7 @@ const epsilon = 1e-3
  * Parameters: 2.75 C² + 7.5 C. Multiply-adds: (2.75 C² + 3 C) H W.
  *
  * @param x [N, C, H, W], C even
- * @param options.dilation of the depthwise pair (default 1)
+ * @param options `dilation` of the depthwise pair (default 1)
  * @returns the same shape
  */
 export function residualAsymmetric(

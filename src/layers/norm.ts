@@ -19,7 +19,7 @@ const momentum = 0.1
  * the unbiased one, as in PyTorch.
  *
  * @param x [N, C, H, W]
- * @param options.gain where the scale `weight` starts
+ * @param options `epsilon`, added to the variance (default 1e-5), and `gain`, where the scale `weight` starts (default 1)
  */
 export function batchNorm2d(
   scope: Scope,

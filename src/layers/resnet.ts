@@ -94,8 +94,7 @@ const expansion = 4
  * (C D / 4 + (13/16 D² + C D) / s²) H W multiply-adds. The last norm of the branch starts at a scale of 0.1.
  *
  * @param x [N, C, H, W], H and W multiples of the stride
- * @param options.outputs a multiple of 4
- * @param options.stride of the 3x3 and of the shortcut (default 1)
+ * @param options `outputs`, a multiple of 4, and the `stride` of the 3x3 and of the shortcut (default 1)
  * @returns [N, outputs, H / stride, W / stride]
  */
 export function bottleneck(scope: Scope, x: Value, { outputs, stride = 1 }: ResidualOptions): Value {

@@ -147,7 +147,7 @@ export const shuffleUnitV1Block: Block = {
  * Parameters are named as in torchvision: `branch1.0` to `branch1.3`, `branch2.0` to `branch2.6`.
  *
  * @param x [N, C, H, W]
- * @param options.outputs D: asks for the unit of stride 2. Without it, stride 1 and D = C.
+ * @param options `outputs` D: asks for the unit of stride 2. Without it, stride 1 and D = C.
  * @returns the same shape; at stride 2 [N, D, ceil(H / 2), ceil(W / 2)]
  * @throws GraphError if D is odd.
  */

@@ -6,9 +6,13 @@ export type Resampler = (source: Uint8Array) => Uint8Array
 
 /** A part of the source in pixels, which may be fractions. */
 export interface Window {
+  /** Left edge. */
   readonly left: number
+  /** Top edge. */
   readonly top: number
+  /** Width. */
   readonly width: number
+  /** Height. */
   readonly height: number
 }
 

@@ -9,7 +9,12 @@ import { type MotionModel, openSessionModel } from './motion-model.ts'
 export type { EncodedPicture, MotionModel } from './motion-model.ts'
 
 /** A run, named by its folder or by the object that `train` returned. */
-export type RunReference = string | { readonly path: string }
+export type RunReference =
+  | string
+  | {
+      /** Path of the run folder. */
+      readonly path: string
+    }
 
 /** How a run is opened. */
 export interface ModelOptions {

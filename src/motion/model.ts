@@ -72,6 +72,7 @@ export interface GraphOptions {
   readonly batch?: number
   /** Of the pictures in pixels (default: the model's size); its weights fit any that the networks take. */
   readonly height?: number
+  /** Width of the frames, if it is not the size of the model. */
   readonly width?: number
   /** Add every intermediate result that has a name as an output, or those named (default: none). */
   readonly details?: boolean | readonly string[]

@@ -44,6 +44,7 @@ export interface LatencyOptions {
   readonly warmMs?: number
   /** Of the orders (default 0). */
   readonly seed?: number
+  /** Ends the timing between two runs, with the signal's reason. */
   readonly signal?: AbortSignal
   /** `total` is an estimate while the budget decides. */
   onRun?(done: number, total: number): void

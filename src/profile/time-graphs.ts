@@ -23,6 +23,7 @@ import {
 
 /** The budget is for all of it, loading included. */
 export interface TimeGraphsOptions extends LatencyOptions {
+  /** The device to time on (default: a GPU if one works, otherwise the CPU). */
   readonly device?: SessionOptions['device']
   /** Threads within one op on the CPU (default: one for each core). */
   readonly threads?: number

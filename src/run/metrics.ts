@@ -10,6 +10,7 @@ export interface MetricsRecord {
 
 /** A piece of a growing metrics file. */
 export interface MetricsPage {
+  /** The records, in the order of the file. */
   readonly records: readonly MetricsRecord[]
   /** Where the next page begins: to be given to the next call. */
   readonly cursor: string

@@ -19,6 +19,7 @@ import { FormatError, messageOf, PantinError, TrainingError } from '../util/erro
 export const outcomeSchema = <I extends z.ZodRawShape, M extends z.ZodRawShape>(identity: I, measured: M) =>
   z.discriminatedUnion('status', [
     z.object({
+      /** The detector was trained and measured. */
       status: z.literal('done'),
       ...identity,
       ...measured,
@@ -33,7 +34,9 @@ export const outcomeSchema = <I extends z.ZodRawShape, M extends z.ZodRawShape>(
       /** It failed by its own fault and would fail again: training diverged. */
       status: z.literal('failed'),
       ...identity,
+      /** Why it failed. */
       reason: z.string(),
+      /** Seconds of the last call. */
       wallSeconds: z.number().nonnegative(),
     }),
   ])

@@ -48,7 +48,10 @@ export interface CompareOptions extends DetectorChoices, TimingChoices {
   /** Seconds that the comparison takes at most (default 150). Three rounds of latency are made in any case. */
   readonly budgetSeconds?: number
   /** How good rows are at their task, if that is known: from `network/lednet` or `detector/lednet` to a number. */
-  readonly accuracy?: AccuracyKind & { readonly values: Readonly<Record<string, number>> }
+  readonly accuracy?: AccuracyKind & {
+    /** Accuracies, by the names of rows. */
+    readonly values: Readonly<Record<string, number>>
+  }
   /** Called after each step of the comparison. */
   onProgress?(event: CompareProgress): void
 }

@@ -53,8 +53,14 @@ export const trainingConfigSchema = z.object({
   /** Weights of losses by name. */
   losses: z.lazy(() => trainLosses.schema).default(() => trainLosses.weights()),
   ...shapeOf(reconstructionOptions),
+  /** Random changes of frame pairs. */
   augment: z
-    .object({ flip: z.boolean(), colour: schemaOf(augmentOptions.colour) })
+    .object({
+      /** Whether half of the pairs are mirrored. */
+      flip: z.boolean(),
+      /** Strength of random changes of colour, 0 for none. */
+      colour: schemaOf(augmentOptions.colour),
+    })
     .default({ flip: false, colour: augmentOptions.colour.default }),
 })
 

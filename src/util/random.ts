@@ -41,6 +41,7 @@ export class Random {
     return [this.a >>> 0, this.b >>> 0, this.c >>> 0, this.d >>> 0]
   }
 
+  /** Continues a saved sequence. */
   set state([a, b, c, d]: RandomState) {
     this.a = a | 0
     this.b = b | 0

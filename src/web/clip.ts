@@ -29,7 +29,9 @@ export interface WebClip {
   readonly name: string
   /** Pixels of the frames that it gives. */
   readonly width: number
+  /** Height of the frames, in pixels. */
   readonly height: number
+  /** Number of frames. */
   readonly frameCount: number
   /** Frames per second; the average if the rate varies. */
   readonly frameRate: number

@@ -28,7 +28,9 @@ export interface WebPlace extends WorkerPlace {
 
 /** Something that the visitor should know, and that stops no work. */
 export interface Notice {
+  /** What has happened. */
   readonly kind: 'device-lost' | 'storage-full'
+  /** The same as a sentence. */
   readonly message: string
 }
 

@@ -2,7 +2,7 @@
 // These are the public names of `pantin/web`; anything else may change without notice.
 export type { FrameRange } from '../media/clip.ts'
 export type { MotionConfig } from '../motion/config.ts'
-export type { Diagram, DiagramEdge, Stage } from '../profile/diagram.ts'
+export type { Diagram, DiagramEdge, DiagramPart, Stage } from '../profile/diagram.ts'
 // Pure functions that reports draw networks and numbers with. They load nothing.
 export { paretoFront } from '../profile/pareto.ts'
 export {
@@ -26,6 +26,7 @@ export {
   type Problem,
   TrainingError,
 } from '../util/errors.ts'
+export type { Paper } from '../zoo/net.ts'
 export { type ClipFrame, type ClipOptions, openClip, type WebClip } from './clip.ts'
 export type { Notice, WebPlace, WorkerPlace } from './connection.ts'
 export {

@@ -24,15 +24,23 @@ export interface TrackedPicture {
   /** If `TrackPictureOptions.heatmap` asks for it. */
   readonly heatmap?: Heatmap
   /** The time that it took: to make the picture the model's input, and to find the keypoints. */
-  readonly milliseconds: { readonly prepare: number; readonly detect: number }
+  readonly milliseconds: {
+    /** To make the picture the model's input. */
+    readonly prepare: number
+    /** To find the keypoints. */
+    readonly detect: number
+  }
 }
 
 /** How likely each keypoint is at each place. The sum of each keypoint's map is 1. */
 export interface Heatmap {
   /** [keypoints, height, width] */
   readonly data: Float32Array
+  /** Number of keypoints, K. */
   readonly keypoints: number
+  /** Height of a map. */
   readonly height: number
+  /** Width of a map. */
   readonly width: number
 }
 
@@ -73,9 +81,13 @@ export interface AnimatedPicture {
   readonly moved: Pick<TrackedPicture, 'value' | 'jacobian'>
   /** The time that each stage took. `show` makes the frame a picture of the page. */
   readonly milliseconds: {
+    /** To make the picture the model's input. */
     readonly prepare: number
+    /** To find the keypoints. */
     readonly detect: number
+    /** To make the frame. */
     readonly generate: number
+    /** To make the frame a picture of the page. */
     readonly show: number
   }
 }

@@ -1,6 +1,7 @@
 // What networks are and cost, for pages. The zoo is large, so that the worker has it and not the page.
 import type { Diagram } from '../profile/diagram.ts'
 import type { WebDevice } from '../runtime/web-runtime.ts'
+import type { Paper } from '../zoo/net.ts'
 import {
   type Connection,
   connected,
@@ -13,23 +14,31 @@ import type { DeviceEvent } from './model.ts'
 
 /** A network of the zoo. */
 export interface NetworkFacts {
+  /** Name, by which options name it. */
   readonly name: string
+  /** Name as in the paper. */
   readonly title: string
+  /** Year of the paper. */
   readonly year: number
-  readonly paper: { readonly title: string; readonly authors: string; readonly url: string }
+  /** The paper that it is from. */
+  readonly paper: Paper
   /** Built from a paper alone, with inferred parts. */
   readonly reconstruction: boolean
 }
 
 /** What a network costs, by counting. */
 export interface NetworkProfile {
+  /** Trained numbers. */
   readonly params: number
   /** Multiply-accumulates for one picture. */
   readonly macs: number
+  /** Bytes of all results. */
   readonly activationBytes: number
   /** Side of the square of input pixels that one output element depends on. */
   readonly receptiveField: number
+  /** Nodes of the exported ONNX model. */
   readonly ops: number
+  /** The shape of the network. */
   readonly diagram: Diagram
   /** The parts of the network in the order of building. Several may be of one module. */
   readonly blocks: readonly NetworkBlock[]
@@ -45,8 +54,11 @@ export interface NetworkBlock {
   readonly does: string
   /** Shape of its result, without the batch. */
   readonly shape: readonly number[]
+  /** Trained numbers. */
   readonly params: number
+  /** Multiply-accumulates. */
   readonly macs: number
+  /** Bytes of the results. */
   readonly activationBytes: number
   /** Of its result: side of the square of input pixels that one element depends on. */
   readonly receptiveField: number
@@ -68,6 +80,7 @@ export interface NetworkTime {
   readonly min: number
   /** The device that was really used. */
   readonly device: WebDevice
+  /** Threads on the CPU. */
   readonly threads: number
 }
 
@@ -93,7 +106,7 @@ export function listNetworks(place: WorkerPlace): Promise<readonly NetworkFacts[
 /**
  * What a network costs, by counting, and what it is made of.
  *
- * @param options.as the keypoint detector on it at 64x64 (default), or the plain network.
+ * @param options `as`: the keypoint detector on it at 64x64 (default), or the plain network.
  * @throws InputError for an unknown network. The signal's reason, if it is aborted.
  */
 export function profileNetwork(

@@ -10,7 +10,9 @@ export type RunFiles = ReadonlyMap<string, Blob>
 
 /** A run, as `train` writes its folder. It holds nothing that must be freed. */
 export interface WebRun {
+  /** Name of the run. */
   readonly name: string
+  /** The model of the run. */
   readonly config: MotionConfig
   /** Optimiser steps done; undefined if the weights do not say. */
   readonly step: number | undefined

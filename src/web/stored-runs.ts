@@ -12,10 +12,13 @@ export const framesIndex = 'frames/clips.json'
 
 /** A run in the browser's own storage. */
 export interface StoredRun {
+  /** Name of the run. */
   readonly name: string
+  /** Name of the detector's network. */
   readonly net: string
   /** Steps of the last checkpoint. */
   readonly step: number
+  /** Whether the run has ended. */
   readonly finished: boolean
   /** Whether it can be trained further here: its frames are kept. */
   readonly resumable: boolean

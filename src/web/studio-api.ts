@@ -13,6 +13,7 @@ export interface RunListing {
   readonly canSave: boolean
   /** The largest zip of a run that can be saved, in bytes; 0 if none can. */
   readonly maxUploadBytes: number
+  /** The runs. */
   readonly runs: readonly RunSummary[]
 }
 
@@ -74,5 +75,6 @@ export type RunMetrics = MetricsPage
 
 /** Every answer with a status of 400 and above. */
 export interface ErrorAnswer {
+  /** The problem. */
   readonly error: Problem
 }

@@ -51,11 +51,24 @@ export interface TrainSettings {
  */
 export type WebTrainEvent =
   | TrainEvent<Blob, WebDevice>
-  | { readonly kind: 'notice'; readonly notice: Notice }
-  | { readonly kind: 'failed'; readonly message: string; readonly remedy?: string }
+  | {
+      /** The library goes on in another way. */
+      readonly kind: 'notice'
+      /** What has happened. */
+      readonly notice: Notice
+    }
+  | {
+      /** Training has failed. */
+      readonly kind: 'failed'
+      /** Why. */
+      readonly message: string
+      /** What to do. */
+      readonly remedy?: string
+    }
 
 /** Where a run is trained, and who is told. The signal gives up a run that has not begun, while clips are read. */
 export interface TrainPlace extends WebPlace {
+  /** Called with each event of the training. */
   onEvent(event: WebTrainEvent): void
 }
 
@@ -91,6 +104,7 @@ export class Trainer {
   readonly done: Promise<WebRun>
 
   private constructor(
+    /** Name of the run. */
     readonly name: string,
     private readonly connection: TrainingConnection,
   ) {

@@ -4,8 +4,9 @@ import { type Picture, type SentPicture, toParcel } from './picture.ts'
 
 /** The video to write. Node's `VideoWriterOptions` say more, for a file on disk; a page has no path to choose. */
 export interface WebVideoWriterOptions {
-  /** Pixels, 16 to 8192; odd sizes are stored one pixel larger. */
+  /** Width in pixels, 16 to 8192. An odd size is stored one pixel larger. */
   readonly width: number
+  /** Height in pixels, as `width`. */
   readonly height: number
   /** Default: mp4 if the browser encodes H.264, otherwise webm. */
   readonly format?: 'mp4' | 'webm'
@@ -16,6 +17,7 @@ export interface WebVideoWriterOptions {
  * when they come, and `close` gives the file, because a page has no folder to write it to.
  */
 export interface WebVideoWriter {
+  /** The format of the file. */
   readonly format: 'mp4' | 'webm'
   /** The codec that was chosen, such as `avc` or `vp9`. */
   readonly codec: string

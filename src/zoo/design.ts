@@ -81,6 +81,7 @@ export const designSchema = z
     }
   })
 
+/** A network as plain data: an encoder-decoder of which every number can be chosen. */
 export type Design = z.infer<typeof designSchema>
 export type Stem = Design['stem']
 export type Stage = Design['stages'][number]

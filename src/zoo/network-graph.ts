@@ -24,7 +24,12 @@ export interface NetworkGraphOptions {
 export function networkGraph(
   name: string,
   { outputs, shape, dilations = 'clipped' }: NetworkGraphOptions,
-): { graph: Graph; clipped: readonly Clipping[] } {
+): {
+  /** The network. */
+  graph: Graph
+  /** The dilations that were clipped. */
+  clipped: readonly Clipping[]
+} {
   const net = findNet(name)
   const graph = new Graph()
   const side = Math.max(64, net.multiple())

@@ -12,8 +12,7 @@ import { lrdnet } from './lrdnet.ts'
 import type { Net } from './net.ts'
 import { resnet18, resnet50 } from './resnet.ts'
 
-/** Every network, by name. A network is added by its own file and a line here. */
-export const zoo = {
+const networks = {
   hourglass,
   'hourglass-small': hourglassSmall,
   lednet,
@@ -38,7 +37,10 @@ export const zoo = {
 }
 
 /** The name of a network of the zoo. */
-export type NetName = keyof typeof zoo
+export type NetName = keyof typeof networks
+
+/** Every network of the zoo, by name. A network is added by its own file and a line above. */
+export const zoo: Readonly<Record<NetName, Net>> = networks
 
 /** The network of a detector where none is named: pantin's own, of which docs/results.md says why. */
 export const defaultNet: NetName = 'ficelle'

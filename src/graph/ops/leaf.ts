@@ -32,12 +32,32 @@ export function input(graph: Builder, name: string, dtype: DType, shape: Shape):
   return graph.apply(inputOp, [], { name, dtype, shape })[0]!
 }
 
-/** How a parameter starts: all one number, uniform in [-amount, amount], normal with that deviation, or given. */
+/** How a parameter starts. */
 export type Initial =
-  | { readonly kind: 'fill'; readonly value: number }
-  | { readonly kind: 'uniform'; readonly amount: number }
-  | { readonly kind: 'normal'; readonly deviation: number }
-  | { readonly kind: 'values'; readonly values: Tensor<'float32'> }
+  | {
+      /** All one number. */
+      readonly kind: 'fill'
+      /** The number. */
+      readonly value: number
+    }
+  | {
+      /** Uniform in [-amount, amount]. */
+      readonly kind: 'uniform'
+      /** Half of the range. */
+      readonly amount: number
+    }
+  | {
+      /** Normal, with mean 0. */
+      readonly kind: 'normal'
+      /** Standard deviation. */
+      readonly deviation: number
+    }
+  | {
+      /** Given. */
+      readonly kind: 'values'
+      /** The values. */
+      readonly values: Tensor<'float32'>
+    }
 
 /** `weight`: trained. `buffer`: kept with the weights but not trained, such as running statistics. */
 export type Role = 'weight' | 'buffer'

@@ -164,7 +164,14 @@ export function batchNormalise(
   gamma: Value,
   beta: Value,
   epsilon: number,
-): { value: Value; mean: Value; variance: Value } {
+): {
+  /** The normalised map. */
+  value: Value
+  /** Means of the batch, [C]. */
+  mean: Value
+  /** Variances of the batch, [C]. */
+  variance: Value
+} {
   const [value, mean, variance] = x.graph.apply(batchNormaliseOp, [x, gamma, beta], { epsilon })
   return { value: value!, mean: mean!, variance: variance! }
 }

@@ -119,7 +119,12 @@ export function maxPool(
   x: Value,
   kernel: readonly [number, number],
   options: PoolOptions = {},
-): { value: Value; index: Value } {
+): {
+  /** The maxima. */
+  value: Value
+  /** Their indices, for `maxUnpool`. */
+  index: Value
+} {
   const [value, index] = pool(maxPoolOp, x, kernel, options)
   return { value: value!, index: index! }
 }

@@ -91,6 +91,7 @@ export const trialShape = {
   seed: z.int().nonnegative(),
 }
 const trialSchema = z.object(trialShape)
+/** One training of a study. */
 export type Trial = z.infer<typeof trialSchema>
 
 /** Networks of a plan of which this skip makes another detector than the skips before it. */

@@ -30,6 +30,7 @@ export function trialMeasure(name: string): TrialMeasure {
 
 /** A measure over the seeds. */
 export interface Spread {
+  /** Mean over the seeds. */
   readonly mean: number
   /** Standard deviation of the seeds (over n - 1); undefined for one seed. */
   readonly deviation: number | undefined
@@ -39,6 +40,7 @@ export interface Spread {
 
 /** What a network with a skip came to by one method. */
 export interface Summary {
+  /** How the detectors were trained. */
   readonly method: Method
   /** By the names of measures; a measure that no seed has is missing. */
   readonly measures: Readonly<Partial<Record<string, Spread>>>
@@ -84,7 +86,9 @@ export function summarise(
 
 /** A network that may be recommended: its name, its cost, and its error over the seeds. */
 export interface Choice {
+  /** Name of the network. */
   readonly name: string
+  /** Its cost. */
   readonly cost: number
   /** Less is better. */
   readonly error: Spread
@@ -92,11 +96,13 @@ export interface Choice {
 
 /** The best choice of a range of budgets. */
 export interface Recommendation {
+  /** Name of the network. */
   readonly name: string
   /** The least budget that it fits: its own cost. */
   readonly from: number
   /** The cost of the next better choice; undefined for the last. */
   readonly to: number | undefined
+  /** Its error over the seeds. */
   readonly error: Spread
   /**
    * The cheapest choice whose error is not clearly larger, if that is another one: the difference is within the standard

@@ -18,7 +18,10 @@ import { measuredOn } from '../plan.ts'
 import { detectorChoices, type Trial, type TrialSettings, trialShape } from './plan.ts'
 
 const resultSchema = outcomeSchema(
-  { trial: z.object(trialShape) },
+  {
+    /** The trial. */
+    trial: z.object(trialShape),
+  },
   {
     /** By the names of measures; a measure that was not taken is missing. */
     measures: z.record(z.string(), z.number()),
