@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander'
 import { createProgram } from '../../src/cli/program.ts'
+import { type DescribedLoss, distilLosses, trainLosses } from '../../src/train/losses.ts'
 import { generated } from './tables.ts'
 
 /** The options of every command, described once. */
@@ -61,6 +62,12 @@ export function commandPage(): string {
       commands.map((command) => [`[\`${command.name()}\`](#pantin-${command.name()})`, command.summary()]),
     ),
     ...commands.map(section),
+    '## Losses',
+    'Names for `--losses`. A loss with the weight 0 is left out, unless `--losses` gives it another weight.',
+    'Of `train`:',
+    lossTable(trainLosses.all),
+    'Of `distil` and `search`:',
+    lossTable(distilLosses.all),
   ].join('\n\n')}\n`
 }
 
@@ -82,12 +89,21 @@ function section(command: Command): string {
       ? ''
       : table(
           ['Option', 'Meaning'],
-          options.map((option) => [`\`${option.flags}\``, cell(help.optionDescription(option))]),
+          options.map((option) => [
+            `\`${option.flags.replaceAll('|', '\\|')}\``,
+            cell(help.optionDescription(option)),
+          ]),
         ),
   ]
     .filter((part) => part !== '')
     .join('\n\n')
 }
+
+const lossTable = (losses: readonly DescribedLoss[]): string =>
+  table(
+    ['Loss', 'Usual weight', 'What it compares'],
+    losses.map(({ name, weight, help }) => [`\`${name}\``, String(weight), cell(help)]),
+  )
 
 /** Indented lines of a description are a list, which Markdown shows as it stands. */
 const described = (text: string) =>

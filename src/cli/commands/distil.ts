@@ -38,7 +38,7 @@ export const addDistil: AddCommand = (program, call) => {
     .option('--net <name>', "the student's network (default: ficelle)")
     .option(
       '--losses <list>',
-      'weights of losses, such as distance=10,jacobian=1,divergence=0 (the defaults: see the README)',
+      'weights of losses, such as distance=10,jacobian=1,divergence=0 (usual weights: docs/cli.md)',
     )
     .option('--cache <folder>', "keep the teacher's results here, for other students of the same videos")
   withFlags(command, distillationOptions)
