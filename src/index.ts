@@ -101,6 +101,7 @@ export {
 // Files that bring networks of your own.
 export { loadPlugin } from './model/plugin.ts'
 export { type MotionConfig, publishedConfig, type SmallConfigOptions, smallConfig } from './motion/config.ts'
+export type { Keypoints as KeypointValues } from './motion/keypoints.ts'
 export { detectorGraph, type GraphOptions, generatorGraph } from './motion/model.ts'
 export { initialise, parametersOf } from './motion/weights.ts'
 export { type ToOnnxOptions, toOnnx } from './onnx/export.ts'
@@ -156,6 +157,8 @@ export {
   type TrainLosses,
   type TrainLossInput,
 } from './train/losses.ts'
+export type { PerceptualLoss } from './train/reconstruction/perceptual.ts'
+export type { Transform } from './train/reconstruction/transform.ts'
 export { type TrainedRun, type TrainOptions, train } from './train/train.ts'
 // Expected errors: each says what is wrong, where, and what to do.
 export * from './util/errors.ts'

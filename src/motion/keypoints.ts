@@ -12,8 +12,8 @@ import { axisCoordinates, coordinateGrid } from '../layers/fomm.ts'
 /**
  * Keypoints of a batch of pictures.
  *
- * `value` [N, K, 2]: (x, y) in [-1, 1], -1 and 1 at the centres of the first and last pixel.
- * `jacobian` [N, K, 2, 2]: the local affine map at each keypoint; undefined where only points are used.
+ * `value` has the shape [N, K, 2]: (x, y) in [-1, 1], where -1 and 1 are the centres of the first and last pixel.
+ * `jacobian` has the shape [N, K, 2, 2]. It is the local affine map at each keypoint; undefined if only points are used.
  */
 export interface Keypoints {
   readonly value: Value

@@ -5,39 +5,67 @@ import { fixed, formatCount } from './format.ts'
 
 /** A stage where it is drawn, in pixels. */
 export interface DiagramBlock {
+  /** The stage. */
   readonly stage: Stage
+  /** Index of the stage. */
   readonly index: number
+  /** Left edge. */
   readonly x: number
+  /** Top edge. */
   readonly y: number
+  /** Width. */
   readonly width: number
+  /** Height. */
   readonly height: number
   /** What is written under it: channels, size, and the number of modules. */
-  readonly lines: readonly { readonly text: string; readonly x: number; readonly y: number }[]
+  readonly lines: readonly {
+    /** The words. */
+    readonly text: string
+    /** Middle of the line. */
+    readonly x: number
+    /** Base line. */
+    readonly y: number
+  }[]
 }
 
 /** A line between stages, and the arrow at its end, as data of SVG paths. */
 export interface DiagramLine {
+  /** The maps that go over. */
   readonly edge: DiagramEdge
+  /** The line. */
   readonly d: string
+  /** The arrow at its end. */
   readonly tip: string
 }
 
 /** A line under the stages of one part of a detector. */
 export interface DiagramBracket {
+  /** Name of the part. */
   readonly part: string
+  /** The line. */
   readonly d: string
+  /** Middle of the name. */
   readonly x: number
+  /** Base line of the name. */
   readonly y: number
 }
 
+/** A diagram laid out, in pixels. */
 export interface DiagramLayout {
+  /** Width of the drawing. */
   readonly width: number
+  /** Height of the drawing. */
   readonly height: number
+  /** The stages. */
   readonly blocks: readonly DiagramBlock[]
   /** Lines that skip stages, with what goes over in words. */
-  readonly arcs: readonly (DiagramLine & { readonly label: string })[]
+  readonly arcs: readonly (DiagramLine & {
+    /** What goes over, in words. */
+    readonly label: string
+  })[]
   /** Lines to the next stage. */
   readonly flows: readonly DiagramLine[]
+  /** Lines under the parts of a detector. */
   readonly brackets: readonly DiagramBracket[]
 }
 

@@ -5,6 +5,7 @@
 export interface Scale {
   /** Where a value stands, in pixels. */
   at(value: number): number
+  /** The values that are marked. */
   readonly ticks: readonly number[]
 }
 
@@ -14,6 +15,8 @@ const defaultRatio = 6
 const margin = 0.07
 
 /**
+ * A logarithmic axis that shows all values.
+ *
  * @param values above 0
  * @param range pixels of the axis' beginning and end; the end may be smaller
  * @param mostTicks that there is room for

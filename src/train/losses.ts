@@ -107,6 +107,7 @@ export class LossTable<L extends DescribedLoss> {
 
 /** What a loss of training without labels is built from: values of the step's graph, for N pairs of frames. */
 export interface TrainLossInput {
+  /** The step's graph. */
   readonly graph: Graph
   /** Source frames [N, 3, H, W] in [0, 1]. */
   readonly source: Value
@@ -116,6 +117,7 @@ export interface TrainLossInput {
   readonly prediction: Value
   /** Keypoints: `value` [N, K, 2] in [-1, 1], and `jacobian` [N, K, 2, 2] if the model has them. */
   readonly kpSource: Keypoints
+  /** Keypoints of the driving frames, as `kpSource`. */
   readonly kpDriving: Keypoints
   /** Keypoints of the driving frames under random warps, T⁻¹ D. */
   readonly kpTransformed: Keypoints
@@ -129,6 +131,7 @@ export interface TrainLossInput {
 
 /** A loss of training without labels. It has no parameters of its own. */
 export interface TrainLoss extends DescribedLoss {
+  /** The way of training that has the loss. */
   readonly of: 'train'
   /** Builds the loss, a scalar, before it is weighted. Undefined if this model or run has not what it compares. */
   build(input: TrainLossInput): Value | undefined
@@ -180,6 +183,7 @@ export interface DistilLossInput {
 
 /** A loss of distillation. */
 export interface DistilLoss extends DescribedLoss {
+  /** The way of training that has the loss. */
   readonly of: 'distil'
   /**
    * The result that it compares: keypoints `value` [N, K, 2] in [-1, 1], their `jacobian` [N, K, 2, 2], `heatmap`

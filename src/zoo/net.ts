@@ -96,6 +96,7 @@ export interface Net<T = unknown> {
   readonly licence?: string
   /** No code was published: built from what the paper says, and the rest is inferred. */
   readonly reconstruction?: true
+  /** Options of the network itself, if it has some. */
   readonly options?: NetOptions<T>
   /** What goes from the encoder over to the decoder. */
   readonly skips: 'none' | 'pooling indices' | 'maps'
