@@ -31,7 +31,11 @@ export interface EvaluateOptions extends ModelOptions, TransferOptions {
    * it alone.
    */
   readonly source?: string | Frame
-  readonly signal?: AbortSignal
+  /**
+   * Whether the networks are rewritten exactly before they are loaded. Default false: a model is measured as it was
+   * trained.
+   */
+  readonly rewrite?: boolean
   /** After each driving frame. */
   onProgress?(done: number, total: number): void
 }
@@ -74,11 +78,14 @@ export async function evaluate(
 }
 
 async function withTeacher<T>(
-  { teacher, device }: EvaluateOptions,
+  { teacher, device, signal }: EvaluateOptions,
   use: (teacher: KeypointDetector | undefined) => Promise<T>,
 ): Promise<T> {
   if (typeof teacher !== 'string') return use(teacher)
-  const opened = await openDetector(teacher, device === undefined ? {} : { device })
+  const opened = await openDetector(teacher, {
+    ...(device !== undefined && { device }),
+    ...(signal && { signal }),
+  })
   try {
     return await use(opened)
   } finally {

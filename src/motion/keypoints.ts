@@ -9,14 +9,11 @@ import { axisCoordinates, coordinateGrid } from '../layers/fomm.ts'
 
 /** Keypoints and what is computed with them (Siarohin et al. 2019, section 3.1). */
 
-/**
- * Keypoints of a batch of pictures.
- *
- * `value` has the shape [N, K, 2]: (x, y) in [-1, 1], where -1 and 1 are the centres of the first and last pixel.
- * `jacobian` has the shape [N, K, 2, 2]. It is the local affine map at each keypoint; undefined if only points are used.
- */
+/** Keypoints of a batch of pictures, as values of a graph. */
 export interface Keypoints {
+  /** [N, K, 2], (x, y) in [-1, 1]. -1 and 1 are the centres of the first and last pixel. */
   readonly value: Value
+  /** [N, K, 2, 2], the local affine map at each keypoint; undefined if only points are used. */
   readonly jacobian: Value | undefined
 }
 
