@@ -45,7 +45,6 @@ export async function* track(
   clip: string | Clip,
   options: TrackOptions = {},
 ): AsyncGenerator<TrackedFrame, void, undefined> {
-  const { signal } = options
   const model = isModel(run) ? run : await openModel(run, options)
   try {
     const opened = typeof clip === 'string' ? await openClip(clip, { signal: options.signal }) : clip

@@ -85,7 +85,7 @@ export async function writeTrack(
   options: WriteTrackOptions,
 ): Promise<WriteTrackResult> {
   const start = performance.now()
-  const { out, overlay, signal } = options
+  const { out, overlay } = options
   assertDifferent(out, overlay)
   return withModel(run, options, async (model) => {
     const clip = await openClip(video, { signal: options.signal })

@@ -71,11 +71,18 @@ describe('the package', () => {
     expect(code, output).toBe(0)
   })
 
-  test('runs the example of a network outside the package', async () => {
-    await project.write('own-network.mjs', await readFile('examples/own-network.mjs', 'utf8'))
-    const { code, output } = await project.node('own-network.mjs')
-    expect(code, output).toBe(0)
-    expect(output).toContain('"maps":[1,10,32,32]')
+  test('runs the examples that import it: a graph, and a network for the command', async () => {
+    for (const name of ['own-graph.mjs', 'own-network.mjs']) {
+      await project.write(name, await readFile(`examples/${name}`, 'utf8'))
+    }
+    const graph = await project.node('own-graph.mjs')
+    expect(graph.code, graph.output).toBe(0)
+    expect(graph.output).toContain('"maps":[1,10,32,32]')
+    const counted = await project.node(
+      'node_modules/pantin/dist/cli/main.js',
+      ...['info', 'my-net', '--plugin', 'own-network.mjs', '--json'],
+    )
+    expect(counted.code, counted.output).toBe(0)
   })
 
   test('holds the files that a page needs, and the documentation', async () => {
