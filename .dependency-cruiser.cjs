@@ -86,11 +86,11 @@ module.exports = {
     {
       name: 'page-without-zoo',
       comment:
-        "What stands in src/web itself is the page's script: the networks and what trains them weigh on the worker.",
+        "What stands in src/web itself is the page's script: the networks and what trains them weigh on the worker. Tables of options are plain data.",
       severity: 'error',
       from: { path: '^src/web/[^/]+\\.ts$', pathNot: '^src/web/worker\\.ts$' },
       to: {
-        path: '^src/(?!web|util|files|formats|run|graph/tensor|media/fit|profile/pareto|report/(format|diagram-layout|plot-layout))',
+        path: '^src/(?!web|util|files|formats|run|graph/tensor|media/fit|motion/options|train/options|profile/pareto|report/(format|diagram-layout|plot-layout))',
         dependencyTypesNot: ['type-only'],
       },
     },

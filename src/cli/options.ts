@@ -51,7 +51,7 @@ export function withFlags<T extends OptionTable>(
 ): Command {
   const own: Readonly<Record<string, Wording | undefined>> = changes
   for (const [name, option] of Object.entries<Option>(table)) {
-    if (option.flag !== false) command.addOption(flagOf(name, { ...option, ...own[name] }))
+    if (option.shown !== false) command.addOption(flagOf(name, { ...option, ...own[name] }))
   }
   return command
 }

@@ -12,7 +12,7 @@ import { defaultNet } from '../zoo/registry.ts'
 import { adamDefaults } from './adam.ts'
 import type { TrainEvent } from './events.ts'
 import { type TrainLosses, trainLosses } from './losses.ts'
-import { augmentOptions, reconstructionOptions, settingsOptions } from './options.ts'
+import { augmentOptions, defaultMinutes, reconstructionOptions, settingsOptions } from './options.ts'
 
 const positive = z.number().positive()
 const share = z.number().min(0).lt(1)
@@ -131,9 +131,6 @@ export function resolveConfig(clips: readonly string[], options: TrainOptions): 
   const training = { ...options, ...runLength(options), clips: [...clips], losses }
   return { model, training: checkedOptions(trainingConfigSchema, training) }
 }
-
-/** How long a run takes if nothing is said. */
-const defaultMinutes = 8
 
 /** The length of a run. @throws InputError if it is given twice. */
 export function runLength({ steps, minutes }: { steps?: number | undefined; minutes?: number | undefined }) {

@@ -3,6 +3,9 @@ import { warpDefaults } from '../evaluate/warp.ts'
 import { fitModes } from '../media/fit.ts'
 import type { OptionTable } from '../util/options.ts'
 
+/** How long a run takes if neither steps nor minutes are given. */
+export const defaultMinutes = 8
+
 /** What every way of training is told, and its run records. */
 export const settingsOptions = {
   /** How frames become square. */
@@ -84,7 +87,7 @@ export const settingsOptions = {
     above: 0,
     label: 'Minutes',
     value: 'm',
-    otherwise: '8, if --steps is not given',
+    otherwise: `${defaultMinutes}, if --steps is not given`,
     help: 'train until the steps have taken this many minutes',
   },
   /** Folder of a model or network whose weights training begins with, where they fit. */
@@ -101,7 +104,7 @@ export const settingsOptions = {
     default: 2e-3,
     label: 'Learning rate',
     help: 'largest learning rate of the run',
-    flag: false,
+    shown: false,
   },
   /** Steps between lines of metrics.jsonl. */
   logEvery: {
@@ -111,7 +114,7 @@ export const settingsOptions = {
     default: 10,
     label: 'Steps per line of metrics',
     help: 'steps between lines of metrics.jsonl',
-    flag: false,
+    shown: false,
   },
   /** Seconds between checkpoints. */
   checkpointSeconds: {
@@ -120,7 +123,7 @@ export const settingsOptions = {
     default: 20,
     label: 'Seconds per checkpoint',
     help: 'seconds between checkpoints',
-    flag: false,
+    shown: false,
   },
   /** Seconds between previews. */
   previewSeconds: {
@@ -129,7 +132,7 @@ export const settingsOptions = {
     default: 60,
     label: 'Seconds per preview',
     help: 'seconds between previews',
-    flag: false,
+    shown: false,
   },
 } as const satisfies OptionTable
 
@@ -144,7 +147,7 @@ export const reconstructionOptions = {
     default: 4,
     label: 'Scales',
     help: 'scales of the reconstruction loss, each half of the one before',
-    flag: false,
+    shown: false,
   },
   /** ONNX file of a network whose outputs are compared, scale by scale: a perceptual loss. */
   perceptual: {

@@ -15,8 +15,8 @@ interface Described {
   readonly at?: string
   /** Another option of the table that cannot be given with it. */
   readonly conflicts?: string
-  /** Whether the command line has a flag for it (default: yes). */
-  readonly flag?: false
+  /** Whether people are asked for it, by a flag and in forms (default: yes). Code can always give it. */
+  readonly shown?: false
 }
 
 /** One of a list of names. */
@@ -39,7 +39,7 @@ export interface NumberOption extends Described {
   /** A value that a message shows. */
   readonly example?: number
   readonly default?: number
-  /** Values that a form offers, in place of a field for any number. */
+  /** Values that a form offers, instead of a field for any number. */
   readonly offered?: readonly number[]
 }
 

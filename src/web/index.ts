@@ -26,6 +26,16 @@ export {
   type Problem,
   TrainingError,
 } from '../util/errors.ts'
+export type {
+  ChoiceOption,
+  NumberOption,
+  Option,
+  OptionTable,
+  OptionValue,
+  OptionValues,
+  SwitchOption,
+  TextOption,
+} from '../util/options.ts'
 export type { Paper } from '../zoo/net.ts'
 export { type ClipFrame, type ClipOptions, openClip, type WebClip } from './clip.ts'
 export type { Notice, WebPlace, WorkerPlace } from './connection.ts'
@@ -62,5 +72,5 @@ export type {
   RunSummary,
   TokenHeader,
 } from './studio-api.ts'
-export { Trainer, type TrainPlace, type TrainSettings, type WebTrainEvent } from './trainer.ts'
+export { Trainer, type TrainPlace, type TrainSettings, trainOptions, type WebTrainEvent } from './trainer.ts'
 export { createVideoWriter, type WebVideoWriter, type WebVideoWriterOptions } from './video-writer.ts'

@@ -1,7 +1,10 @@
 // Trains a model in a worker, on the graph that Node trains, into the browser's own storage.
 import type { MotionConfig } from '../motion/config.ts'
+import { detectorOptions, modelOptions } from '../motion/options.ts'
 import type { WebDevice } from '../runtime/web-runtime.ts'
 import type { TrainEvent } from '../train/events.ts'
+import { defaultMinutes, settingsOptions } from '../train/options.ts'
+import type { OptionTable, OptionValues } from '../util/options.ts'
 import {
   asyncDispose,
   type Connection,
@@ -15,32 +18,28 @@ import type { DeviceEvent } from './model.ts'
 import { type RunFiles, runOf, type WebRun } from './run.ts'
 import { checkRunName } from './storage.ts'
 
+const { device: _device, threads: _threads, init: _init, ...settings } = settingsOptions
+
+/**
+ * The options of a training in a page: plain data, from which a page can make a form. They are Node's, and have its
+ * defaults, except that runs are saved and shown more often. The device belongs to the place.
+ */
+export const trainOptions = {
+  ...modelOptions,
+  ...detectorOptions,
+  ...settings,
+  batch: { ...settings.batch, label: 'Frame pairs per step' },
+  minutes: { ...settings.minutes, default: defaultMinutes },
+  checkpointSeconds: { ...settings.checkpointSeconds, default: 10 },
+  previewSeconds: { ...settings.previewSeconds, default: 20 },
+} as const satisfies OptionTable
+
 /** What is trained. Node's `TrainOptions` have more, such as the run folder to make. */
-export interface TrainSettings {
+export interface TrainSettings extends OptionValues<typeof trainOptions> {
   /** Backbone of the detector, a name of the zoo. */
   readonly net: string
-  /** Side of the square frames in pixels (default 64). */
-  readonly size?: number
-  /** Number of keypoints (default 10). */
-  readonly keypoints?: number
-  /** Form of the generator (default small). */
-  readonly generator?: 'small' | 'light'
-  /** Frame pairs per step (default 8). */
-  readonly batch?: number
-  /** Seed of all random numbers (default 42). */
-  readonly seed?: number
-  /** Length of the run in steps. A run has steps or minutes, not both. */
-  readonly steps?: number
-  /** Length of the run in minutes of steps (default 8). */
-  readonly minutes?: number
-  /** Fraction at the end of each clip that is held out of training, 0 to below 1 (default 0.2). */
-  readonly holdout?: number
-  /** How frames become square: `crop` around what moves (default), or `letterbox` between bars. */
-  readonly fit?: 'crop' | 'letterbox'
-  /** Seconds between checkpoints (default 10). */
-  readonly checkpointSeconds?: number
-  /** Seconds between previews (default 20). */
-  readonly previewSeconds?: number
+  /** The network's own options, if it has some (default: its own). */
+  readonly netOptions?: unknown
   /** The whole model, instead of net, size, keypoints and generator. */
   readonly model?: MotionConfig
 }

@@ -223,7 +223,7 @@ async function begin(page: Page, name: string, steps: number): Promise<void> {
   await form.getByLabel('Name of the run').fill(name)
   for (const [label, value] of [
     ['Keypoints', 4],
-    ['Frame pairs a step', 1],
+    ['Frame pairs per step', 1],
     ['Steps (0: minutes decide)', steps],
   ] as const) {
     await form.getByLabel(label).fill(String(value))

@@ -10,7 +10,7 @@ import { version } from '../../util/version.ts'
 import type { SentPlace } from '../connection.ts'
 import { StoredFolder } from '../storage.ts'
 import { absent, framesFile, framesIndex, taken } from '../stored-runs.ts'
-import type { TrainSettings } from '../trainer.ts'
+import { type TrainSettings, trainOptions } from '../trainer.ts'
 import { openClip } from './clip.ts'
 import { FrameRecords } from './frame-records.ts'
 import { tell } from './serve.ts'
@@ -38,7 +38,10 @@ export async function beginRun(request: {
   if (clips.length === 0) throw new InputError({ what: 'there is no clip to train on', remedy: 'give one' })
   if ((await (await StoredFolder.ofRun(name))?.read(configFile)) !== undefined) throw taken(name)
   const config = resolveConfig(clips.map(nameOf), {
-    ...{ out: name, checkpointSeconds: 10, previewSeconds: 20, ...request.settings },
+    out: name,
+    checkpointSeconds: trainOptions.checkpointSeconds.default,
+    previewSeconds: trainOptions.previewSeconds.default,
+    ...request.settings,
     device: place.device ?? 'auto',
   })
   const opened: Clip[] = []

@@ -1,4 +1,5 @@
-import { signal } from '@preact/signals'
+import { type Signal, signal } from '@preact/signals'
+import { type NumberOption, type Option, type OptionValues, trainOptions } from 'pantin/web'
 import { useEffect, useState } from 'preact/hooks'
 import { complain } from '../core/messages.ts'
 import { networks, readNetworks } from '../core/networks.ts'
@@ -9,14 +10,32 @@ import { clips } from './clips.ts'
 import { start } from './job.ts'
 
 const net = stored<string>('train.net', 'ficelle')
-const size = stored<number>('train.size', 64)
-const minutes = stored('train.minutes', 8)
-const batch = stored('train.batch', 8)
-const keypoints = stored('train.keypoints', 10)
-/** 0: minutes decide. */
-const steps = signal(0)
-const seed = stored('train.seed', 42)
-const holdout = stored('train.holdout', 0.2)
+
+/** One option of the table as the form keeps it. A number of 0 and an empty choice are not given where there is no default. */
+interface Setting {
+  readonly name: string
+  readonly option: Option
+  readonly value: Signal<string | number | boolean>
+}
+
+const settings: readonly Setting[] = Object.entries<Option>(trainOptions).flatMap(([name, option]) => {
+  if (option.shown === false) return []
+  const initial = option.default ?? { number: 0, switch: false, choice: '', text: '' }[option.kind]
+  // A length in steps that is remembered would end the next run when nobody expects it.
+  const value = option.default === undefined ? signal(initial) : stored(`train.${name}`, initial)
+  return { name, option, value }
+})
+
+const isGiven = ({ option, value }: Setting) =>
+  option.default !== undefined || (value.value !== 0 && value.value !== '' && value.value !== false)
+
+/** The values of the form. The worker checks them. */
+function values(): OptionValues<typeof trainOptions> {
+  const given = settings.filter(isGiven)
+  const excluded = new Set(given.map(({ option }) => option.conflicts))
+  const counted = given.filter(({ name }) => !excluded.has(name))
+  return Object.fromEntries(counted.map(({ name, value }) => [name, value.value]))
+}
 
 /** Clips, a network, and how long. */
 export function TrainForm() {
@@ -30,15 +49,7 @@ export function TrainForm() {
     void start(
       shownName,
       clips.value.map(({ source }) => source),
-      {
-        net: net.value,
-        size: size.value,
-        keypoints: keypoints.value,
-        batch: batch.value,
-        seed: seed.value,
-        holdout: holdout.value,
-        ...(steps.value > 0 ? { steps: steps.value } : { minutes: minutes.value }),
-      },
+      { net: net.value, ...values() },
     )
   }
   const known = networks.value.length > 0 ? networks.value : [{ name: net.value, title: net.value, year: 0 }]
@@ -62,7 +73,7 @@ export function TrainForm() {
             ))}
           </select>
         </label>
-        <NumberField label="Minutes" setting={minutes} min={0.1} max={600} step="any" />
+        {settings.filter(isUpFront).map(field)}
         <label class="field">
           Name of the run
           <input
@@ -84,58 +95,106 @@ export function TrainForm() {
         <summary>
           <h2>More settings</h2>
         </summary>
-        <label class="field">
-          Frame size
-          <select
-            value={size.value}
-            onChange={(event) => {
-              size.value = Number(event.currentTarget.value)
-            }}
-          >
-            {[64, 96, 128, 192, 256].map((side) => (
-              <option key={side} value={side}>
-                {side} x {side}
-              </option>
-            ))}
-          </select>
-        </label>
-        <NumberField label="Keypoints" setting={keypoints} min={1} max={100} />
-        <NumberField label="Frame pairs a step" setting={batch} min={1} max={64} />
-        <NumberField label="Steps (0: minutes decide)" setting={steps} min={0} max={1_000_000} />
-        <NumberField
-          label="Held out at the end of each clip"
-          setting={holdout}
-          min={0}
-          max={0.9}
-          step="any"
-        />
-        <NumberField label="Seed" setting={seed} min={0} max={4_294_967_295} />
+        {settings.filter((setting) => !isUpFront(setting)).map(field)}
       </details>
     </form>
   )
 }
 
-interface NumberFieldProps {
-  readonly label: string
-  readonly setting: { value: number }
-  readonly min: number
-  readonly max: number
-  readonly step?: 'any'
+/** Everybody decides how long a run takes; the rest can wait. */
+const isUpFront = ({ name }: Setting) => name === 'minutes'
+
+const field = (setting: Setting) => <OptionField key={setting.name} {...setting} />
+
+/** The field of an option: its choices, a number within its bounds, a box to check, or a text. */
+function OptionField({ option, value }: Setting) {
+  const { label, help } = option
+  if (option.kind === 'choice') {
+    return (
+      <label class="field" title={help}>
+        {label}
+        <select
+          value={String(value.value)}
+          onChange={(event) => {
+            value.value = event.currentTarget.value
+          }}
+        >
+          {option.default === undefined && <option value="">default</option>}
+          {option.choices.map((choice) => (
+            <option key={choice} value={choice}>
+              {choice}
+            </option>
+          ))}
+        </select>
+      </label>
+    )
+  }
+  if (option.kind === 'switch') {
+    return (
+      <label class="field" title={help}>
+        {label}
+        <input
+          type="checkbox"
+          checked={value.value === true}
+          onChange={(event) => {
+            value.value = event.currentTarget.checked
+          }}
+        />
+      </label>
+    )
+  }
+  if (option.kind === 'text') {
+    return (
+      <label class="field" title={help}>
+        {label}
+        <input
+          type="text"
+          value={String(value.value)}
+          onInput={(event) => {
+            value.value = event.currentTarget.value
+          }}
+        />
+      </label>
+    )
+  }
+  if (option.offered !== undefined) {
+    return (
+      <label class="field" title={help}>
+        {label}
+        <select
+          value={Number(value.value)}
+          onChange={(event) => {
+            value.value = Number(event.currentTarget.value)
+          }}
+        >
+          {option.offered.map((number) => (
+            <option key={number} value={number}>
+              {number}
+            </option>
+          ))}
+        </select>
+      </label>
+    )
+  }
+  return <NumberField {...{ option, value }} />
 }
 
-function NumberField({ label, setting, min, max, step }: NumberFieldProps) {
+function NumberField({ option, value }: { readonly option: NumberOption; readonly value: Setting['value'] }) {
+  const least = option.default === undefined ? 0 : (option.min ?? option.above)
   return (
-    <label class="field">
-      {label}
+    <label class="field" title={option.help}>
+      {option.label}
+      {option.default === undefined && ' (0: not given)'}
       <input
         type="number"
         required
-        {...{ min, max }}
-        step={step ?? 1}
-        value={setting.value}
+        min={least}
+        max={option.max ?? option.below}
+        step={option.whole ? 1 : 'any'}
+        value={Number(value.value)}
         onChange={(event) => {
           const { valueAsNumber } = event.currentTarget
-          if (Number.isFinite(valueAsNumber)) setting.value = valueAsNumber
+          if (Number.isFinite(valueAsNumber)) value.value = valueAsNumber
         }}
       />
     </label>
