@@ -118,8 +118,8 @@ export const motionConfigSchema = motionConfigObject.superRefine(
     const complain = (path: readonly string[], message: string, remedy?: string) =>
       context.addIssue({ code: 'custom', path: [...path], message, ...(remedy && { params: { remedy } }) })
     if (!isNet(name)) {
-      const from = plugin === undefined ? '' : `, which was loaded from ${plugin}`
-      complain(['net'], `there is no network "${name}" here${from}`, unknownNetRemedy(plugin))
+      const from = plugin === undefined ? '' : ` (it was loaded from ${plugin})`
+      complain(['net'], `the network "${name}" is not known here${from}`, unknownNetRemedy(plugin))
       return
     }
     const { options } = findNet(name)

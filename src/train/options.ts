@@ -1,6 +1,7 @@
 // The options of training: one table for each command, from which types, flags, configurations, checks and forms derive.
 import { warpDefaults } from '../evaluate/warp.ts'
 import { fitModes } from '../media/fit.ts'
+import { detectorOptions, modelOptions } from '../motion/options.ts'
 import type { OptionTable } from '../util/options.ts'
 
 /** How long a run takes if neither steps nor minutes are given. */
@@ -233,4 +234,20 @@ export const warpOptions = {
     help: 'how far copies are warped: deviation of the entries of an affine map',
     at: 'transform.sigmaAffine',
   },
+} as const satisfies OptionTable
+
+const { device: _device, threads: _threads, init: _init, ...settings } = settingsOptions
+
+/**
+ * The options of a training in a page: plain data, from which a page can make a form. They are Node's, and have its
+ * defaults, except that runs are saved and shown more often. The device belongs to the place.
+ */
+export const pageOptions = {
+  ...modelOptions,
+  ...detectorOptions,
+  ...settings,
+  batch: { ...settings.batch, label: 'Frame pairs per step' },
+  minutes: { ...settings.minutes, default: defaultMinutes },
+  checkpointSeconds: { ...settings.checkpointSeconds, default: 10 },
+  previewSeconds: { ...settings.previewSeconds, default: 20 },
 } as const satisfies OptionTable

@@ -17,6 +17,7 @@ export { logScale, type Scale } from '../report/plot-layout.ts'
 export type { MetricsPage, MetricsRecord } from '../run/metrics.ts'
 export type { WebDevice } from '../runtime/web-runtime.ts'
 export type * from '../train/events.ts'
+export { pageOptions as trainOptions } from '../train/options.ts'
 export {
   EnvironmentError,
   FormatError,
@@ -72,5 +73,5 @@ export type {
   RunSummary,
   TokenHeader,
 } from './studio-api.ts'
-export { Trainer, type TrainPlace, type TrainSettings, trainOptions, type WebTrainEvent } from './trainer.ts'
+export { Trainer, type TrainPlace, type TrainSettings, type WebTrainEvent } from './trainer.ts'
 export { createVideoWriter, type WebVideoWriter, type WebVideoWriterOptions } from './video-writer.ts'

@@ -1,10 +1,9 @@
 // Trains a model in a worker, on the graph that Node trains, into the browser's own storage.
 import type { MotionConfig } from '../motion/config.ts'
-import { detectorOptions, modelOptions } from '../motion/options.ts'
 import type { WebDevice } from '../runtime/web-runtime.ts'
 import type { TrainEvent } from '../train/events.ts'
-import { defaultMinutes, settingsOptions } from '../train/options.ts'
-import type { OptionTable, OptionValues } from '../util/options.ts'
+import type { pageOptions } from '../train/options.ts'
+import type { OptionValues } from '../util/options.ts'
 import {
   asyncDispose,
   type Connection,
@@ -18,24 +17,8 @@ import type { DeviceEvent } from './model.ts'
 import { type RunFiles, runOf, type WebRun } from './run.ts'
 import { checkRunName } from './storage.ts'
 
-const { device: _device, threads: _threads, init: _init, ...settings } = settingsOptions
-
-/**
- * The options of a training in a page: plain data, from which a page can make a form. They are Node's, and have its
- * defaults, except that runs are saved and shown more often. The device belongs to the place.
- */
-export const trainOptions = {
-  ...modelOptions,
-  ...detectorOptions,
-  ...settings,
-  batch: { ...settings.batch, label: 'Frame pairs per step' },
-  minutes: { ...settings.minutes, default: defaultMinutes },
-  checkpointSeconds: { ...settings.checkpointSeconds, default: 10 },
-  previewSeconds: { ...settings.previewSeconds, default: 20 },
-} as const satisfies OptionTable
-
 /** What is trained. Node's `TrainOptions` have more, such as the run folder to make. */
-export interface TrainSettings extends OptionValues<typeof trainOptions> {
+export interface TrainSettings extends OptionValues<typeof pageOptions> {
   /** Backbone of the detector, a name of the zoo. */
   readonly net: string
   /** The network's own options, if it has some (default: its own). */

@@ -5,12 +5,13 @@ import { configText, parseConfig } from '../../run/config.ts'
 import { checkpointFile, configFile, environmentFile, metricsFile, weightsFile } from '../../run/run-files.ts'
 import { type RunConfig, resolveConfig, runConfigSchema } from '../../train/config.ts'
 import { assertUsable, cacheClips, FrameCache } from '../../train/frames.ts'
+import { pageOptions } from '../../train/options.ts'
 import { InputError, messageOf } from '../../util/errors.ts'
 import { version } from '../../util/version.ts'
 import type { SentPlace } from '../connection.ts'
 import { StoredFolder } from '../storage.ts'
 import { absent, framesFile, framesIndex, taken } from '../stored-runs.ts'
-import { type TrainSettings, trainOptions } from '../trainer.ts'
+import type { TrainSettings } from '../trainer.ts'
 import { openClip } from './clip.ts'
 import { FrameRecords } from './frame-records.ts'
 import { tell } from './serve.ts'
@@ -39,8 +40,8 @@ export async function beginRun(request: {
   if ((await (await StoredFolder.ofRun(name))?.read(configFile)) !== undefined) throw taken(name)
   const config = resolveConfig(clips.map(nameOf), {
     out: name,
-    checkpointSeconds: trainOptions.checkpointSeconds.default,
-    previewSeconds: trainOptions.previewSeconds.default,
+    checkpointSeconds: pageOptions.checkpointSeconds.default,
+    previewSeconds: pageOptions.previewSeconds.default,
     ...request.settings,
     device: place.device ?? 'auto',
   })
