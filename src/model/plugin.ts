@@ -95,6 +95,10 @@ function netsIn(exported: unknown): Net[] {
   return [...new Set(values.flat())].filter(looksLikeNet)
 }
 
-/** `registerNet` checks the rest, and says what is missing. */
+/** `registerNet` checks the rest, and says what is missing. Losses, which have an `of`, are built too. */
 const looksLikeNet = (value: unknown): value is Net =>
-  typeof value === 'object' && value !== null && 'name' in value && ('build' in value || 'features' in value)
+  typeof value === 'object' &&
+  value !== null &&
+  'name' in value &&
+  ('build' in value || 'features' in value) &&
+  !('of' in value)
