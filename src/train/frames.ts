@@ -7,7 +7,7 @@ import { InputError } from '../util/errors.ts'
 import type { Random } from '../util/random.ts'
 import { drawColour, mirror } from './augment.ts'
 
-/** Records of one length, more of them than memory holds, and any at once: a file, wherever that is. */
+/** Records of one length, which are read in any order: more of them than memory holds, in a file wherever that is. */
 export interface Records {
   /** Bytes of one record. */
   readonly length: number
@@ -75,16 +75,17 @@ export class FrameCache {
   }
 }
 
+/** How clips become a cache of frames. */
 export interface CacheOptions {
   readonly size: number
   readonly fit: FitMode
   /** Part of each clip, at its end, that is not trained on: 0 to under 1. */
   readonly holdout: number
-  /** Makes the file that frames are kept in, of records of so many bytes. */
+  /** Makes the file that frames are kept in. @param length bytes of a record */
   records(length: number): Records
-  /** Frames that are kept of one clip at most; of a longer one every second, third, ... is taken. */
+  /** Frames that are kept of one clip at most. Of a longer clip, every second, third, ... frame is taken. */
   readonly mostFrames?: number
-  /** Frames to train on that each clip has to have (default 2: motion needs two). */
+  /** Frames to train on that each clip must have (default 2, as motion needs two). */
   readonly leastFrames?: number
   readonly signal?: AbortSignal
   onFrame?(done: number, total: number): void

@@ -133,7 +133,7 @@ export interface TrainLossInput {
 export interface TrainLoss extends DescribedLoss {
   /** The way of training that has the loss. */
   readonly of: 'train'
-  /** Builds the loss, a scalar, before it is weighted. Undefined if this model or run has not what it compares. */
+  /** Builds the loss, a scalar, before it is weighted. Undefined if this model or run lacks what it compares. */
   build(input: TrainLossInput): Value | undefined
 }
 
@@ -162,7 +162,7 @@ export const trainLosses = new LossTable<TrainLoss>('train', [
   },
   {
     ...{ of: 'train', name: 'equivarianceJacobian', weight: 1 },
-    help: 'jacobians of keypoints turn along with the picture under a random warp',
+    help: 'jacobians of keypoints change along with the picture under a random warp',
     build: ({ kpDriving, kpTransformed, transform }) =>
       jacobianEquivariance(kpDriving, kpTransformed, transform),
   },

@@ -1,3 +1,4 @@
+// Records in a file, for Node: decoded frames and labelled pictures, more of them than memory holds.
 import { randomBytes } from 'node:crypto'
 import { closeSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -6,7 +7,7 @@ import { fileError } from '../files/file-errors.ts'
 import { InputError } from '../util/errors.ts'
 import type { Records } from './frames.ts'
 
-/** Records of one length in a file: more of them than memory holds, and any at once. */
+/** Records of one length in a file, which are read in any order. */
 export class RecordFile implements Records {
   private constructor(
     private readonly file: number,

@@ -64,7 +64,7 @@ function flatInput(graph: Builder, name: string, { entries, size }: FlatLayout) 
   return { vector, views }
 }
 
-/** The two vectors of a model: one of what is trained, one of what is kept beside it. */
+/** The two vectors of a model: weights, which are trained, and buffers, such as running statistics. */
 export interface FlatLayouts {
   readonly weights: FlatLayout
   readonly buffers: FlatLayout
@@ -90,7 +90,7 @@ export function copyWithFlat(values: readonly Value[], layouts: FlatLayouts): Fl
     if (info === undefined) return undefined
     const view = (info.role === 'weight' ? weights : buffers).views.get(info.name) ?? others.get(info.name)
     if (view !== undefined) return [view]
-    // A parameter that is not trained, such as a perceptual network's: it stays one, once for each name.
+    // A parameter that is not trained, such as one of a perceptual network, stays a parameter, once for each name.
     const made = target.apply(node.op, [], node.attrs)
     others.set(info.name, made[0]!)
     return made
@@ -144,7 +144,7 @@ const prefixes = { firstMoment: 'adam.first.', secondMoment: 'adam.second.' } as
 /**
  * Fresh weights, and moments of zero.
  *
- * @param given weights to begin with in place of fresh ones, of the model's names and shapes
+ * @param given weights to begin with instead of fresh ones, with the model's names and shapes
  */
 export function initialState(
   { weights, buffers }: FlatLayouts,

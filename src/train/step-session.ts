@@ -14,8 +14,8 @@ export interface StepSettings {
 }
 
 /**
- * A session on the training step's graph with the state it works on. A step writes the new state beside the
- * old one; only a step whose numbers are finite is taken over, so the state is good at any time.
+ * A session on the training step's graph, with the state that it works on. A step writes the new state beside the old
+ * one. The new state counts only if all numbers of the step are finite, so that the state is good at any time.
  */
 export class StepSession implements StepRunner {
   private constructor(
@@ -49,7 +49,7 @@ export class StepSession implements StepRunner {
     return this.session.device
   }
 
-  /** The state after the last good step. It is overwritten by the step after next: use it at once, or copy. */
+  /** The state after the last good step. The step after next overwrites it: use it at once, or copy it. */
   get state(): TrainingState {
     return this.current
   }
@@ -89,7 +89,7 @@ export class StepSession implements StepRunner {
   }
 }
 
-/** Opens step sessions where a run's settings say. */
+/** Opens step sessions on the device of a run's settings. */
 export const stepsOn =
   ({ device, threads }: Pick<StepSettings, 'device' | 'threads'>): OpenStep =>
   (step, adam, state) =>

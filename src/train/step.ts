@@ -79,19 +79,19 @@ export function withState(
 /** What a step reports, by the names of its `reports`. */
 export type Report = Readonly<Record<string, number>>
 
-/** What takes training steps, wherever it computes, with the state that it works on. */
+/** Takes training steps, on whatever device, with the state that it works on. */
 export interface StepRunner {
   /** The device that is really used. */
   readonly device: Device
   /**
-   * Computes step `number` (from 1). Only a step whose numbers are finite is taken over, so the state is good at
-   * any time.
+   * Computes step `number` (from 1). The new state counts only if all numbers of the step are finite, so that the state
+   * is good at any time.
    *
    * @param batch the step's inputs besides state and Adam's scalars
-   * @returns the losses, and whether the step was taken: one with a number that is not finite is not.
+   * @returns the losses, and whether the new state counts
    */
   run(number: number, rate: number, batch: Tensors): Promise<{ report: Report; taken: boolean }>
-  /** The state after the last good step. Later steps may write over it: use it before the next, or copy. */
+  /** The state after the last good step. Later steps may overwrite it: use it before the next step, or copy it. */
   read(): Promise<TrainingState>
   close(): Promise<void>
 }

@@ -14,12 +14,12 @@ export interface Preview {
   readonly measures: Readonly<Record<string, number>>
 }
 
-/** What one way of training brings to the loop that all share. */
+/** What one way of training brings to the shared loop. */
 export interface Task {
   readonly step: TrainingStep
   /** The step's inputs for one batch. All that is random comes from `random`, so that a run can be repeated. */
   draw(random: Random): Tensors
-  /** Shows what the weights can do by now. */
+  /** Shows what the weights can do at this step. */
   preview(state: TrainingState): Promise<Preview>
   /** What the run's weights.safetensors holds (default: all that is trained, under its names). */
   weights?(trained: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor>
@@ -33,7 +33,7 @@ export interface RunStore {
   /** Whether there is a checkpoint to resume from. */
   hasCheckpoint(): Promise<boolean>
   loadCheckpoint(): Promise<Required<Checkpoint>>
-  /** Replaces the checkpoint: whenever the work is cut off, the old one or the new one is there. */
+  /** Replaces the checkpoint. If the process is killed meanwhile, the old one or the new one is there. */
   saveCheckpoint(checkpoint: Checkpoint): Promise<void>
   /** Replaces the weights, as `saveCheckpoint`. */
   saveWeights(tensors: ReadonlyMap<string, Tensor>, step: number): Promise<void>

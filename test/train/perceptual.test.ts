@@ -41,7 +41,7 @@ test('a perceptual network alone teaches the model, and its own weights stay out
   const run = await train(clip, {
     ...common,
     out: join(folder, 'run'),
-    steps: 60,
+    steps: 30,
     perceptual,
     losses: onlyPerceptual,
   })

@@ -121,8 +121,7 @@ test('ten steps and more lower the loss', async () => {
   await train(
     clip,
     options('learns', {
-      steps: 60,
-      batch: 4,
+      steps: 40,
       onEvent: (event) => {
         if (event.kind === 'step') losses.push(event.loss)
       },

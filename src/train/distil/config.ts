@@ -40,7 +40,7 @@ export interface DistilOptions
   readonly teacher: string
   /** Weights of losses; those that are not given have their defaults, or 0 where the teacher does not give what they need. */
   readonly losses?: DistilLosses
-  /** The student's whole model, in place of `net` and the like; of the teacher's size and keypoints. */
+  /** The student's whole model, instead of `net` and the like. It has the teacher's size and keypoints. */
   readonly model?: MotionConfig
   /** Folder that keeps what teachers said, for other students of the same clips (default: none is kept). */
   readonly cache?: string

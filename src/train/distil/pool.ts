@@ -19,7 +19,7 @@ import { RecordFile } from '../record-file.ts'
 import type { DistilConfig } from './config.ts'
 import { type LabelLayout, labeller, type StudentGrids } from './labels.ts'
 
-/** A picture with what the teacher says of it. */
+/** A picture with the teacher's results for it. */
 export interface Labelled {
   /** RGB [size, size, 3] */
   readonly frame: Uint8Array
@@ -108,7 +108,7 @@ export class Pool {
   }
 }
 
-/** A teacher has something to say of a single picture. */
+/** A teacher labels single pictures too. */
 export const leastFrames = 1
 
 /** What decides the labels of a pool, and how they are made. */
@@ -123,7 +123,7 @@ export interface PoolOptions {
   onEvent(event: PrepareEvent): void
 }
 
-/** The teacher's labels for clips: from the folder, where they were made before; else made now. */
+/** The teacher's labels for clips: from the folder, if they were made before, otherwise made now. */
 export async function labelledPool(clips: readonly Clip[], options: PoolOptions): Promise<Pool> {
   if (options.keepIn === undefined) return makePool(clips, options)
   const folder = resolve(options.keepIn)
@@ -175,7 +175,7 @@ const indexSchema = z.object({
   ),
 })
 
-/** A pool that was kept; undefined where there is none, or what is there is not whole. */
+/** A pool that was kept; undefined if there is none or it is not complete. */
 async function readPool(path: string, { config, layout }: PoolOptions): Promise<Pool | undefined> {
   const { size } = config.model
   const length = recordLength(size, layout)
@@ -184,12 +184,12 @@ async function readPool(path: string, { config, layout }: PoolOptions): Promise<
     const whole = (await stat(`${path}.pool`)).size === count * length
     return whole ? new Pool(RecordFile.open(`${path}.pool`, length, count), size, layout, clips) : undefined
   } catch {
-    // Missing, torn or of another make: it is made anew.
+    // It is missing, incomplete or of another version: it is made again.
     return undefined
   }
 }
 
-/** A name that tells apart all that decides what a pool holds. */
+/** A name made of everything that decides the content of a pool. */
 async function nameOf(
   clips: readonly Clip[],
   { config, teacher, layout, grids }: PoolOptions,
@@ -202,7 +202,7 @@ async function nameOf(
     teacher: await hashDetector(teacher.path),
     clips: await Promise.all(training.clips.map((spec, i) => identityOf(spec, clips[i]!))),
     ...{ size: config.model.size, fit, holdout, layout, grids, soften, variants },
-    // What only variants depend on.
+    // Only variants depend on these.
     ...(variants > 0 && { transform, colour, mix }),
   }
   return createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 32)
@@ -214,12 +214,12 @@ async function identityOf(spec: string, { width, height, frameCount }: Clip): Pr
     const { size, mtimeMs } = await stat(spec)
     return { path: resolve(spec), size, mtimeMs, ...shape }
   } catch {
-    // A puppet is what its spec says.
+    // A clip that is no file is defined by its name.
     return { spec, ...shape }
   }
 }
 
-/** The same for runs of all seeds, so that a run that is resumed has the same pictures, and labels that are kept serve all. */
+/** One for runs of all seeds: a resumed run has the same pictures, and kept labels serve all runs. */
 const variantSeed = 1
 
 /** Bytes of a picture with its label. */
@@ -255,7 +255,7 @@ async function fillPool(
     }
     const random = new Random(variantSeed)
     const { colour, mix } = distillation
-    // Of any clip with equal chance: what is seen in a short one, or in a picture, is as much worth as in a long one.
+    // From every clip with equal chance: a short clip, or a picture, is worth as much as a long clip.
     const usable = clips.filter(({ training: count }) => count > 0)
     const draw = () => {
       const { first, training: count } = random.pick(usable)

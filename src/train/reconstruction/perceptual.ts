@@ -1,3 +1,4 @@
+// A perceptual loss: pictures compared by the features of a network that is imported from ONNX.
 import type { Graph, Value } from '../../graph/graph.ts'
 import { abs, addAll, averagePool, mul, reduceMean, sub } from '../../graph/ops/index.ts'
 import type { Tensor } from '../../graph/tensor.ts'

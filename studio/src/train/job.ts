@@ -92,7 +92,7 @@ function forget(): void {
   downloaded.value = false
 }
 
-/** What came of a sitting before stays until the next has begun: it may be the only copy. */
+/** The result of the training before stays until the next has begun, because it may be the only copy. */
 function begin(name: string): void {
   points = []
   curve.value = []
@@ -173,7 +173,7 @@ function take(event: WebTrainEvent): void {
   }
 }
 
-/** Steps may be many a second; curves are drawn anew twice a second. */
+/** There may be many steps per second. Curves are drawn twice per second. */
 const drawEvery = 500
 let drawnAt = 0
 
