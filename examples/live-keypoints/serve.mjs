@@ -1,18 +1,13 @@
-/**
- * Serves index.html beside it, on this machine alone, with what a page of pantin/web needs: the library, ONNX
- * Runtime's files, and a run.
- *
- *   npm run build && node examples/live-keypoints/serve.mjs RUN
- *
- * Any web server will do. The two headers let threads compute; without them the page runs on one.
- */
+// Serves index.html on this machine alone, with the files that a page of pantin/web needs: the library, ONNX Runtime's
+// files, and a run. Start it with `npm run build && node examples/live-keypoints/serve.mjs RUN`.
+// Any web server can do this. The two Cross-Origin headers allow threads; without them the page computes on one thread.
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const [run] = process.argv.slice(2)
-if (run === undefined) throw new Error('name a run folder, such as pantin train writes')
+if (run === undefined) throw new Error('name a run folder, as pantin train writes it')
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 const folderOf = (name) => fileURLToPath(new URL('.', import.meta.resolve(name)))
@@ -24,13 +19,13 @@ const types = {
   '.wasm': 'application/wasm',
 }
 
-// Another site's name may be made to lead here (DNS rebinding): its pages get nothing.
+// Another site's name can be made to lead to this machine (DNS rebinding). Its pages get nothing.
 const port = 8321
 const hosts = [`localhost:${port}`, `127.0.0.1:${port}`]
 
 const server = createServer(async (request, response) => {
   if (!hosts.includes(request.headers.host)) return response.writeHead(403).end()
-  // One folder and one plain name: nothing leads out of the folders.
+  // One known folder and one plain name, so that no path leads out of the folders.
   const asked = /^\/(?:(pantin|ort|run)\/)?([\w-][\w.-]*)?$/.exec(request.url)
   try {
     const [, folder = '', name = 'index.html'] = asked
