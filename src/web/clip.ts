@@ -27,7 +27,7 @@ export interface ClipFrame {
 export interface WebClip {
   /** The name of its file, for messages. */
   readonly name: string
-  /** Pixels of the frames that it gives. */
+  /** Width of the frames that it gives, in pixels. */
   readonly width: number
   /** Height of the frames, in pixels. */
   readonly height: number

@@ -73,5 +73,12 @@ export type {
   RunSummary,
   TokenHeader,
 } from './studio-api.ts'
-export { Trainer, type TrainPlace, type TrainSettings, type WebTrainEvent } from './trainer.ts'
+export {
+  type FailedEvent,
+  type NoticeEvent,
+  Trainer,
+  type TrainPlace,
+  type TrainSettings,
+  type WebTrainEvent,
+} from './trainer.ts'
 export { createVideoWriter, type WebVideoWriter, type WebVideoWriterOptions } from './video-writer.ts'

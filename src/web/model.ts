@@ -79,7 +79,7 @@ export interface AnimatedPicture {
   readonly driving: TrackedPicture
   /** The keypoints that the source was moved to. */
   readonly moved: Pick<TrackedPicture, 'value' | 'jacobian'>
-  /** The time that each stage took. `show` makes the frame a picture of the page. */
+  /** The time that each stage took. */
   readonly milliseconds: {
     /** To make the picture the model's input. */
     readonly prepare: number
@@ -128,9 +128,11 @@ export abstract class WebModel {
   readonly size: number
   /** K */
   readonly keypoints: number
+  /** @internal */
   protected readonly connection: ModelConnection
   private computing: Computing
 
+  /** @internal Use `Tracker.open` or `Animator.open`. */
   protected constructor(
     connection: ModelConnection,
     { size, keypoints, ...computing }: OpenedModel,

@@ -27,26 +27,29 @@ export interface TrainSettings extends OptionValues<typeof pageOptions> {
   readonly model?: MotionConfig
 }
 
+/** The library goes on in another way: on the CPU, for example, after the GPU was lost. */
+export interface NoticeEvent {
+  /** Tells this event from others. */
+  readonly kind: 'notice'
+  /** What the visitor should know. */
+  readonly notice: Notice
+}
+
+/** Training failed. What was saved before is kept. */
+export interface FailedEvent {
+  /** Tells this event from others. */
+  readonly kind: 'failed'
+  /** What went wrong. */
+  readonly message: string
+  /** What the visitor can do. */
+  readonly remedy?: string
+}
+
 /**
  * What a training in a page tells: the events of Node's `TrainEvent`, and two more. `notice` says that the library goes on
  * in another way. `failed` is told because a page may look at events only; in Node the promise is rejected.
  */
-export type WebTrainEvent =
-  | TrainEvent<Blob, WebDevice>
-  | {
-      /** The library goes on in another way. */
-      readonly kind: 'notice'
-      /** What has happened. */
-      readonly notice: Notice
-    }
-  | {
-      /** Training has failed. */
-      readonly kind: 'failed'
-      /** Why. */
-      readonly message: string
-      /** What to do. */
-      readonly remedy?: string
-    }
+export type WebTrainEvent = TrainEvent<Blob, WebDevice> | NoticeEvent | FailedEvent
 
 /** Where a run is trained, and who is told. The signal gives up a run that has not begun, while clips are read. */
 export interface TrainPlace extends WebPlace {

@@ -50,7 +50,7 @@ export async function beginRun(request: {
     for (const clip of clips) opened.push(await openClip(clip))
     assertUsable(opened, { size: config.model.size, holdout: config.training.holdout })
     const folder = (await StoredFolder.ofRun(name, { create: true }))!
-    // What a page left that ended before its run was one.
+    // Files of a page that ended before its folder was a run.
     for (const path of [checkpointFile, weightsFile, metricsFile]) await folder.remove(path)
     const store = new TrainingStore(folder)
     const cache = await decode(opened, config, folder, store)
@@ -63,7 +63,7 @@ export async function beginRun(request: {
   }
 }
 
-/** @throws InputError where there is none, it is finished, or its frames are not kept. */
+/** Opens a stored run to train it further. @throws InputError if there is none, it is finished, or its frames are not kept. */
 export async function reopenRun(name: string): Promise<TrainingRun> {
   const folder = (await StoredFolder.ofRun(name)) ?? absent(name)
   const file = (await folder.read(configFile)) ?? absent(name)
@@ -74,7 +74,7 @@ export async function reopenRun(name: string): Promise<TrainingRun> {
     throw new InputError({
       what: 'this run cannot be trained further here: its frames are not kept',
       where: name,
-      remedy: 'it animates as it is; to go on, use pantin train --resume where it was begun',
+      remedy: 'animate with it as it is, or go on where it was begun: pantin train --resume',
     })
   }
   const store = new TrainingStore(folder)
@@ -100,7 +100,7 @@ async function decode(
   if (records.isWhole) {
     await store.write(framesIndex, [JSON.stringify({ size, clips: cache.clips })])
   } else {
-    // Half of the frames serve nobody, and take the room that checkpoints need.
+    // A part of the frames is of no use, and takes the room that checkpoints need.
     await records.release()
   }
   return cache
@@ -127,7 +127,7 @@ async function readIndex(folder: StoredFolder): Promise<z.infer<typeof indexSche
   } catch (cause) {
     throw new InputError(
       {
-        what: 'what is kept of the frames of this run is damaged',
+        what: 'the kept frames of this run are damaged',
         where: folder.name,
         got: messageOf(cause).slice(0, 200),
         remedy: 'train another run on the clips',
@@ -146,7 +146,7 @@ async function assertUnfinished(store: TrainingStore, { training }: RunConfig): 
     what: 'this run is finished',
     where: store.path,
     got: `${step} steps`,
-    remedy: 'open it to animate or track, or train another one for longer',
+    remedy: 'open it to animate or track, or train another run for longer',
   })
 }
 

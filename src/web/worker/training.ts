@@ -12,24 +12,21 @@ import { residentSteps } from './resident-steps.ts'
 import { tell } from './serve.ts'
 import type { TrainingRun } from './training-run.ts'
 
-/** A run in training: from its beginning or its last checkpoint, to its end or until it is paused. */
+/** A training in progress. */
 export class TrainingWorker {
-  private readonly stopping = new AbortController()
-
   private constructor(
     /** The run's files, once training has ended or is paused. */
     readonly ended: Promise<RunFiles>,
-    stop: AbortController,
+    private readonly stopping: AbortController,
   ) {
-    this.stopping = stop
-    // Whoever asks for the result is told; nobody else needs to be.
+    // The page that asks for the result is told. If none asks, the failure is no error of the worker.
     ended.catch(() => {})
   }
 
   /**
    * Begins once the run is ready, and holds its lock until the end.
    *
-   * @throws InputError where another tab has the run, or what `ready` throws.
+   * @throws InputError if another tab trains the run; the errors of `ready`.
    */
   static begin(name: string, place: SentPlace, ready: () => Promise<TrainingRun>): Promise<TrainingWorker> {
     return new Promise((resolve, reject) => {
@@ -44,11 +41,12 @@ export class TrainingWorker {
           run.cache.close()
         }
       })
-      // Before it has begun the failure is this call's.
+      // A failure before training has begun is the failure of this call.
       ended.catch(reject)
     })
   }
 
+  /** Saves and stops; `ended` resolves then. */
   pause(): void {
     this.stopping.abort()
   }
