@@ -158,7 +158,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     const input = alone.locator('input[data-for="Choose a picture"]')
     await input.setInputFiles({ name: 'slow.png', mimeType: 'image/png', buffer })
     await alone.getByRole('button', { name: 'Puppet 12', exact: true }).click()
-    await alone.waitForFunction('globalThis.isSlowRead === true')
+    await alone.waitForFunction(() => (globalThis as { isSlowRead?: boolean }).isSlowRead === true)
     // Time to show it, if it were shown.
     await alone.waitForTimeout(1000)
     expect(await isLike(await picture(), twelfth)).toBe(true)
@@ -228,7 +228,7 @@ describe.skipIf(chromium === undefined)(title, () => {
       await alone
         .locator('.trouble, .message', { hasText: new RegExp(text, 'i') })
         .first()
-        .waitFor()
+        .waitFor({ timeout: 240_000 })
       await alone.getByRole('button', { name: 'Driven by puppet 3' }).click()
       expect(await framesPerSecond(alone)).toBeGreaterThan(0)
       await context.close()

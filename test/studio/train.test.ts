@@ -21,8 +21,8 @@ describe.skipIf(chromium === undefined)(title, () => {
   }, 240_000)
   afterAll(() => world?.remove())
 
-  test('80 steps lower the loss, over a reload, and the command line animates with the run', async () => {
-    await begin(page, 'me', 80)
+  test('40 steps lower the loss, over a reload, and the command line animates with the run', async () => {
+    await begin(page, 'me', 40)
     const first = await lossAt(page, 1)
     // A checkpoint, long before the end.
     await page
@@ -33,10 +33,10 @@ describe.skipIf(chromium === undefined)(title, () => {
       })
     await page.reload()
     await page.getByRole('button', { name: 'Go on with me' }).click()
-    await page.locator('.state[data-state=finished]').waitFor({ timeout: 200_000 })
-    expect(await number(page, 'step')).toBe('80 of 80')
+    await page.locator('.state[data-state=finished]').waitFor({ timeout: 300_000 })
+    expect(await number(page, 'step')).toBe('40 of 40')
     expect(Number(await number(page, 'loss'))).toBeLessThan(0.8 * first)
-    expect(await page.locator('.preview img').getAttribute('alt')).toMatch(/step 80/)
+    expect(await page.locator('.preview img').getAttribute('alt')).toMatch(/step 40/)
 
     const [zip] = await Promise.all([
       page.waitForEvent('download'),
@@ -45,7 +45,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     expect(zip.suggestedFilename()).toBe('me.zip')
     const folder = unpack(await zip.path(), join(world.folder, 'unpacked'))
     const losses = readFileSync(join(folder, 'metrics.jsonl'), 'utf8').trim().split('\n')
-    expect(JSON.parse(losses.at(-1)!)).toMatchObject({ step: 80 })
+    expect(JSON.parse(losses.at(-1)!)).toMatchObject({ step: 40 })
     const out = join(world.folder, 'moved.mp4')
     const driving = 'puppet:3,frames=3,size=64'
     const cli = compileCli()
