@@ -25,6 +25,8 @@ const usedByBench = () => {
 
 const node = { format: 'esm', platform: 'node', target: 'node20.19', unbundle: true, clean: true } as const
 const browser = { format: 'esm', platform: 'browser', target: 'es2023', dts: false } as const
+/** Declarations name `AsyncDisposable`, which is in no library that a project has by default. */
+const declarations = { dts: '/// <reference lib="esnext.disposable" />' }
 const endings = { js: '.js', dts: '.d.ts' }
 
 export default defineConfig([
@@ -32,6 +34,7 @@ export default defineConfig([
     ...node,
     entry: ['src/index.ts', 'src/cli/main.ts', ...usedByBench()],
     dts: { entry: 'src/index.ts' },
+    banner: declarations,
     plugins: [betweenBuilds],
     outExtensions: () => endings,
   },
@@ -58,6 +61,7 @@ export default defineConfig([
     entry: { 'web/index': 'src/web/index.ts' },
     tsconfig: 'tsconfig.web.json',
     dts: true,
+    banner: declarations,
     clean: false,
     noExternal: ['fflate'],
     outExtensions: () => endings,

@@ -118,9 +118,8 @@ import { type Tracked, Tracker, Trainer, openRun } from 'pantin/web'
 
 export async function follow(video: HTMLVideoElement, found: (seen: Tracked) => void): Promise<void> {
   const run = await openRun('/runs/mine/')
-  const tracker = await Tracker.open(run, { workerUrl: '/pantin/worker.js', runtimeFolder: '/ort/' })
+  await using tracker = await Tracker.open(run, { workerUrl: '/pantin/worker.js', runtimeFolder: '/ort/' })
   found(await tracker.track(video))
-  await tracker.close()
   console.log(Trainer.name)
 }
 `
