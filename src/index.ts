@@ -72,9 +72,8 @@ export type { DType, Shape, Tensor, TypedData } from './graph/tensor.ts'
 export * as layers from './layers/index.ts'
 export { type Clipping, type Dilations, Scope, type ScopeOptions } from './layers/scope.ts'
 // Frames in and out.
-export type { Clip, FrameRange } from './media/clip.ts'
+export type { Clip, Frame, FrameRange } from './media/clip.ts'
 export { createFitter, type FitMode, type Fitter, type Square } from './media/fit.ts'
-export type { Frame } from './media/frame.ts'
 export { readPicture, writePicture } from './media/picture.ts'
 export type { Window } from './media/resample.ts'
 export {

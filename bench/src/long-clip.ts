@@ -1,6 +1,6 @@
 // Whether training on a clip of an hour takes more memory than training on one of minutes.
 import { join } from 'node:path'
-import type { Frame } from '../../src/media/frame.ts'
+import type { Frame } from '../../src/media/clip.ts'
 import { createVideoWriter } from '../../src/media/video-out.ts'
 import { puppetClip } from '../../src/synthetic/puppet/puppet.ts'
 import { train } from '../../src/train/train.ts'

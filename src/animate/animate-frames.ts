@@ -1,9 +1,7 @@
 // Animation frame by frame: the keypoints of each driving frame, transferred to the source, and the picture made from them
 // (Siarohin et al. 2019, section 3.3).
-import type { Clip, FrameRange } from '../media/clip.ts'
-import type { FitMode, Fitter } from '../media/fit.ts'
-import type { Frame } from '../media/frame.ts'
-import { fitClip } from '../media/subject.ts'
+import type { Clip, Frame, FrameRange } from '../media/clip.ts'
+import { type FitMode, type Fitter, fitClip } from '../media/fit.ts'
 import type { Keypoints } from '../model/keypoints.ts'
 import type { EncodedPicture, MotionModel } from '../model/motion-model.ts'
 import { squareFrame } from '../model/pixels.ts'

@@ -1,6 +1,6 @@
 // Animates a picture with the motion of a video, from file to file.
 import { fitSource, openClip } from '../clips/source.ts'
-import { assertAtLeast, type Frame } from '../media/frame.ts'
+import { assertAtLeast, type Frame } from '../media/clip.ts'
 import { createVideoWriter } from '../media/video-out.ts'
 import { type ModelOptions, type MotionModel, type RunReference, withModel } from '../model/open-model.ts'
 import { resized } from '../model/pixels.ts'

@@ -1,9 +1,7 @@
 // Keypoints of every frame of a clip.
 import { openClip } from '../clips/source.ts'
-import type { Clip } from '../media/clip.ts'
-import type { FitMode, Fitter } from '../media/fit.ts'
-import type { Frame } from '../media/frame.ts'
-import { fitClip } from '../media/subject.ts'
+import type { Clip, Frame } from '../media/clip.ts'
+import { type FitMode, type Fitter, fitClip } from '../media/fit.ts'
 import type { Keypoints } from '../model/keypoints.ts'
 import {
   isModel,

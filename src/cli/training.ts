@@ -40,7 +40,7 @@ export function withTrainingFlags(command: Command, batchOf: string): Command {
 /** The options of the library that these flags are. @throws InputError for a design that cannot be read. */
 export async function trainingOptions(flags: TrainingFlags) {
   const { net, out, resume = false, force = false } = flags
-  const { readDesignFile, readOptionsFile } = await import('../convert/training-start.ts')
+  const { readDesignFile, readOptionsFile } = await import('../convert/network-folder.ts')
   const design = flags.design === undefined ? undefined : await readDesignFile(flags.design)
   const netOptions = flags.netOptions === undefined ? undefined : await readOptionsFile(flags.netOptions)
   return {

@@ -1,15 +1,20 @@
-// Opens what a user names: a video, a picture, `puppet:SEED` or `head:SEED`, as a clip, as a picture, or as a fitted picture.
+// What a user names: a video, a picture, a folder, `puppet:SEED` or `head:SEED`. It is listed as clips, or opened as a
+// clip, as a picture, or as a fitted picture.
+import { readFileSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import { extname, join } from 'node:path'
+import { fileError } from '../files/file-errors.ts'
+import { isFolder } from '../files/folders.ts'
 import { assertFile } from '../files/read.ts'
-import { type Clip, frameAt, resolveRange } from '../media/clip.ts'
+import { assertAtLeast, type Clip, type Frame, frameAt, resolveRange } from '../media/clip.ts'
 import { openVideo } from '../media/codecs.ts'
-import { createFitter, type FitMode, type Fitter, type Square } from '../media/fit.ts'
-import { assertAtLeast, type Frame } from '../media/frame.ts'
+import { createFitter, type FitMode, type Fitter, type Square, subjectCrop } from '../media/fit.ts'
 import { isPicture, readPicture } from '../media/picture.ts'
-import { subjectCrop } from '../media/subject.ts'
-import { isHead, openHead } from '../synthetic/head/head.ts'
-import { isPuppet, openPuppet, puppetForm } from '../synthetic/puppet/puppet.ts'
-import { InputError } from '../util/errors.ts'
-import { headMesh } from './head-mesh.ts'
+import { type HeadMesh, readHeadMesh } from '../synthetic/head/asset.ts'
+import { headSpecs, isHead, openHead } from '../synthetic/head/head.ts'
+import { isPuppet, openPuppet, puppetForm, puppetSpecs } from '../synthetic/puppet/puppet.ts'
+import { specSeries } from '../synthetic/spec.ts'
+import { EnvironmentError, InputError, messageOf } from '../util/errors.ts'
 
 /** How a clip is opened. */
 export interface OpenClipOptions {
@@ -155,4 +160,81 @@ async function movingCrop(
   } finally {
     await clip.close()
   }
+}
+
+/** From `src/clips` and from `dist/clips` alike. */
+const address = new URL('../../assets/heads.bin', import.meta.url)
+
+let mesh: HeadMesh | undefined
+
+/** The shapes. @throws EnvironmentError if the file is missing; FormatError if it is damaged. */
+export function headMesh(): HeadMesh {
+  mesh ??= readHeadMesh(bytesOf(address))
+  return mesh
+}
+
+function bytesOf(file: URL): Uint8Array {
+  try {
+    return readFileSync(file)
+  } catch (error) {
+    throw new EnvironmentError(
+      {
+        what: 'the shapes of synthetic heads are not installed',
+        where: file.pathname,
+        got: messageOf(error),
+        remedy: 'install pantin again',
+      },
+      { cause: error },
+    )
+  }
+}
+
+/** Endings of the files that a folder is searched for. */
+const videoEndings: readonly string[] = ['.mp4', '.m4v', '.mov', '.webm', '.mkv']
+const pictureEndings: readonly string[] = ['.png', '.jpg', '.jpeg', '.webp']
+
+/** Which files of a folder are listed. */
+export interface ListClipsOptions {
+  /** Whether pictures are listed too. Default false: videos only. */
+  readonly pictures?: boolean
+}
+
+/**
+ * One name per clip. A folder stands for the videos in it, without hidden files, in the order of their names (`2`
+ * before `10`); `puppet:1..200` stands for two hundred puppets, and `head:1..200`
+ * for two hundred heads. Other names stay as they are.
+ *
+ * @throws InputError for a folder without videos, or a series that is empty or too long.
+ */
+export async function listClips(
+  names: readonly string[],
+  { pictures = false }: ListClipsOptions = {},
+): Promise<string[]> {
+  const endings = pictures ? [...videoEndings, ...pictureEndings] : videoEndings
+  const lists = names.map(async (name) => {
+    if (isPuppet(name)) return specSeries(puppetSpecs, name)
+    if (isHead(name)) return specSeries(headSpecs, name)
+    // A missing file is refused when it is opened.
+    return (await isFolder(name)) ? clipsIn(name, endings) : [name]
+  })
+  return (await Promise.all(lists)).flat()
+}
+
+async function clipsIn(folder: string, endings: readonly string[]): Promise<string[]> {
+  const entries = await readdir(folder).catch((error: unknown) => {
+    throw fileError(error, folder, 'read')
+  })
+  // Hidden files are incomplete files of a killed pantin, or files that macOS keeps beside others.
+  const clips = entries.filter(
+    (entry) => !entry.startsWith('.') && endings.includes(extname(entry).toLowerCase()),
+  )
+  if (clips.length === 0) {
+    throw new InputError({
+      what: 'there are no videos in this folder',
+      where: folder,
+      expected: `files that end in ${endings.join(', ')}`,
+    })
+  }
+  const { compare } = new Intl.Collator('en', { numeric: true })
+  return clips.sort(compare).map((entry) => join(folder, entry))
 }

@@ -4,8 +4,13 @@ import { initialise } from '../motion/weights.ts'
 import { FormatError, InputError } from '../util/errors.ts'
 import { Random } from '../util/random.ts'
 import { findNet } from '../zoo/registry.ts'
-import type { CheckpointFile, CheckpointTensor } from './checkpoint.ts'
-import { bestMatch, type Match, type Wanted } from './match.ts'
+import {
+  bestMatch,
+  type CheckpointFile,
+  type CheckpointTensor,
+  type Match,
+  type Wanted,
+} from './checkpoint.ts'
 import { type NetworkConfig, parametersOfNetwork } from './network-folder.ts'
 
 /** The weights of a network that were read from a checkpoint. */

@@ -1,9 +1,8 @@
 // Measuring a model on clips, in one pass over their frames.
 import type { TransferOptions } from '../animate/transfer.ts'
 import { fitSource, openClip } from '../clips/source.ts'
-import { type Clip, frameAt } from '../media/clip.ts'
+import { assertAtLeast, type Clip, type Frame, frameAt } from '../media/clip.ts'
 import type { FitMode } from '../media/fit.ts'
-import { assertAtLeast, type Frame } from '../media/frame.ts'
 import type { KeypointDetector } from '../model/keypoint-detector.ts'
 import { openDetector } from '../model/open-detector.ts'
 import { type ModelOptions, type MotionModel, type RunReference, withModel } from '../model/open-model.ts'

@@ -1,8 +1,6 @@
 // The frames of a clip as measures need them: pixels at the model's size, keypoints, and joints if they are known.
-import type { Clip } from '../media/clip.ts'
-import { createFitter, type FitMode, type Fitter, seenSquare } from '../media/fit.ts'
-import { type Frame, fromPixel, toPixel } from '../media/frame.ts'
-import { fitClip } from '../media/subject.ts'
+import { type Clip, type Frame, fromPixel, toPixel } from '../media/clip.ts'
+import { createFitter, type FitMode, type Fitter, fitClip, seenSquare } from '../media/fit.ts'
 import type { KeypointDetector } from '../model/keypoint-detector.ts'
 import type { Keypoints } from '../model/keypoints.ts'
 import type { MotionModel } from '../model/open-model.ts'

@@ -1,6 +1,9 @@
-// Making folders, and which of the names in a folder count as somebody's work.
+// Folders of long work: how they are made, which names in them count as somebody's work, and the check that work is
+// resumed only with the options that it was begun with.
 import { mkdir, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
+import { InputError } from '../util/errors.ts'
 import { codeOf } from './file-errors.ts'
 
 /**
@@ -50,4 +53,31 @@ const fileManagerNames: readonly string[] = ['Thumbs.db', 'desktop.ini']
  */
 export function isIgnorable(name: string): boolean {
   return name.startsWith('.') || fileManagerNames.includes(name)
+}
+
+/** What decides the result of long work, by the names of the options that it comes from. */
+export type Facts = Readonly<Record<string, unknown>>
+
+export interface ResumeOptions {
+  /** The message of the error, which names the option that differs: `the run was begun with another size`. */
+  what(name: string): string
+  /** The folder of the work. */
+  readonly where: string
+  readonly remedy: string
+  /** Compares these options only (default: every option of either side). */
+  readonly among?: ReadonlySet<string>
+}
+
+/** @throws InputError for the first option whose value differs. */
+export function assertResumable(begun: Facts, asked: Facts, options: ResumeOptions): void {
+  const { what, where, remedy, among } = options
+  for (const name of new Set([...Object.keys(begun), ...Object.keys(asked)])) {
+    const [expected, got] = [begun[name], asked[name]]
+    if (among?.has(name) === false || isDeepStrictEqual(expected, got)) continue
+    throw new InputError({
+      ...{ what: what(name), where, remedy },
+      got: JSON.stringify(got) ?? 'nothing',
+      expected: JSON.stringify(expected) ?? 'nothing',
+    })
+  }
 }

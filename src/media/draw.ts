@@ -1,6 +1,6 @@
 // Drawing on frames, and frames on sheets: marks of keypoints, contact sheets, pictures side by side.
 import { InputError } from '../util/errors.ts'
-import { blankFrame, type Colour, type Frame } from './frame.ts'
+import { blankFrame, type Colour, type Frame } from './clip.ts'
 
 /**
  * A filled disc with a smooth edge; what lies outside the frame is not drawn.

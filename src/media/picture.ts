@@ -3,7 +3,7 @@ import sharp, { type Sharp } from 'sharp'
 import { writeFileAtomic } from '../files/atomic.ts'
 import { assertFile } from '../files/read.ts'
 import { InputError, messageOf } from '../util/errors.ts'
-import type { Frame } from './frame.ts'
+import type { Frame } from './clip.ts'
 
 /** Limit on pictures, because a file of a few kilobytes could fill the memory: 100 megapixels are 300 MB of RGB. */
 const maxPixels = 100_000_000

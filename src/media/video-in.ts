@@ -2,8 +2,7 @@
 import type { EncodedPacket, Input, InputVideoTrack, Source, VideoSample } from 'mediabunny'
 import { FormatError, InputError, messageOf, PantinError } from '../util/errors.ts'
 import { keepAlive } from '../util/keep-alive.ts'
-import { type Clip, type FrameRange, resolveRange } from './clip.ts'
-import type { Frame } from './frame.ts'
+import { type Clip, type Frame, type FrameRange, resolveRange } from './clip.ts'
 import { SampleReader } from './sample-pixels.ts'
 
 type Mediabunny = typeof import('mediabunny')

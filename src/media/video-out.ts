@@ -5,8 +5,8 @@ import { createOutput, type Output } from '../files/atomic.ts'
 import { codeOf, fileError } from '../files/file-errors.ts'
 import { EnvironmentError, InputError, messageOf, PantinError } from '../util/errors.ts'
 import { keepAlive } from '../util/keep-alive.ts'
+import type { Frame } from './clip.ts'
 import { frameClosed, loadCodecs } from './codecs.ts'
-import type { Frame } from './frame.ts'
 import { rgbToI420 } from './yuv.ts'
 
 type Mediabunny = typeof import('mediabunny')

@@ -1,6 +1,6 @@
 // Conversion between pictures of bytes and the planes of numbers that networks take; square frames and their sizes.
 import { type Tensor, tensor } from '../graph/tensor.ts'
-import type { Frame } from '../media/frame.ts'
+import type { Frame } from '../media/clip.ts'
 import { createResampler } from '../media/resample.ts'
 
 /** RGB [size, size, 3], 0 to 255, as [1, 3, size, size] in [0, 1]. */

@@ -12,9 +12,9 @@ import {
   metricsLine,
   metricsLines,
   parseRecord,
-} from './metrics.ts'
+} from './run-files.ts'
 
-export { type MetricsRecord, parseRecord } from './metrics.ts'
+export { type MetricsRecord, parseRecord } from './run-files.ts'
 
 /**
  * Appends one line. If the disk is full, the part of the line that was written is removed again.

@@ -1,5 +1,5 @@
 // What a training run tells while it goes on: the same events in Node, in pages and in the studio.
-import type { Frame } from '../media/frame.ts'
+import type { Frame } from '../media/clip.ts'
 import type { Device } from '../runtime/session.ts'
 
 /** Frames of the clips are decoded, and then labelled where a teacher trains. */

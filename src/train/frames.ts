@@ -1,8 +1,6 @@
 // Frames to train on: clips decoded into a cache of records, and batches of pairs drawn from it.
-import type { Clip } from '../media/clip.ts'
-import { createFitter, type FitMode } from '../media/fit.ts'
-import { assertAtLeast } from '../media/frame.ts'
-import { subjectCrop } from '../media/subject.ts'
+import { assertAtLeast, type Clip } from '../media/clip.ts'
+import { createFitter, type FitMode, subjectCrop } from '../media/fit.ts'
 import { InputError } from '../util/errors.ts'
 import type { Random } from '../util/random.ts'
 import { drawColour, mirror } from './augment.ts'

@@ -1,8 +1,8 @@
 // The run folder of `train` and of `distil`: made, or opened to go on as it was begun; and the weights it begins with.
 import { realpath } from 'node:fs/promises'
 import type { z } from 'zod'
-import { startingWeights } from '../convert/training-start.ts'
-import { assertResumable, type Facts } from '../files/resume.ts'
+import { startingWeights } from '../convert/network-folder.ts'
+import { assertResumable, type Facts } from '../files/folders.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import { loadRun } from '../model/load-run.ts'
 import type { MotionConfig } from '../motion/config.ts'

@@ -1,8 +1,8 @@
 // What the training loop is given: a way of training (a task), and a place that keeps the run (a store).
 import type { Tensor } from '../graph/tensor.ts'
-import type { Frame } from '../media/frame.ts'
+import type { Frame } from '../media/clip.ts'
 import type { Checkpoint } from '../run/checkpoint.ts'
-import type { MetricsRecord } from '../run/metrics.ts'
+import type { MetricsRecord } from '../run/run-files.ts'
 import type { Tensors } from '../runtime/session.ts'
 import type { Random } from '../util/random.ts'
 import type { TrainingState } from './state.ts'

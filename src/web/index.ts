@@ -14,7 +14,7 @@ export {
 } from '../report/diagram-layout.ts'
 export { formatScaled, formatSeconds, percent } from '../report/format.ts'
 export { logScale, type Scale } from '../report/plot-layout.ts'
-export type { MetricsPage, MetricsRecord } from '../run/metrics.ts'
+export type { MetricsPage, MetricsRecord } from '../run/run-files.ts'
 export type { WebDevice } from '../runtime/web-runtime.ts'
 export type * from '../train/events.ts'
 export { pageOptions as trainOptions } from '../train/options.ts'

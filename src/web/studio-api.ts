@@ -1,5 +1,5 @@
 // The answers of `pantin studio` to its page, as JSON, at the addresses under `api/`. Server and page read them here.
-import type { MetricsPage } from '../run/metrics.ts'
+import type { MetricsPage } from '../run/run-files.ts'
 import type { Problem } from '../util/errors.ts'
 
 /** Name of the header that carries the server's token. Every request to `api/` needs it. */

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { jointsInFrame, torsoLength } from '../../src/evaluate/evaluated-frame.ts'
 import { luma } from '../../src/evaluate/likeness.ts'
+import { blankFrame, fromPixel, toPixel } from '../../src/media/clip.ts'
 import { createFitter, type FitMode, type Square } from '../../src/media/fit.ts'
-import { blankFrame, fromPixel, toPixel } from '../../src/media/frame.ts'
 import { type PuppetFrame, stillPuppet } from '../../src/synthetic/puppet/puppet.ts'
 import { jointNames } from '../../src/synthetic/puppet/skeleton.ts'
 

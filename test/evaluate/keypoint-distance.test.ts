@@ -5,7 +5,7 @@ import {
   keypointDistance,
   TeacherMeter,
 } from '../../src/evaluate/keypoint-distance.ts'
-import { toPixel } from '../../src/media/frame.ts'
+import { toPixel } from '../../src/media/clip.ts'
 import { InputError } from '../../src/util/errors.ts'
 
 const points = Float32Array.of(0, 0, 0.5, -0.5, -1, 1)

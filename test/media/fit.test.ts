@@ -3,12 +3,17 @@ import { existsSync, readdirSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { openClip } from '../../src/clips/source.ts'
-import type { Clip } from '../../src/media/clip.ts'
-import { resolveRange } from '../../src/media/clip.ts'
-import { createFitter, middleSquare } from '../../src/media/fit.ts'
-import { assertAtLeast, blankFrame, type Frame, framePsnr, pixelAt } from '../../src/media/frame.ts'
+import {
+  assertAtLeast,
+  blankFrame,
+  type Clip,
+  type Frame,
+  framePsnr,
+  pixelAt,
+  resolveRange,
+} from '../../src/media/clip.ts'
+import { bestOffset, createFitter, middleSquare, subjectCrop } from '../../src/media/fit.ts'
 import { createResampler } from '../../src/media/resample.ts'
-import { bestOffset, subjectCrop } from '../../src/media/subject.ts'
 import { InputError } from '../../src/util/errors.ts'
 import { Random } from '../../src/util/random.ts'
 import { expectFailure, gradientFrame } from './support.ts'

@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
 import { readSource } from '../../src/clips/source.ts'
+import { blankFrame, framePsnr, fromPixel, pixelAt, toPixel } from '../../src/media/clip.ts'
 import {
   contactSheet,
   drawCross,
@@ -11,7 +12,6 @@ import {
   keypointPalette,
   sideBySide,
 } from '../../src/media/draw.ts'
-import { blankFrame, framePsnr, fromPixel, pixelAt, toPixel } from '../../src/media/frame.ts'
 import { readPicture, writePicture } from '../../src/media/picture.ts'
 import { stillPuppet } from '../../src/synthetic/puppet/puppet.ts'
 import { InputError } from '../../src/util/errors.ts'

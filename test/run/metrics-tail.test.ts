@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeEach, expect, it } from 'vitest'
-import type { MetricsPage } from '../../src/run/metrics.ts'
 import {
   appendMetrics,
   readLastMetrics,
   readMetricsPage,
   truncateMetrics,
 } from '../../src/run/metrics-file.ts'
+import type { MetricsPage } from '../../src/run/run-files.ts'
 
 /** A file of metrics that another process writes, read as it grows. */
 

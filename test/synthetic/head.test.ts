@@ -4,10 +4,10 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { exp, log, power } from '../../src/synthetic/arithmetic.ts'
 import { readHeadMesh } from '../../src/synthetic/head/asset.ts'
 import { type HeadClip, type HeadFrame, headClip } from '../../src/synthetic/head/head.ts'
 import { landmarkCount, landmarkGroups } from '../../src/synthetic/head/landmarks.ts'
-import { exp, log, power } from '../../src/synthetic/head/numbers.ts'
 import { FormatError, InputError } from '../../src/util/errors.ts'
 
 const bytes = readFileSync(new URL('../../assets/heads.bin', import.meta.url))

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { Graph } from '../../src/graph/graph.ts'
 import type { Checkpoint } from '../../src/run/checkpoint.ts'
-import type { MetricsRecord } from '../../src/run/metrics.ts'
+import type { MetricsRecord } from '../../src/run/run-files.ts'
 import { type Settings, settingsSchema } from '../../src/train/config.ts'
 import type { StepEvent } from '../../src/train/events.ts'
 import { trainTask } from '../../src/train/loop.ts'

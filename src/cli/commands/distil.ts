@@ -49,7 +49,7 @@ export const addDistil: AddCommand = (program, call) => {
 async function runDistil({ reporter, signal }: Context, named: string[], flags: DistilFlags): Promise<void> {
   const { distil } = await import('../../train/distil/distil.ts')
   const { teacher, warp, cache, out } = flags
-  const { listClips } = await import('../../clips/clip-list.ts')
+  const { listClips } = await import('../../clips/source.ts')
   const { parseLosses } = await import('../losses.ts')
   const { warpDefaults } = await import('../../evaluate/warp.ts')
   const losses = flags.losses === undefined ? undefined : parseLosses(flags.losses)

@@ -167,7 +167,7 @@ async function examineVideo(): Promise<Finding[]> {
 async function checkCodec(folder: string, codec: string, ending: string): Promise<Finding> {
   const name = `video ${codec}`
   try {
-    const { blankFrame } = await import('../../media/frame.ts')
+    const { blankFrame } = await import('../../media/clip.ts')
     const { createVideoWriter } = await import('../../media/video-out.ts')
     const { openClip } = await import('../../clips/source.ts')
     const path = join(folder, `check.${ending}`)

@@ -52,7 +52,7 @@ async function runEval(
 ): Promise<void> {
   if (flags.absolute && flags.source === undefined) throw absoluteAlone()
   const { evaluate } = await import('../../evaluate/evaluate.ts')
-  const { listClips } = await import('../../clips/clip-list.ts')
+  const { listClips } = await import('../../clips/source.ts')
   await reporter.prepare()
   const found = await evaluate(run, await listClips(named), {
     ...flags,

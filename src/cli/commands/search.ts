@@ -80,7 +80,7 @@ export const addSearch: AddCommand = (program, call) => {
 
 async function runSearch({ reporter, signal }: Context, named: string[], flags: SearchFlags): Promise<void> {
   const { losses: list, ...rest } = flags
-  const { listClips } = await import('../../clips/clip-list.ts')
+  const { listClips } = await import('../../clips/source.ts')
   const test = flags.test && (await listClips(flags.test))
   const { teacher, out, candidates, mutations, steps, rungs, latency, macs } = rest
   const { batch, holdout, fit, seed, threads, device } = rest

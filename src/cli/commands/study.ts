@@ -107,7 +107,7 @@ async function runStudy({ reporter, signal }: Context, named: string[], flags: S
   const { assertWritableTarget, writeFileAtomic } = await import('../../files/atomic.ts')
   // The same command goes on with its trials, and may replace its own report.
   for (const path of [html, csv]) if (path !== undefined) await assertWritableTarget(path, { force: true })
-  const { listClips } = await import('../../clips/clip-list.ts')
+  const { listClips } = await import('../../clips/source.ts')
   const clips = await listClips(named)
   const test = flags.test && (await listClips(flags.test))
   const { study } = await import('../../study/trials/study.ts')

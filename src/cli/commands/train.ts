@@ -44,7 +44,7 @@ export const addTrain: AddCommand = (program, call) => {
 
 async function runTrain({ reporter, signal }: Context, named: string[], flags: TrainFlags): Promise<void> {
   const { train } = await import('../../train/train.ts')
-  const { listClips } = await import('../../clips/clip-list.ts')
+  const { listClips } = await import('../../clips/source.ts')
   await reporter.prepare()
   const { parseLosses } = await import('../losses.ts')
   const { trainLosses } = await import('../../train/losses.ts')

@@ -9,9 +9,8 @@ import { Budget, damaged, limits } from './limits.ts'
 import { readPickle } from './pickle-machine.ts'
 import { PickleReader } from './pickle-reader.ts'
 import { collectStates, type States } from './states.ts'
-import { StorageTable } from './storage-table.ts'
 import type { StorageSlice, StoredTensor } from './tensor-view.ts'
-import { List, type Value } from './values.ts'
+import { List, StorageTable, type Value } from './values.ts'
 
 export type { StoredTensor } from './tensor-view.ts'
 

@@ -1,14 +1,11 @@
 // Clips of synthetic people: a head that moves, made from a seed alone, with exact labels.
-
-import { type Clip, type FrameRange, resolveRange } from '../../media/clip.ts'
-import type { Frame } from '../../media/frame.ts'
+import { type Clip, type Frame, type FrameRange, resolveRange } from '../../media/clip.ts'
 import { InputError } from '../../util/errors.ts'
 import { Random } from '../../util/random.ts'
+import { clamp } from '../arithmetic.ts'
 import { isSpecOf, parseSpec, type SpecKind } from '../spec.ts'
 import type { HeadMesh } from './asset.ts'
-import { type Backdrop, paintBackdrop } from './backdrop.ts'
-import { Body, type Camera } from './body.ts'
-import { develop, drawFilm, type Film } from './develop.ts'
+import { Body, type Camera, type CutOut, drawTriangles } from './body.ts'
 import { placeLandmarks, type SurfacePlace } from './landmarks.ts'
 import { drawLight, exposed, type Light, Shadow } from './light.ts'
 import { drawLook, type Look } from './look.ts'
@@ -23,10 +20,9 @@ import {
   positionOf,
   withoutHair,
 } from './moment.ts'
-import { clamp } from './numbers.ts'
 import { type Performance, performanceAt } from './performance.ts'
 import { drawPerson, shapeOf } from './person.ts'
-import { type CutOut, drawTriangles } from './raster.ts'
+import { type Backdrop, develop, drawFilm, type Film, paintBackdrop } from './picture.ts'
 import { cutOutOf, type Matter, Shader } from './shade.ts'
 import { findOpenness, paintSurface, raiseHair, type Surface } from './surface.ts'
 

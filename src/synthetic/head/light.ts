@@ -1,11 +1,8 @@
 // The light of a synthetic picture: key, fill and rim lamps, a sky, and the shadow of the key lamp.
-
 import type { Random } from '../../util/random.ts'
-import { cos, sin } from '../puppet/geometry.ts'
-import type { Body } from './body.ts'
+import { clamp, cos, exp, gauss, power, sin } from '../arithmetic.ts'
+import { type Body, type CutOut, createSamples, drawTriangles, type Projected } from './body.ts'
 import type { Look } from './look.ts'
-import { clamp, exp, gauss, power } from './numbers.ts'
-import { type CutOut, createSamples, drawTriangles, type Projected } from './raster.ts'
 
 type Vector = readonly [number, number, number]
 

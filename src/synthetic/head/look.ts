@@ -1,7 +1,6 @@
 // How a synthetic person looks: colours of skin, hair, eyes and clothes, how the hair is cut, and the light.
-
 import type { Random } from '../../util/random.ts'
-import { clamp, exp, gauss, mix, power } from './numbers.ts'
+import { clamp, exp, gauss, mix, power } from '../arithmetic.ts'
 import type { Person } from './person.ts'
 
 /** Linear red, green and blue: the part of the light that comes back, 0 to 1. */

@@ -1,8 +1,8 @@
 // One moment of a head's clip: where every point of the person and of the backdrop is, and what is in sight.
 import { type HeadMesh, partNumber } from './asset.ts'
+import { createSamples, type Projected, type Samples } from './body.ts'
 import type { SurfacePlace } from './landmarks.ts'
 import type { Performance } from './performance.ts'
-import { createSamples, type Projected, type Samples } from './raster.ts'
 
 /** Where the backdrop is at one moment: its part of the picture's half side, and its shift. */
 export interface Pan {

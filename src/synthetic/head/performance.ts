@@ -2,8 +2,7 @@
 //
 // Each movement is a track of keys with smooth rises between them (MakeHuman's blendshapes under ARKit's names).
 // Keys come from hashes of their number, so that any moment of a clip of any length can be asked for.
-
-import { clamp, hash, mix, smoothstep } from './numbers.ts'
+import { clamp, hash, mix, smoothstep } from '../arithmetic.ts'
 
 /** Everything that moves, at one moment. */
 export interface Performance {

@@ -1,8 +1,7 @@
 // Who a synthetic person is: the shape of the head, drawn from a seed.
-
 import type { Random } from '../../util/random.ts'
+import { clamp, gauss } from '../arithmetic.ts'
 import { type HeadMesh, type HeadShape, partNumber } from './asset.ts'
-import { clamp, gauss } from './numbers.ts'
 
 /** Shares of ancestries, which sum to 1. They decide shape and pigment together. */
 export interface Ancestry {

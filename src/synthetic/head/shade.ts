@@ -1,14 +1,11 @@
 // The colour of one point of a person: material at the place on the resting face, light at the place in space.
 //
 // Paint is found by the position on the resting base mesh, so that brows, hairline and neckline follow the shape.
-
-import { sin } from '../puppet/geometry.ts'
+import { clamp, mix, noise, power, sin, smoothstep } from '../arithmetic.ts'
 import { type HeadMesh, partNumber } from './asset.ts'
-import type { Body } from './body.ts'
+import type { Body, CutOut, Projected } from './body.ts'
 import type { Light, Shadow } from './light.ts'
 import type { Look } from './look.ts'
-import { clamp, mix, noise, power, smoothstep } from './numbers.ts'
-import type { CutOut, Projected } from './raster.ts'
 import { azimuth, type Surface } from './surface.ts'
 
 const [skin, leftEye, rightEye] = [partNumber('skin'), partNumber('leftEye'), partNumber('rightEye')]

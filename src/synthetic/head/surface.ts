@@ -1,10 +1,8 @@
 // What is painted on a person's vertices once a clip: skin colour, hairline, beard, neckline, occlusion.
-
+import { clamp, mix, noise2, smoothstep } from '../arithmetic.ts'
 import { type HeadMesh, partNumber } from './asset.ts'
-import { rotation } from './body.ts'
+import { type CutOut, createSamples, drawTriangles, rotation } from './body.ts'
 import type { Look } from './look.ts'
-import { clamp, mix, noise2, smoothstep } from './numbers.ts'
-import { type CutOut, createSamples, drawTriangles } from './raster.ts'
 
 /** Attributes of vertices; each array has one number a vertex, or three where it says so. */
 export interface Surface {

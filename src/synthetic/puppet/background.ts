@@ -1,8 +1,8 @@
 // The scene behind a puppet: wallpaper, hills, a stage or a night sky.
 import type { Random } from '../../util/random.ts'
+import { type Point, place, sin } from '../arithmetic.ts'
 import type { Canvas, Paint, Rgb } from './canvas.ts'
 import type { Palette } from './character.ts'
-import { type Point, place, sin } from './geometry.ts'
 import { dots, Grain, lozenges, mix, plain, shadeOf, step, stripes, triangle } from './paints.ts'
 import { box, disc, polygon, type Shape, union } from './shapes.ts'
 

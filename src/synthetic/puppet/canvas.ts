@@ -1,5 +1,5 @@
 // A square picture to paint on: shapes with smooth edges, and soft shadows.
-import { apply, invert, type Similarity, scaleOf } from './geometry.ts'
+import { apply, invert, type Similarity, scaleOf } from '../arithmetic.ts'
 import type { Shape } from './shapes.ts'
 
 /** A colour as 0xRRGGBB. */

@@ -1,19 +1,24 @@
 // Clips of a paper puppet that moves, made from a seed, with the true positions of its joints. The puppet is a
 // jumping-jack. Users name it as `puppet:7`, or with options as `puppet:7,frames=120,size=256,rate=25`.
-import { type Clip, type FrameRange, resolveRange } from '../../media/clip.ts'
-import type { Frame } from '../../media/frame.ts'
+import { type Clip, type Frame, type FrameRange, resolveRange } from '../../media/clip.ts'
 import { InputError } from '../../util/errors.ts'
 import { Random } from '../../util/random.ts'
+import { place, scaleOf } from '../arithmetic.ts'
 import { isSpecOf, parseSpec, type SpecKind } from '../spec.ts'
 import { paintBackground } from './background.ts'
 import { Canvas } from './canvas.ts'
 import { type Character, drawCharacter } from './character.ts'
-import { sewCostume } from './costume.ts'
-import { place, scaleOf } from './geometry.ts'
-import { drawMotion, type Pose } from './motion.ts'
+import { brass, paintStrings, pinRadius, pinShape, sewCostume } from './costume.ts'
 import { createPress, type Part } from './paints.ts'
-import { brass, paintStrings, pinRadius, pinShape } from './pins-and-strings.ts'
-import { type JointName, jointNames, type PartName, poseSkeleton, type Skeleton } from './skeleton.ts'
+import {
+  drawMotion,
+  type JointName,
+  jointNames,
+  type PartName,
+  type Pose,
+  poseSkeleton,
+  type Skeleton,
+} from './skeleton.ts'
 
 /** How a puppet clip is made. */
 export interface PuppetOptions {

@@ -1,6 +1,6 @@
 // Shapes as signed distances, negative inside, after Inigo Quilez, "2D distance functions". Distances have to be
 // exact only near the edge, where they become coverage.
-import type { Point } from './geometry.ts'
+import type { Point } from '../arithmetic.ts'
 
 /** A shape in its own units. */
 export interface Shape {

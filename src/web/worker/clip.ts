@@ -1,9 +1,7 @@
 // Clips in the worker: opens video files and puppets, and decodes frame by frame.
 import * as mediabunny from 'mediabunny'
-import type { Clip, FrameRange } from '../../media/clip.ts'
-import { createFitter } from '../../media/fit.ts'
-import type { Frame } from '../../media/frame.ts'
-import { subjectCrop } from '../../media/subject.ts'
+import type { Clip, Frame, FrameRange } from '../../media/clip.ts'
+import { createFitter, subjectCrop } from '../../media/fit.ts'
 import { readVideo } from '../../media/video-in.ts'
 import { squareFrame } from '../../model/pixels.ts'
 import { isPuppet, openPuppet, puppetForm } from '../../synthetic/puppet/puppet.ts'

@@ -1,6 +1,6 @@
 // Between a page's pictures and pantin's frames.
+import { assertAtLeast, type Frame } from '../../media/clip.ts'
 import { createFitter, type FitMode, type Fitter, middleSquare } from '../../media/fit.ts'
-import { assertAtLeast, type Frame } from '../../media/frame.ts'
 import { EnvironmentError, InputError, messageOf } from '../../util/errors.ts'
 import type { SentPicture } from '../picture.ts'
 

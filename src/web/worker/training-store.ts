@@ -1,14 +1,16 @@
 // A run in the browser's storage while it trains: the store that the training loop writes to.
 import { decodeSafetensors, encodeSafetensors } from '../../formats/safetensors/bytes.ts'
 import type { Tensor } from '../../graph/tensor.ts'
-import type { Frame } from '../../media/frame.ts'
+import type { Frame } from '../../media/clip.ts'
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from '../../run/checkpoint.ts'
-import { type MetricsRecord, metricsLine, metricsLines } from '../../run/metrics.ts'
 import {
   checkpointFile,
   configFile,
   isRunFile,
+  type MetricsRecord,
   metricsFile,
+  metricsLine,
+  metricsLines,
   previewFile,
   weightsFile,
 } from '../../run/run-files.ts'

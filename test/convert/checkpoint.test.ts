@@ -1,7 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { CheckpointTensor, StateDict } from '../../src/convert/checkpoint.ts'
-import { bestMatch } from '../../src/convert/match.ts'
+import { bestMatch, type CheckpointTensor, type StateDict } from '../../src/convert/checkpoint.ts'
 import { floats, type Shape } from '../../src/graph/tensor.ts'
 
 const tensor = (shape: Shape): CheckpointTensor => ({ shape, read: async () => floats([], shape) })

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { listClips } from '../../src/clips/clip-list.ts'
+import { listClips } from '../../src/clips/source.ts'
 import { InputError } from '../../src/util/errors.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'pantin-clips-'))
