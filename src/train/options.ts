@@ -247,6 +247,7 @@ export const pageOptions = {
   ...detectorOptions,
   ...settings,
   batch: { ...settings.batch, label: 'Frame pairs per step' },
+  steps: { ...settings.steps, label: 'Steps (0: minutes decide)' },
   minutes: { ...settings.minutes, default: defaultMinutes },
   checkpointSeconds: { ...settings.checkpointSeconds, default: 10 },
   previewSeconds: { ...settings.previewSeconds, default: 20 },

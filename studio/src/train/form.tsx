@@ -184,7 +184,6 @@ function NumberField({ option, value }: { readonly option: NumberOption; readonl
   return (
     <label class="field" title={option.help}>
       {option.label}
-      {option.default === undefined && ' (0: not given)'}
       <input
         type="number"
         required
