@@ -1,3 +1,4 @@
+// The generator of the First Order Motion Model: moves the source's features and paints the frame.
 import type { Value } from '../graph/graph.ts'
 import { sigmoid } from '../graph/ops/unary.ts'
 import { conv2d } from '../layers/conv2d.ts'
@@ -9,8 +10,9 @@ import type { Keypoints } from './keypoints.ts'
 import { lightDecoder, lightEncoder } from './light-generator.ts'
 import { deformed, occluded, overlaid } from './warp.ts'
 
+/** How a generator is built. */
 export interface GeneratorOptions {
-  /** Whose encoder and decoder: those published, or those of `light-generator.ts` (default: published). */
+  /** The encoder and decoder: the published ones, or the light ones of `light-generator.ts` (default: published). */
   readonly kind?: 'fomm' | 'light'
   /** Channels at full resolution; each halving doubles them. */
   readonly blockExpansion: number
@@ -23,7 +25,7 @@ export interface GeneratorOptions {
    * Carry the deformed maps of the encoder, and the deformed source itself, over to the decoder, blended by
    * the occlusion map (Siarohin et al. 2021, Motion Representations for Articulated Animation, whose
    * generator does so). Off in the published First Order Motion Model. It keeps detail that would be lost in
-   * the bottleneck, and a model that is new starts from the deformed source in place of grey.
+   * the bottleneck, and a model that is new starts from the deformed source instead of grey.
    * `coarse` leaves out the maps at full resolution, whose gradient costs as much as all the others. The light
    * generator carries no map but the deformed source.
    */
@@ -31,16 +33,17 @@ export interface GeneratorOptions {
   readonly denseMotion: DenseMotionOptions
 }
 
-/** What the source alone decides: computed once, however many frames it is driven by. */
+/** What depends on the source alone. It is computed once for all frames that drive the source. */
 export interface EncodedSource {
   /** [N, 3, H, W] in [0, 1] */
   readonly picture: Value
-  /** The picture that motion is estimated on, [N, 3, h, w]; `picture` itself where it is not scaled. */
+  /** The picture that motion is estimated on, [N, 3, h, w]; `picture` itself if it is not scaled. */
   readonly small: Value
-  /** Maps that are moved, by how often they were halved: [N, C, H / 2^i, W / 2^i]. */
+  /** Maps that are moved, by the number of their halvings: [N, C, H / 2^i, W / 2^i]. */
   readonly maps: ReadonlyMap<number, Value>
 }
 
+/** A driven frame, and how it was made. */
 export interface Generation extends DenseMotion {
   /** [N, 3, H, W] in [0, 1] */
   readonly prediction: Value
@@ -52,7 +55,7 @@ export interface Generation extends DenseMotion {
  * The part of the generator that sees the source only.
  *
  * @param source [N, 3, H, W] in [0, 1], H and W multiples of 2^downBlocks
- * @throws InputError where a size does not fit.
+ * @throws InputError if a size does not fit.
  */
 export function encodeSource(scope: Scope, source: Value, options: GeneratorOptions): EncodedSource {
   checkSize('the generator', source, 2 ** options.downBlocks)
@@ -96,7 +99,7 @@ export function generate(
 const widthAt = ({ maxFeatures, blockExpansion }: GeneratorOptions, scale: number) =>
   Math.min(maxFeatures, blockExpansion * 2 ** scale)
 
-/** Whether the map that was halved so often is carried over to the decoder. */
+/** Whether the map after this number of halvings is carried over to the decoder. */
 const carried = ({ skips }: GeneratorOptions, scale: number) =>
   skips === 'all' || (skips === 'coarse' && scale > 0)
 

@@ -1,3 +1,4 @@
+// From features to heatmaps and jacobians: the published head of FOMM, and a light one.
 import type { Value } from '../graph/graph.ts'
 import { add, mul, reduceSum, sub } from '../graph/ops/arithmetic.ts'
 import { conv } from '../graph/ops/conv.ts'
@@ -12,8 +13,6 @@ import type { Scope } from '../layers/scope.ts'
 import type { OptionValue } from '../util/options.ts'
 import { spatialSoftmax } from './keypoints.ts'
 import type { detectorOptions } from './options.ts'
-
-/** From features to heatmaps and jacobians, in two ways. */
 
 /** How maps of the encoder join on the way to the head. */
 export type SkipChoice = OptionValue<typeof detectorOptions.skip>
@@ -77,7 +76,7 @@ export function fommHead(scope: Scope, features: Value, options: HeadOptions): H
 /**
  * The light head: a 3x3 convolution to K maps (without a bias, which softmax would cancel), each with its own
  * region of the picture to look at first, and a 1x1 convolution to jacobians. Since a 1x1 convolution and a weighted mean commute, and heatmaps have sum 1,
- * the features are pooled under each heatmap first: 4 F products a keypoint in place of 4 F a pixel.
+ * the features are pooled under each heatmap first: 4 F products per keypoint instead of 4 F per pixel.
  *
  * @param features [N, F, h, w]
  */

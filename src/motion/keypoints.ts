@@ -1,13 +1,13 @@
+// Keypoints from heatmaps, Gaussians from keypoints, and the algebra of local affine maps (Siarohin et al. 2019,
+// section 3.1).
 import type { Value } from '../graph/graph.ts'
-import { mul, sub } from '../graph/ops/arithmetic.ts'
+import { div, mul, neg, sub } from '../graph/ops/arithmetic.ts'
 import { constant } from '../graph/ops/leaf.ts'
 import { matmul } from '../graph/ops/linear.ts'
-import { reshape, sliceAxis } from '../graph/ops/shape.ts'
+import { concat, reshape, sliceAxis } from '../graph/ops/shape.ts'
 import { exp, softmax, square } from '../graph/ops/unary.ts'
 import { floats } from '../graph/tensor.ts'
 import { axisCoordinates, coordinateGrid } from '../layers/fomm.ts'
-
-/** Keypoints and what is computed with them (Siarohin et al. 2019, section 3.1). */
 
 /** Keypoints of a batch of pictures, as values of a graph. */
 export interface Keypoints {
@@ -21,7 +21,7 @@ export interface Keypoints {
  * Softmax over the pixels of each map.
  *
  * @param maps [N, K, h, w]
- * @param temperature that maps are divided by: below 1 sharpens
+ * @param temperature the maps are divided by it: a temperature below 1 sharpens them
  * @returns [N, K, h, w], each map of sum 1
  */
 export function spatialSoftmax(maps: Value, temperature: number): Value {
@@ -57,3 +57,19 @@ export function kp2gaussian(value: Value, [h, w]: readonly [number, number], var
   }
   return mul(line(1, h, [n, k, h, 1]), line(0, w, [n, k, 1, w]))
 }
+
+/** Inverse of 2x2 matrices, [..., 2, 2], by the adjugate. A matrix of determinant 0 gives infinities. */
+export function inverse2x2(m: Value): Value {
+  const entries = reshape(m, [...m.shape.slice(0, -2), 4])
+  const [a, b, c, d] = [0, 1, 2, 3].map((i) => sliceAxis(entries, -1, i, i + 1)) as [
+    Value,
+    Value,
+    Value,
+    Value,
+  ]
+  const determinant = sub(mul(a, d), mul(b, c))
+  return reshape(div(concat([d, neg(b), neg(c), a], -1), determinant), m.shape)
+}
+
+/** Product of 2x2 matrices, [..., 2, 2]. */
+export const product2x2 = (a: Value, b: Value): Value => matmul(a, b)

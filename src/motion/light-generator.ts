@@ -1,19 +1,19 @@
+// Encoder and decoder of the light generator, which has no convolution at full resolution.
 import type { Value } from '../graph/graph.ts'
 import { add } from '../graph/ops/arithmetic.ts'
 import { resize } from '../graph/ops/resize.ts'
+import { reshape, transpose } from '../graph/ops/shape.ts'
 import { relu, sigmoid } from '../graph/ops/unary.ts'
 import { conv2d, depthwise, pointwise } from '../layers/conv2d.ts'
 import { batchNorm2d, residualGain } from '../layers/norm.ts'
 import type { Scope } from '../layers/scope.ts'
-import { channelsToPixels, pixelsToChannels } from './pixel-blocks.ts'
 
 /**
- * Encoder and decoder of the light generator. On a CPU the time of the published one goes to convolutions at
- * full resolution, so here none is: the encoder halves at once, the middle is of separable residual blocks, and
- * the last convolution makes four pixels of each. What is fine comes from the source, moved at full
- * resolution, which the decoder both sees (as channels of a coarser map) and is overlaid with.
+ * Widths and depths of the light generator. On a CPU most of the published generator's time goes to convolutions at
+ * full resolution, and the light one has none: its encoder halves at once, its middle is made of separable residual
+ * blocks, and its last convolution makes four pixels of each. Fine detail comes from the source, which is moved at full
+ * resolution. The decoder sees the moved source as channels of a coarser map, and its result is overlaid with it.
  */
-
 export interface LightSize {
   /** Channels at half resolution are twice these; each halving doubles them. */
   readonly blockExpansion: number
@@ -85,4 +85,28 @@ function separableResidual(scope: Scope, x: Value): Value {
     })
   }
   return relu(add(x, half(scope.child('1'), relu(half(scope.child('0'), x)), residualGain)))
+}
+
+/**
+ * Squares of pixels as channels (Shi et al. 2016, sub-pixel convolution): full resolution for the price of a coarse one.
+ *
+ * @param x [N, C, H, W], H and W multiples of `side`
+ * @returns [N, C side², H / side, W / side]
+ */
+export function pixelsToChannels(x: Value, side: number): Value {
+  const [n, c, h, w] = x.shape as [number, number, number, number]
+  const cut = reshape(x, [n, c, h / side, side, w / side, side])
+  return reshape(transpose(cut, [0, 1, 3, 5, 2, 4]), [n, c * side ** 2, h / side, w / side])
+}
+
+/**
+ * The inverse of `pixelsToChannels`.
+ *
+ * @param x [N, C side², h, w]
+ * @returns [N, C, h side, w side]
+ */
+export function channelsToPixels(x: Value, side: number): Value {
+  const [n, c, h, w] = x.shape as [number, number, number, number]
+  const cut = reshape(x, [n, c / side ** 2, side, side, h, w])
+  return reshape(transpose(cut, [0, 1, 4, 2, 5, 3]), [n, c / side ** 2, h * side, w * side])
 }

@@ -1,5 +1,11 @@
+// The motion model as a whole: one detector, applied to every frame, and one generator; and the graphs of both.
+// Parameters stand under `kp_detector.` and `generator.`, as in the published checkpoints.
 import { Graph, type Value } from '../graph/graph.ts'
-import { input } from '../graph/ops/leaf.ts'
+import { div } from '../graph/ops/arithmetic.ts'
+import { cast } from '../graph/ops/compare.ts'
+import { input, inputInfo } from '../graph/ops/leaf.ts'
+import { transpose } from '../graph/ops/shape.ts'
+import { rewrite } from '../graph/rewrite.ts'
 import { Scope } from '../layers/scope.ts'
 import type { MotionConfig } from './config.ts'
 import { type Detection, detectKeypoints } from './detector.ts'
@@ -11,11 +17,6 @@ import {
   generate,
 } from './generator.ts'
 import type { Keypoints } from './keypoints.ts'
-
-/**
- * The motion model as a whole: one detector, applied to every frame, and one generator. Parameters stand
- * under `kp_detector.` and `generator.`, as in the published checkpoints.
- */
 
 /**
  * The detector, in the model's scope: for training graphs, which call it several times.
@@ -49,7 +50,7 @@ function encode(scope: Scope, source: Value, config: MotionConfig): EncodedSourc
   return scope.within('generator', (inner) => encodeSource(inner, source, generatorOptions(config)))
 }
 
-/** The rest of `animateFrame`. */
+/** The part of `animateFrame` that sees keypoints too. */
 function drive(
   scope: Scope,
   source: EncodedSource,
@@ -146,7 +147,7 @@ export function splitGenerator(config: MotionConfig): { readonly source: Graph; 
   return { source: graph, frame }
 }
 
-/** Source's and driving's. */
+/** The inputs for the keypoints of source and driving frame. */
 function keypointInputs(
   graph: Graph,
   batch: number,
@@ -165,7 +166,24 @@ function wanted<T>(all: Readonly<Record<string, T>>, details: boolean | readonly
   return Object.fromEntries(Object.entries(all).filter(([output]) => asked(output)))
 }
 
-/** Makes outputs of the values that are there. */
+/** Makes outputs of the values that are not undefined. */
 function name(graph: Graph, outputs: Readonly<Record<string, Value | undefined>>): void {
   for (const [output, value] of Object.entries(outputs)) if (value !== undefined) graph.output(output, value)
+}
+
+/**
+ * A graph that takes its pictures as decoders and canvases hold them: inputs of three channels and float32,
+ * [N, 3, H, W] in [0, 1], become uint8 [N, H, W, 3], red first. A quarter of the bytes are handed over, and
+ * no caller has to rearrange them.
+ */
+export function withByteFrames(graph: Graph): Graph {
+  return rewrite(graph, (node, _inputs, target) => {
+    const info = inputInfo(node)
+    const [n, channels, height, width] = info?.shape ?? []
+    if (info?.dtype !== 'float32' || info.shape.length !== 4 || channels !== 3) return undefined
+    return target.within(node.scope, () => {
+      const bytes = input(target, info.name, 'uint8', [n!, height!, width!, 3])
+      return [div(cast(transpose(bytes, [0, 3, 1, 2]), 'float32'), 255)]
+    })
+  })
 }

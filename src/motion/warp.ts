@@ -1,19 +1,18 @@
+// Moving maps by a deformation of any size, and fading them by an occlusion map of any size.
 import type { Value } from '../graph/graph.ts'
 import { add, mul, sub } from '../graph/ops/arithmetic.ts'
 import { resize } from '../graph/ops/resize.ts'
 import { gridSample } from '../graph/ops/sampling.ts'
 import { transpose } from '../graph/ops/shape.ts'
 
-/**
- * Moving maps by a deformation of any size, and fading them by an occlusion map of any size.
- *
- * Both are resized by the convention that coordinates are read by, `alignCorners`: only then is "nothing
- * moves" still that after resizing. (Without it, as published, a still picture is not sampled at its own
- * pixels even at one size, since keypoints put -1 at the first pixel's centre and sampling at its edge.)
- */
-
 const sizeOfMap = (x: Value) => x.shape.slice(2) as [number, number]
 
+/**
+ * Deformations and occlusion maps are resized by the convention that coordinates are read by, `alignCorners`: a
+ * deformation that moves nothing then moves nothing after resizing too. The published model reads coordinates without
+ * it. A still picture is then not sampled at its own pixels even at one size, since keypoints put -1 at the first
+ * pixel's centre and sampling puts it at the pixel's edge.
+ */
 const resized = (x: Value, size: readonly [number, number], alignCorners: boolean) =>
   resize(x, size, alignCorners ? 'bilinear-corners' : 'bilinear')
 
@@ -21,7 +20,7 @@ const resized = (x: Value, size: readonly [number, number], alignCorners: boolea
  * A map whose every pixel is read where the deformation says.
  *
  * @param x [N, C, H, W]
- * @param deformation [N, h, w, 2], (x, y) in [-1, 1]; resized bilinearly where h, w are not H, W
+ * @param deformation [N, h, w, 2], (x, y) in [-1, 1]; resized bilinearly if h, w are not H, W
  * @returns [N, C, H, W]; zeros where the deformation points out of the picture
  */
 export function deformed(x: Value, deformation: Value, alignCorners: boolean): Value {

@@ -1,10 +1,11 @@
+// Parameters of a graph: their list, their starting values, and their number.
 import type { Graph } from '../graph/graph.ts'
 import { type Initial, type ParameterInfo, parameterInfo } from '../graph/ops/leaf.ts'
 import { liveNodes } from '../graph/rewrite.ts'
 import { floats, type Shape, sizeOf, type Tensor } from '../graph/tensor.ts'
 import { Random } from '../util/random.ts'
 
-/** What a graph's outputs need in parameters, in the order of their making. */
+/** The parameters that a graph's outputs depend on, in the order in which they were made. */
 export function parametersOf(graph: Graph): ParameterInfo[] {
   return liveNodes(graph).flatMap((node) => parameterInfo(node) ?? [])
 }

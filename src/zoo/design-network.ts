@@ -1,3 +1,4 @@
+// Builds a design: stem, stages of blocks, and a decoder.
 import type { Value } from '../graph/graph.ts'
 import { resize } from '../graph/ops/resize.ts'
 import { concat } from '../graph/ops/shape.ts'
@@ -18,11 +19,11 @@ import { checkSize, type FeatureMap, type Features } from './net.ts'
  * Builds a design. Names: `stem.i`, `encoder.i.down`, `encoder.i.blocks.j`, and `decoder.i.up`, `decoder.i.skip`,
  * `decoder.i.blocks.j`.
  *
- * @param net the name to complain under
+ * @param net the network's name, for messages
  * @param x [N, C, H, W], H and W multiples of the coarsest stride
  * @param skip how the encoder's map of 1/4 joins where the design itself has no skips
  * @returns the decoder's result, and the encoder's maps that are finer than it
- * @throws InputError where the design contradicts itself, or H or W does not fit.
+ * @throws InputError if the design contradicts itself, or H or W does not fit.
  */
 export function designFeatures(net: string, scope: Scope, x: Value, design: Design, skip: Skip): Features {
   const checked = parseDesign(design)

@@ -1,10 +1,7 @@
+// A network as plain data: a U-shaped encoder-decoder, of which a search may choose every number. It is part of a run's
+// config.json. `design-network.ts` builds it.
 import { z } from 'zod'
 import { InputError } from '../util/errors.ts'
-
-/**
- * A network as plain data: a U-shaped encoder-decoder, of which a search may choose every number. It is part of
- * a run's config.json. `design-network.ts` builds it.
- */
 
 /** What a stage repeats; docs/blocks has a page for each. All keep a map's shape. */
 export const blockKinds = [
@@ -17,7 +14,7 @@ export const blockKinds = [
 ] as const
 export type BlockKind = (typeof blockKinds)[number]
 
-/** Those that do not look further than their neighbours. */
+/** Blocks without a dilation. */
 const undilated: readonly BlockKind[] = ['inverted-residual']
 
 /** ONNX Runtime's kernels on the CPU compute sixteen channels at once, so a width in between costs the next. */
@@ -118,7 +115,7 @@ interface Contradiction {
 const coarsestAllowed = 32
 const resultsAllowed: readonly number[] = [2, 4, 8]
 
-/** What each part allows and the whole does not. */
+/** Contradictions between parts, each of which is allowed by itself. */
 function contradictions(design: Design): Contradiction[] {
   const { stages, decoder } = design
   const found: Contradiction[] = []

@@ -1,3 +1,4 @@
+// A plain network as a graph: for counting, exporting and importing.
 import { Graph } from '../graph/graph.ts'
 import { input } from '../graph/ops/leaf.ts'
 import type { Shape } from '../graph/tensor.ts'

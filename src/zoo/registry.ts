@@ -1,3 +1,4 @@
+// The networks by name: those of the zoo, and those that users register.
 import { InputError, nearest } from '../util/errors.ts'
 import { edanet, edanetErfdec } from './edanet.ts'
 import { enet, enetOriginal } from './enet.ts'
@@ -42,7 +43,7 @@ export type NetName = keyof typeof networks
 /** Every network of the zoo, by name. A network is added by its own file and a line above. */
 export const zoo: Readonly<Record<NetName, Net>> = networks
 
-/** The network of a detector where none is named: pantin's own, of which docs/results.md says why. */
+/** The network of a detector if none is named: pantin's own. docs/results.md says why. */
 export const defaultNet: NetName = 'ficelle'
 
 /** The names of the zoo's networks, in its order. Networks of one's own are not among them; see `listNets`. */

@@ -2,9 +2,14 @@ import { describe, expect, it } from 'vitest'
 import { Graph, type Value } from '../../src/graph/graph.ts'
 import { input } from '../../src/graph/ops/leaf.ts'
 import { floats, type Tensor } from '../../src/graph/tensor.ts'
-import { kp2gaussian, softArgmax, spatialSoftmax } from '../../src/motion/keypoints.ts'
-import { inverse2x2, product2x2 } from '../../src/motion/matrix2x2.ts'
-import { affineMotions, meanDeformation, sparseDeformations } from '../../src/motion/sparse-motion.ts'
+import { affineMotions, meanDeformation, sparseDeformations } from '../../src/motion/dense-motion.ts'
+import {
+  inverse2x2,
+  kp2gaussian,
+  product2x2,
+  softArgmax,
+  spatialSoftmax,
+} from '../../src/motion/keypoints.ts'
 import { evaluate } from '../../src/runtime/node.ts'
 
 /** Feeds one tensor to a function of values and returns its result. */

@@ -13,7 +13,7 @@ import {
 } from '../../graph/ops/index.ts'
 import { floats } from '../../graph/tensor.ts'
 import type { Keypoints } from '../../motion/keypoints.ts'
-import { inverse2x2, product2x2 } from '../../motion/matrix2x2.ts'
+import { inverse2x2, product2x2 } from '../../motion/keypoints.ts'
 import { type Transform, warp, warpJacobian } from './transform.ts'
 
 /** Mean absolute difference. */
