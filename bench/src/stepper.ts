@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs'
 import { scalar, type Tensor, tensor } from '../../src/graph/tensor.ts'
 import { createSession } from '../../src/runtime/node.ts'
-import { sleepBriefly } from '../../src/runtime/scheduling.ts'
+import { sleepBriefly } from '../../src/runtime/ort.ts'
 import type { Session } from '../../src/runtime/session.ts'
 import { adamInputs, adamScalars } from '../../src/train/adam.ts'
 import { initialState, type StateName, stateOutputs, type TrainingState } from '../../src/train/state.ts'

@@ -1,7 +1,7 @@
 // The page of a block, and the list of all blocks.
 
-import type { Block } from '../../src/layers/block.ts'
 import { blocks } from '../../src/layers/index.ts'
+import type { Block } from '../../src/layers/scope.ts'
 import { networksOf, sourceOf } from './block-sources.ts'
 import { documentedIn, optionsIn } from './comments.ts'
 import { generated, table, whole } from './tables.ts'

@@ -33,11 +33,13 @@ export function optionsIn(source: string): string[] {
   return Array.from(source.matchAll(/^export interface \w+Options[^{]*\{[\s\S]*?^\}/gm), ([text]) => text)
 }
 
-/** A function's head on one line. */
+/** A function's head on one line. A result that is written out over several lines loses its comments. */
 function signatureOf(source: string): string {
-  const head = /^export (?:function|const) [\s\S]*?(?=\s(?:\{\n|=>))/.exec(source)?.[0] ?? ''
+  const head = /^export (?:function|const) [\s\S]*?(?=(?<!:)\s(?:\{\n|=>))/.exec(source)?.[0] ?? ''
   return head
     .replace(/^export /, '')
+    .replace(/\n {2}\/\*\* .* \*\//g, '')
+    .replace(/(?<!\{)\n {2}(?=readonly )/g, '; ')
     .replace(/\s+/g, ' ')
     .replace('( ', '(')
     .replace(/,? \)/, ')')

@@ -8,11 +8,10 @@ import { resize } from '../graph/ops/resize.ts'
 import { pad, sliceAxis } from '../graph/ops/shape.ts'
 import { relu } from '../graph/ops/unary.ts'
 import { InputError } from '../util/errors.ts'
-import type { Block } from './block.ts'
 import { conv2d, convTranspose2d } from './conv2d.ts'
-import { maxUnpool, type PoolWindows } from './max-unpool.ts'
 import { batchNorm2d, prelu, residualGain } from './norm.ts'
-import type { Scope } from './scope.ts'
+import type { Block, Scope } from './scope.ts'
+import { maxUnpool, type PoolWindows } from './upsampling.ts'
 
 /**
  * What ENet's blocks have in common. They exist in two forms: `reference` is that of the

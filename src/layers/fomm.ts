@@ -9,11 +9,10 @@ import { reshape } from '../graph/ops/shape.ts'
 import { relu } from '../graph/ops/unary.ts'
 import { floats, type Tensor } from '../graph/tensor.ts'
 import { InputError } from '../util/errors.ts'
-import type { Block } from './block.ts'
 import { conv2d } from './conv2d.ts'
-import { doubledConv2d } from './doubled-conv2d.ts'
 import { batchNorm2d } from './norm.ts'
-import type { Scope } from './scope.ts'
+import type { Block, Scope } from './scope.ts'
+import { doubledConv2d } from './upsampling.ts'
 
 /**
  * Anti-alias interpolation (Siarohin et al. 2019, as their code has it): a Gaussian filter, of which every

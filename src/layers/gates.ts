@@ -5,10 +5,9 @@ import type { Value } from '../graph/graph.ts'
 import { add, mul, reduceMean, sub } from '../graph/ops/arithmetic.ts'
 import { concat } from '../graph/ops/shape.ts'
 import { relu, sigmoid } from '../graph/ops/unary.ts'
-import type { Block } from './block.ts'
 import { conv2d, depthwise, pointwise } from './conv2d.ts'
 import { batchNorm2d, residualGain } from './norm.ts'
-import type { Scope } from './scope.ts'
+import type { Block, Scope } from './scope.ts'
 
 /**
  * Squeeze-and-excitation (Hu et al. 2018, section 3): each channel is weighed by what the whole picture has in

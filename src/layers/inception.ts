@@ -5,10 +5,9 @@ import { refuse } from '../graph/op.ts'
 import { maxPool } from '../graph/ops/pool.ts'
 import { concat } from '../graph/ops/shape.ts'
 import { relu } from '../graph/ops/unary.ts'
-import type { Block } from './block.ts'
 import { conv2d } from './conv2d.ts'
 import { batchNorm2d } from './norm.ts'
-import type { Scope } from './scope.ts'
+import type { Block, Scope } from './scope.ts'
 
 /** Channels of an inception module's convolutions; the module gives one + three + five + pool. */
 export interface InceptionWidths {

@@ -6,10 +6,9 @@ import { resize } from '../graph/ops/resize.ts'
 import { concat, split } from '../graph/ops/shape.ts'
 import { relu } from '../graph/ops/unary.ts'
 import { asymmetricConv, columnConv, rowConv } from './asymmetric.ts'
-import type { Block } from './block.ts'
 import { conv2d } from './conv2d.ts'
 import { batchNorm2d, residualGain } from './norm.ts'
-import type { Scope } from './scope.ts'
+import type { Block, Scope } from './scope.ts'
 import { channelShuffle } from './shufflenet.ts'
 
 const epsilon = 1e-3

@@ -3,11 +3,10 @@
 import type { Value } from '../graph/graph.ts'
 import { add, mul } from '../graph/ops/arithmetic.ts'
 import { relu, sigmoid } from '../graph/ops/unary.ts'
-import type { Block } from './block.ts'
 import { conv2d, depthwise, pointwise } from './conv2d.ts'
 import { channelGate } from './gates.ts'
 import { batchNorm2d, residualGain } from './norm.ts'
-import type { Scope } from './scope.ts'
+import type { Block, Scope } from './scope.ts'
 
 const epsilon = 1e-3
 

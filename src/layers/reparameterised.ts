@@ -4,9 +4,8 @@
 import type { Value } from '../graph/graph.ts'
 import { add } from '../graph/ops/arithmetic.ts'
 import { relu } from '../graph/ops/unary.ts'
-import type { Block } from './block.ts'
 import { batchNorm2d, convNorm } from './norm.ts'
-import type { Scope } from './scope.ts'
+import type { Block, Scope } from './scope.ts'
 
 /** Options of `repVgg`. */
 export interface RepVggOptions {

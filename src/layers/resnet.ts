@@ -3,10 +3,9 @@
 import type { Value } from '../graph/graph.ts'
 import { add } from '../graph/ops/arithmetic.ts'
 import { relu } from '../graph/ops/unary.ts'
-import type { Block } from './block.ts'
 import { conv2d } from './conv2d.ts'
 import { batchNorm2d, residualGain } from './norm.ts'
-import type { Scope } from './scope.ts'
+import type { Block, Scope } from './scope.ts'
 
 /** Options of `nonBottleneck` and `bottleneck`. */
 export interface ResidualOptions {

@@ -1,4 +1,5 @@
-// Where a network takes its parameters from: a scope hands them out by the names they have in published checkpoints.
+// What every block is written with: a scope, which hands out parameters by the names that they have in published
+// checkpoints, and the entry in which a block states its name and examples with their costs.
 
 import type { Builder, Value } from '../graph/graph.ts'
 import { type Initial, parameter, type Role } from '../graph/ops/leaf.ts'
@@ -147,5 +148,35 @@ export class Scope {
     const made = parameter(this.graph, full, shape, initial, role)
     this.shared.parameters.set(full, made)
     return made
+  }
+}
+
+/**
+ * What a block says of itself. Its description, picture and formulas are the comment over its function: the
+ * pages in docs/blocks are made from there, so they are written once.
+ */
+export interface Block {
+  /** As in `docs/blocks/NAME.md`. */
+  readonly name: string
+  /** Title of the page of the block. */
+  readonly title: string
+  /** Uses of the block, for its page and its tests. */
+  readonly examples: readonly BlockExample[]
+}
+
+/** One use of a block. */
+export interface BlockExample {
+  /** What the example shows. */
+  readonly label: string
+  /** [N, C, H, W] */
+  readonly input: Shape
+  /** Builds the block on an input of that shape. */
+  readonly build: (scope: Scope, x: Value) => Value
+  /** By the block's formulas, with this example's numbers; tests hold the built graph to it. */
+  readonly cost: {
+    /** Trained numbers, without running statistics. */
+    readonly params: number
+    /** Multiply-accumulates of convolutions and matrix products. */
+    readonly macs: number
   }
 }

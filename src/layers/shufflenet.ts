@@ -6,10 +6,9 @@ import { add } from '../graph/ops/arithmetic.ts'
 import { averagePool } from '../graph/ops/pool.ts'
 import { concat, reshape, split, transpose } from '../graph/ops/shape.ts'
 import { relu } from '../graph/ops/unary.ts'
-import type { Block } from './block.ts'
 import { depthwise, pointwise } from './conv2d.ts'
 import { batchNorm2d, residualGain } from './norm.ts'
-import type { Scope } from './scope.ts'
+import type { Block, Scope } from './scope.ts'
 
 /**
  * Channel shuffle (Zhang et al. 2018, ShuffleNet, section 3.1): the channels, read as `groups` rows, are

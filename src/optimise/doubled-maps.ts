@@ -8,10 +8,9 @@ import { constant } from '../graph/ops/leaf.ts'
 import { matmul } from '../graph/ops/linear.ts'
 import { concat, reshape, transpose } from '../graph/ops/shape.ts'
 import { relu } from '../graph/ops/unary.ts'
-import { rewrite } from '../graph/rewrite.ts'
+import { isPlainConv, madeBy, rewrite } from '../graph/rewrite.ts'
 import { floats } from '../graph/tensor.ts'
-import { sharedTaps } from '../layers/doubled-conv2d.ts'
-import { isPlainConv, madeBy } from './pattern.ts'
+import { sharedTaps } from '../layers/upsampling.ts'
 
 /** What a line of a convolution reads, along one axis. */
 export interface Line {

@@ -5,9 +5,8 @@ import { add, div, mul, sub } from '../graph/ops/arithmetic.ts'
 import { constant } from '../graph/ops/leaf.ts'
 import { pad, reshape } from '../graph/ops/shape.ts'
 import { sqrt } from '../graph/ops/unary.ts'
-import { liveNodes, rewrite } from '../graph/rewrite.ts'
+import { liveNodes, madeBy, numbers, rewrite } from '../graph/rewrite.ts'
 import { floats } from '../graph/tensor.ts'
-import { madeBy, numbers } from './pattern.ts'
 
 /** Channel by channel, x times `scale` plus `shift`: vectors of one number per channel. */
 interface ChannelAffine {

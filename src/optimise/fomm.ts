@@ -6,9 +6,8 @@ import { add } from '../graph/ops/arithmetic.ts'
 import { constant, parameterInfo } from '../graph/ops/leaf.ts'
 import { matmul } from '../graph/ops/linear.ts'
 import { concat, pad, reshape, sliceAxis, split, stack, transpose } from '../graph/ops/shape.ts'
-import { rewrite } from '../graph/rewrite.ts'
+import { isPlainConv, madeBy, numbers, rewrite } from '../graph/rewrite.ts'
 import { floats, type Tensor } from '../graph/tensor.ts'
-import { isPlainConv, madeBy, numbers } from './pattern.ts'
 
 /**
  * A depthwise filter whose kernel is the same in every channel and a column times a row, as a Gaussian is, acts

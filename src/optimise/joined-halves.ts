@@ -8,9 +8,8 @@ import { constant } from '../graph/ops/leaf.ts'
 import { matmul } from '../graph/ops/linear.ts'
 import { concat, reshape, transpose } from '../graph/ops/shape.ts'
 import { relu } from '../graph/ops/unary.ts'
-import { rewrite } from '../graph/rewrite.ts'
+import { isUnstridedConv, madeBy, numbers, rewrite } from '../graph/rewrite.ts'
 import { floats } from '../graph/tensor.ts'
-import { isUnstridedConv, madeBy, numbers } from './pattern.ts'
 
 /**
  * The halves of a split-shuffle block go through the same convolutions, columns and rows exchanged. With the

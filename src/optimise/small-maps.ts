@@ -7,10 +7,9 @@ import { constant, isLeaf } from '../graph/ops/leaf.ts'
 import { matmul } from '../graph/ops/linear.ts'
 import { concat, reshape, transpose } from '../graph/ops/shape.ts'
 import { relu } from '../graph/ops/unary.ts'
-import { rewrite } from '../graph/rewrite.ts'
+import { isPlainConv, madeBy, numbers, rewrite } from '../graph/rewrite.ts'
 import { floats, sizeOf } from '../graph/tensor.ts'
 import { doubled, reads } from './doubled-maps.ts'
-import { isPlainConv, madeBy, numbers } from './pattern.ts'
 
 /**
  * A wide convolution of a map of a few pixels costs the reading of its weights, which a matrix product does

@@ -7,7 +7,7 @@ import { simplify } from '../graph/ops/index.ts'
 import { inputInfo, parameterInfo } from '../graph/ops/leaf.ts'
 import { liveNodes } from '../graph/rewrite.ts'
 import { sizeOf } from '../graph/tensor.ts'
-import { macsOf } from './nodes.ts'
+import { macsOf } from './costs.ts'
 
 /**
  * The shape of a network, found in its graph: stages of one resolution and width, in order, and the

@@ -14,7 +14,7 @@ import { decodeBytes } from '../onnx/import/decode.ts'
 import { type Net, ownOptions } from '../zoo/net.ts'
 import { networkGraph } from '../zoo/network-graph.ts'
 import { findNet } from '../zoo/registry.ts'
-import { activationBytesOf, macsOf } from './nodes.ts'
+import { activationBytesOf, macsOf } from './costs.ts'
 import { receptiveField } from './receptive-field.ts'
 
 /** What a graph costs, by counting: nothing is run. */

@@ -1,5 +1,5 @@
 // Pareto plots as SVG, and the figures of a page that hold them.
-import { paretoFront } from '../profile/pareto.ts'
+import { paretoFront } from '../profile/costs.ts'
 import type { ComparedRow } from '../study/comparison.ts'
 import { fixed, formatCount, formatScaled, milliseconds } from './format.ts'
 import { escaped, plainTable } from './html.ts'

@@ -5,8 +5,7 @@ import type { Tensor } from '../graph/tensor.ts'
 import { toOnnx } from '../onnx/export.ts'
 import { InputError } from '../util/errors.ts'
 import { bestDevice, requireDevice } from './devices.ts'
-import { fromOrt, loadError, portsOf, runError } from './ort.ts'
-import { SerialQueue } from './scheduling.ts'
+import { fromOrt, loadError, portsOf, runError, SerialQueue } from './ort.ts'
 import {
   checkFeeds,
   checkInto,

@@ -6,8 +6,7 @@ import { input } from '../graph/ops/leaf.ts'
 import { relu } from '../graph/ops/unary.ts'
 import { toOnnx } from '../onnx/export.ts'
 import { EnvironmentError, InputError, messageOf } from '../util/errors.ts'
-import { tidy } from './ort.ts'
-import { SerialQueue } from './scheduling.ts'
+import { SerialQueue, tidy } from './ort.ts'
 
 /** Where a browser computes: `cpu` is WebAssembly. */
 export type WebDevice = 'cpu' | 'webgpu'

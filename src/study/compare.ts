@@ -1,7 +1,7 @@
 // What networks cost, side by side: counts, and latency on this machine.
 import { type SmallConfigOptions, smallConfig } from '../motion/config.ts'
+import { paretoFront } from '../profile/costs.ts'
 import { type Latency, realClock } from '../profile/latency.ts'
-import { paretoFront } from '../profile/pareto.ts'
 import type { DetectorProfileOptions } from '../profile/profile.ts'
 import type { TimeGraphsOptions } from '../profile/time-graphs.ts'
 import { InputError } from '../util/errors.ts'

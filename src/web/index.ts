@@ -2,9 +2,9 @@
 // These are the public names of `pantin/web`; anything else may change without notice.
 export type { FrameRange } from '../media/clip.ts'
 export type { MotionConfig } from '../motion/config.ts'
-export type { Diagram, DiagramEdge, DiagramPart, Stage } from '../profile/diagram.ts'
 // Pure functions that reports draw networks and numbers with. They load nothing.
-export { paretoFront } from '../profile/pareto.ts'
+export { paretoFront } from '../profile/costs.ts'
+export type { Diagram, DiagramEdge, DiagramPart, Stage } from '../profile/diagram.ts'
 export {
   type DiagramBlock,
   type DiagramBracket,

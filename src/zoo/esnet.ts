@@ -22,8 +22,7 @@
  */
 import type { Value } from '../graph/graph.ts'
 import { convTranspose2d } from '../layers/conv2d.ts'
-import { downsampler, upsampler } from '../layers/erfnet.ts'
-import { fcu, pfcu } from '../layers/esnet.ts'
+import { downsampler, fcu, pfcu, upsampler } from '../layers/erfnet.ts'
 import { joinSkip, type Skip } from '../layers/gates.ts'
 import type { Scope } from '../layers/scope.ts'
 import { checkSize, type Features, type Net } from './net.ts'

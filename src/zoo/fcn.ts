@@ -30,8 +30,8 @@ import { add } from '../graph/ops/arithmetic.ts'
 import { maxPool } from '../graph/ops/pool.ts'
 import { relu } from '../graph/ops/unary.ts'
 import { conv2d } from '../layers/conv2d.ts'
-import { bilinearUpsampling } from '../layers/fcn.ts'
 import type { Scope } from '../layers/scope.ts'
+import { bilinearUpsampling } from '../layers/upsampling.ts'
 import { checkSize, type FeatureMap, type Net } from './net.ts'
 
 /** VGG-16: each stage is 3x3 convolutions to these channels, then a pool that halves. */

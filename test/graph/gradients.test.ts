@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { verify } from '../../src/graph/graph.ts'
 import { inputInfo, parameterInfo } from '../../src/graph/ops/leaf.ts'
-import { type OpName, opTable } from '../../src/graph/ops/table.ts'
 import { liveNodes } from '../../src/graph/rewrite.ts'
 import { floats, sizeOf } from '../../src/graph/tensor.ts'
 import { evaluate } from '../../src/runtime/node.ts'
 import { computePlain, numericGradients, type Probe, probe, relativeError } from '../support/gradcheck.ts'
 import { opCases } from './op-cases.ts'
+import { type OpName, opTable } from './op-table.ts'
 
 const names = Object.keys(opTable) as OpName[]
 

@@ -1,7 +1,7 @@
 import type { Value } from '../../src/graph/graph.ts'
 import * as g from '../../src/graph/ops/index.ts'
-import type { OpName } from '../../src/graph/ops/table.ts'
 import { floats, ints, type Shape } from '../../src/graph/tensor.ts'
+import type { OpName } from './op-table.ts'
 
 /** One use of an op, small enough for central differences. */
 export interface OpCase {

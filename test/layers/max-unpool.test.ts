@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { Graph } from '../../src/graph/graph.ts'
 import { constant, gradient, input, maxPool, mul, reduceSum } from '../../src/graph/ops/index.ts'
 import { type Shape, sizeOf } from '../../src/graph/tensor.ts'
-import { maxUnpool } from '../../src/layers/max-unpool.ts'
+import { maxUnpool } from '../../src/layers/upsampling.ts'
 import { evaluate } from '../../src/runtime/node.ts'
 import { noise } from '../zoo/build.ts'
 

@@ -2,7 +2,7 @@ import type { Graph } from '../../src/graph/graph.ts'
 import { fromPlain, toPlain } from '../../src/graph/ops/leaf.ts'
 import { liveNodes } from '../../src/graph/rewrite.ts'
 import { type DType, type Shape, sizeOf, type Tensor } from '../../src/graph/tensor.ts'
-import { leavesOf } from '../../src/onnx/leaves.ts'
+import { leavesOf } from '../../src/onnx/export.ts'
 
 /** Numbers in (0, 1) that repeat nowhere near each other: the fractions of multiples of the golden ratio. */
 export function someTensor(dtype: DType, shape: Shape, offset = 0): Tensor {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { paretoFront } from '../../src/profile/pareto.ts'
+import { paretoFront } from '../../src/profile/costs.ts'
 
 type Point = readonly [number, number]
 

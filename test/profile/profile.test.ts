@@ -13,7 +13,7 @@ import {
 } from '../../src/graph/ops/index.ts'
 import { parameter } from '../../src/graph/ops/leaf.ts'
 import { liveNodes } from '../../src/graph/rewrite.ts'
-import { maxUnpool } from '../../src/layers/max-unpool.ts'
+import { maxUnpool } from '../../src/layers/upsampling.ts'
 import { profile, profileDetector, profileNet } from '../../src/profile/profile.ts'
 import { receptiveField } from '../../src/profile/receptive-field.ts'
 

@@ -1,9 +1,8 @@
 import { Graph, type Value } from '../../src/graph/graph.ts'
-import { interpret } from '../../src/graph/interpret.ts'
 import { mul, reduceSum } from '../../src/graph/ops/arithmetic.ts'
 import { gradient } from '../../src/graph/ops/autodiff.ts'
 import { constant, input, inputInfo, parameterInfo } from '../../src/graph/ops/leaf.ts'
-import { reachable } from '../../src/graph/rewrite.ts'
+import { interpret, reachable } from '../../src/graph/rewrite.ts'
 import { floats, type Shape, sizeOf } from '../../src/graph/tensor.ts'
 import { Random } from '../../src/util/random.ts'
 

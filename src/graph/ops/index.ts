@@ -1,5 +1,5 @@
-// The language that networks, losses and optimisers are written in: functions from values to values. table.ts has the
-// definitions of the ops.
+// The language that networks, losses and optimisers are written in: functions from values to values. The definition of
+// each op is in the file of its family.
 
 export {
   add,

@@ -2,8 +2,7 @@
 // row become one, and equal nodes are shared.
 
 import type { Attrs, Graph, Value } from '../graph.ts'
-import { interpretNode } from '../interpret.ts'
-import { rewrite } from '../rewrite.ts'
+import { interpretNode, rewrite } from '../rewrite.ts'
 import { sizeOf } from '../tensor.ts'
 import { constant, constantValue, fromPlain, isLeaf, toPlain } from './leaf.ts'
 import { reshape, reshapeOp } from './shape.ts'

@@ -1,7 +1,7 @@
 // Successive halving (Jamieson and Talwalkar 2016, "Non-stochastic best arm identification and hyperparameter
 // optimization"): many candidates are tried with a small budget, the best third of them with three times as much, and so
 // on. Most of the time goes to candidates that deserve it, if small budgets rank them about as large ones do.
-import { paretoFront } from '../../profile/pareto.ts'
+import { paretoFront } from '../../profile/costs.ts'
 
 /** The factor of budgets from rung to rung, and of the number of candidates the other way. */
 export const eta = 3

@@ -1,5 +1,5 @@
 // The report of a search: its finalists, the best of them, and how the best compares with the reference.
-import { paretoFront } from '../../profile/pareto.ts'
+import { paretoFront } from '../../profile/costs.ts'
 import { candidateFolder, type RungResult, rungRun } from './candidate.ts'
 import type { Chosen } from './choose.ts'
 import { rungsOfPlan, type SearchPlan } from './plan.ts'

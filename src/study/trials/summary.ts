@@ -1,6 +1,6 @@
 // What the trials of a study come to: each measure over the seeds, and which network is best for which budget.
 import { findMeasure, type Measure, measureNames } from '../../evaluate/measures.ts'
-import { paretoFront } from '../../profile/pareto.ts'
+import { paretoFront } from '../../profile/costs.ts'
 import type { Method, Trial } from './plan.ts'
 import type { TrialState } from './run-trials.ts'
 

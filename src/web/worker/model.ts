@@ -9,7 +9,7 @@ import { squareFrame, toPlanes } from '../../model/pixels.ts'
 import { detectorGraph } from '../../motion/model.ts'
 import { parseConfig } from '../../run/config.ts'
 import { configFile, weightsFile } from '../../run/run-files.ts'
-import { SerialQueue } from '../../runtime/scheduling.ts'
+import { SerialQueue } from '../../runtime/ort.ts'
 import { InputError } from '../../util/errors.ts'
 import type { SentPlace } from '../connection.ts'
 import type {

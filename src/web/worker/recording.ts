@@ -9,7 +9,7 @@ import {
   VideoSampleSource,
   WebMOutputFormat,
 } from 'mediabunny'
-import { SerialQueue } from '../../runtime/scheduling.ts'
+import { SerialQueue } from '../../runtime/ort.ts'
 import { EnvironmentError, InputError } from '../../util/errors.ts'
 import type { SentPicture } from '../picture.ts'
 import type { WebVideoWriterOptions } from '../video-writer.ts'

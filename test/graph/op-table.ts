@@ -1,17 +1,42 @@
-// The table of all ops, by name.
+// The table of all ops, by name, which the tests go over.
 
-import type { OpDef } from '../op.ts'
-import { addOp, divOp, expandOp, mulOp, negOp, reduceMeanOp, reduceSumOp, subOp } from './arithmetic.ts'
-import { argMaxOp, castOp, greaterOp, greaterOrEqualOp, maximumOp, minimumOp, whereOp } from './compare.ts'
-import { convOp, convTransposeOp } from './conv.ts'
-import { gatherOp, scatterAddOp, takeOp } from './gather.ts'
-import { constantOp, inputOp, parameterOp } from './leaf.ts'
-import { matmulOp } from './linear.ts'
-import { batchNormaliseOp, normaliseOp } from './normalise.ts'
-import { averagePoolOp, maxPoolOp } from './pool.ts'
-import { resizeOp } from './resize.ts'
-import { gridSampleOp } from './sampling.ts'
-import { concatOp, padOp, reshapeOp, reverseOp, sliceOp, splitOp, transposeOp } from './shape.ts'
+import type { OpDef } from '../../src/graph/op.ts'
+import {
+  addOp,
+  divOp,
+  expandOp,
+  mulOp,
+  negOp,
+  reduceMeanOp,
+  reduceSumOp,
+  subOp,
+} from '../../src/graph/ops/arithmetic.ts'
+import {
+  argMaxOp,
+  castOp,
+  greaterOp,
+  greaterOrEqualOp,
+  maximumOp,
+  minimumOp,
+  whereOp,
+} from '../../src/graph/ops/compare.ts'
+import { convOp, convTransposeOp } from '../../src/graph/ops/conv.ts'
+import { gatherOp, scatterAddOp, takeOp } from '../../src/graph/ops/gather.ts'
+import { constantOp, inputOp, parameterOp } from '../../src/graph/ops/leaf.ts'
+import { matmulOp } from '../../src/graph/ops/linear.ts'
+import { batchNormaliseOp, normaliseOp } from '../../src/graph/ops/normalise.ts'
+import { averagePoolOp, maxPoolOp } from '../../src/graph/ops/pool.ts'
+import { resizeOp } from '../../src/graph/ops/resize.ts'
+import { gridSampleOp } from '../../src/graph/ops/sampling.ts'
+import {
+  concatOp,
+  padOp,
+  reshapeOp,
+  reverseOp,
+  sliceOp,
+  splitOp,
+  transposeOp,
+} from '../../src/graph/ops/shape.ts'
 import {
   absOp,
   expOp,
@@ -25,7 +50,7 @@ import {
   softmaxOp,
   sqrtOp,
   tanhOp,
-} from './unary.ts'
+} from '../../src/graph/ops/unary.ts'
 
 /**
  * Every op there is, by name. A definition that lacks its shape rule, ONNX form, gradient state or reference

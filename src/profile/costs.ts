@@ -1,4 +1,4 @@
-// What single nodes of a graph cost, and what they are called, as their ops say.
+// Costs: of single nodes of a graph, as their ops state them, and the Pareto front of items by their costs.
 
 import type { Node } from '../graph/graph.ts'
 import { bytesPerElement, sizeOf } from '../graph/tensor.ts'
@@ -35,3 +35,18 @@ export function opsInWords(nodes: readonly Node[]): string {
   }
   return parts.map(({ text, count }) => (count > 1 ? `${text} x ${count}` : text)).join(', ')
 }
+
+/**
+ * The items that no other item beats: none is at least as cheap in every respect and cheaper in one.
+ *
+ * @param costs of one item, as many for each; less is better. Items whose costs are equal stand or fall
+ * together.
+ * @returns those items, in the order given.
+ */
+export function paretoFront<T>(items: readonly T[], costs: (item: T) => readonly number[]): T[] {
+  const all = items.map(costs)
+  return items.filter((_, i) => !all.some((other) => beats(other, all[i]!)))
+}
+
+const beats = (a: readonly number[], b: readonly number[]) =>
+  a.every((cost, i) => cost <= b[i]!) && a.some((cost, i) => cost < b[i]!)
