@@ -1,13 +1,19 @@
 import { defineConfig } from 'vitest/config'
 
-export default defineConfig({
+// `npm test` leaves out the tests that take minutes. `npm run test:long` runs these alone. .ci/run runs both.
+const long = 'test/**/*.long.test.ts'
+
+export default defineConfig(({ mode }) => ({
   test: {
-    include: ['test/**/*.test.ts'],
+    include: [mode === 'long' ? long : 'test/**/*.test.ts'],
+    exclude: mode === 'long' ? [] : [long],
     globalSetup: 'test/support/global-setup.ts',
-    // onnxruntime-node is a native addon: a process a file, so that a crash is seen as one.
+    // onnxruntime-node is a native addon: each test file has a process, so that a crash is seen as one.
     pool: 'forks',
     maxWorkers: 2,
+    // Two test files run at once. Sessions of two threads would make the files wait for each other's cores.
+    env: { PANTIN_THREADS: '1' },
     testTimeout: 240_000,
     hookTimeout: 240_000,
   },
-})
+}))
