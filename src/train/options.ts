@@ -238,17 +238,24 @@ export const warpOptions = {
 
 const { device: _device, threads: _threads, init: _init, ...settings } = settingsOptions
 
+const pageTable = {
+  ...modelOptions,
+  ...detectorOptions,
+  ...settings,
+  /** Frame pairs of one step. */
+  batch: { ...settings.batch, label: 'Frame pairs per step' },
+  /** Steps of the whole run. */
+  steps: { ...settings.steps, label: 'Steps (0: minutes decide)' },
+  /** Minutes of steps of the whole run. */
+  minutes: { ...settings.minutes, default: defaultMinutes },
+  /** Seconds between checkpoints. */
+  checkpointSeconds: { ...settings.checkpointSeconds, default: 10 },
+  /** Seconds between previews. */
+  previewSeconds: { ...settings.previewSeconds, default: 20 },
+} as const satisfies OptionTable
+
 /**
  * The options of a training in a page: plain data, from which a page can make a form. They are Node's, and have its
  * defaults, except that runs are saved and shown more often. The device belongs to the place.
  */
-export const pageOptions = {
-  ...modelOptions,
-  ...detectorOptions,
-  ...settings,
-  batch: { ...settings.batch, label: 'Frame pairs per step' },
-  steps: { ...settings.steps, label: 'Steps (0: minutes decide)' },
-  minutes: { ...settings.minutes, default: defaultMinutes },
-  checkpointSeconds: { ...settings.checkpointSeconds, default: 10 },
-  previewSeconds: { ...settings.previewSeconds, default: 20 },
-} as const satisfies OptionTable
+export const pageOptions: typeof pageTable = pageTable

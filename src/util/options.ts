@@ -21,23 +21,31 @@ interface Described {
 
 /** One of a list of names. */
 export interface ChoiceOption extends Described {
+  /** Tells this kind of option from others. */
   readonly kind: 'choice'
+  /** The names. */
   readonly choices: readonly string[]
+  /** The value if none is given. */
   readonly default?: string
 }
 
 /** A number within bounds. */
 export interface NumberOption extends Described {
+  /** Tells this kind of option from others. */
   readonly kind: 'number'
+  /** Whether it must be a whole number. */
   readonly whole?: true
-  /** Bounds that are allowed themselves. */
+  /** The least value that is allowed. */
   readonly min?: number
+  /** The greatest value that is allowed. */
   readonly max?: number
-  /** Bounds that are not. */
+  /** The value must be above this. */
   readonly above?: number
+  /** The value must be below this. */
   readonly below?: number
   /** A value that a message shows. */
   readonly example?: number
+  /** The value if none is given. */
   readonly default?: number
   /** Values that a form offers, instead of a field for any number. */
   readonly offered?: readonly number[]
@@ -45,27 +53,32 @@ export interface NumberOption extends Described {
 
 /** A name, a path, or any other text. */
 export interface TextOption extends Described {
+  /** Tells this kind of option from others. */
   readonly kind: 'text'
+  /** The value if none is given. */
   readonly default?: string
 }
 
 /** Given or not given. */
 export interface SwitchOption extends Described {
+  /** Tells this kind of option from others. */
   readonly kind: 'switch'
+  /** The value if none is given. */
   readonly default?: boolean
 }
 
+/** An option of any kind. */
 export type Option = ChoiceOption | NumberOption | TextOption | SwitchOption
 
 /** Options by their names. Names are those of the library; a flag has hyphens in place of capitals. */
 export type OptionTable = Readonly<Record<string, Option>>
 
 /** What an option's value is. */
-export type OptionValue<O extends Option> = O extends { readonly choices: readonly (infer C)[] }
-  ? C
-  : O extends { readonly kind: 'number' }
+export type OptionValue<O extends Option> = O extends ChoiceOption
+  ? O['choices'][number]
+  : O extends NumberOption
     ? number
-    : O extends { readonly kind: 'switch' }
+    : O extends SwitchOption
       ? boolean
       : string
 

@@ -114,9 +114,9 @@ console.log(frames, typeof openModel)
 `
 
 const webExample = `
-import { type Tracked, Tracker, Trainer, openRun } from 'pantin/web'
+import { type TrackedPicture, Tracker, Trainer, openRun } from 'pantin/web'
 
-export async function follow(video: HTMLVideoElement, found: (seen: Tracked) => void): Promise<void> {
+export async function follow(video: HTMLVideoElement, found: (seen: TrackedPicture) => void): Promise<void> {
   const run = await openRun('/runs/mine/')
   await using tracker = await Tracker.open(run, { workerUrl: '/pantin/worker.js', runtimeFolder: '/ort/' })
   found(await tracker.track(video))
