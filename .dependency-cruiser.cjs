@@ -90,7 +90,7 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/web/[^/]+\\.ts$', pathNot: '^src/web/worker\\.ts$' },
       to: {
-        path: '^src/(?!web|util|files|formats|run|graph/tensor|media/fit|motion/options|train/options|profile/costs|report/(format|diagram-layout|plot-layout))',
+        path: '^src/(?!web|util|files|formats|run|graph/tensor|media/fit|motion/options|train/options|profile/costs|report/(format|network-diagram|plot-layout))',
         dependencyTypesNot: ['type-only'],
       },
     },

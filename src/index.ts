@@ -9,14 +9,16 @@ export {
   animateFrames,
   type MovedFrame,
 } from './animate/animate-frames.ts'
-export { type TrackedFrame, type TrackOptions, track } from './animate/track.ts'
-export type { TransferOptions } from './animate/transfer.ts'
 export {
+  type TrackedFrame,
   type TrackHeader,
+  type TrackOptions,
+  track,
   type WriteTrackOptions,
   type WriteTrackResult,
   writeTrack,
-} from './animate/write-track.ts'
+} from './animate/track.ts'
+export type { TransferOptions } from './animate/transfer.ts'
 // Clips and pictures by name.
 export { type FittedPicture, fitSource, type OpenClipOptions, openClip, readSource } from './clips/source.ts'
 // Checkpoints in, ONNX out.
@@ -28,11 +30,9 @@ export {
   type InputShape,
 } from './convert/export-folder.ts'
 export { type ImportOptions, type ImportResult, importCheckpoint } from './convert/import-checkpoint.ts'
-// Measures of a model.
-export type { Equivariance } from './evaluate/equivariance.ts'
 export { type EvaluateOptions, evaluate } from './evaluate/evaluate.ts'
 export type { EvaluatedFrame } from './evaluate/evaluated-frame.ts'
-export type { Jitter } from './evaluate/jitter.ts'
+export type { Akd, TransferError, VideoReconstruction } from './evaluate/generation.ts'
 export type { TeacherDistance } from './evaluate/keypoint-distance.ts'
 export type { LandmarkErrors, RegressionErrors } from './evaluate/landmarks.ts'
 export type { Likeness } from './evaluate/likeness.ts'
@@ -44,8 +44,8 @@ export {
   type MeasureMeter,
   registerMeasure,
 } from './evaluate/measures.ts'
-export type { TransferError } from './evaluate/transfer-error.ts'
-export type { Akd, VideoReconstruction } from './evaluate/video-reconstruction.ts'
+// Measures of a model.
+export type { Equivariance, Jitter } from './evaluate/steadiness.ts'
 export type { TensorFile } from './formats/safetensors/bytes.ts'
 export { readSafetensors, writeSafetensors } from './formats/safetensors/safetensors.ts'
 // Graphs, and the language that networks are written in.
@@ -83,7 +83,7 @@ export {
   type WriterCodec,
 } from './media/video-out.ts'
 // Models and detectors, opened.
-export type { Keypoints } from './model/keypoints.ts'
+export type { Keypoints } from './model/inputs-outputs.ts'
 export {
   type Detections,
   type KeypointDetector,
@@ -129,8 +129,8 @@ export type { SearchPlan } from './study/search/plan.ts'
 export type { Finalist, SearchReport, Tried } from './study/search/report.ts'
 export { type SearchOptions, type SearchProgress, search } from './study/search/search.ts'
 export type { Trial, TrialPlan } from './study/trials/plan.ts'
-export type { Advice, TrainedComparison, TrainedRow } from './study/trials/report.ts'
 export type { TrialState, TrialsProgress } from './study/trials/run-trials.ts'
+export type { Advice, TrainedComparison, TrainedRow } from './study/trials/study.ts'
 export { type CompareTrainedOptions, compareTrained, type StudyOptions, study } from './study/trials/study.ts'
 export type { Choice, Recommendation, Spread, Summary } from './study/trials/summary.ts'
 export { type PuppetFrame, type PuppetOptions, puppetClip } from './synthetic/puppet/puppet.ts'

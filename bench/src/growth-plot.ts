@@ -1,6 +1,5 @@
 // How time grows, as an SVG file: one small plot for each series, on axes that begin at zero.
-import { fixed } from '../../src/report/format.ts'
-import { escaped } from '../../src/report/html.ts'
+import { escaped, fixed } from '../../src/report/format.ts'
 import type { Machine } from '../../src/run/config-file.ts'
 import { type GrowthSeries, power } from './growth.ts'
 

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { writeTrack } from '../../src/animate/write-track.ts'
+import { writeTrack } from '../../src/animate/track.ts'
 import { type GrowthName, growthNames } from '../../src/cli/bench-parts.ts'
 import { openModel } from '../../src/model/open-model.ts'
 import { smallConfig } from '../../src/motion/config.ts'

@@ -2,9 +2,8 @@
 // (Siarohin et al. 2019, section 3.3).
 import type { Clip, Frame, FrameRange } from '../media/clip.ts'
 import { type FitMode, type Fitter, fitClip } from '../media/fit.ts'
-import type { Keypoints } from '../model/keypoints.ts'
+import { type Keypoints, squareFrame } from '../model/inputs-outputs.ts'
 import type { EncodedPicture, MotionModel } from '../model/motion-model.ts'
-import { squareFrame } from '../model/pixels.ts'
 import { nearestPose, type Pose, PoseSequence, type Reference } from './reference.ts'
 import { createTransfer, type TransferOptions } from './transfer.ts'
 

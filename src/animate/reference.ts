@@ -1,6 +1,6 @@
 // The reference frame: the driving frame whose pose is most like the pose of the source. Relative transfer takes the two
 // poses to be the same (`find_best_frame` of the published demo, on the model's keypoints instead of face landmarks).
-import type { Keypoints } from '../model/keypoints.ts'
+import type { Keypoints } from '../model/inputs-outputs.ts'
 import { hullArea } from './transfer.ts'
 
 /** Points [K, 2] with mean 0 and a convex hull of area 1. They are not scaled if their hull has no area. */

@@ -1,6 +1,6 @@
 // Motion transfer: the keypoints that the source gets when the keypoints of the driving clip move (Siarohin et al. 2019,
 // section 3.3; `normalize_kp` of the published code).
-import { determinant, inverse, type Keypoints, matrixAt, product } from '../model/keypoints.ts'
+import { determinant, inverse, type Keypoints, matrixAt, product } from '../model/inputs-outputs.ts'
 
 /** How the motion of the driving clip is transferred to the source. */
 export interface TransferOptions {

@@ -1,8 +1,14 @@
 #!/usr/bin/env node
 // The program `pantin`: runs the command line, and turns errors into exit codes.
 import { keepAlive } from '../util/keep-alive.ts'
-import { explain, printFailure } from './failure.ts'
-import { allowClosedPipes, assertArgumentLength, leave, stopOnSignals } from './process.ts'
+import {
+  allowClosedPipes,
+  assertArgumentLength,
+  explain,
+  leave,
+  printFailure,
+  stopOnSignals,
+} from './process.ts'
 import { createProgram } from './program.ts'
 
 allowClosedPipes()

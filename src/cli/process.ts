@@ -1,5 +1,8 @@
-// The process and its surroundings: signals, closed pipes, the length of its arguments, and its end.
-import { InputError } from '../util/errors.ts'
+// The process and its caller: signals, closed pipes, arguments and their quoting, and the end, with an exit code, a message
+// for people, and JSON for scripts.
+import { CommanderError } from 'commander'
+import { InputError, messageOf, PantinError } from '../util/errors.ts'
+import { toJson } from './context.ts'
 
 /** Exit codes by convention: 128 plus the number of the signal. */
 const signals = { SIGINT: 130, SIGTERM: 143 } as const
@@ -61,3 +64,71 @@ export function assertArgumentLength(args: readonly string[]): void {
     remedy: 'name a folder instead of its videos, or puppet:1..200 instead of single puppets',
   })
 }
+
+/** An error as the command line reports it. */
+export interface Failure {
+  readonly exitCode: number
+  /** For stderr; empty if it has been printed already. */
+  readonly text: string
+  /** For stdout under --json. */
+  readonly json: { readonly error: object } | undefined
+}
+
+/** Exit code of a command that Ctrl-C ended before it wrote anything: 128 + SIGINT. */
+export const interrupted = 130
+
+/** Turns anything thrown into an exit code and a message. @param stopped whether the user asked to stop */
+export function explain(error: unknown, stopped: boolean): Failure {
+  if (error instanceof CommanderError) return usage(error)
+  if (error instanceof PantinError) {
+    const { name, message, exitCode, problem } = error
+    return { exitCode, text: `pantin: ${message}`, json: { error: { name, message, ...problem, exitCode } } }
+  }
+  if (isStop(error, stopped)) {
+    const message = 'stopped before the work was done: nothing was written'
+    return {
+      exitCode: interrupted,
+      text: `pantin: ${message}`,
+      json: { error: { name: 'Interrupted', message, exitCode: interrupted } },
+    }
+  }
+  return bug(error)
+}
+
+/** Whether an error was thrown because the user asked to stop. @param stopped whether the user did */
+export const isStop = (error: unknown, stopped: boolean): boolean =>
+  stopped && error instanceof Error && error.name === 'AbortError'
+
+/** Commander has printed its message already. Help and version arrive here too, with exit code 0. */
+function usage(error: CommanderError): Failure {
+  if (error.exitCode === 0) return { exitCode: 0, text: '', json: undefined }
+  const message = error.message.replace(/^error: /, '')
+  return { exitCode: 2, text: '', json: { error: { name: 'UsageError', message, exitCode: 2 } } }
+}
+
+function bug(error: unknown): Failure {
+  const message = messageOf(error)
+  const stack = error instanceof Error ? (error.stack ?? message) : message
+  return {
+    exitCode: 1,
+    text: `pantin: this is a bug in pantin, please report it with the lines below\n${stack}`,
+    json: { error: { name: 'Bug', message, exitCode: 1 } },
+  }
+}
+
+/** Prints a failure: for people on stderr, and under --json for scripts on stdout. */
+export function printFailure({ text, json }: Failure, asJson: boolean): void {
+  if (text !== '') process.stderr.write(`${text}\n`)
+  if (asJson && json !== undefined) process.stdout.write(`${toJson(json)}\n`)
+}
+
+/** Words as one command. Words that the shell would change are in quotes. */
+export function commandLine(words: readonly string[], platform: string = process.platform): string {
+  return words.map(platform === 'win32' ? quotedForWindows : quoted).join(' ')
+}
+
+const quoted = (word: string) => (/^[\w./:=,@+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
+
+/** cmd.exe knows no single quotes. Programs read backslashes as such, except those before a double quote. */
+const quotedForWindows = (word: string) =>
+  /^[\w.\\/:=+-]+$/.test(word) ? word : `"${word.replaceAll(/(\\*)"/g, '$1$1\\"').replace(/\\+$/, '$&$&')}"`

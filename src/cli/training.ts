@@ -1,14 +1,16 @@
-// The flags that the commands which train have in common, and the report of a run.
+// The flags that the commands which train have in common, the weights of losses, and the report of a run.
 import { type Command, Option } from 'commander'
 import { detectorOptions } from '../motion/options.ts'
-import { commandLine } from '../report/command-line.ts'
 import { formatCount, formatSeconds } from '../report/format.ts'
 import type { TrainEvent } from '../train/events.ts'
 import type { TrainedRun } from '../train/loop.ts'
+import { distilLosses, type LossTable } from '../train/losses.ts'
 import { settingsOptions } from '../train/options.ts'
+import { InputError, nearest } from '../util/errors.ts'
 import { defined, given, type OptionValues } from '../util/options.ts'
 import type { Reporter } from './context.ts'
 import { withFlags } from './options.ts'
+import { commandLine } from './process.ts'
 import type { ProgressEvent } from './progress.ts'
 
 export interface TrainingFlags
@@ -86,4 +88,27 @@ export function reportRun(reporter: Reporter, run: TrainedRun, words: readonly s
     if (!run.interrupted) return `trained ${done}${loss}\nrun: ${path}`
     return `stopped and saved after ${done}${loss}\ncontinue with: ${commandLine([...words, '--resume'])}`
   })
+}
+
+/** Reads weights of losses, `name=weight` joined by commas. @throws InputError */
+export function parseLosses(
+  text: string,
+  { names }: Pick<LossTable<never>, 'names'> = distilLosses,
+): Record<string, number> {
+  return Object.fromEntries(
+    text.split(',').map((item) => {
+      const [name = '', weight = '', ...others] = item.trim().split('=')
+      const known = names.includes(name)
+      if (known && others.length === 0 && /^\d+(\.\d+)?(e-?\d+)?$/i.test(weight))
+        return [name, Number(weight)]
+      const guess = known ? undefined : nearest(name, names)
+      throw new InputError({
+        what: known ? 'the weight of a loss cannot be used' : `there is no loss "${name}"`,
+        where: '--losses',
+        got: item,
+        expected: `name=weight, with a name of ${names.join(', ')} and a weight of 0 or more`,
+        ...(guess !== undefined && { remedy: `did you mean "${guess}"?` }),
+      })
+    }),
+  )
 }

@@ -1,4 +1,4 @@
-// Measuring a model on clips, in one pass over their frames.
+// Measuring a model on clips, in one pass over their frames: all meters see each frame.
 import type { TransferOptions } from '../animate/transfer.ts'
 import { fitSource, openClip } from '../clips/source.ts'
 import { assertAtLeast, type Clip, type Frame, frameAt } from '../media/clip.ts'
@@ -6,11 +6,20 @@ import type { FitMode } from '../media/fit.ts'
 import type { KeypointDetector } from '../model/keypoint-detector.ts'
 import { openDetector } from '../model/open-detector.ts'
 import { type ModelOptions, type MotionModel, type RunReference, withModel } from '../model/open-model.ts'
+import { jointNames } from '../synthetic/puppet/skeleton.ts'
 import { InputError } from '../util/errors.ts'
-import { assertComparable, clipEvaluator } from './evaluated-frame.ts'
-import type { DetectorEvaluation, Evaluation } from './measures.ts'
-import { Meters } from './meters.ts'
-import { TransferMeter } from './transfer-error.ts'
+import { assertComparable, clipEvaluator, type EvaluatedFrame, torsoLength } from './evaluated-frame.ts'
+import { TransferMeter, VideoReconstructionMeter } from './generation.ts'
+import { TeacherMeter } from './keypoint-distance.ts'
+import { LandmarkRegression } from './landmarks.ts'
+import {
+  type DetectorEvaluation,
+  type DetectorMeasures,
+  type Evaluation,
+  type MeasureMeter,
+  metered,
+} from './measures.ts'
+import { EquivarianceMeter, JitterMeter } from './steadiness.ts'
 
 export type { DetectorEvaluation, Evaluation } from './measures.ts'
 
@@ -161,4 +170,84 @@ function badFraction(from: number): InputError {
     expected: '0 to under 1',
     remedy: 'use --from 0.8 for the last fifth',
   })
+}
+
+/** Frames, spread over the clips, that equivariance is measured on. */
+const equivarianceFrames = 20
+
+/** All meters of an evaluation, over frames that are added one by one. */
+export class Meters {
+  private readonly equivariance: EquivarianceMeter
+  private readonly jitter = new JitterMeter()
+  private readonly landmarks: LandmarkRegression
+  private readonly reconstruction: VideoReconstructionMeter | undefined
+  private readonly registered: readonly (readonly [string, MeasureMeter])[]
+  private readonly teacher = new TeacherMeter()
+  private frames = 0
+
+  /**
+   * @param total number of driving frames
+   * @param transfer if there is a picture to move
+   */
+  constructor(
+    model: MotionModel,
+    teacher: KeypointDetector | undefined,
+    total: number,
+    private readonly transfer: TransferMeter | undefined,
+  ) {
+    this.equivariance = new EquivarianceMeter(model, Math.max(1, Math.floor(total / equivarianceFrames)))
+    this.landmarks = new LandmarkRegression(model.config.keypoints, jointNames.length)
+    this.registered = metered().map(([name, meter]) => [name, meter(model, teacher)])
+    this.reconstruction = model.hasGenerator ? new VideoReconstructionMeter(model, teacher) : undefined
+  }
+
+  /** A clip begins; `first` is its first frame. */
+  async begin(first: EvaluatedFrame): Promise<void> {
+    this.jitter.begin()
+    this.transfer?.begin(first.keypoints)
+    await this.reconstruction?.begin(first)
+    for (const [, meter] of this.registered) await meter.begin?.(first)
+  }
+
+  /** A frame of any clip, driving or not. @param fitted whether landmarks are fitted on it, or measured */
+  addJoints({ keypoints, joints }: EvaluatedFrame, fitted: boolean): void {
+    if (joints === undefined) return
+    if (fitted) this.landmarks.fit(keypoints.value, joints)
+    else this.landmarks.measure(keypoints.value, joints, torsoLength(joints))
+  }
+
+  /** The next driving frame of the clip. @param first whether it is the clip's first, which drives nothing */
+  async add(driving: EvaluatedFrame, first: boolean): Promise<void> {
+    this.jitter.add(driving.keypoints.value)
+    if (driving.teacher !== undefined) this.teacher.add(driving.keypoints, driving.teacher)
+    const generated = first ? undefined : await this.reconstruction?.add(driving)
+    await this.transfer?.add(driving.keypoints)
+    await this.equivariance.add(driving.pixels)
+    for (const [, meter] of this.registered) await meter.add(driving, generated)
+    this.frames++
+  }
+
+  result(): Evaluation | DetectorEvaluation {
+    const { reconstruction, transfer, frames } = this
+    const measures: Omit<DetectorMeasures, 'frames'> = {
+      equivariance: this.equivariance.result(),
+      jitter: this.jitter.result(),
+      landmarks: this.landmarks.result(),
+      teacher: this.teacher.result(),
+      ...this.takenByRegistered(),
+    }
+    if (reconstruction !== undefined) {
+      const { akd, ...likeness } = reconstruction.result()
+      return { frames, ...likeness, ...measures, akd, transfer: transfer?.result() }
+    }
+    const none = { l1: undefined, psnr: undefined, ssim: undefined, still: undefined }
+    return { frames, ...none, ...measures, akd: undefined, transfer: undefined }
+  }
+  private takenByRegistered(): Pick<DetectorMeasures, 'registered'> {
+    const taken = this.registered.flatMap(([name, meter]) => {
+      const value = meter.result()
+      return value === undefined ? [] : [[name, value] as const]
+    })
+    return taken.length === 0 ? {} : { registered: Object.fromEntries(taken) }
+  }
 }

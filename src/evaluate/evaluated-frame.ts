@@ -1,8 +1,8 @@
 // The frames of a clip as measures need them: pixels at the model's size, keypoints, and joints if they are known.
 import { type Clip, type Frame, fromPixel, toPixel } from '../media/clip.ts'
 import { createFitter, type FitMode, type Fitter, fitClip, seenSquare } from '../media/fit.ts'
+import type { Keypoints } from '../model/inputs-outputs.ts'
 import type { KeypointDetector } from '../model/keypoint-detector.ts'
-import type { Keypoints } from '../model/keypoints.ts'
 import type { MotionModel } from '../model/open-model.ts'
 import { hasJoints } from '../synthetic/puppet/puppet.ts'
 import { type JointName, jointNames } from '../synthetic/puppet/skeleton.ts'

@@ -1,6 +1,6 @@
 // Distances between two sets of keypoints, and their means over frames. The literature has two measures under one name,
 // average keypoint distance: one of Euclidean distances, and one of coordinates.
-import type { Keypoints } from '../model/keypoints.ts'
+import type { Keypoints } from '../model/inputs-outputs.ts'
 import { InputError } from '../util/errors.ts'
 
 /**

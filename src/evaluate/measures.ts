@@ -2,13 +2,11 @@
 import type { KeypointDetector } from '../model/keypoint-detector.ts'
 import type { MotionModel } from '../model/open-model.ts'
 import { InputError } from '../util/errors.ts'
-import type { Equivariance } from './equivariance.ts'
 import type { EvaluatedFrame } from './evaluated-frame.ts'
-import type { Jitter } from './jitter.ts'
+import type { TransferError, VideoReconstruction } from './generation.ts'
 import type { TeacherDistance } from './keypoint-distance.ts'
 import type { LandmarkErrors } from './landmarks.ts'
-import type { TransferError } from './transfer-error.ts'
-import type { VideoReconstruction } from './video-reconstruction.ts'
+import type { Equivariance, Jitter } from './steadiness.ts'
 
 /** Measures of a detector: means over all driving frames of all clips. */
 export interface DetectorMeasures {
@@ -71,6 +69,8 @@ export interface MeasureMeter {
 export interface Measure {
   /** What it is called in sentences. */
   readonly label: string
+  /** What it measures, for the table of the guide: a phrase, in Markdown. */
+  readonly help?: string
   /** For the head of a column. */
   readonly short: string
   /** Which values are better. */
@@ -108,35 +108,42 @@ const fitNote: Measure['note'] = ({ landmarks }) =>
 const table = new Map<string, Measure>(
   Object.entries({
     distance: {
+      help: 'mean Euclidean distance to the keypoints of the teacher, in units of [-1, 1]',
       ...{ label: 'distance to teacher', short: 'to teacher', better: 'lower', of: 'keypoints' },
       read: ({ teacher }) => teacher?.distance,
     },
     jacobian: {
+      help: 'mean difference to the jacobians of the teacher',
       ...{ label: 'jacobian to teacher', short: 'jacobian', better: 'lower', of: 'keypoints' },
       read: ({ teacher }) => teacher?.jacobian,
     },
     ratio: {
+      help: 'L1 of the generated frames, divided by L1 of the still picture. 1 is no better than the still picture',
       ...{ label: "l1 over the still picture's", short: 'l1 / still', better: 'lower', of: 'pictures' },
       text: (value) => value.toFixed(2),
       read: ({ l1, still }) => still && l1 / still.l1,
     },
     l1: {
+      help: 'mean absolute difference to the true frame, for pixel values from 0 to 1',
       ...{ label: 'l1', short: 'l1', better: 'lower', of: 'pictures' },
       read: ({ l1 }) => l1,
       baseline: still((found) => found.still?.l1),
     },
     psnr: {
+      help: 'peak signal-to-noise ratio to the true frame',
       ...{ label: 'psnr', unit: 'dB', short: 'psnr dB', better: 'higher', of: 'pictures' },
       text: (value) => `${value.toFixed(2)} dB`,
       read: ({ psnr }) => psnr,
       baseline: still((found) => found.still?.psnr),
     },
     ssim: {
+      help: 'structural similarity to the true frame, at most 1',
       ...{ label: 'ssim', short: 'ssim', better: 'higher', of: 'pictures' },
       read: ({ ssim }) => ssim,
       baseline: still((found) => found.still?.ssim),
     },
     akd: {
+      help: 'average keypoint distance, from keypoints of the true frame to keypoints of the generated frame. Mean over coordinates',
       ...{ label: 'akd', unit: 'pixels', short: 'akd px', better: 'lower', of: 'pictures' },
       text: (value) => `${value.toFixed(3)} px`,
       read: ({ akd }) => akd?.pixels,
@@ -144,22 +151,27 @@ const table = new Map<string, Measure>(
       note: ({ akd }) => akd && `by ${finders[akd.by]}`,
     },
     equivariance: {
+      help: 'if a picture is warped, how far its keypoints are from moving with it, in units of [-1, 1]',
       ...{ label: 'equivariance', short: 'equivariance', better: 'lower', of: 'keypoints' },
       read: ({ equivariance }) => equivariance.value,
     },
     equivarianceJacobian: {
+      help: 'the same for the jacobians',
       ...{ label: 'equivariance of jacobians', short: 'eq. jacobian', better: 'lower', of: 'keypoints' },
       read: ({ equivariance }) => equivariance.jacobian,
     },
     jitter: {
+      help: 'second difference of keypoints over time, in units of [-1, 1] per frame²',
       ...{ label: 'jitter', short: 'jitter', better: 'lower', of: 'keypoints' },
       read: ({ jitter }) => jitter?.acceleration,
     },
     jitterRelative: {
+      help: 'jitter, divided by the first difference: fast motion does not count against a detector',
       ...{ label: 'jitter to speed', short: 'jitter / speed', better: 'lower', of: 'keypoints' },
       read: ({ jitter }) => jitter?.relative,
     },
     landmarks: {
+      help: 'for `puppet:` clips: the error of joints that a linear map predicts from keypoints. 0.1 is 10% of a torso',
       ...{ label: 'landmarks from keypoints', short: 'landmarks', better: 'lower', of: 'keypoints' },
       text: percent,
       read: ({ landmarks }) => landmarks?.forward,
@@ -167,6 +179,7 @@ const table = new Map<string, Measure>(
       note: fitNote,
     },
     landmarksBackward: {
+      help: 'for `puppet:` clips: the error of keypoints that a linear map predicts from joints, in the same unit',
       ...{ label: 'keypoints from landmarks', short: 'backward', better: 'lower', of: 'keypoints' },
       text: percent,
       read: ({ landmarks }) => landmarks?.backward,
@@ -174,11 +187,12 @@ const table = new Map<string, Measure>(
       note: fitNote,
     },
     transfer: {
+      help: 'with `--source PICTURE`: distance between the place where a frame sends the picture and the place where the picture goes, in units of [-1, 1]',
       ...{ label: 'transfer', short: 'transfer', better: 'lower', of: 'keypoints' },
       read: ({ transfer }) => transfer?.distance,
       baseline: { label: 'unmoved picture', read: ({ transfer }) => transfer?.still },
     },
-  } satisfies Readonly<Record<string, Measure>>),
+  } satisfies Readonly<Record<string, Measure & { readonly help: string }>>),
 )
 
 /**

@@ -9,9 +9,8 @@ import { parametersOf } from '../motion/weights.ts'
 import type { Weighted } from '../optimise/rewrite-with.ts'
 import type { Device, OpenSession, Session, Tensors } from '../runtime/session.ts'
 import { FormatError, InputError } from '../util/errors.ts'
-import { type Keypoints, toMatrices, toPoints } from './keypoints.ts'
+import { fromPlanes, type Keypoints, toMatrices, toPlanes, toPoints } from './inputs-outputs.ts'
 import { checkWeights, type LoadedRun } from './loaded-run.ts'
-import { fromPlanes, toPlanes } from './pixels.ts'
 
 /** A source picture with the part of the generator's work that is the same for all frames: see `MotionModel.encode`. */
 export interface EncodedPicture {

@@ -9,9 +9,9 @@ import { assertSelfContained } from '../onnx/import/decode.ts'
 import { createSession } from '../runtime/node.ts'
 import { type Device, describePort, type PortType, type Session } from '../runtime/session.ts'
 import { FormatError } from '../util/errors.ts'
+import { toPlanes } from './inputs-outputs.ts'
 import { type KeypointDetector, type OutputNames, SessionDetector } from './keypoint-detector.ts'
-import { checkWeights, loadRun } from './load-run.ts'
-import { toPlanes } from './pixels.ts'
+import { checkWeights, loadRun } from './open-model.ts'
 
 export type { Detections, KeypointDetector } from './keypoint-detector.ts'
 

@@ -2,7 +2,8 @@
 import { type ComparedRow, type Comparison, comparedAs } from '../study/comparison.ts'
 import { version } from '../util/version.ts'
 import { describeUnrest, headings } from './comparison-text.ts'
-import { escaped, factList, kindChoice, machineFacts, plotLegend, standalonePage } from './html.ts'
+import { escaped } from './format.ts'
+import { factList, kindChoice, machineFacts, plotLegend, standalonePage } from './html.ts'
 import { comparisonTable, rowId } from './network-table.ts'
 import { type CostRow, latencyAxis, macsAxis, type PlotAxis, paramsAxis, plotFigure } from './pareto-plot.ts'
 

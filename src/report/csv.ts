@@ -1,6 +1,6 @@
 // Comma-separated values (RFC 4180): comparisons and studies as tables for other programs.
 import type { ComparedRow, Comparison } from '../study/comparison.ts'
-import type { TrainedComparison, TrainedRow } from '../study/trials/report.ts'
+import type { TrainedComparison, TrainedRow } from '../study/trials/study.ts'
 import { type Summary, trialMeasureNames } from '../study/trials/summary.ts'
 
 export type Cell = string | number | boolean | null

@@ -1,4 +1,4 @@
-// Numbers, times and tables as people read them. Reports, the command line and the studio share it.
+// Numbers, times and tables as people read them, and text as HTML. Reports, the command line and the studio share it.
 
 /** `1,008`. */
 export const formatCount = (value: number): string => Math.round(value).toLocaleString('en-US')
@@ -57,3 +57,14 @@ export const percent = (part: number, digits = 0): string => `${(100 * part).toF
 
 /** A coordinate in pixels: a tenth of a pixel is as fine as anyone sees. */
 export const fixed = (value: number): string => String(Math.round(10 * value) / 10)
+
+const entities: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
+
+/** Text as it can stand in HTML and SVG, in content and in quoted attributes. */
+export const escaped = (text: string): string => text.replace(/[&<>"']/g, (character) => entities[character]!)

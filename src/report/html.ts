@@ -1,19 +1,9 @@
-// HTML of the pages of comparisons and studies: escaping, tables, the frame of a page, and its legend.
+// HTML of the pages of comparisons and studies: tables, the frame of a page, and its legend.
 import { createHash } from 'node:crypto'
 import type { Comparison } from '../study/comparison.ts'
 import { version } from '../util/version.ts'
+import { escaped } from './format.ts'
 import { script, style } from './page-assets.ts'
-
-const entities: Readonly<Record<string, string>> = {
-  '&': '&amp;',
-  '<': '&lt;',
-  '>': '&gt;',
-  '"': '&quot;',
-  "'": '&#39;',
-}
-
-/** Text as it can stand in HTML and SVG, in content and in quoted attributes. */
-export const escaped = (text: string): string => text.replace(/[&<>"']/g, (character) => entities[character]!)
 
 /** Table cells of a row, escaped, the first one as its head. */
 export function tableRow([head, ...cells]: readonly string[]): string {

@@ -1,9 +1,9 @@
 // The table of networks on a page, whose rows open: under each row, all that is known of its network.
 import type { AccuracyKind, ComparedRow, Comparison } from '../study/comparison.ts'
 import { costNames, layerCells, layerHead } from './comparison-text.ts'
-import { diagramSvg } from './diagram-svg.ts'
-import { formatCount, formatScaled, milliseconds } from './format.ts'
-import { escaped, plainTable } from './html.ts'
+import { escaped, formatCount, formatScaled, milliseconds } from './format.ts'
+import { plainTable } from './html.ts'
+import { diagramSvg } from './network-diagram.ts'
 
 export interface Column<R> {
   readonly key: string

@@ -1,8 +1,8 @@
 // Pareto plots as SVG, and the figures of a page that hold them.
 import { paretoFront } from '../profile/costs.ts'
 import type { ComparedRow } from '../study/comparison.ts'
-import { fixed, formatCount, formatScaled, milliseconds } from './format.ts'
-import { escaped, plainTable } from './html.ts'
+import { escaped, fixed, formatCount, formatScaled, milliseconds } from './format.ts'
+import { plainTable } from './html.ts'
 import { type Label, logScale, placeLabels, type Scale, type Segment, type Spot } from './plot-layout.ts'
 
 /** A point of a Pareto plot: less is better on both axes. */

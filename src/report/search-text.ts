@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { eta } from '../study/search/halving.ts'
 import type { Finalist, SearchReport } from '../study/search/report.ts'
 import type { Design, Stage } from '../zoo/design.ts'
-import { commandLine } from './command-line.ts'
 import { formatCount, formatScaled, milliseconds, table } from './format.ts'
 
 /** The file that `--design` takes. */
@@ -26,14 +25,12 @@ const finalistJson = ({ id, parent, cost, distance, jacobian, onFront, run, desi
   ...{ distance, jacobian: jacobian ?? null, onFront, run, design },
 })
 
-/** Names as they were given on the command line: a folder of clips is one name there, and many in the plan. */
-export interface SearchNames {
-  readonly clips: readonly string[]
-  readonly teacher: string
-}
-
-/** The front as a table, the best design as JSON, and how to go on. */
-export function describeSearch(found: SearchReport, names: SearchNames): string {
+/**
+ * The front as a table, the best design as JSON, and how to go on.
+ *
+ * @param distilCommand the command that trains the design of a file
+ */
+export function describeSearch(found: SearchReport, distilCommand: (design: string) => string): string {
   const { tried, dropped, trainings, best, against, interrupted } = found
   const counts = [
     `${formatCount(tried.length)} designs tried, ${formatCount(dropped)} too slow`,
@@ -48,18 +45,11 @@ export function describeSearch(found: SearchReport, names: SearchNames): string 
     best === undefined ? '' : `best design, in ${bestFile(found)}:\n${JSON.stringify(best.design)}`,
     interrupted
       ? 'stopped: the same command goes on'
-      : best && `train it with: ${distilCommand(names, bestFile(found)!)}`,
+      : best && `train it with: ${distilCommand(bestFile(found)!)}`,
   ]
     .filter(Boolean)
     .join('\n\n')
 }
-
-/** Trains a design on the search's own clips. */
-export const distilCommand = ({ clips, teacher }: SearchNames, design: string): string =>
-  commandLine([
-    ...['pantin', 'distil', ...clips, '--teacher', teacher],
-    ...['--net', 'ficelle', '--design', design, '--out', 'RUN'],
-  ])
 
 function frontTable({ finalists, plan }: SearchReport): string {
   const shown = finalists.filter(({ onFront }) => onFront)

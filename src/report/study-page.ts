@@ -2,20 +2,12 @@
 import { labelOf } from '../evaluate/measures.ts'
 import type { Strips } from '../study/trials/pictures.ts'
 import { type Method, trialKey } from '../study/trials/plan.ts'
-import { rowName, type TrainedComparison, type TrainedRow } from '../study/trials/report.ts'
+import { rowName, type TrainedComparison, type TrainedRow } from '../study/trials/study.ts'
 import { rankedBy, type Spread, trialMeasure } from '../study/trials/summary.ts'
 import { version } from '../util/version.ts'
 import { describeUnrest } from './comparison-text.ts'
-import { formatCount } from './format.ts'
-import {
-  escaped,
-  factList,
-  kindChoice,
-  machineFacts,
-  plainTable,
-  plotLegend,
-  standalonePage,
-} from './html.ts'
+import { escaped, formatCount } from './format.ts'
+import { factList, kindChoice, machineFacts, plainTable, plotLegend, standalonePage } from './html.ts'
 import { type Column, countColumns, latencyColumn, networkTable } from './network-table.ts'
 import {
   latencyAxis,

@@ -1,9 +1,8 @@
 // A study as text, for the terminal and in pieces for the page, and as JSON.
 import { labelOf } from '../evaluate/measures.ts'
 import { type Method, trialKey } from '../study/trials/plan.ts'
-import type { Advice, CostName, TrainedComparison, TrainedRow } from '../study/trials/report.ts'
-import type { Spread, Summary } from '../study/trials/summary.ts'
-import { trialMeasure } from '../study/trials/summary.ts'
+import type { Advice, CostName, TrainedComparison, TrainedRow } from '../study/trials/study.ts'
+import { type Spread, type Summary, trialMeasure } from '../study/trials/summary.ts'
 import { describeMeasurement } from './comparison-text.ts'
 import { formatCount, formatScaled, milliseconds, percent, table } from './format.ts'
 

@@ -3,7 +3,7 @@ import { Graph, type Value } from '../graph/graph.ts'
 import { cast, input, mul, transpose } from '../graph/ops/index.ts'
 import { type Tensor, tensor } from '../graph/tensor.ts'
 import { Scope } from '../layers/scope.ts'
-import type { Keypoints } from '../model/keypoints.ts'
+import type { Keypoints } from '../model/inputs-outputs.ts'
 import type { OpenSession, Session } from '../runtime/session.ts'
 import { copyWithFlat, type FlatLayouts, type TrainingState } from './state.ts'
 

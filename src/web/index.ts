@@ -5,14 +5,14 @@ export type { MotionConfig } from '../motion/config.ts'
 // Pure functions that reports draw networks and numbers with. They load nothing.
 export { paretoFront } from '../profile/costs.ts'
 export type { Diagram, DiagramEdge, DiagramPart, Stage } from '../profile/diagram.ts'
+export { formatScaled, formatSeconds, percent } from '../report/format.ts'
 export {
   type DiagramBlock,
   type DiagramBracket,
   type DiagramLayout,
   type DiagramLine,
   layOutDiagram,
-} from '../report/diagram-layout.ts'
-export { formatScaled, formatSeconds, percent } from '../report/format.ts'
+} from '../report/network-diagram.ts'
 export { logScale, type Scale } from '../report/plot-layout.ts'
 export type { MetricsPage, MetricsRecord } from '../run/run-files.ts'
 export type { WebDevice } from '../runtime/web-runtime.ts'

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { prepareFolder } from '../../src/cli/demo/folder.ts'
+import { prepareFolder } from '../../src/cli/demo/demo.ts'
 import { InputError } from '../../src/util/errors.ts'
 
 let folder = ''

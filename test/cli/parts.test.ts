@@ -1,13 +1,12 @@
 // Parts of the command line that need no process: progress, values of options, failures, commands to type, numbers.
 import { describe, expect, it } from 'vitest'
-import { describeDemo } from '../../src/cli/demo/demo.ts'
-import { explain } from '../../src/cli/failure.ts'
+import { describeDemo } from '../../src/cli/commands/demo.ts'
+import { distilCommand } from '../../src/cli/commands/search.ts'
 import { fraction, sizes, wholeNumber } from '../../src/cli/options.ts'
+import { commandLine, explain } from '../../src/cli/process.ts'
 import { JsonLines, type ProgressEvent } from '../../src/cli/progress.ts'
-import { commandLine } from '../../src/report/command-line.ts'
+import { lineChart } from '../../src/report/demo-page.ts'
 import { formatScaled, formatSeconds, table } from '../../src/report/format.ts'
-import { lineChart } from '../../src/report/line-chart.ts'
-import { distilCommand } from '../../src/report/search-text.ts'
 import { InputError } from '../../src/util/errors.ts'
 
 describe('progress as JSON lines', () => {

@@ -1,7 +1,7 @@
 // The command line in tests: as a process of its own, or in this one.
 import { spawn } from 'node:child_process'
 import { vi } from 'vitest'
-import { explain, printFailure } from '../../src/cli/failure.ts'
+import { explain, printFailure } from '../../src/cli/process.ts'
 import { createProgram } from '../../src/cli/program.ts'
 import { type Compiled, compile } from '../support/compile.ts'
 

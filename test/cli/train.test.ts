@@ -1,11 +1,12 @@
 // One short training on the smallest frames, interrupted, resumed, and used by the other commands.
+
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as ort from 'onnxruntime-node'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { toPlanes } from '../../src/model/inputs-outputs.ts'
 import { openModel } from '../../src/model/open-model.ts'
-import { toPlanes } from '../../src/model/pixels.ts'
 import { stillPuppet } from '../../src/synthetic/puppet/puppet.ts'
 import { compileCli, type Outcome } from './run.ts'
 

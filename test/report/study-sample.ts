@@ -1,8 +1,8 @@
 import { encodePicture } from '../../src/media/picture.ts'
 import type { Strips } from '../../src/study/trials/pictures.ts'
 import { makePlan, type Trial, type TrialPlan, trialKey, trialsOf } from '../../src/study/trials/plan.ts'
-import { reportOn, type TrainedComparison } from '../../src/study/trials/report.ts'
 import type { TrialState } from '../../src/study/trials/run-trials.ts'
+import { reportOn, type TrainedComparison } from '../../src/study/trials/study.ts'
 import { Random } from '../../src/util/random.ts'
 import { fakeMachine } from '../study/compare-fake.ts'
 

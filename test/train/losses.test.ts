@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { parseLosses } from '../../src/cli/losses.ts'
+import { parseLosses } from '../../src/cli/training.ts'
 import { Graph } from '../../src/graph/graph.ts'
 import { constant, mul, reduceMean, square, sub } from '../../src/graph/ops/index.ts'
 import { floats } from '../../src/graph/tensor.ts'

@@ -1,7 +1,6 @@
 // `pantin compare`: what networks cost, side by side.
 import { type Command, Option } from 'commander'
 import { detectorOptions } from '../../motion/options.ts'
-import { commandLine } from '../../report/command-line.ts'
 import type { ComparedAs } from '../../study/comparison.ts'
 import { InputError } from '../../util/errors.ts'
 import { defined, given, type OptionValues } from '../../util/options.ts'
@@ -15,6 +14,7 @@ import {
   wholeNumber,
   withFlags,
 } from '../options.ts'
+import { commandLine } from '../process.ts'
 
 interface CompareFlags extends OptionValues<typeof detectorOptions> {
   readonly nets?: readonly string[]

@@ -50,7 +50,7 @@ async function runDistil({ reporter, signal }: Context, named: string[], flags: 
   const { distil } = await import('../../train/distil/distil.ts')
   const { teacher, warp, cache, out } = flags
   const { listClips } = await import('../../clips/source.ts')
-  const { parseLosses } = await import('../losses.ts')
+  const { parseLosses } = await import('../training.ts')
   const { warpDefaults } = await import('../../evaluate/warp.ts')
   const losses = flags.losses === undefined ? undefined : parseLosses(flags.losses)
   const transform = warp === undefined ? undefined : { ...warpDefaults, sigmaAffine: warp }

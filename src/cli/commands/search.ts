@@ -10,6 +10,7 @@ import {
   positiveNumber,
   wholeNumber,
 } from '../options.ts'
+import { commandLine } from '../process.ts'
 
 interface SearchFlags {
   readonly teacher: string
@@ -84,7 +85,7 @@ async function runSearch({ reporter, signal }: Context, named: string[], flags: 
   const test = flags.test && (await listClips(flags.test))
   const { teacher, out, candidates, mutations, steps, rungs, latency, macs } = rest
   const { batch, holdout, fit, seed, threads, device } = rest
-  const { parseLosses } = await import('../losses.ts')
+  const { parseLosses } = await import('../training.ts')
   const losses = list === undefined ? undefined : parseLosses(list)
   const { search } = await import('../../study/search/search.ts')
   await reporter.prepare()
@@ -101,7 +102,22 @@ async function runSearch({ reporter, signal }: Context, named: string[], flags: 
       ),
   })
   const { describeSearch, searchJson } = await import('../../report/search-text.ts')
-  reporter.result(searchJson(found), () => describeSearch(found, { clips: named, teacher }))
+  reporter.result(searchJson(found), () =>
+    describeSearch(found, (design) => distilCommand({ clips: named, teacher }, design)),
+  )
   // Every training failed: scripts have to know.
   if (found.best === undefined && !found.interrupted) process.exitCode = 1
 }
+
+/** Names as they were given on the command line: a folder of clips is one name there, and many in the plan. */
+export interface SearchNames {
+  readonly clips: readonly string[]
+  readonly teacher: string
+}
+
+/** Trains a design on the search's own clips. */
+export const distilCommand = ({ clips, teacher }: SearchNames, design: string): string =>
+  commandLine([
+    ...['pantin', 'distil', ...clips, '--teacher', teacher],
+    ...['--net', 'ficelle', '--design', design, '--out', 'RUN'],
+  ])

@@ -37,7 +37,7 @@ async function runTrack(
   for (const path of [flags.out, flags.overlay]) {
     if (path !== undefined) await assertWritableTarget(path, { force })
   }
-  const { writeTrack } = await import('../../animate/write-track.ts')
+  const { writeTrack } = await import('../../animate/track.ts')
   await reporter.prepare()
   const made = await writeTrack(run, video, {
     ...options,

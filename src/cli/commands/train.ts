@@ -46,7 +46,7 @@ async function runTrain({ reporter, signal }: Context, named: string[], flags: T
   const { train } = await import('../../train/train.ts')
   const { listClips } = await import('../../clips/source.ts')
   await reporter.prepare()
-  const { parseLosses } = await import('../losses.ts')
+  const { parseLosses } = await import('../training.ts')
   const { trainLosses } = await import('../../train/losses.ts')
   const { mirror, colour, finetune } = flags
   const losses = flags.losses === undefined ? undefined : parseLosses(flags.losses, trainLosses)

@@ -1,26 +1,26 @@
-// The demo: the main job from end to end, on puppets, with a page that shows it.
+// The demo: the main job from end to end, on puppets, in a folder of its own, with a page that shows it.
+import type { Dirent } from 'node:fs'
+import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeTrack } from '../../animate/write-track.ts'
+import { writeTrack } from '../../animate/track.ts'
 import { type Evaluation, evaluate } from '../../evaluate/evaluate.ts'
 import { writeFileAtomic } from '../../files/atomic.ts'
+import { codeOf, fileError } from '../../files/file-errors.ts'
+import { isIgnorable } from '../../files/folders.ts'
 import { loadCodecs } from '../../media/codecs.ts'
 import { type MotionModel, openModel } from '../../model/open-model.ts'
 import { detectorGraph, generatorGraph } from '../../motion/model.ts'
 import { countParameters, parametersOf } from '../../motion/weights.ts'
-import { commandLine } from '../../report/command-line.ts'
-import { demoFiles, demoPage } from '../../report/demo-page.ts'
-import { formatCount, formatSeconds } from '../../report/format.ts'
-import type { Point } from '../../report/line-chart.ts'
+import { demoFiles, demoPage, type Point } from '../../report/demo-page.ts'
 import { readMetrics } from '../../run/run.ts'
 import { type TrainedRun, train } from '../../train/train.ts'
+import { InputError } from '../../util/errors.ts'
 import { version } from '../../util/version.ts'
 import { defaultNet } from '../../zoo/registry.ts'
 import type { Reporter } from '../context.ts'
-import { isStop } from '../failure.ts'
+import { isStop } from '../process.ts'
 import { showTraining } from '../training.ts'
-import { type Cast, chooseCast, familiarFrom, strangersFrom } from './cast.ts'
-import { filmAnimation, writeSheet } from './films.ts'
-import { prepareFolder } from './folder.ts'
+import { type Cast, chooseCast, familiarFrom, filmAnimation, strangersFrom, writeSheet } from './films.ts'
 
 export interface DemoOptions {
   /** Folder to make. */
@@ -155,23 +155,49 @@ async function lossCurve(run: string): Promise<Point[]> {
   return records.flatMap(({ step, loss }) => (typeof loss === 'number' ? [{ x: step, y: loss }] : []))
 }
 
-/** What to print at the end. @param words the command that made the demo, without `--force` */
-export function describeDemo(made: DemoResult, words: readonly string[]): string {
-  const { out, page, steps, seconds, device, interrupted, strangers } = made
-  const took = `${formatCount(steps)} steps in ${formatSeconds(seconds)} on ${device}`
-  if (interrupted || strangers === undefined) {
-    return [
-      `stopped after ${took}; the run so far: ${join(out, demoFiles.run)}`,
-      `start again with: ${commandLine([...words, '--force'])}`,
-    ].join('\n')
+/**
+ * Makes the demo's folder. An earlier demo in it is removed with `force`; anything else is never touched.
+ *
+ * @throws InputError if there is something in it, or it cannot be written.
+ */
+export async function prepareFolder(folder: string, force: boolean): Promise<void> {
+  try {
+    const found = await namesIn(folder)
+    assertOwn(folder, found, force)
+    // The run is replaced by train, which knows whether it is in use.
+    const old = found.filter(({ name }) => name !== demoFiles.run)
+    await Promise.all(old.map(({ name }) => rm(join(folder, name), { force: true })))
+    await mkdir(folder, { recursive: true })
+  } catch (error) {
+    throw fileError(error, folder, 'written')
   }
-  const { l1, psnr, still } = strangers
-  return [
-    `trained ${took}`,
-    `puppets never seen: L1 ${l1.toFixed(4)} (still picture ${still.l1.toFixed(4)}), ` +
-      `PSNR ${psnr.toFixed(1)} dB (${still.psnr.toFixed(1)})`,
-    '',
-    `look at ${page}`,
-    `or at   ${join(out, demoFiles.moved)} and ${join(out, demoFiles.sheet)}`,
-  ].join('\n')
 }
+
+/** The entries of the folder, without files of file managers and half-written files of a killed demo. */
+async function namesIn(folder: string): Promise<Dirent[]> {
+  const found = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
+    if (codeOf(error) === 'ENOENT') return []
+    throw error
+  })
+  return found.filter(({ name }) => !isIgnorable(name))
+}
+
+function assertOwn(folder: string, found: readonly Dirent[], force: boolean): void {
+  const names = found.map(({ name }) => name)
+  const strange = found.filter((entry) => !isDemos(entry)).map(({ name }) => name)
+  if (strange.length === 0 && (names.length === 0 || force)) return
+  throw new InputError({
+    what: strange.length > 0 ? 'the folder holds other things than a demo' : 'a demo is here already',
+    where: folder,
+    got: (strange.length > 0 ? strange : names).slice(0, 5).join(', '),
+    expected: 'a new or an empty folder',
+    remedy:
+      strange.length > 0 ? 'choose another folder' : 'replace it with --force, or choose another folder',
+  })
+}
+
+const known: ReadonlySet<string> = new Set(Object.values(demoFiles))
+
+/** Whether a demo makes it, by its name. All but the run are files. */
+const isDemos = (entry: Dirent) =>
+  known.has(entry.name) && (entry.name === demoFiles.run || entry.isFile() || entry.isSymbolicLink())

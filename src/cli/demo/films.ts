@@ -1,4 +1,5 @@
-// The films of the demo: source, driving frame and result side by side, and a sheet of moments.
+// The cast and the films of the demo: which puppets are trained on, driven and moved, and films of source, driving frame
+// and result side by side.
 import { animateFrames } from '../../animate/animate-frames.ts'
 import { type ComparedFrames, compareSheet } from '../../animate/preview.ts'
 import { fitSource, openClip } from '../../clips/source.ts'
@@ -6,9 +7,65 @@ import type { Frame } from '../../media/clip.ts'
 import { contactSheet } from '../../media/draw.ts'
 import { writePicture } from '../../media/picture.ts'
 import { createVideoWriter } from '../../media/video-out.ts'
+import { resized, squareFrame } from '../../model/inputs-outputs.ts'
 import type { MotionModel } from '../../model/open-model.ts'
-import { resized, squareFrame } from '../../model/pixels.ts'
+import { Random } from '../../util/random.ts'
 import type { ProgressEvent } from '../progress.ts'
+
+/** The clips of a demo: puppets from seeds, grouped by what training sees of them. */
+export interface Cast {
+  /** Clips to train on. */
+  readonly trained: readonly string[]
+  /** Movements that were not trained on, of puppets that were. */
+  readonly familiar: readonly string[]
+  /** Puppets that were not trained on. */
+  readonly strangers: readonly string[]
+  /** The still picture of a puppet that was never seen. */
+  readonly source: string
+  /** The still picture of one that was trained on. */
+  readonly familiarSource: string
+  /** The clip that moves both, of a third puppet that was never seen. */
+  readonly driving: string
+  /** The same clip at a size that is good to look at. */
+  readonly drivingLarge: string
+}
+
+const puppets = 8
+const trainedFrames = 48
+/** Trained frames are an eighth of a second apart, so that the same number of frames shows more poses. */
+const trainedRate = 8
+
+/** Chooses the cast for a seed; `size` is what the model sees, in pixels. */
+export function chooseCast(seed: number, size: number): Cast {
+  const random = new Random(seed)
+  // Each group has its own range of seeds, so that no puppet is in two groups.
+  const draw = (group: number) => group * 100_000 + random.integer(100_000)
+  const clip = (puppet: number, options: string) => `puppet:${puppet},${options}`
+  const trained = Array.from({ length: puppets }, () => draw(1))
+  const strangers = Array.from({ length: 4 }, () => draw(2))
+  const [source, driving] = [draw(3), draw(4)]
+  const still = `frames=1,size=${size}`
+  const moving = 'frames=125,rate=25'
+  return {
+    trained: trained.map((puppet) =>
+      clip(puppet, `frames=${trainedFrames},rate=${trainedRate},size=${size}`),
+    ),
+    familiar: trained
+      .slice(0, 4)
+      .map((puppet) => clip(puppet, `frames=${trainedFrames + 16},rate=${trainedRate},size=${size}`)),
+    strangers: strangers.map((puppet) => clip(puppet, `frames=20,rate=${trainedRate},size=${size}`)),
+    source: clip(source, still),
+    familiarSource: clip(trained[0]!, still),
+    driving: clip(driving, `${moving},size=${size}`),
+    drivingLarge: clip(driving, `${moving},size=${4 * size}`),
+  }
+}
+
+/** Where in the `familiar` clips the movements begin that were not trained on. */
+export const familiarFrom = trainedFrames / (trainedFrames + 16)
+
+/** Where in the `strangers` clips measuring begins. Their first frame is the source, and would equal itself. */
+export const strangersFrom = 0.2
 
 /** Side of a picture in the films, in pixels, and the paper between them. */
 const shown = 256

@@ -1,9 +1,27 @@
-// The files of a candidate, in a folder of its own: design.json, latency.json, and rung-0.json and so on. Each is written
-// once. If a file is missing or torn, its content is made again.
+// A candidate of a search: the files in its own folder (design.json, latency.json, and rung-0.json and so on), and the tasks
+// that time, train and measure it. Each task is a child process, whose main file this is. Each file is written once. If a
+// file is missing or torn, its content is made again.
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
+import { openClips } from '../../clips/source.ts'
+import { firstDrivingFrame } from '../../evaluate/evaluate.ts'
+import { type TeacherDistance, TeacherMeter } from '../../evaluate/keypoint-distance.ts'
+import type { Clip } from '../../media/clip.ts'
+import { fitClip } from '../../media/fit.ts'
+import type { KeypointDetector } from '../../model/keypoint-detector.ts'
+import { openDetector } from '../../model/open-detector.ts'
+import { childTaskWithPlugins } from '../../model/plugin.ts'
+import { detectorGraph } from '../../motion/model.ts'
+import { rewriteExactly } from '../../optimise/rewrite-exactly.ts'
+import { profile } from '../../profile/profile.ts'
+import { timeGraphs } from '../../profile/time-graphs.ts'
+import { distil } from '../../train/distil/distil.ts'
+import type { Hooks } from '../../util/child-process.ts'
 import { type Design, designSchema } from '../../zoo/design.ts'
-import { outcomeSchema, readResult, writeResult } from '../attempt.ts'
+import { outcomeSchema, readResult, trainAndMeasure, writeResult } from '../attempt.ts'
+import { measuredOn } from '../plan.ts'
+import { detectorOf, type SearchPlan } from './plan.ts'
 
 /** A design of the search. */
 export interface Candidate {
@@ -63,3 +81,136 @@ export const writeDesign = (own: string, design: Design) => writeResult(join(own
 export const writeCost = (own: string, cost: CandidateCost) => writeResult(join(own, 'latency.json'), cost)
 export const writeRung = (own: string, rung: number, result: RungResult) =>
   writeResult(`${rungRun(own, rung)}.json`, result)
+
+export interface CostTask {
+  readonly plan: SearchPlan
+  readonly design: Design
+  /** The candidate's own folder. */
+  readonly folder: string
+}
+
+export interface RungTask extends CostTask {
+  readonly rung: number
+  readonly steps: number
+  /** Folder of the teacher's labels, which all trainings share. */
+  readonly cache: string
+}
+
+export type SearchTask = ({ readonly kind: 'cost' } & CostTask) | ({ readonly kind: 'rung' } & RungTask)
+
+/** Does a task in a new process, which leaves its result in the candidate's folder, or none if it was stopped. */
+export const runTaskApart = childTaskWithPlugins(
+  import.meta.url,
+  async (task: SearchTask, hooks): Promise<undefined> => {
+    await (task.kind === 'cost' ? measureCost(task, hooks) : runRung(task, hooks))
+  },
+)
+
+/**
+ * Number of timed runs: a few at first, and more if these do not decide on which side of the limit a design is. While
+ * two other programs kept both cores busy, 21 runs told equal designs apart by 5% (standard deviation, 8 times).
+ */
+const [fewRounds, moreRounds] = [21, 63]
+/** A few rounds are enough if ratio and limit differ by more than this factor. */
+const clear = 1.15
+
+/**
+ * Times a design's detector and the reference's in turn, rewritten as `track` and `animate` run them, counts it, and
+ * writes latency.json.
+ *
+ * @throws EnvironmentError where the device is not there. The signal's reason where it aborts.
+ */
+export async function measureCost({ plan, design, folder }: CostTask, { signal }: Hooks = {}): Promise<void> {
+  const { device, threads, seed } = plan
+  const graphOf = (one: Design) => () => detectorGraph(detectorOf(plan, one))
+  // The reference compared with itself would give nothing but noise.
+  const others = isDeepStrictEqual(design, plan.reference) ? [] : [graphOf(plan.reference)]
+  const time = async (rounds: number) => {
+    const timed = await timeGraphs([graphOf(design), ...others], {
+      ...{ rounds, threads, seed, device, rewrite: rewriteExactly },
+      ...(signal && { signal }),
+    })
+    const [ms, referenceMs = ms] = timed.latencies.map(({ median }) => median)
+    return { ratio: ms! / referenceMs!, ms: ms!, referenceMs: referenceMs!, rounds, device: timed.device }
+  }
+  const first = await time(fewRounds)
+  const relative = first.ratio / plan.latency
+  const isOpen = others.length > 0 && relative < clear && relative > 1 / clear
+  const measured = isOpen ? await time(moreRounds) : first
+  const { params, macs } = profile(graphOf(design)())
+  await writeCost(folder, { ...measured, params, macs })
+}
+
+/**
+ * Distils a candidate with a rung's budget, measures its distance to the teacher, and writes rung-N.json. Each rung
+ * begins from random weights, since the learning rate falls over the whole budget. An interrupted training goes on from
+ * its last checkpoint.
+ *
+ * @returns undefined if the signal stopped it.
+ * @throws what `distil` throws, except failures that are the candidate's own: these are results.
+ */
+export async function runRung(task: RungTask, hooks: Hooks = {}): Promise<RungResult | undefined> {
+  const { plan, design, rung, steps, folder, cache } = task
+  const { clips, teacher, losses, batch, holdout, fit, device, threads, seed } = plan
+  const run = rungRun(folder, rung)
+  const outcome = await trainAndMeasure(
+    {
+      run,
+      train: (training) =>
+        distil(clips, {
+          ...{ teacher, losses, batch, holdout, fit, device, threads, seed, steps, cache },
+          ...{ net: 'ficelle', design },
+          ...training,
+        }),
+      measure: (_, measuring) => measureDistance(run, plan, measuring),
+    },
+    hooks,
+  )
+  if (outcome === undefined) return undefined
+  const result = { steps, ...outcome }
+  await writeRung(folder, rung, result)
+  return result
+}
+
+/**
+ * How far a student is from its teacher: on the test clips, or on the held-out ends of the others.
+ *
+ * @param run the student's folder
+ * @throws InputError for a file that cannot be read, FormatError where a result is not finite. The signal's reason, if it
+ * is aborted.
+ */
+async function measureDistance(
+  run: string,
+  plan: SearchPlan,
+  { signal, onProgress }: Hooks,
+): Promise<{ distance: number; jacobian?: number; frames: number }> {
+  const { fit, device, teacher } = plan
+  const { clips, from } = measuredOn(plan)
+  const opened: (KeypointDetector | Clip)[] = []
+  try {
+    const student = await openDetector(run, { device })
+    opened.push(student)
+    const taught = await openDetector(teacher, { device })
+    opened.push(taught)
+    const measured = await openClips(clips)
+    opened.push(...measured)
+    const counts = measured.map(({ frameCount }) => frameCount - firstDrivingFrame(frameCount, from))
+    const total = counts.reduce((sum, count) => sum + count, 0)
+    const meter = new TeacherMeter()
+    let frames = 0
+    for (const clip of measured) {
+      const fitter = await fitClip(clip, student.size, fit)
+      for await (const frame of clip.frames({ fromFrame: firstDrivingFrame(clip.frameCount, from) })) {
+        signal?.throwIfAborted()
+        const pixels = fitter(frame)
+        meter.add(await student.detect(pixels), await taught.detect(pixels))
+        frames++
+        onProgress?.(frames / total)
+      }
+    }
+    const { distance, jacobian }: TeacherDistance = meter.result()!
+    return { distance, ...(jacobian !== undefined && { jacobian }), frames }
+  } finally {
+    await Promise.all(opened.map((one) => one.close()))
+  }
+}

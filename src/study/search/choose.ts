@@ -12,11 +12,11 @@ import {
   candidateFolder,
   readCost,
   readDesign,
+  type SearchTask,
   writeDesign,
 } from './candidate.ts'
 import { detectorOf, type SearchPlan } from './plan.ts'
 import type { Limits } from './space.ts'
-import type { SearchTask } from './tasks.ts'
 
 /** A candidate that is fast enough to be trained, with its cost. */
 export interface Chosen extends Candidate {

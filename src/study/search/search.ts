@@ -3,14 +3,20 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../../files/atomic.ts'
 import { Random } from '../../util/random.ts'
-import { type Candidate, candidateFolder, type RungResult, readRung, rungRun } from './candidate.ts'
+import {
+  type Candidate,
+  candidateFolder,
+  type RungResult,
+  readRung,
+  rungRun,
+  runTaskApart,
+} from './candidate.ts'
 import { type Chosen, choose, costOf, limitsOf, noResult, type SearchContext } from './choose.ts'
 import { eta, halve, promoted, type Rung, type Score, type Scored } from './halving.ts'
 import { mutateDesign } from './mutate.ts'
 import { makePlan, openSearch, type PlanOptions, rungsOfPlan } from './plan.ts'
 import { reportOn, type SearchReport, type Tried } from './report.ts'
 import { drawDesign } from './space.ts'
-import { runTaskApart } from './tasks.ts'
 
 /** The progress of a search. Candidates are timed, then trained; then mutations are. */
 export interface SearchProgress {

@@ -1,8 +1,8 @@
 // distil(): a light detector that finds what a teacher finds.
 import type { Tensor } from '../../graph/tensor.ts'
 import type { KeypointDetector } from '../../model/keypoint-detector.ts'
-import { loadRun } from '../../model/load-run.ts'
 import { openDetector } from '../../model/open-detector.ts'
+import { loadRun } from '../../model/open-model.ts'
 import { detectorGraph } from '../../motion/model.ts'
 import type { TrainedRun } from '../loop.ts'
 import { beginRun } from '../setup.ts'

@@ -1,11 +1,10 @@
 // A run's model in the worker: reads the run, finds keypoints, and moves the source, one picture at a time.
 import { createTransfer } from '../../animate/transfer.ts'
 import { decodeSafetensors } from '../../formats/safetensors/bytes.ts'
+import { type Keypoints, squareFrame, toPlanes } from '../../model/inputs-outputs.ts'
 import { SessionDetector } from '../../model/keypoint-detector.ts'
-import type { Keypoints } from '../../model/keypoints.ts'
 import { animatedRunSchema, type LoadedRun, modelOf } from '../../model/loaded-run.ts'
 import { type EncodedPicture, type MotionModel, openSessionModel } from '../../model/motion-model.ts'
-import { squareFrame, toPlanes } from '../../model/pixels.ts'
 import { detectorGraph } from '../../motion/model.ts'
 import { parseConfig } from '../../run/config.ts'
 import { configFile, weightsFile } from '../../run/run-files.ts'

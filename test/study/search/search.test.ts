@@ -2,14 +2,13 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { writeCost, writeRung } from '../../../src/study/search/candidate.ts'
+import { type SearchTask, writeCost, writeRung } from '../../../src/study/search/candidate.ts'
 import {
   type SearchOptions,
   type SearchProgress,
   type SearchTools,
   searchWith,
 } from '../../../src/study/search/search.ts'
-import type { SearchTask } from '../../../src/study/search/tasks.ts'
 import { train } from '../../../src/train/train.ts'
 import { EnvironmentError, InputError } from '../../../src/util/errors.ts'
 import { type Design, parseDesign } from '../../../src/zoo/design.ts'

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { hashDetector } from '../../../src/model/load-run.ts'
+import { hashDetector } from '../../../src/model/open-model.ts'
 import { makePlan, openStudy, type TrialPlan, trialKey, trialsOf } from '../../../src/study/trials/plan.ts'
 import { netNames } from '../../../src/zoo/registry.ts'
 
