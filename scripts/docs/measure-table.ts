@@ -25,7 +25,16 @@ function measureTable(of: Measure['of']): string {
       baseline === undefined ? '' : `${baseline.label}: ${fieldsOf(baseline.read)}`,
     ])
   const head = ['Measure', 'In `--json`', 'Better', 'Meaning', 'Beside it']
-  return [head, head.map(() => '---'), ...rows].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
+  return aligned([head, ...rows])
+}
+
+/** A table of words with columns of equal width, as the formatter writes it. */
+function aligned([head = [], ...rows]: readonly (readonly string[])[]): string {
+  const widths = head.map((_, i) => Math.max(...[head, ...rows].map((cells) => cells[i]!.length)))
+  const rule = widths.map((width) => '-'.repeat(width))
+  return [head, rule, ...rows]
+    .map((cells) => `| ${cells.map((cell, i) => cell.padEnd(widths[i]!)).join(' | ')} |`)
+    .join('\n')
 }
 
 /** The fields of an evaluation that a measure reads. It reads an evaluation that notes the fields. */
