@@ -1,3 +1,4 @@
+// Seeded random numbers whose whole state is four words.
 import { InputError } from './errors.ts'
 
 /** The whole state of a generator: four unsigned 32-bit words. It goes into checkpoints. */
