@@ -66,6 +66,10 @@ export function isFull(error: unknown): boolean {
 const isAbsent = (error: unknown): boolean =>
   error instanceof DOMException && (error.name === 'NotFoundError' || error.name === 'TypeMismatchError')
 
+/** Names of the errors of a file that was replaced after it was opened. */
+const replaced: ReadonlySet<string> = new Set(['NotReadableError', 'NotFoundError'])
+const mostAttempts = 10
+
 /** A folder of files by paths such as `last/checkpoint.safetensors`. */
 export class StoredFolder {
   constructor(
@@ -94,6 +98,24 @@ export class StoredFolder {
     } catch (error) {
       if (isAbsent(error)) return undefined
       throw storageError(error, `${this.name}/${path}`)
+    }
+  }
+
+  /**
+   * Reads from a file that a training may replace meanwhile: then the new file is read.
+   *
+   * @returns undefined if there is no such file.
+   */
+  async readWith<T>(path: string, use: (file: File) => Promise<T>): Promise<T | undefined> {
+    for (let attempt = 1; ; attempt++) {
+      const file = await this.read(path)
+      try {
+        return file && (await use(file))
+      } catch (error) {
+        // A file that was replaced cannot be read through its old handle.
+        const isReplaced = error instanceof DOMException && replaced.has(error.name)
+        if (!isReplaced || attempt === mostAttempts) throw storageError(error, `${this.name}/${path}`)
+      }
     }
   }
 

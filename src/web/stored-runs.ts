@@ -106,9 +106,9 @@ export async function filesIn(folder: StoredFolder): Promise<Map<string, Blob>> 
   const files = new Map<string, Blob>()
   for (const path of await folder.paths()) {
     if (!isRunFile(path)) continue
-    const file = await folder.read(path)
     // Copied, because a file that is replaced later cannot be read through its old handle.
-    if (file !== undefined) files.set(path, new Blob([await file.arrayBuffer()]))
+    const bytes = await folder.readWith(path, (file) => file.arrayBuffer())
+    if (bytes !== undefined) files.set(path, new Blob([bytes]))
   }
   return files
 }
@@ -140,16 +140,16 @@ async function describe(name: string): Promise<StoredRun | undefined> {
   const config = await folder?.read(configFile)
   if (folder === undefined || config === undefined) return undefined
   const { model, training } = JSON.parse(await config.text()) as RunFacts
-  const checkpoint = await folder.read(checkpointFile)
-  const weights = await folder.read(weightsFile)
-  const at = await positionOf(checkpoint)
-  const step = at?.step ?? (await stepOf(weights))
+  const checkpoint = await folder.readWith(checkpointFile, headerOf)
+  const weights = await folder.readWith(weightsFile, headerOf)
+  const step = Number(checkpoint?.metadata.get('pantin.step') ?? weights?.metadata.get('step') ?? 0)
+  const elapsed = Number(checkpoint?.metadata.get('pantin.elapsed') ?? 0)
   const finished =
-    at === undefined
+    checkpoint === undefined
       ? weights !== undefined
       : training?.steps !== undefined
-        ? at.step >= training.steps
-        : at.elapsed >= 60 * (training?.minutes ?? 0)
+        ? step >= training.steps
+        : elapsed >= 60 * (training?.minutes ?? 0)
   // Frames without an index cannot be used.
   const frames = await folder.read(framesIndex)
   return {
@@ -158,25 +158,14 @@ async function describe(name: string): Promise<StoredRun | undefined> {
     step,
     finished,
     resumable: !finished && frames !== undefined,
-    modified: Math.max(...[config, checkpoint, weights].map((file) => file?.lastModified ?? 0)),
+    modified: Math.max(config.lastModified, checkpoint?.modified ?? 0, weights?.modified ?? 0),
   }
 }
 
-async function positionOf(checkpoint: File | undefined) {
-  if (checkpoint === undefined) return undefined
-  const metadata = await metadataOf(checkpoint)
-  return {
-    step: Number(metadata.get('pantin.step') ?? 0),
-    elapsed: Number(metadata.get('pantin.elapsed') ?? 0),
-  }
-}
-
-async function stepOf(weights: File | undefined): Promise<number> {
-  return weights === undefined ? 0 : Number((await metadataOf(weights)).get('step') ?? 0)
-}
-
-async function metadataOf(file: File): Promise<ReadonlyMap<string, string>> {
+/** The metadata of a safetensors file, and when it was written. Its tensors are not read. */
+async function headerOf(file: File): Promise<{ metadata: ReadonlyMap<string, string>; modified: number }> {
   const part = async (from: number, to: number) => new Uint8Array(await file.slice(from, to).arrayBuffer())
   const length = checkHeaderLength(await part(0, 8), file.size, file.name)
-  return readHeader(await part(8, 8 + length), file.size - 8 - length, file.name).metadata
+  const { metadata } = readHeader(await part(8, 8 + length), file.size - 8 - length, file.name)
+  return { metadata, modified: file.lastModified }
 }

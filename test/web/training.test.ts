@@ -199,6 +199,29 @@ describe.skipIf(chromium === undefined)(title, () => {
     await other.close()
   }, 240_000)
 
+  test('a run that is saved all the time is listed and opened all the same', async () => {
+    const result = await inPage<{ listed: number; opened: number; tries: number }>(
+      page,
+      `
+      let saved
+      const first = new Promise((resolve) => { saved = resolve })
+      const trainer = await pantin.Trainer.start([input.clip], { ...input.settings, steps: 100000, checkpointSeconds: 0.001 }, { ...place, name: 'busy', onEvent: ({ kind }) => kind === 'saved' && saved() })
+      await first
+      let [listed, opened] = [0, 0]
+      const tries = 30
+      for (let i = 0; i < tries; i++) {
+        if ((await pantin.storedRuns.list()).some(({ name }) => name === 'busy')) listed++
+        if ((await (await pantin.storedRuns.open('busy')).toZip()).size > 0) opened++
+      }
+      await trainer.close()
+      await pantin.storedRuns.remove('busy')
+      return { listed, opened, tries }
+      `,
+      { clip, settings },
+    )
+    expect(result).toEqual({ listed: 30, opened: 30, tries: 30 })
+  }, 240_000)
+
   test('where storage is full the run goes on in memory, and says so', async () => {
     const session = await page.context().newCDPSession(page)
     const origin = new URL(site.address).origin
