@@ -1,6 +1,6 @@
 // The runs in the browser's own storage: list, open, keep, remove.
 import { checkHeaderLength, readHeader } from '../formats/safetensors/header.ts'
-import { checkpointFile, configFile, isRunFile, weightsFile } from '../run/run-files.ts'
+import { checkpointFile, configFile, isRunFile, metricsFile, weightsFile } from '../run/run-files.ts'
 import { InputError } from '../util/errors.ts'
 import { openRun, runOf, type WebRun } from './run.ts'
 import { checkRunName, runsFolder, StoredFolder, storageError, withRunLock } from './storage.ts'
@@ -108,7 +108,9 @@ export async function filesIn(folder: StoredFolder): Promise<Map<string, Blob>> 
     if (!isRunFile(path)) continue
     // Copied, because a file that is replaced later cannot be read through its old handle.
     const bytes = await folder.readWith(path, (file) => file.arrayBuffer())
-    if (bytes !== undefined) files.set(path, new Blob([bytes]))
+    // A file is empty until its first writing ends. Only metrics may stay so.
+    if (bytes === undefined || (bytes.byteLength === 0 && path !== metricsFile)) continue
+    files.set(path, new Blob([bytes]))
   }
   return files
 }
@@ -162,8 +164,15 @@ async function describe(name: string): Promise<StoredRun | undefined> {
   }
 }
 
-/** The metadata of a safetensors file, and when it was written. Its tensors are not read. */
-async function headerOf(file: File): Promise<{ metadata: ReadonlyMap<string, string>; modified: number }> {
+interface Header {
+  readonly metadata: ReadonlyMap<string, string>
+  /** When the file was written, milliseconds since 1970. */
+  readonly modified: number
+}
+
+/** The metadata of a safetensors file; its tensors are not read. A file is empty until its first writing ends. */
+async function headerOf(file: File): Promise<Header | undefined> {
+  if (file.size === 0) return undefined
   const part = async (from: number, to: number) => new Uint8Array(await file.slice(from, to).arrayBuffer())
   const length = checkHeaderLength(await part(0, 8), file.size, file.name)
   const { metadata } = readHeader(await part(8, 8 + length), file.size - 8 - length, file.name)

@@ -222,6 +222,29 @@ describe.skipIf(chromium === undefined)(title, () => {
     expect(result).toEqual({ listed: 30, opened: 30, tries: 30 })
   }, 240_000)
 
+  test('a run whose first weights are being written is listed without them', async () => {
+    const { listed, said } = await inPage<{ listed: object; said: string }>(
+      page,
+      `
+      const config = (await pantin.storedRuns.open('me')).files().get('config.json')
+      const root = await (await (await navigator.storage.getDirectory()).getDirectoryHandle('pantin')).getDirectoryHandle('runs')
+      const folder = await root.getDirectoryHandle('half', { create: true })
+      const writable = await (await folder.getFileHandle('config.json', { create: true })).createWritable()
+      await writable.write(config)
+      await writable.close()
+      // The browser makes an empty file before its content is written.
+      await folder.getFileHandle('weights.safetensors', { create: true })
+      await (await folder.getDirectoryHandle('last', { create: true })).getFileHandle('checkpoint.safetensors', { create: true })
+      const listed = (await pantin.storedRuns.list()).find(({ name }) => name === 'half')
+      const said = await pantin.storedRuns.open('half').then(() => 'done', (error) => error.message)
+      await pantin.storedRuns.remove('half')
+      return { listed, said }
+      `,
+    )
+    expect(listed).toMatchObject({ name: 'half', net: 'hourglass', step: 0, finished: false })
+    expect(said).toMatch(/no weights yet/)
+  })
+
   test('where storage is full the run goes on in memory, and says so', async () => {
     const session = await page.context().newCDPSession(page)
     const origin = new URL(site.address).origin
