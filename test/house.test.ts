@@ -21,7 +21,9 @@ const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclud
 
 describe('source files', () => {
   it('begin with a line that says what they are', () => {
-    const silent = files.filter(({ text }) => !/^(#!.*\n)?(\/\/|\/\*\*(\n \*)?) \S.{15,}/.test(text)).map(({ path }) => path)
+    const silent = files
+      .filter(({ text }) => !/^(#!.*\n)?(\/\/|\/\*\*(\n \*)?) \S.{15,}/.test(text))
+      .map(({ path }) => path)
     expect(silent).toEqual([])
   })
 
@@ -53,12 +55,16 @@ describe('floors', () => {
   const linted = forbidden.flatMap(({ name }) => (name.startsWith('floor-') ? [name.slice(6)] : []))
 
   it('are the folders of src', () => {
-    const folders = new Set(files.map(({ path }) => path.split('/')[1]!).filter((name) => !name.endsWith('.ts')))
+    const folders = new Set(
+      files.map(({ path }) => path.split('/')[1]!).filter((name) => !name.endsWith('.ts')),
+    )
     expect([...folders].sort()).toEqual([...linted].sort())
   })
 
   it('stand in ARCHITECTURE.md in the order that the linter holds', () => {
-    const documented = [...read('ARCHITECTURE.md').matchAll(/\*\*`src\/([a-z]+)`\*\*/g)].map(([, name]) => name)
+    const documented = [...read('ARCHITECTURE.md').matchAll(/\*\*`src\/([a-z]+)`\*\*/g)].map(
+      ([, name]) => name,
+    )
     expect(documented).toEqual(linted)
   })
 })
