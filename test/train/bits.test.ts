@@ -11,7 +11,8 @@ import { tinyModel } from './tiny.ts'
 /**
  * The same seed gives the same weights, bit for bit, as it did before: for the kinds of machine whose hashes
  * bits.json has. Rounding depends on the kernels of ONNX Runtime, and these on its version and the processor's
- * instructions. To add the kind of this machine, check out a commit that is known to be right, and run
+ * instructions. The teacher of a student computes on as many threads as PANTIN_THREADS says, which vitest.config.ts sets to
+ * one, because the number of threads changes the rounding. To add the kind of this machine, check out a commit that is known to be right, and run
  * `PANTIN_WRITE_BITS=1 npx vitest run test/train/bits.test.ts`. A change that is meant to change weights says so, and
  * writes the hashes again.
  */

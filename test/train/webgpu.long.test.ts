@@ -68,8 +68,9 @@ const environment = softwareVulkan()
 const title = environment === undefined ? `WebGPU: skipped, ${withoutVulkan}` : 'a training step on WebGPU'
 
 describe.skipIf(environment === undefined)(title, () => {
-  test('has the gradient that it has on the CPU', { timeout: 240_000 }, () => {
+  test('has the gradient that it has on the CPU', { timeout: 420_000 }, () => {
     const compiled = compile(
+      'src/train/augment.ts',
       'src/train/config.ts',
       'src/train/reconstruction/step.ts',
       'src/train/step-session.ts',
@@ -83,7 +84,7 @@ describe.skipIf(environment === undefined)(title, () => {
       const child = spawnSync(process.execPath, [file], {
         env: environment,
         encoding: 'utf8',
-        timeout: 170_000,
+        timeout: 400_000,
       })
       expect(child.status, child.stderr).toBe(0)
       const results = JSON.parse(child.stdout) as Record<string, { device: string; error: number }>
