@@ -74,3 +74,26 @@ export function specSeries({ name }: SpecKind<string>, spec: string): string[] {
   }
   return Array.from({ length: count }, (_, i) => `${name}:${first + i}${settings}`)
 }
+
+/**
+ * Checks what all synthetic clips are told.
+ *
+ * @param largest pixels a side, at most
+ * @throws InputError if an option is out of range.
+ */
+export function assertClipOptions(
+  name: string,
+  { frames, size, frameRate }: Readonly<Record<'frames' | 'size' | 'frameRate', number>>,
+  largest: number,
+): void {
+  const refuse = (what: string, got: number, expected: string): never => {
+    throw new InputError({ what, where: name, got: String(got), expected })
+  }
+  if (!Number.isInteger(frames) || frames < 1 || frames > 1e6) {
+    refuse('not a number of frames', frames, '1 to 1000000')
+  }
+  if (!Number.isInteger(size) || size < 16 || size > largest) {
+    refuse('not a picture size', size, `16 to ${largest}`)
+  }
+  if (!(frameRate > 0 && frameRate <= 1000)) refuse('not a frame rate', frameRate, 'over 0, at most 1000')
+}

@@ -70,7 +70,7 @@ export interface SwitchOption extends Described {
 /** An option of any kind. */
 export type Option = ChoiceOption | NumberOption | TextOption | SwitchOption
 
-/** Options by their names. Names are those of the library; a flag has hyphens in place of capitals. */
+/** Options by their names. Names are those of the library; a flag has hyphens instead of capitals. */
 export type OptionTable = Readonly<Record<string, Option>>
 
 /** What an option's value is. */

@@ -1,9 +1,8 @@
 // Clips of synthetic people: a head that moves, made from a seed alone, with exact labels.
 import { type Clip, type Frame, type FrameRange, resolveRange } from '../../media/clip.ts'
-import { InputError } from '../../util/errors.ts'
 import { Random } from '../../util/random.ts'
 import { clamp } from '../arithmetic.ts'
-import { isSpecOf, parseSpec, type SpecKind } from '../spec.ts'
+import { assertClipOptions, isSpecOf, parseSpec, type SpecKind } from '../spec.ts'
 import type { HeadMesh } from './asset.ts'
 import { Body, type Camera, type CutOut, drawTriangles } from './body.ts'
 import { placeLandmarks, type SurfacePlace } from './landmarks.ts'
@@ -116,7 +115,7 @@ class RenderedHead implements HeadClip {
     private readonly mesh: HeadMesh,
   ) {
     this.name = `head:${seed}`
-    assertOptions(this.name, frames, size, frameRate)
+    assertClipOptions(this.name, { frames, size, frameRate }, 2048)
     const random = new Random(seed)
     // A generator for each part, so that a change to one leaves the others as they are.
     const [shape, look, light, lens, scenery, motion] = Array.from({ length: 6 }, () => random.fork()) as [
@@ -318,17 +317,6 @@ function drawCamera(random: Random, framing: HeadOptions['framing']): Camera {
     y: 7.15 - random.between(0.05, 0.3) * (half - 0.7),
     distance: random.between(8, 18),
   }
-}
-
-function assertOptions(name: string, frames: number, size: number, frameRate: number): void {
-  const refuse = (what: string, got: number, expected: string): never => {
-    throw new InputError({ what, where: name, got: String(got), expected })
-  }
-  if (!Number.isInteger(frames) || frames < 1 || frames > 1e6) {
-    refuse('not a number of frames', frames, '1 to 1000000')
-  }
-  if (!Number.isInteger(size) || size < 16 || size > 2048) refuse('not a picture size', size, '16 to 2048')
-  if (!(frameRate > 0 && frameRate <= 1000)) refuse('not a frame rate', frameRate, 'over 0, at most 1000')
 }
 
 /** Heads as users name them. */

@@ -1,10 +1,9 @@
 // Clips of a paper puppet that moves, made from a seed, with the true positions of its joints. The puppet is a
 // jumping-jack. Users name it as `puppet:7`, or with options as `puppet:7,frames=120,size=256,rate=25`.
 import { type Clip, type Frame, type FrameRange, resolveRange } from '../../media/clip.ts'
-import { InputError } from '../../util/errors.ts'
 import { Random } from '../../util/random.ts'
 import { place, scaleOf } from '../arithmetic.ts'
-import { isSpecOf, parseSpec, type SpecKind } from '../spec.ts'
+import { assertClipOptions, isSpecOf, parseSpec, type SpecKind } from '../spec.ts'
 import { paintBackground } from './background.ts'
 import { Canvas } from './canvas.ts'
 import { type Character, drawCharacter } from './character.ts'
@@ -106,7 +105,7 @@ class PuppetClip implements Clip<PuppetFrame> {
 
   constructor({ seed, frames = 240, size = 256, frameRate = 25 }: PuppetOptions) {
     this.name = `puppet:${seed}`
-    assertOptions(this.name, frames, size, frameRate)
+    assertClipOptions(this.name, { frames, size, frameRate }, 4096)
     const random = new Random(seed)
     // Each has its own generator, so that a change to one of them leaves the others as they are.
     const [body, motion, paper, scenery] = [random.fork(), random.fork(), random.fork(), random.fork()]
@@ -180,17 +179,6 @@ function covers(part: Part, skeleton: Skeleton, name: PartName, x: number, y: nu
   const square = at.a * at.a + at.b * at.b
   const distance = part.outline.distance((at.a * dx + at.b * dy) / square, (at.a * dy - at.b * dx) / square)
   return distance < (pin ? pinRadius : 0)
-}
-
-function assertOptions(name: string, frames: number, size: number, frameRate: number): void {
-  const refuse = (what: string, got: number, expected: string): never => {
-    throw new InputError({ what, where: name, got: String(got), expected })
-  }
-  if (!Number.isInteger(frames) || frames < 1 || frames > 1e6) {
-    refuse('not a number of frames', frames, '1 to 1000000')
-  }
-  if (!Number.isInteger(size) || size < 16 || size > 4096) refuse('not a picture size', size, '16 to 4096')
-  if (!(frameRate > 0 && frameRate <= 1000)) refuse('not a frame rate', frameRate, 'over 0, at most 1000')
 }
 
 /** Puppets as users name them. */
