@@ -4,18 +4,8 @@ import { createFitter, type FitMode, subjectCrop } from '../media/fit.ts'
 import { InputError } from '../util/errors.ts'
 import type { Random } from '../util/random.ts'
 import { drawColour, mirror } from './augment.ts'
-
-/** Records of one length, which are read in any order: more of them than memory holds, in a file wherever that is. */
-export interface Records {
-  /** Bytes of one record. */
-  readonly length: number
-  readonly count: number
-  /** Adds a record: `length` bytes. @throws EnvironmentError where there is no room. */
-  append(record: Uint8Array): void
-  /** Copies record `index` into `target` at byte `offset`. @throws InputError where there is none. */
-  read(index: number, target: Uint8Array, offset?: number): void
-  close(): void
-}
+import { labelPoints, MotionLabels } from './motion-labels.ts'
+import type { Records } from './records.ts'
 
 /** Which frames of the cache belong to one clip. */
 export interface CachedClip {
@@ -26,6 +16,8 @@ export interface CachedClip {
   readonly training: number
   /** All its frames in the cache; those after `training` are held out. */
   readonly count: number
+  /** Index of its first frame's label; undefined if nothing is known of its motion. */
+  readonly firstLabel?: number | undefined
 }
 
 /** Decoded frames at the network's size, in a file: a clip is never whole in memory, however long it is. */
@@ -36,11 +28,13 @@ export class FrameCache {
    * @param size pixels a side of every frame.
    * @param file of frames, RGB [size, size, 3]; closed with the cache.
    * @param clips whose frames are in the file already.
+   * @param labels of frames; closed with the cache.
    */
   constructor(
     readonly size: number,
     private readonly file: Records,
     clips: readonly CachedClip[] = [],
+    readonly labels?: MotionLabels,
   ) {
     this.clips = [...clips]
   }
@@ -58,9 +52,11 @@ export class FrameCache {
   /** Adds a clip's frames. Each must be RGB [size, size, 3]. */
   async add(name: string, frames: AsyncIterable<Uint8Array>, training: (count: number) => number) {
     const first = this.count
+    const firstLabel = this.labels?.count
     for await (const frame of frames) this.file.append(frame)
     const count = this.count - first
-    this.clips.push({ name, first, count, training: training(count) })
+    const labelled = firstLabel !== this.labels?.count
+    this.clips.push({ name, first, count, training: training(count), ...(labelled && { firstLabel }) })
   }
 
   /** Copies frame `index` into `target` at byte `offset`. */
@@ -70,6 +66,7 @@ export class FrameCache {
 
   close(): void {
     this.file.close()
+    this.labels?.close()
   }
 }
 
@@ -83,6 +80,8 @@ export interface CacheOptions {
   records(length: number): Records
   /** Frames that are kept of one clip at most. Of a longer clip, every second, third, ... frame is taken. */
   readonly mostFrames?: number
+  /** Points of the grid along each axis on which known motion is kept (default: it is not kept). */
+  readonly labels?: number | undefined
   /** Frames to train on that each clip must have (default 2, as motion needs two). */
   readonly leastFrames?: number
   readonly signal?: AbortSignal
@@ -99,15 +98,20 @@ export async function cacheClips(clips: readonly Clip[], options: CacheOptions):
   const steps = clips.map((clip) => Math.max(1, Math.ceil(clip.frameCount / mostFrames)))
   const total = clips.reduce((sum, clip, i) => sum + Math.ceil(clip.frameCount / steps[i]!), 0)
   assertUsable(clips, options)
-  const cache = new FrameCache(size, options.records(size * size * 3))
+  const labels = options.labels === undefined ? undefined : new MotionLabels(options.labels, options.records)
+  const cache = new FrameCache(size, options.records(size * size * 3), [], labels)
   let done = 0
   try {
     for (const [i, clip] of clips.entries()) {
       const crop = options.fit === 'crop' ? { crop: await subjectCrop(clip, signal) } : {}
       const fitter = createFitter(clip, size, { mode: options.fit, ...crop })
+      const training = trainingFrames(Math.ceil(clip.frameCount / steps[i]!), holdout)
       const fitted = async function* () {
+        let number = 0
         for await (const frame of clip.frames({ step: steps[i]! })) {
           signal?.throwIfAborted()
+          if (number < training) labels?.append(clip, frame, number, steps[i]!, training)
+          number++
           yield fitter(frame)
           options.onFrame?.(++done, total)
         }
@@ -170,11 +174,25 @@ export interface Batch {
   readonly frames: Uint8Array<ArrayBuffer>
   /** Colour changes [n, 3, 4]: a matrix and an offset a pair, for values in [0, 1]. */
   readonly colour: Float32Array<ArrayBuffer>
+  /** What is known of the pairs, if the cache has labels. */
+  readonly labels: BatchLabels | undefined
+}
+
+/** What is known of the pairs of a batch. Where nothing is known, all is 0. */
+export interface BatchLabels {
+  /** Points of the source frames, then of the driving frames: [2 n, labelPoints, 3] as x, y in [-1, 1] and a weight. */
+  readonly points: Float32Array<ArrayBuffer>
+  /** Where points of the driving frames are in the sources: [n, side, side, 2] as x, y in [-1, 1]. */
+  readonly flow: Float32Array<ArrayBuffer>
+  /** [n, side, side], 1 where the point is in sight in the source. */
+  readonly visible: Float32Array<ArrayBuffer>
+  /** [n], 1 for pairs of which the motion is known. */
+  readonly known: Float32Array<ArrayBuffer>
 }
 
 /**
  * Draws `n` pairs of different frames, each of one clip, clips in proportion to their length (Siarohin et
- * al. 2019, section 3.3: source and driving frame come from one video).
+ * al. 2019, section 3.3: source and driving frame come from one video). A pair whose motion is known is not mirrored.
  */
 export function drawBatch(
   random: Random,
@@ -185,6 +203,7 @@ export function drawBatch(
   const { frameBytes, clips, size } = cache
   const frames = new Uint8Array(2 * n * frameBytes)
   const colours = new Float32Array(n * 12)
+  const labels = cache.labels && emptyLabels(n, cache.labels.side)
   const total = clips.reduce((sum, clip) => sum + clip.training, 0)
   for (let pair = 0; pair < n; pair++) {
     let at = random.integer(total)
@@ -193,16 +212,44 @@ export function drawBatch(
       at -= candidate.training
       return false
     })!
-    // A different frame of the clip: any of the others, with equal chance.
-    const other = (at + 1 + random.integer(clip.training - 1)) % clip.training
-    cache.read(clip.first + at, frames, pair * frameBytes)
-    cache.read(clip.first + other, frames, (n + pair) * frameBytes)
-    if (flip && random.uniform() < 0.5) {
+    const known = clip.firstLabel !== undefined
+    const [source, driving] =
+      known && labels !== undefined
+        ? labelledPair(random, cache.labels!, clip.firstLabel, at, { labels, n, pair })
+        : // A different frame of the clip: any of the others, with equal chance.
+          [at, (at + 1 + random.integer(clip.training - 1)) % clip.training]
+    cache.read(clip.first + source, frames, pair * frameBytes)
+    cache.read(clip.first + driving, frames, (n + pair) * frameBytes)
+    if (flip && !known && random.uniform() < 0.5) {
       for (const slot of [pair, n + pair]) {
         mirror(frames.subarray(slot * frameBytes, (slot + 1) * frameBytes), size)
       }
     }
     colours.set(drawColour(random, colour), pair * 12)
   }
-  return { frames, colour: colours }
+  return { frames, colour: colours, labels }
+}
+
+const emptyLabels = (n: number, side: number): BatchLabels => ({
+  points: new Float32Array(2 * n * labelPoints * 3),
+  flow: new Float32Array(2 * n * side * side),
+  visible: new Float32Array(n * side * side),
+  known: new Float32Array(n),
+})
+
+/** Writes the label of a pair, the driving frame `at` and one of its partners. @returns source and driving frame */
+function labelledPair(
+  random: Random,
+  file: MotionLabels,
+  first: number,
+  at: number,
+  { labels, n, pair }: { readonly labels: BatchLabels; readonly n: number; readonly pair: number },
+): [number, number] {
+  const { partner, flow, visible } = file.pair(first + at, random)
+  labels.flow.set(flow, pair * flow.length)
+  labels.visible.set(visible, pair * visible.length)
+  labels.points.set(file.points(first + partner), pair * labelPoints * 3)
+  labels.points.set(file.points(first + at), (n + pair) * labelPoints * 3)
+  labels.known[pair] = 1
+  return [partner, at]
 }

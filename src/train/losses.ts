@@ -14,6 +14,7 @@ import {
   meanDistance,
   meanSquare,
 } from './distil/losses.ts'
+import { flowLoss, type KnownMotion, occlusionLoss, tiedDistance } from './reconstruction/label-losses.ts'
 import { jacobianEquivariance, pyramidLoss, valueEquivariance } from './reconstruction/losses.ts'
 import type { PerceptualLoss } from './reconstruction/perceptual.ts'
 import type { Transform } from './reconstruction/transform.ts'
@@ -127,6 +128,12 @@ export interface TrainLossInput {
   readonly scales: number
   /** The network that compares pictures by features, if the run has one. */
   readonly perceptual: PerceptualLoss | undefined
+  /** Where each pixel of the driving frame comes from in the source, as the model has it, [N, h, w, 2] in [-1, 1]. */
+  readonly deformation: Value
+  /** 1 where the source shows what is needed, as the model has it, [N, 1, h, w]. */
+  readonly occlusionMap: Value | undefined
+  /** What is known of the pairs, if there are synthetic clips among the clips. */
+  readonly known: KnownMotion | undefined
 }
 
 /** A loss of training without labels. It has no parameters of its own. */
@@ -139,7 +146,13 @@ export interface TrainLoss extends DescribedLoss {
 
 /** Weights of the losses of `train`, by name. */
 export type TrainLosses = LossWeights<
-  'reconstruction' | 'perceptual' | 'equivarianceValue' | 'equivarianceJacobian'
+  | 'reconstruction'
+  | 'perceptual'
+  | 'equivarianceValue'
+  | 'equivarianceJacobian'
+  | 'flow'
+  | 'occlusion'
+  | 'landmarks'
 >
 
 /** The losses of `train`. Metrics and sums have them in this order. */
@@ -166,7 +179,25 @@ export const trainLosses = new LossTable<TrainLoss>('train', [
     build: ({ kpDriving, kpTransformed, transform }) =>
       jacobianEquivariance(kpDriving, kpTransformed, transform),
   },
+  {
+    ...{ of: 'train', name: 'flow', weight: 20 },
+    help: 'distance of the motion from the true one, on synthetic clips',
+    build: ({ known, deformation }) => known && flowLoss(deformation, known),
+  },
+  {
+    ...{ of: 'train', name: 'occlusion', weight: 0.5 },
+    help: 'cross-entropy of the occlusion map and the true one, on synthetic clips',
+    build: ({ known, occlusionMap }) => known && occlusionMap && occlusionLoss(occlusionMap, known),
+  },
+  {
+    ...{ of: 'train', name: 'landmarks', weight: 20 },
+    help: 'distance of tied keypoints from the points that --tie names, on synthetic clips',
+    build: ({ known, kpSource, kpDriving }) => known && tiedDistance(kpSource, kpDriving, known),
+  },
 ])
+
+/** Losses that read what is known of synthetic clips. */
+export const labelLosses: readonly string[] = ['flow', 'occlusion', 'landmarks']
 
 /** The results that student and teacher can be compared by. */
 export type LabelName = 'value' | 'jacobian' | 'heatmap' | 'features'

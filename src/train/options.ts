@@ -157,6 +157,15 @@ export const reconstructionOptions = {
     value: 'file.onnx',
     help: 'compare pictures by the features of this network too',
   },
+  /** What the first keypoints are tied to, on synthetic clips: landmarks of faces, or joints of puppets. */
+  tie: {
+    kind: 'choice',
+    choices: ['none', 'face', 'joints'],
+    default: 'none',
+    label: 'Tied keypoints',
+    value: 'what',
+    help: 'tie the first keypoints to landmarks of heads, or to joints of puppets',
+  },
 } as const satisfies OptionTable
 
 /** How pairs of frames are changed before `train` sees them. */

@@ -1,8 +1,12 @@
 // train(): a motion model from clips, without labels.
 import { readWhole } from '../files/read.ts'
+import type { Clip } from '../media/clip.ts'
+import type { MotionConfig } from '../motion/config.ts'
+import { hasFlow } from '../synthetic/flow.ts'
 import { resolveConfig, runConfigSchema, type TrainingConfig, type TrainOptions } from './config.ts'
 import { cacheClips } from './frames.ts'
 import type { TrainedRun } from './loop.ts'
+import { labelLosses } from './losses.ts'
 import { type PerceptualLoss, perceptualLoss } from './reconstruction/perceptual.ts'
 import { reconstructionTask } from './reconstruction/task.ts'
 import { RecordFile } from './record-file.ts'
@@ -33,12 +37,23 @@ export async function train(clips: string | readonly string[], given: TrainOptio
     prepare: ({ model, training }, _, opened, { signal, onEvent }) =>
       cacheClips(opened, {
         ...{ size: model.size, fit: training.fit, holdout: training.holdout },
+        labels: labelSide(opened, model, training),
         records: RecordFile.temporary,
         ...(signal && { signal }),
         onFrame: (done, total) => onEvent({ kind: 'decode', done, total }),
       }),
     task: (own, perceptual, cache, openSession) => reconstructionTask(own, cache, openSession, perceptual),
   })
+}
+
+/** Points of the grid on which known motion is kept, one for each pixel of the model's motion; undefined if none is used. */
+function labelSide(
+  clips: readonly Clip[],
+  { size, denseMotion }: MotionConfig,
+  { losses }: TrainingConfig,
+): number | undefined {
+  const used = clips.some(hasFlow) && labelLosses.some((name) => (losses[name] ?? 0) > 0)
+  return used ? Math.round(size * denseMotion.scaleFactor) : undefined
 }
 
 /** VGG-19 has 80 MB of features. */

@@ -237,7 +237,7 @@ describe.skipIf(chromium === undefined)(title, () => {
 
   test('tells of a GPU that the library lost, and goes on', async () => {
     const context = await world.context()
-    // The worker's own word for it; test/web/gpu.test.ts loses a real one.
+    // The worker's own word for it; test/web/gpu.long.test.ts loses a real one.
     await context.addInitScript(() => {
       const all: Worker[] = []
       const Own = globalThis.Worker

@@ -69,8 +69,10 @@ describe.skipIf(!isKnown && !writes)(`weights of seeded runs, to the bit${reason
     const teacher = await train(clips, {
       ...{ ...common, out: join(folder, 'train'), model: tinyModel(), steps: 3 },
       ...{ augment: { flip: true, colour: 0.3 }, scales: 2 },
+      // Without what is known of puppets, as of other clips.
+      losses: { flow: 0, occlusion: 0, landmarks: 0 },
     })
-    const losses = {
+    const all = {
       value: 1,
       distance: 10,
       jacobian: 1,
@@ -81,7 +83,7 @@ describe.skipIf(!isKnown && !writes)(`weights of seeded runs, to the bit${reason
     }
     const student = await distil(clips, {
       ...{ ...common, out: join(folder, 'distil'), teacher: teacher.path, net: 'enet', steps: 2 },
-      ...{ losses, soften: 2, variants: 1, mix: 0.5 },
+      ...{ losses: all, soften: 2, variants: 1, mix: 0.5 },
     })
     const found = { train: await hashOf(teacher), distil: await hashOf(student) }
     if (writes) writeFileSync(path, `${JSON.stringify({ ...known, [machine!]: found }, null, 2)}\n`)

@@ -22,7 +22,10 @@ describe.each(names)('%s', (name) => {
     const { pantin: _, ...written } = JSON.parse(text) as { pantin: object; distillation?: object }
     const schema = written.distillation === undefined ? runConfigSchema : distilConfigSchema
     const { config } = parseConfig<{ model: Parameters<typeof detectorGraph>[0] }>(text, name, schema)
-    expect(config).toEqual(written)
+    // Options that are newer have the value that changes nothing.
+    const newer = written.distillation === undefined ? { tie: 'none' } : {}
+    const training = { ...newer, ...(written as { training?: object }).training }
+    expect(config).toEqual({ ...written, training })
     expect(detectorGraph(config.model).outputs.get('value')!.shape).toEqual([1, 10, 2])
   })
 })

@@ -1,8 +1,9 @@
 // Clips of a paper puppet that moves, made from a seed, with the true positions of its joints. The puppet is a
 // jumping-jack. Users name it as `puppet:7`, or with options as `puppet:7,frames=120,size=256,rate=25`.
-import { type Clip, type Frame, type FrameRange, resolveRange } from '../../media/clip.ts'
+import { type Frame, type FrameRange, resolveRange } from '../../media/clip.ts'
 import { Random } from '../../util/random.ts'
-import { place, scaleOf } from '../arithmetic.ts'
+import { apply, invert, type Point, place, scaleOf } from '../arithmetic.ts'
+import { type Flow, type FlowClip, flowOf } from '../flow.ts'
 import { assertClipOptions, isSpecOf, parseSpec, type SpecKind } from '../spec.ts'
 import { paintBackground } from './background.ts'
 import { Canvas } from './canvas.ts'
@@ -82,7 +83,7 @@ const jointLayer: Readonly<Record<JointName, { readonly part: PartName; readonly
  *
  * @throws InputError if an option is out of range.
  */
-export function puppetClip(options: PuppetOptions): Clip<PuppetFrame> {
+export function puppetClip(options: PuppetOptions): FlowClip<PuppetFrame> {
   return new PuppetClip(options)
 }
 
@@ -91,7 +92,7 @@ export function stillPuppet(options: Omit<PuppetOptions, 'frames' | 'frameRate'>
   return { ...new PuppetClip({ ...options, frames: 1 }).render(0), duration: 0 }
 }
 
-class PuppetClip implements Clip<PuppetFrame> {
+class PuppetClip implements FlowClip<PuppetFrame> {
   readonly name: string
   readonly width: number
   readonly height: number
@@ -147,6 +148,26 @@ class PuppetClip implements Clip<PuppetFrame> {
     }
   }
 
+  flow(from: number, to: number, side = this.width): Flow {
+    const [here, there] = [from, to].map((number) => {
+      resolveRange(this, { fromFrame: number, toFrame: number + 1 })
+      return poseSkeleton(this.character, this.motion(number / this.frameRate))
+    }) as [Skeleton, Skeleton]
+    const within = (x: number, y: number) => Math.max(Math.abs(x), Math.abs(y)) <= 1
+    return flowOf(side, (x, y) => {
+      const layer = this.layerAt(x, y, here)
+      const name = order[layer]
+      const [toX, toY]: Point =
+        name === undefined ? [x, y] : apply(there.parts[name], ...apply(invert(here.parts[name]), x, y))
+      return [toX, toY, within(toX, toY) && this.layerAt(toX, toY, there) <= layer]
+    })
+  }
+
+  /** Index in `order` of the foremost body part at a point, -1 for the background. */
+  private layerAt(x: number, y: number, skeleton: Skeleton): number {
+    return order.findLastIndex((name) => covers(this.costume[name], skeleton, name, x, y, false))
+  }
+
   private paintPart(canvas: Canvas, name: PartName, skeleton: Skeleton): void {
     const at = skeleton.parts[name]
     const { outline, layers } = this.costume[name]
@@ -195,4 +216,4 @@ export const puppetForm = puppetSpecs.form
 export const isPuppet = (spec: string): boolean => isSpecOf(puppetSpecs, spec)
 
 /** The clip that a spec names. @throws InputError if there is no such puppet. */
-export const openPuppet = (spec: string): Clip<PuppetFrame> => puppetClip(parseSpec(puppetSpecs, spec))
+export const openPuppet = (spec: string): FlowClip<PuppetFrame> => puppetClip(parseSpec(puppetSpecs, spec))

@@ -25,6 +25,8 @@ import { animateFrame, detect } from '../../motion/model.ts'
 import type { AdamOptions } from '../adam.ts'
 import { type TrainLosses, trainLosses } from '../losses.ts'
 import { type TrainingStep, withState } from '../step.ts'
+import type { Tie } from '../ties.ts'
+import { knownMotion } from './label-losses.ts'
 import type { PerceptualLoss } from './perceptual.ts'
 import { type Transform, warp } from './transform.ts'
 
@@ -38,6 +40,8 @@ export interface StepOptions {
   readonly adam: AdamOptions
   /** Whether batches bring colour changes. */
   readonly colour: boolean
+  /** If batches bring labels: points of the flow's grid along each axis, and what keypoints are tied to. */
+  readonly labels?: { readonly side: number; readonly tie: Tie } | undefined
   readonly perceptual?: PerceptualLoss
 }
 
@@ -46,8 +50,8 @@ export interface StepOptions {
  * reconstruction of the driving frame from the source, equivariance of the keypoints under a random warp of the driving
  * frame, gradients, running statistics and Adam.
  *
- * @returns a step with the inputs `frames` uint8 [2 batch, size, size, 3], `theta`, `spline` and, if batches bring colour
- * changes, `colour`; it reports the loss and its weighted terms
+ * @returns a step with the inputs `frames` uint8 [2 batch, size, size, 3], `theta`, `spline`, if batches bring colour
+ * changes, `colour`, and if they bring labels, those of `knownMotion`; it reports the loss and its weighted terms
  */
 export function buildTrainingStep(model: MotionConfig, options: StepOptions): TrainingStep {
   const { batch } = options
@@ -65,12 +69,14 @@ export function buildTrainingStep(model: MotionConfig, options: StepOptions): Tr
   // One batch of three: the detector's statistics are those of all frames, and its kernels run once.
   const all = detect(scope, concat([source, driving, transformed], 0), model).keypoints
   const [kpSource, kpDriving, kpTransformed] = splitKeypoints(all, 3) as [Keypoints, Keypoints, Keypoints]
-  const { prediction } = animateFrame(scope, source, kpSource, kpDriving, model)
+  const generation = animateFrame(scope, source, kpSource, kpDriving, model)
 
-  const { scales, perceptual } = options
+  const { scales, perceptual, labels } = options
+  const { prediction, deformation, occlusionMap } = generation
   const compared = {
-    ...{ graph, source, driving, prediction, kpSource, kpDriving, kpTransformed },
-    ...{ transform, scales, perceptual },
+    ...{ graph, source, driving, prediction, deformation, occlusionMap },
+    ...{ kpSource, kpDriving, kpTransformed, transform, scales, perceptual },
+    known: labels && knownMotion(graph, batch, labels.side, labels.tie),
   }
   const terms = Object.fromEntries(
     trainLosses.all.flatMap(({ name, build }) => {

@@ -17,6 +17,7 @@ import { EvaluationModel, keypointsOfFrame } from '../evaluation-model.ts'
 import { drawBatch, type FrameCache } from '../frames.ts'
 import type { TrainingState } from '../state.ts'
 import type { Preview, Task } from '../task.ts'
+import { labelTensors } from './label-losses.ts'
 import type { PerceptualLoss } from './perceptual.ts'
 import { buildTrainingStep } from './step.ts'
 
@@ -32,12 +33,14 @@ export async function reconstructionTask(
   perceptual?: PerceptualLoss,
 ): Promise<Task> {
   const { batch, augment, transform } = training
+  const { labels } = cache
   const colour = augment.colour > 0
   const step = buildTrainingStep(model, {
     ...{ batch, transform, colour },
     scales: training.scales,
     weights: training.losses,
     adam: training.adam,
+    labels: labels && { side: labels.side, tie: training.tie },
     ...(perceptual && { perceptual }),
   })
   const evaluation = await EvaluationModel.create({
@@ -52,6 +55,7 @@ export async function reconstructionTask(
       return {
         frames: tensor('uint8', [2 * batch, model.size, model.size, 3], drawn.frames),
         ...(colour && { colour: floats(drawn.colour, [batch, 3, 4]) }),
+        ...(drawn.labels && labelTensors(drawn.labels, batch, labels!.side)),
         theta: floats(theta, [batch, 2, 3]),
         spline: floats(spline, [batch, transform.points ** 2, 1]),
       }

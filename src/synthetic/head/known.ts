@@ -1,0 +1,29 @@
+// What is known of a synthetic head: its framing, the landmarks of each frame, and further labels.
+import type { Frame } from '../../media/clip.ts'
+import type { Performance } from './performance.ts'
+
+/** How much of the person is in the picture: the face, the head with shoulders, or more. */
+export type Framing = 'close' | 'portrait' | 'wide'
+
+/** A frame of a head, with what is known of it. */
+export interface HeadFrame extends Frame {
+  /** [66, 2] as x, y in [-1, 1]: -1 and 1 are the centres of the first and last pixel. Order: `landmarkGroups`. */
+  readonly landmarks: Float32Array
+  /** [66], 1 where the landmark is within the picture and nothing covers it. */
+  readonly visible: Uint8Array
+}
+
+/** Whether this is the frame of a head. */
+export const hasLandmarks = (frame: Frame): frame is HeadFrame => 'landmarks' in frame
+
+/** More that is known of a frame. */
+export interface HeadLabels {
+  /** Square around the face, in pixels: from the brows to the chin, with a margin. */
+  readonly box: { readonly left: number; readonly top: number; readonly side: number }
+  /** Radians: positive yaw turns the face to the picture's right, pitch down, roll clockwise. */
+  readonly pose: Pick<Performance, 'yaw' | 'pitch' | 'roll'>
+  /** Weights of expressions by ARKit's names; those of 0 are left out. */
+  readonly expressions: ReadonlyMap<string, number>
+  /** [size, size]: 0 backdrop, 1 skin, 2 hair, 3 cloth, 4 eye, 5 inside of the mouth. */
+  readonly mask: Uint8Array
+}

@@ -1,0 +1,125 @@
+// Losses on what is known of synthetic clips: true motion, true occlusion, and true places of points.
+import type { Graph, Value } from '../../graph/graph.ts'
+import {
+  abs,
+  add,
+  clip,
+  concat,
+  constant,
+  div,
+  input,
+  like,
+  log,
+  matmul,
+  mul,
+  neg,
+  reduceSum,
+  reshape,
+  sliceAxis,
+  sub,
+} from '../../graph/ops/index.ts'
+import { floats } from '../../graph/tensor.ts'
+import { type Keypoints, kp2gaussian } from '../../motion/keypoints.ts'
+import type { Tensors } from '../../runtime/session.ts'
+import type { BatchLabels } from '../frames.ts'
+import { labelPoints } from '../motion-labels.ts'
+import { type Tie, tiedPoints } from '../ties.ts'
+
+/** What is known of N pairs, as values of the step's graph. Where nothing is known, all is 0. */
+export interface KnownMotion {
+  /** Points of the source frames, then of the driving frames: [2 N, P, 3] as x, y in [-1, 1] and a weight. */
+  readonly points: Value
+  /** Where points of the driving frames are in the sources: [N, side, side, 2] as x, y in [-1, 1]. */
+  readonly flow: Value
+  /** 1 where the point is in sight in the source, [N, side, side]. */
+  readonly visible: Value
+  /** 1 for pairs of which the motion is known, [N]. */
+  readonly known: Value
+  /** What the first keypoints are tied to. */
+  readonly tie: Tie
+}
+
+/** The inputs of a step for what is known: `points`, `flow`, `visible` and `known`. */
+export function knownMotion(graph: Graph, batch: number, side: number, tie: Tie): KnownMotion {
+  const named = (name: string, shape: readonly number[]) => input(graph, name, 'float32', [...shape])
+  return {
+    points: named('points', [2 * batch, labelPoints, 3]),
+    flow: named('flow', [batch, side, side, 2]),
+    visible: named('visible', [batch, side, side]),
+    known: named('known', [batch]),
+    tie,
+  }
+}
+
+/** What is known of a batch, for the inputs of `knownMotion`. */
+export const labelTensors = (
+  { points, flow, visible, known }: BatchLabels,
+  n: number,
+  side: number,
+): Tensors => ({
+  points: floats(points, [2 * n, labelPoints, 3]),
+  flow: floats(flow, [n, side, side, 2]),
+  visible: floats(visible, [n, side, side]),
+  known: floats(known, [n]),
+})
+
+/** Weight of a place near a known point over that of the rest of the picture. */
+const focus = 6
+/** Squared deviation of a known point's neighbourhood, in units of [-1, 1]. */
+const focusVariance = 0.003
+
+/**
+ * Mean distance, as |x| + |y| in units of [-1, 1], of the motion from the true one, where the driving frame's points are
+ * in sight in the source. Places near known points weigh more: lids and lips are a small part of a picture.
+ *
+ * @param deformation [N, side, side, 2]
+ */
+export function flowLoss(deformation: Value, { flow, visible, points, known }: KnownMotion): Value {
+  const [n, side] = flow.shape as [number, number]
+  const driving = sliceAxis(points, 0, n, 2 * n)
+  const near = kp2gaussian(sliceAxis(driving, 2, 0, 2), [side, side], focusVariance)
+  const weighted = mul(near, reshape(sliceAxis(driving, 2, 2, 3), [n, labelPoints, 1, 1]))
+  const attention = clip(reduceSum(weighted, [1]), 0, 1)
+  const weight = mul(mul(visible, add(mul(attention, focus), 1)), reshape(known, [n, 1, 1]))
+  const distance = reduceSum(abs(sub(deformation, flow)), [3])
+  return weightedMean(distance, weight)
+}
+
+/**
+ * Mean cross-entropy of the occlusion map and the true one, in nats.
+ *
+ * @param occlusionMap [N, 1, side, side] in [0, 1]
+ */
+export function occlusionLoss(occlusionMap: Value, { visible, known }: KnownMotion): Value {
+  const [n, side] = visible.shape as [number, number]
+  const found = clip(reshape(occlusionMap, [n, side, side]), 1e-4, 1 - 1e-4)
+  const likelihood = add(mul(visible, log(found)), mul(sub(1, visible), log(sub(1, found))))
+  return weightedMean(neg(likelihood), mul(reshape(known, [n, 1, 1]), like(visible, 1)))
+}
+
+/**
+ * Mean distance, as |x| + |y| in units of [-1, 1], of tied keypoints from what they are tied to, in source and driving
+ * frames. Undefined if none is tied.
+ */
+export function tiedDistance(
+  source: Keypoints,
+  driving: Keypoints,
+  { points, tie }: KnownMotion,
+): Value | undefined {
+  const ties = tiedPoints[tie].slice(0, source.value.shape[1])
+  if (ties.length === 0) return undefined
+  const { graph } = points
+  // A product with the shares of points in each tied keypoint.
+  const shares = new Float32Array(ties.length * labelPoints)
+  ties.forEach((members, k) => {
+    for (const member of members) shares[k * labelPoints + member] = 1 / members.length
+  })
+  const wanted = matmul(constant(graph, floats(shares, [1, ties.length, labelPoints])), points)
+  const found = sliceAxis(concat([source.value, driving.value], 0), 1, 0, ties.length)
+  const distance = reduceSum(abs(sub(found, sliceAxis(wanted, 2, 0, 2))), [2])
+  return weightedMean(distance, reshape(sliceAxis(wanted, 2, 2, 3), distance.shape))
+}
+
+/** Mean under weights; 0 if all weights are 0. */
+const weightedMean = (values: Value, weights: Value): Value =>
+  div(reduceSum(mul(values, weights)), add(reduceSum(weights), 1e-6))

@@ -1,0 +1,33 @@
+// Which keypoints are tied to known points: to landmarks of faces, or to joints of puppets.
+import { jointNames } from '../synthetic/puppet/skeleton.ts'
+import type { OptionValue } from '../util/options.ts'
+import type { reconstructionOptions } from './options.ts'
+
+/** A choice of tied keypoints. */
+export type Tie = OptionValue<typeof reconstructionOptions.tie>
+
+/**
+ * The known points that the first keypoints are tied to, in order. Each keypoint is at the mean of its points.
+ *
+ * A face has those that expressions move (order of landmarks: `landmarkGroups`): brows, lids, lips and chin; and the tip
+ * of the nose, which they do not move. Free keypoints follow the head, the hair and the shoulders.
+ */
+export const tiedPoints: Readonly<Record<Tie, readonly (readonly number[])[]>> = {
+  none: [],
+  face: [
+    // Upper and lower lid of the person's right eye, then of the left one.
+    ...[
+      [37, 38],
+      [40, 41],
+      [43, 44],
+      [46, 47],
+    ],
+    // Brows: middle and inner end, right, then left.
+    ...[[19], [21], [22], [24]],
+    // Corners of the mouth, edges of upper and lower lip where they meet, outer edges.
+    ...[[48], [54], [61], [64], [51], [57]],
+    // Tip of the chin, tip of the nose.
+    ...[[8], [30]],
+  ],
+  joints: jointNames.map((_, joint) => [joint]),
+}

@@ -1,0 +1,204 @@
+// Labels of synthetic clips: what is kept beside frames, what a batch brings, and the losses on it.
+import { describe, expect, test } from 'vitest'
+import { openClip } from '../../src/clips/source.ts'
+import { Graph, type Value } from '../../src/graph/graph.ts'
+import { add, constant } from '../../src/graph/ops/index.ts'
+import { floats, sizeOf } from '../../src/graph/tensor.ts'
+import type { Clip } from '../../src/media/clip.ts'
+import { evaluate } from '../../src/runtime/node.ts'
+import { hasFlow } from '../../src/synthetic/flow.ts'
+import { puppetClip } from '../../src/synthetic/puppet/puppet.ts'
+import { cacheClips, drawBatch } from '../../src/train/frames.ts'
+import { labelPoints } from '../../src/train/motion-labels.ts'
+import {
+  flowLoss,
+  type KnownMotion,
+  occlusionLoss,
+  tiedDistance,
+} from '../../src/train/reconstruction/label-losses.ts'
+import type { Records } from '../../src/train/records.ts'
+import { Random } from '../../src/util/random.ts'
+import { computePlain, numericGradients, probe, relativeError } from '../support/gradcheck.ts'
+
+/** Records in memory. */
+function inMemory(length: number): Records {
+  const kept: Uint8Array[] = []
+  return {
+    length,
+    get count() {
+      return kept.length
+    },
+    append: (record) => kept.push(record.slice()),
+    read: (index, target, offset = 0) => target.set(kept[index]!, offset),
+    close: () => {},
+  }
+}
+
+const side = 16
+const cacheOf = (clips: readonly Clip[]) =>
+  cacheClips(clips, { size: 32, fit: 'crop', holdout: 0.25, labels: side, records: inMemory })
+
+/** A clip of which nothing is known: the frames of another one. */
+function unknown(clip: Clip): Clip {
+  const { name, width, height, frameRate, duration, frameCount } = clip
+  return {
+    ...{ name, width, height, frameRate, duration, frameCount },
+    async *frames(range) {
+      for await (const { width, height, data, time, duration } of clip.frames(range)) {
+        yield { width, height, data, time, duration }
+      }
+    },
+    close: async () => {},
+    [Symbol.asyncDispose]: async () => {},
+  }
+}
+
+describe('a batch of synthetic clips', () => {
+  test('brings points and the true motion from driving to source frames, and zeros for other clips', async () => {
+    const puppet = puppetClip({ seed: 5, frames: 8, size: 32, frameRate: 5 })
+    const head = await openClip('head:4,frames=8,size=32,rate=5')
+    const cache = await cacheOf([puppet, unknown(puppetClip({ seed: 9, frames: 8, size: 32 })), head])
+    expect(cache.clips.map(({ firstLabel }) => firstLabel)).toEqual([0, undefined, 6])
+    const n = 40
+    const { frames, labels } = drawBatch(new Random(2), cache, n, { flip: true, colour: 0 })
+    const known = [...labels!.known]
+    expect(known.filter((x) => x === 0).length).toBeGreaterThan(5)
+    expect(known.filter((x) => x === 1).length).toBeGreaterThan(15)
+
+    const bytes = 32 * 32 * 3
+    const all = new Map<Clip, Uint8Array[]>()
+    for (const clip of [puppet, head]) {
+      const pictures: Uint8Array[] = []
+      for await (const { data } of clip.frames()) pictures.push(data)
+      all.set(clip, pictures)
+    }
+    const numberOf = (clip: Clip, slot: number) =>
+      all
+        .get(clip)!
+        .findIndex((data) => Buffer.compare(data, frames.subarray(slot * bytes, (slot + 1) * bytes)) === 0)
+    let checked = 0
+    for (let pair = 0; pair < n; pair++) {
+      const flow = labels!.flow.subarray(pair * side * side * 2, (pair + 1) * side * side * 2)
+      if (known[pair] === 0) {
+        expect(flow.every((x) => x === 0)).toBe(true)
+        expect(numberOf(puppet, pair)).toBe(-1)
+        continue
+      }
+      for (const clip of [puppet, head]) {
+        const [source, driving] = [numberOf(clip, pair), numberOf(clip, n + pair)]
+        if (source < 0 || !hasFlow(clip)) continue
+        expect(Math.max(source, driving)).toBeLessThan(6)
+        const wanted = clip.flow(driving, source, side)
+        wanted.flow.forEach((place, i) => {
+          expect(flow[i]).toBeCloseTo(Math.max(-4, Math.min(4, place)), 3)
+        })
+        expect([...labels!.visible.subarray(pair * side * side, (pair + 1) * side * side)]).toEqual([
+          ...wanted.visible,
+        ])
+        checked++
+      }
+    }
+    expect(checked).toBeGreaterThan(15)
+  })
+
+  test('has points where the joints of the frame are', async () => {
+    const puppet = puppetClip({ seed: 5, frames: 2, size: 32, frameRate: 5 })
+    const cache = await cacheClips([puppet], {
+      ...{ size: 32, fit: 'crop', holdout: 0, labels: side, records: inMemory },
+    })
+    const points = cache.labels!.points(1)
+    for await (const { joints, visible } of puppet.frames({ fromFrame: 1 })) {
+      visible.forEach((seen, i) => {
+        const weight = seen
+          ? 1
+          : Math.max(Math.abs(joints[2 * i]!), Math.abs(joints[2 * i + 1]!)) <= 1
+            ? 0.3
+            : 0
+        const wanted = [joints[2 * i]!, joints[2 * i + 1]!, weight].map((x) => expect.closeTo(x, 5))
+        expect([...points.subarray(3 * i, 3 * i + 3)]).toEqual(wanted)
+      })
+      expect(points.subarray(3 * visible.length).every((x) => x === 0)).toBe(true)
+    }
+  })
+})
+
+test('the flow of a puppet carries its picture from one frame to another', async () => {
+  const size = 96
+  const clip = puppetClip({ seed: 3, frames: 20, size, frameRate: 10 })
+  const [from, to] = [2, 9]
+  const pictures: Uint8Array[] = []
+  for await (const { data } of clip.frames()) pictures.push(data)
+  const { flow, visible } = clip.flow(from, to)
+  let [moved, still, count] = [0, 0, 0]
+  for (let at = 0; at < size * size; at++) {
+    const [x, y] = [0, 1].map((axis) => Math.round(((flow[2 * at + axis]! + 1) / 2) * (size - 1)))
+    const target = y! * size + x!
+    if (visible[at] === 0 || target === at) continue
+    for (let c = 0; c < 3; c++) {
+      const own = pictures[from]![3 * at + c]!
+      moved += Math.abs(own - pictures[to]![3 * target + c]!)
+      still += Math.abs(own - pictures[to]![3 * at + c]!)
+    }
+    count++
+  }
+  expect(count).toBeGreaterThan(500)
+  expect(moved / still).toBeLessThan(0.5)
+  const hidden = visible.reduce((sum, seen) => sum + Number(seen === 0), 0) / visible.length
+  expect(hidden).toBeGreaterThan(0.005)
+  expect(hidden).toBeLessThan(0.2)
+})
+
+describe('losses on what is known', () => {
+  const n = 2
+  const common = [[2 * n, labelPoints, 3], [n, 4, 4, 2], [n, 4, 4], [n]] as const
+  const all = (points: Value, flow: Value, visible: Value, known: Value): KnownMotion => {
+    return { points, flow, visible, known, tie: 'face' }
+  }
+  const keypoints = (value: Value) => ({ value, jacobian: undefined })
+  const range = { range: [0.1, 0.9] } as const
+  const probes = {
+    flow: () =>
+      probe([...common, [n, 4, 4, 2]], (p, f, v, k, motion) => flowLoss(motion!, all(p!, f!, v!, k!)), range),
+    occlusion: () =>
+      probe([...common, [n, 1, 4, 4]], (p, f, v, k, map) => occlusionLoss(map!, all(p!, f!, v!, k!)), range),
+    landmarks: () =>
+      probe(
+        [...common, [n, 5, 2], [n, 5, 2]],
+        (p, f, v, k, a, b) => tiedDistance(keypoints(a!), keypoints(b!), all(p!, f!, v!, k!))!,
+        range,
+      ),
+  }
+
+  test.each(['flow', 'occlusion', 'landmarks'] as const)('%s has the gradient of its formula', (which) => {
+    const check = probes[which]()
+    const numeric = numericGradients(check)
+    const symbolic = computePlain(check, check.grads)
+    expect(relativeError(symbolic, numeric)).toBeLessThan(1e-6)
+    expect(
+      relativeError([...symbolic.slice(0, -1), symbolic.at(-1)!.map((x) => 1.1 * x)], numeric),
+    ).toBeGreaterThan(1e-3)
+  })
+
+  test('are 0 where nothing is known, and none where nothing is tied', async () => {
+    const graph = new Graph()
+    const zeros = (shape: readonly number[]) =>
+      constant(graph, floats(new Float32Array(sizeOf(shape)), shape))
+    const [points, flow, visible, known] = common.map(zeros) as [Value, Value, Value, Value]
+    const motion = add(zeros([n, 4, 4, 2]), 0.3)
+    graph.output('flow', flowLoss(motion, all(points, flow, visible, known)))
+    graph.output(
+      'landmarks',
+      tiedDistance(
+        keypoints(add(zeros([n, 5, 2]), 1)),
+        keypoints(zeros([n, 5, 2])),
+        all(points, flow, visible, known),
+      )!,
+    )
+    const found = await evaluate(graph, {})
+    expect([...(found.flow!.data as Float32Array), ...(found.landmarks!.data as Float32Array)]).toEqual([
+      0, 0,
+    ])
+    const none = { ...all(points, flow, visible, known), tie: 'none' } as const
+    expect(tiedDistance(keypoints(zeros([n, 5, 2])), keypoints(zeros([n, 5, 2])), none)).toBeUndefined()
+  })
+})
