@@ -112,6 +112,8 @@ export interface TrainOptions
   readonly model?: MotionConfig
   /** A run whose model and weights training begins with, instead of `model` and `init`. */
   readonly finetune?: string
+  /** Folder that keeps decoded frames, for further runs on the same clips (default: none are kept). */
+  readonly cache?: string
 }
 
 /** The options of `train` with their defaults. @throws InputError that names the option. */

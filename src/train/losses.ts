@@ -120,7 +120,7 @@ export interface TrainLossInput {
   readonly kpSource: Keypoints
   /** Keypoints of the driving frames, as `kpSource`. */
   readonly kpDriving: Keypoints
-  /** Keypoints of the driving frames under random warps, T⁻¹ D. */
+  /** Keypoints of the driving frames under random warps, T⁻¹ D; not for losses that say that they need no warps. */
   readonly kpTransformed: Keypoints
   /** These warps, T. */
   readonly transform: Transform
@@ -140,6 +140,11 @@ export interface TrainLossInput {
 export interface TrainLoss extends DescribedLoss {
   /** The way of training that has the loss. */
   readonly of: 'train'
+  /**
+   * Whether the loss reads `kpTransformed` and `transform` (default: yes). If no loss of a step does, the detector does
+   * not see warped frames, which is a third of its work.
+   */
+  readonly warps?: false
   /** Builds the loss, a scalar, before it is weighted. Undefined if this model or run lacks what it compares. */
   build(input: TrainLossInput): Value | undefined
 }
@@ -158,12 +163,12 @@ export type TrainLosses = LossWeights<
 /** The losses of `train`. Metrics and sums have them in this order. */
 export const trainLosses = new LossTable<TrainLoss>('train', [
   {
-    ...{ of: 'train', name: 'reconstruction', weight: 10 },
+    ...{ of: 'train', name: 'reconstruction', weight: 10, warps: false },
     help: 'absolute difference of result and driving frame, and of their slopes, over a pyramid of halved pictures',
     build: ({ prediction, driving, scales }) => pyramidLoss(prediction, driving, scales),
   },
   {
-    ...{ of: 'train', name: 'perceptual', weight: 10 },
+    ...{ of: 'train', name: 'perceptual', weight: 10, warps: false },
     help: 'absolute difference of the features of the network that --perceptual names',
     build: ({ graph, prediction, driving, perceptual }) => perceptual?.build(graph, prediction, driving),
   },
@@ -180,17 +185,17 @@ export const trainLosses = new LossTable<TrainLoss>('train', [
       jacobianEquivariance(kpDriving, kpTransformed, transform),
   },
   {
-    ...{ of: 'train', name: 'flow', weight: 20 },
+    ...{ of: 'train', name: 'flow', weight: 20, warps: false },
     help: 'distance of the motion from the true one, on synthetic clips',
     build: ({ known, deformation }) => known && flowLoss(deformation, known),
   },
   {
-    ...{ of: 'train', name: 'occlusion', weight: 0.5 },
+    ...{ of: 'train', name: 'occlusion', weight: 0.5, warps: false },
     help: 'cross-entropy of the occlusion map and the true one, on synthetic clips',
     build: ({ known, occlusionMap }) => known && occlusionMap && occlusionLoss(occlusionMap, known),
   },
   {
-    ...{ of: 'train', name: 'landmarks', weight: 20 },
+    ...{ of: 'train', name: 'landmarks', weight: 20, warps: false },
     help: 'distance of tied keypoints from the points that --tie names, on synthetic clips',
     build: ({ known, kpSource, kpDriving }) => known && tiedDistance(kpSource, kpDriving, known),
   },

@@ -4,12 +4,11 @@ import type { Clip } from '../media/clip.ts'
 import type { MotionConfig } from '../motion/config.ts'
 import { hasFlow } from '../synthetic/flow.ts'
 import { resolveConfig, runConfigSchema, type TrainingConfig, type TrainOptions } from './config.ts'
-import { cacheClips } from './frames.ts'
+import { keptFrames } from './kept-frames.ts'
 import type { TrainedRun } from './loop.ts'
 import { labelLosses } from './losses.ts'
 import { type PerceptualLoss, perceptualLoss } from './reconstruction/perceptual.ts'
 import { reconstructionTask } from './reconstruction/task.ts'
-import { RecordFile } from './record-file.ts'
 import { beginRun, withFinetuned } from './setup.ts'
 import { trainRun } from './training-run.ts'
 
@@ -35,10 +34,9 @@ export async function train(clips: string | readonly string[], given: TrainOptio
     open: () => beginRun({ config, options, schema: runConfigSchema, reads: { init: config.training.init } }),
     read: ({ training }) => readPerceptual(training),
     prepare: ({ model, training }, _, opened, { signal, onEvent }) =>
-      cacheClips(opened, {
+      keptFrames(opened, training.clips, options.cache, {
         ...{ size: model.size, fit: training.fit, holdout: training.holdout },
         labels: labelSide(opened, model, training),
-        records: RecordFile.temporary,
         ...(signal && { signal }),
         onFrame: (done, total) => onEvent({ kind: 'decode', done, total }),
       }),

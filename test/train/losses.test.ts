@@ -104,6 +104,20 @@ describe("a loss of one's own", () => {
     expect(buildTrainingStep(tinyModel(), { ...options, weights: before }).reports).not.toContain('sharpness')
   })
 
+  test('has warped frames if it reads them, and costs no third pass of the detector if it does not', () => {
+    const adam = { beta1: 0.5, beta2: 0.99, epsilon: 1e-8 }
+    const transform = { sigmaAffine: 0.05, sigmaTps: 0.005, points: 5 }
+    const frames = (weights: Record<string, number>) => {
+      const options = { batch: 2, scales: 1, transform, adam, colour: false }
+      const { graph } = buildTrainingStep(tinyModel(), { ...options, weights })
+      return Math.max(
+        ...graph.nodes.filter(({ op }) => op.name === 'conv').map(({ inputs }) => inputs[0]!.shape[0]!),
+      )
+    }
+    expect(frames({ reconstruction: 1, equivarianceValue: 1 })).toBe(6)
+    expect(frames({ reconstruction: 1, equivarianceValue: 0 })).toBe(4)
+  })
+
   test('is refused if it is none, or if its name is taken', () => {
     expect(() => registerLoss({ ...sharpness })).toThrow(/another loss "sharpness" of train/)
     expect(() => registerLoss({ ...sharpness, name: 'not good' })).toThrow(/name of a loss cannot be used/)

@@ -19,6 +19,7 @@ interface TrainFlags
     OptionValues<typeof augmentOptions>,
     OptionValues<typeof reconstructionOptions> {
   readonly finetune?: string
+  readonly cache?: string
   readonly losses?: string
 }
 
@@ -31,6 +32,7 @@ export const addTrain: AddCommand = (program, call) => {
     .argument('<video...>', 'videos or folders of them, or puppet:SEED (puppet:1..20) for made-up ones')
     .requiredOption('-o, --out <run>', 'folder to write the run to')
     .option('--net <name>', "the detector's network (default: ficelle)")
+    .option('--cache <folder>', 'keep decoded frames here, for further runs on the same videos')
     .option('--finetune <run>', 'train this run further, on these videos, into another folder')
     .option(
       '--losses <list>',
@@ -48,7 +50,7 @@ async function runTrain({ reporter, signal }: Context, named: string[], flags: T
   await reporter.prepare()
   const { parseLosses } = await import('../training.ts')
   const { trainLosses } = await import('../../train/losses.ts')
-  const { mirror, colour, finetune } = flags
+  const { mirror, colour, finetune, cache } = flags
   const losses = flags.losses === undefined ? undefined : parseLosses(flags.losses, trainLosses)
   const augment =
     mirror === undefined && colour === undefined
@@ -58,7 +60,7 @@ async function runTrain({ reporter, signal }: Context, named: string[], flags: T
     ...(await trainingOptions(flags)),
     ...given(modelOptions, flags),
     ...given(reconstructionOptions, flags),
-    ...defined({ augment, finetune, losses }),
+    ...defined({ augment, finetune, losses, cache }),
     signal,
     onEvent: showTraining(reporter),
   })

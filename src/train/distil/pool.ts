@@ -14,6 +14,7 @@ import { version } from '../../util/version.ts'
 import { blended, drawVariant } from '../augment.ts'
 import type { PrepareEvent } from '../events.ts'
 import { type CachedClip, cacheClips, type FrameCache } from '../frames.ts'
+import { cachedClipSchema, identityOf } from '../kept-frames.ts'
 import type { LabelName } from '../losses.ts'
 import { RecordFile } from '../record-file.ts'
 import type { DistilConfig } from './config.ts'
@@ -165,14 +166,7 @@ async function makePool(clips: readonly Clip[], options: PoolOptions, file?: Rec
 
 const indexSchema = z.object({
   count: z.int().positive(),
-  clips: z.array(
-    z.object({
-      name: z.string(),
-      first: z.int().nonnegative(),
-      training: z.int().nonnegative(),
-      count: z.int().nonnegative(),
-    }),
-  ),
+  clips: z.array(cachedClipSchema),
 })
 
 /** A pool that was kept; undefined if there is none or it is not complete. */
@@ -206,17 +200,6 @@ async function nameOf(
     ...(variants > 0 && { transform, colour, mix }),
   }
   return createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 32)
-}
-
-async function identityOf(spec: string, { width, height, frameCount }: Clip): Promise<unknown> {
-  const shape = { width, height, frameCount }
-  try {
-    const { size, mtimeMs } = await stat(spec)
-    return { path: resolve(spec), size, mtimeMs, ...shape }
-  } catch {
-    // A clip that is no file is defined by its name.
-    return { spec, ...shape }
-  }
 }
 
 /** One for runs of all seeds: a resumed run has the same pictures, and kept labels serve all runs. */

@@ -23,7 +23,7 @@ import type { MotionConfig } from '../../motion/config.ts'
 import type { Keypoints } from '../../motion/keypoints.ts'
 import { animateFrame, detect } from '../../motion/model.ts'
 import type { AdamOptions } from '../adam.ts'
-import { type TrainLosses, trainLosses } from '../losses.ts'
+import { type TrainLoss, type TrainLosses, trainLosses } from '../losses.ts'
 import { type TrainingStep, withState } from '../step.ts'
 import type { Tie } from '../ties.ts'
 import { knownMotion } from './label-losses.ts'
@@ -64,11 +64,18 @@ export function buildTrainingStep(model: MotionConfig, options: StepOptions): Tr
     theta: input(graph, 'theta', 'float32', [batch, 2, 3]),
     spline: input(graph, 'spline', 'float32', [batch, points * points, 1]),
   }
-  const transformed = transformFrame(driving, transform)
+  const losses = trainLosses.all.filter(({ name }) => options.weights[name] !== undefined)
+  const counts = ({ name }: TrainLoss) => options.weights[name] !== 0
+  const warped = losses.some((loss) => counts(loss) && loss.warps !== false)
+  const frames = [source, driving, ...(warped ? [transformFrame(driving, transform)] : [])]
 
-  // One batch of three: the detector's statistics are those of all frames, and its kernels run once.
-  const all = detect(scope, concat([source, driving, transformed], 0), model).keypoints
-  const [kpSource, kpDriving, kpTransformed] = splitKeypoints(all, 3) as [Keypoints, Keypoints, Keypoints]
+  // One batch of all: the detector's statistics are those of all frames, and its kernels run once.
+  const all = detect(scope, concat(frames, 0), model).keypoints
+  const [kpSource, kpDriving, kpTransformed = kpDriving] = splitKeypoints(all, frames.length) as [
+    Keypoints,
+    Keypoints,
+    Keypoints?,
+  ]
   const generation = animateFrame(scope, source, kpSource, kpDriving, model)
 
   const { scales, perceptual, labels } = options
@@ -79,11 +86,10 @@ export function buildTrainingStep(model: MotionConfig, options: StepOptions): Tr
     known: labels && knownMotion(graph, batch, labels.side, labels.tie),
   }
   const terms = Object.fromEntries(
-    trainLosses.all.flatMap(({ name, build }) => {
-      const weight = options.weights[name]
-      if (weight === undefined) return []
-      const term = build(compared)
-      return [[name, term === undefined ? constant(graph, floats([0], [])) : mul(term, weight)]]
+    losses.map((loss) => {
+      const term = counts(loss) ? loss.build(compared) : undefined
+      const weighted = term && mul(term, options.weights[loss.name]!)
+      return [loss.name, weighted ?? constant(graph, floats([0], []))]
     }),
   )
   const loss = addAll(Object.values(terms))
