@@ -201,6 +201,10 @@ export const trainLosses = new LossTable<TrainLoss>('train', [
   },
 ])
 
+/** Whether a step with these weights shows the detector warped frames. */
+export const needsWarps = (weights: TrainLosses): boolean =>
+  trainLosses.all.some(({ name, warps }) => (weights[name] ?? 0) > 0 && warps !== false)
+
 /** Losses that read what is known of synthetic clips. */
 export const labelLosses: readonly string[] = ['flow', 'occlusion', 'landmarks']
 

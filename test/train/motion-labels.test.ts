@@ -1,4 +1,7 @@
 // Labels of synthetic clips: what is kept beside frames, what a batch brings, and the losses on it.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { openClip } from '../../src/clips/source.ts'
 import { Graph, type Value } from '../../src/graph/graph.ts'
@@ -17,8 +20,10 @@ import {
   tiedDistance,
 } from '../../src/train/reconstruction/label-losses.ts'
 import type { Records } from '../../src/train/records.ts'
+import { train } from '../../src/train/train.ts'
 import { Random } from '../../src/util/random.ts'
 import { computePlain, numericGradients, probe, relativeError } from '../support/gradcheck.ts'
+import { tinyModel } from './tiny.ts'
 
 /** Records in memory. */
 function inMemory(length: number): Records {
@@ -201,4 +206,29 @@ describe('losses on what is known', () => {
     const none = { ...all(points, flow, visible, known), tie: 'none' } as const
     expect(tiedDistance(keypoints(zeros([n, 5, 2])), keypoints(zeros([n, 5, 2])), none)).toBeUndefined()
   })
+})
+
+test('train reports losses on what is known, with warped frames and without', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'pantin-labels-'))
+  try {
+    const clips = ['puppet:3,frames=6,size=32', 'head:5,frames=4,size=32']
+    for (const equivariance of [1, 0]) {
+      const out = join(folder, String(equivariance))
+      const terms: Readonly<Record<string, number>>[] = []
+      await train(clips, {
+        ...{ out, model: tinyModel(), steps: 2, batch: 4, tie: 'joints', device: 'cpu', threads: 1 },
+        losses: { equivarianceValue: equivariance, equivarianceJacobian: equivariance },
+        onEvent: (event) => {
+          if (event.kind === 'step') terms.push(event.terms)
+        },
+      })
+      for (const { flow, occlusion, landmarks, equivarianceValue } of terms) {
+        for (const term of [flow, occlusion, landmarks]) expect(term).toBeGreaterThan(0)
+        expect(equivarianceValue! > 0).toBe(equivariance > 0)
+      }
+      expect(terms).toHaveLength(2)
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
 })

@@ -23,7 +23,7 @@ import type { MotionConfig } from '../../motion/config.ts'
 import type { Keypoints } from '../../motion/keypoints.ts'
 import { animateFrame, detect } from '../../motion/model.ts'
 import type { AdamOptions } from '../adam.ts'
-import { type TrainLoss, type TrainLosses, trainLosses } from '../losses.ts'
+import { needsWarps, type TrainLosses, trainLosses } from '../losses.ts'
 import { type TrainingStep, withState } from '../step.ts'
 import type { Tie } from '../ties.ts'
 import { knownMotion } from './label-losses.ts'
@@ -50,7 +50,7 @@ export interface StepOptions {
  * reconstruction of the driving frame from the source, equivariance of the keypoints under a random warp of the driving
  * frame, gradients, running statistics and Adam.
  *
- * @returns a step with the inputs `frames` uint8 [2 batch, size, size, 3], `theta`, `spline`, if batches bring colour
+ * @returns a step with the inputs `frames` uint8 [2 batch, size, size, 3], if a loss needs warps `theta` and `spline`, if batches bring colour
  * changes, `colour`, and if they bring labels, those of `knownMotion`; it reports the loss and its weighted terms
  */
 export function buildTrainingStep(model: MotionConfig, options: StepOptions): TrainingStep {
@@ -65,9 +65,11 @@ export function buildTrainingStep(model: MotionConfig, options: StepOptions): Tr
     spline: input(graph, 'spline', 'float32', [batch, points * points, 1]),
   }
   const losses = trainLosses.all.filter(({ name }) => options.weights[name] !== undefined)
-  const counts = ({ name }: TrainLoss) => options.weights[name] !== 0
-  const warped = losses.some((loss) => counts(loss) && loss.warps !== false)
-  const frames = [source, driving, ...(warped ? [transformFrame(driving, transform)] : [])]
+  const frames = [
+    source,
+    driving,
+    ...(needsWarps(options.weights) ? [transformFrame(driving, transform)] : []),
+  ]
 
   // One batch of all: the detector's statistics are those of all frames, and its kernels run once.
   const all = detect(scope, concat(frames, 0), model).keypoints
@@ -87,7 +89,7 @@ export function buildTrainingStep(model: MotionConfig, options: StepOptions): Tr
   }
   const terms = Object.fromEntries(
     losses.map((loss) => {
-      const term = counts(loss) ? loss.build(compared) : undefined
+      const term = options.weights[loss.name] === 0 ? undefined : loss.build(compared)
       const weighted = term && mul(term, options.weights[loss.name]!)
       return [loss.name, weighted ?? constant(graph, floats([0], []))]
     }),

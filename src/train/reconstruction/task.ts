@@ -15,6 +15,7 @@ import { drawTransform } from '../augment.ts'
 import type { RunConfig } from '../config.ts'
 import { EvaluationModel, keypointsOfFrame } from '../evaluation-model.ts'
 import { drawBatch, type FrameCache } from '../frames.ts'
+import { needsWarps } from '../losses.ts'
 import type { TrainingState } from '../state.ts'
 import type { Preview, Task } from '../task.ts'
 import { labelTensors } from './label-losses.ts'
@@ -47,17 +48,23 @@ export async function reconstructionTask(
     ...{ frames: 2, size: model.size, layouts: step, openSession },
     build: (scope, pixels) => animated(scope, pixels, model),
   })
+  const warpTensors = (random: Random) => {
+    const { theta, spline } = drawTransform(random, batch, transform)
+    return {
+      theta: floats(theta, [batch, 2, 3]),
+      spline: floats(spline, [batch, transform.points ** 2, 1]),
+    }
+  }
+  const warped = needsWarps(training.losses)
   return {
     step,
     draw(random: Random): Tensors {
       const drawn = drawBatch(random, cache, batch, augment)
-      const { theta, spline } = drawTransform(random, batch, transform)
       return {
         frames: tensor('uint8', [2 * batch, model.size, model.size, 3], drawn.frames),
         ...(colour && { colour: floats(drawn.colour, [batch, 3, 4]) }),
         ...(drawn.labels && labelTensors(drawn.labels, batch, labels!.side)),
-        theta: floats(theta, [batch, 2, 3]),
-        spline: floats(spline, [batch, transform.points ** 2, 1]),
+        ...(warped && warpTensors(random)),
       }
     },
     preview: (state) => makePreview(evaluation, cache, state),
