@@ -8,9 +8,14 @@ import {
   partNames,
 } from '../../src/cli/bench-parts.ts'
 import type { Context } from '../../src/cli/context.ts'
+import { listClips } from '../../src/clips/source.ts'
 import { assertWritableTarget, writeFileAtomic } from '../../src/files/atomic.ts'
+import { makeFolder } from '../../src/files/folders.ts'
+import { writePicture } from '../../src/media/picture.ts'
+import { describeMachine } from '../../src/run/config-file.ts'
 import { InputError, PantinError } from '../../src/util/errors.ts'
 import { findNet } from '../../src/zoo/registry.ts'
+import { FaceSheet, sheetPath } from './face-sheet.ts'
 import { growthPlot } from './growth-plot.ts'
 import {
   describeDetectors,
@@ -24,13 +29,19 @@ import {
 } from './report.ts'
 
 /** `pantin bench`. The flags fit the choice: `checkBenchFlags`. @throws InputError before any work */
-export async function bench(context: Context, choice: PartChoice, flags: BenchFlags): Promise<void> {
+export async function bench(
+  context: Context,
+  choice: PartChoice,
+  named: readonly string[],
+  flags: BenchFlags,
+): Promise<void> {
   await context.reporter.prepare()
   const { csv, plot, force = false } = flags
   for (const path of [csv, plot]) {
     if (path !== undefined) await assertWritableTarget(path, { force })
   }
-  if (choice === 'detector') await benchDetectorsAlone(context, flags)
+  if (choice === 'faces') await benchFacesOf(context, named, flags)
+  else if (choice === 'detector') await benchDetectorsAlone(context, flags)
   else await benchParts(context, choice, flags)
 }
 
@@ -52,9 +63,46 @@ async function benchDetectorsAlone({ reporter, signal }: Context, flags: BenchFl
   reporter.result({ ...found, figures, leftOut: [] }, () => describeDetectors(found, keep))
 }
 
+/** A model on clips of faces. @param named the model, then clips */
+async function benchFacesOf(
+  { reporter, signal }: Context,
+  [model = '', ...clips]: readonly string[],
+  flags: BenchFlags,
+): Promise<void> {
+  const { benchFaces, defaultEvery } = await import('./faces.ts')
+  const { describeFaces, facesCsv, facesReport } = await import('./face-report.ts')
+  const { out, csv, from, crop, threads, device, every = defaultEvery, force = false } = flags
+  const listed = await listClips(clips)
+  const sheets = out === undefined ? undefined : listed.map((clip) => sheetPath(out, clip))
+  if (out !== undefined) await makeFolder(out)
+  for (const path of sheets ?? []) await assertWritableTarget(path, { force })
+  let sheet: FaceSheet | undefined
+  let measured = 0
+  const found = await benchFaces(model, listed, {
+    ...{ every, device, signal },
+    ...(from !== undefined && { from }),
+    ...(crop !== undefined && { crop }),
+    ...(threads !== undefined && { threads }),
+    onClip(_, source) {
+      sheet = sheets && new FaceSheet(source)
+    },
+    onFrame: (frame) => sheet?.add(frame),
+    async onMeasured() {
+      const path = sheets?.[measured++]
+      if (path !== undefined) await writePicture(path, sheet!.picture())
+    },
+    onProgress: (done, total) => reporter.progress({ phase: 'faces', done, total, unit: 'frames' }),
+  })
+  const report = facesReport({
+    ...{ machine: describeMachine(), model, every, clips: found, sheets: sheets ?? [] },
+  })
+  if (csv !== undefined) await writeFileAtomic(csv, facesCsv(report))
+  reporter.result(report, () => describeFaces(report))
+}
+
 async function benchParts(
   context: Context,
-  choice: Exclude<PartChoice, 'detector'>,
+  choice: Exclude<PartChoice, 'detector' | 'faces'>,
   flags: BenchFlags,
 ): Promise<void> {
   const { rounds, threads, python, nets, series, minutes, csv, plot } = flags

@@ -8,7 +8,8 @@ import type { DeviceName } from './options.ts'
  */
 export const partNames = ['step', 'detector', 'real-time', 'browser', 'growth'] as const
 export type PartName = (typeof partNames)[number]
-export type PartChoice = PartName | 'all'
+/** `faces` measures a model of the user's, so it is not among all parts. */
+export type PartChoice = PartName | 'all' | 'faces'
 
 /** The series of the part `growth`: what is timed, and what grows. */
 export const growthNames = [
@@ -32,31 +33,91 @@ export interface BenchFlags {
   readonly minutes?: number
   readonly keep?: string
   readonly device: DeviceName
+  readonly from?: number
+  readonly every?: number
+  readonly crop?: CropChoice
+  readonly out?: string
   readonly force?: true
 }
 
-/** Options that belong to one part. With `all`, these are accepted too. */
-const partOf: Partial<Record<keyof BenchFlags, PartName>> = {
+/** Which square of a clip the part `faces` looks at. */
+export type CropChoice =
+  | 'middle'
+  | 'motion'
+  | { readonly left: number; readonly top: number; readonly side: number }
+
+/** Options that belong to one part. With `all`, options of its parts are accepted too. */
+const partOf: Partial<Record<keyof BenchFlags, PartName | 'faces'>> = {
   plot: 'growth',
   series: 'growth',
   python: 'step',
   nets: 'step',
   minutes: 'real-time',
+  from: 'faces',
+  every: 'faces',
+  crop: 'faces',
+  out: 'faces',
 }
 
-/** Refuses an option that the part does not use. @throws InputError */
-export function checkBenchFlags(choice: PartChoice, flags: BenchFlags): void {
+/**
+ * Refuses an option that the part does not use, and names where the part takes none.
+ *
+ * @param named a model and clips, for `faces`
+ * @throws InputError
+ */
+export function checkBenchFlags(choice: PartChoice, named: readonly string[], flags: BenchFlags): void {
   for (const [flag, part] of Object.entries(partOf)) {
-    if (flag in flags && choice !== 'all' && choice !== part) throw misplaced(flag, part, choice)
+    if (!(flag in flags) || choice === part) continue
+    if (choice !== 'all' || part === 'faces') throw misplaced(flag, part, choice)
   }
+  if (choice === 'faces') {
+    checkFaces(named, flags)
+    return
+  }
+  if (named.length > 0) throw unexpected(named, choice)
   if (choice === 'detector') return
   if (flags.keep !== undefined) throw misplaced('keep', 'detector', choice)
   if (flags.device !== 'cpu') throw misplaced('device', 'detector', choice)
 }
 
-const misplaced = (flag: string, part: PartName, choice: PartChoice): InputError =>
+function checkFaces(named: readonly string[], flags: BenchFlags): void {
+  if (flags.keep !== undefined) throw misplaced('keep', 'detector', 'faces')
+  if (flags.rounds !== undefined) throw misplaced('rounds', 'all', 'faces')
+  if (named.length >= 2) return
+  throw new InputError({
+    what: 'this part needs a model and clips of faces',
+    where: 'pantin bench faces',
+    got: named.length === 0 ? 'neither' : `${named[0]} alone`,
+    expected: 'pantin bench faces RUN VIDEO...',
+  })
+}
+
+/** `middle`, `motion`, or `X,Y,W,H` in pixels. @throws InputError */
+export function parseCrop(text: string): CropChoice {
+  if (text === 'middle' || text === 'motion') return text
+  const [left, top, width, height] =
+    /^(\d{1,5}),(\d{1,5}),(\d{1,5}),(\d{1,5})$/.exec(text)?.slice(1).map(Number) ?? []
+  if (left !== undefined && top !== undefined && width !== undefined && width > 0 && width === height) {
+    return { left, top, side: width }
+  }
+  throw new InputError({
+    what: 'this is no square of a clip',
+    where: '--crop',
+    got: text,
+    expected: 'middle, motion, or X,Y,W,H in pixels with W = H',
+  })
+}
+
+const misplaced = (flag: string, part: PartChoice, choice: PartChoice): InputError =>
   new InputError({
     what: `this option is for pantin bench ${part}`,
     where: `--${flag}`,
+    got: `pantin bench ${choice}`,
+  })
+
+const unexpected = (named: readonly string[], choice: PartChoice): InputError =>
+  new InputError({
+    what: 'a model and clips are for pantin bench faces',
+    where: named[0]!,
     got: `pantin bench ${choice}`,
   })

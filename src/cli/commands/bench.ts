@@ -1,9 +1,16 @@
 // `pantin bench [part]`: measures the figures that pantin claims. The measurements are in bench/, beside the package.
 import { Argument } from 'commander'
 import { EnvironmentError } from '../../util/errors.ts'
-import { type BenchFlags, checkBenchFlags, growthNames, type PartChoice, partNames } from '../bench-parts.ts'
+import {
+  type BenchFlags,
+  checkBenchFlags,
+  growthNames,
+  type PartChoice,
+  parseCrop,
+  partNames,
+} from '../bench-parts.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
-import { deviceOption, wholeNumber } from '../options.ts'
+import { deviceOption, fraction, wholeNumber } from '../options.ts'
 
 const description = `Measures the figures that pantin claims, each beside the figure that it is compared with.
 This command needs a clone of the repository: the npm package does not contain the measurements.
@@ -13,15 +20,20 @@ This command needs a clone of the repository: the npm package does not contain t
   real-time  tracking and animating from file to file, latency of a camera's frame, start of training
   browser    step and detectors on WebAssembly, in a Chromium without a window
   growth     time against batch, size, keypoints and length of clips
+  faces      bench faces RUN VIDEO...: how well a model moves the first frames of real clips of faces. It
+             compares results with true frames as pictures and by the landmarks of MediaPipe's networks
 
-All parts together take about seven minutes on two idle cores. A figure that misses its target is reported as not reached.`
+All parts but faces together take about seven minutes on two idle cores. A figure that misses its target is reported as not reached.`
 
 export const addBench: AddCommand = (program, call) => {
   const command = program
     .command('bench')
     .summary('measure the figures that pantin claims (from a clone)')
     .description(description)
-    .addArgument(new Argument('[part]', 'the part to measure').choices(['all', ...partNames]).default('all'))
+    .addArgument(
+      new Argument('[part]', 'the part to measure').choices(['all', ...partNames, 'faces']).default('all'),
+    )
+    .argument('[run-and-videos...]', 'faces: a run, and videos of faces or folders of them')
     .option('--csv <file>', 'also write the figures as CSV')
     .option('--plot <file.svg>', 'growth: also draw the series')
     .option(
@@ -46,15 +58,28 @@ export const addBench: AddCommand = (program, call) => {
       wholeNumber('--minutes', { min: 1, max: 600 }),
     )
     .option('--keep <folder>', 'detector: write published.onnx, exact.onnx and light.onnx to this folder')
+    .option('--from <part>', 'faces: where in each video to begin, 0 to 1 (default: 0)', fraction('--from'))
+    .option(
+      '--every <n>',
+      'faces: compare every n-th frame (default: 4)',
+      wholeNumber('--every', { min: 1, max: 1000 }),
+    )
+    .option('--crop <square>', 'faces: middle, motion, or X,Y,W,H in pixels (default: middle)', parseCrop)
+    .option('--out <folder>', 'faces: write a sheet of each video, driving frames above results')
     .addOption(deviceOption().default('cpu'))
     .option('--force', 'replace existing files')
   withCommonFlags(command).action(call(runBench))
 }
 
-async function runBench(context: Context, choice: PartChoice, flags: BenchFlags): Promise<void> {
-  checkBenchFlags(choice, flags)
+async function runBench(
+  context: Context,
+  choice: PartChoice,
+  named: readonly string[],
+  flags: BenchFlags,
+): Promise<void> {
+  checkBenchFlags(choice, named, flags)
   const { bench } = await loadBench()
-  await bench(context, choice, flags)
+  await bench(context, choice, named, flags)
 }
 
 /** Loads the measurements, where they are. @throws EnvironmentError in an installed package. */

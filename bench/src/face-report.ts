@@ -1,0 +1,130 @@
+// The report of the part `faces`: text and CSV.
+import { type Cell, toCsv } from '../../src/report/csv.ts'
+import { table } from '../../src/report/format.ts'
+import type { Machine } from '../../src/run/config-file.ts'
+import { movements } from './face-measures.ts'
+import { partsOfFace } from './face-points.ts'
+import {
+  type Compared,
+  type FaceMeasure,
+  type FacesMean,
+  type FacesOfClip,
+  faceMeasures,
+  meanOfFaces,
+} from './faces.ts'
+
+/** What `pantin bench faces` prints under --json. */
+export interface FacesReport {
+  readonly machine: Machine
+  /** The model, as it was named. */
+  readonly model: string
+  /** Distance between the frames that were compared. */
+  readonly every: number
+  readonly clips: readonly FacesOfClip[]
+  readonly mean: FacesMean
+  /** Files of sheets. */
+  readonly sheets: readonly string[]
+}
+
+const bounds: Readonly<Partial<Record<FaceMeasure, string>>> = {
+  l1: 'mean at most 0.60, no clip above 0.95',
+  psnr: 'at least 3 dB better',
+  'gradient where moved': 'at least 0.95',
+  akd: 'at most 0.50',
+  lids: 'at most 0.50',
+  brows: 'at most 0.50',
+  mouth: 'at most 0.50',
+}
+
+/** One line for each clip, then one for each measure. */
+export function describeFaces({ model, every, clips, mean, sheets }: FacesReport): string {
+  const ratio = ({ result, still }: Compared) => (result / still).toFixed(2)
+  const rows = clips.map(({ clip, frames, withFace, measures }) => [
+    clip.split('/').at(-1)!,
+    String(frames),
+    ...(withFace === frames ? [''] : [`${withFace}`]),
+    ratio(measures.l1),
+    (measures.psnr.result - measures.psnr.still).toFixed(2),
+    measures['gradient where moved'].result.toFixed(2),
+    ...(['akd', ...partsOfFace] as const).map((name) => ratio(measures[name])),
+  ])
+  return [
+    `${model}, every ${every === 1 ? 'frame' : `${every} frames`}; ratios are over the still picture's`,
+    table(rows, ['clip', 'frames', 'faces', 'l1', 'psnr + dB', 'gradient', 'akd', ...partsOfFace]),
+    '',
+    table(
+      faceMeasures.map((name) => measureRow(name, clips, mean)),
+      ['mean over clips', 'result', 'still', 'noise', 'over still', 'most', 'follows', 'wanted'],
+    ),
+    ...(sheets.length > 0 ? [`sheets: ${sheets.join(', ')}`] : []),
+  ].join('\n')
+}
+
+function measureRow(
+  name: FaceMeasure,
+  clips: readonly FacesOfClip[],
+  { measures, overStill, mostOverStill }: FacesMean,
+) {
+  const { result, still, noise } = measures[name]
+  const movement = movements.find((one) => one === name)
+  const follows = movement === undefined ? [] : clips.flatMap(({ follows }) => follows[movement] ?? [])
+  const text = (value: number | undefined) => (value === undefined ? '' : show(name, value))
+  const asRatio = name !== 'psnr' && !name.startsWith('gradient')
+  return [
+    name,
+    text(result),
+    text(still),
+    text(noise),
+    asRatio ? overStill[name].toFixed(2) : '',
+    asRatio ? mostOverStill[name].toFixed(2) : '',
+    follows.length === 0 ? '' : (follows.reduce((sum, v) => sum + v, 0) / follows.length).toFixed(2),
+    bounds[name] ?? '',
+  ]
+}
+
+/** Distances of landmarks are in percent of the distance between the eyes. */
+function show(name: FaceMeasure, value: number): string {
+  if (name === 'l1') return value.toFixed(4)
+  if (name === 'psnr') return `${value.toFixed(2)} dB`
+  return name.startsWith('gradient') ? value.toFixed(3) : `${(100 * value).toFixed(2)}%`
+}
+
+/** One line for each measure of each clip, and of the mean. */
+export function facesCsv({ machine, model, every, clips, mean }: FacesReport): string {
+  const digits = (value: number | undefined) => (value === undefined ? null : Number(value.toPrecision(5)))
+  const line = (
+    clip: string,
+    frames: number | null,
+    name: FaceMeasure,
+    one: Compared,
+    ratio: number,
+    follows?: number,
+  ) => ({
+    ...{ model, clip, frames, every, measure: name },
+    ...{ result: digits(one.result), still: digits(one.still), noise: digits(one.noise) },
+    ...{ overStill: digits(ratio), follows: digits(follows), time: machine.time },
+  })
+  const lines: Readonly<Record<string, Cell>>[] = clips.flatMap(({ clip, frames, measures, follows }) =>
+    faceMeasures.map((name) => {
+      const one = measures[name]
+      const movement = movements.find((other) => other === name)
+      return line(
+        clip.split('/').at(-1)!,
+        frames,
+        name,
+        one,
+        one.result / one.still,
+        movement && follows[movement],
+      )
+    }),
+  )
+  const means = faceMeasures.map((name) =>
+    line('mean', null, name, mean.measures[name], mean.overStill[name]),
+  )
+  return toCsv([...lines, ...means])
+}
+
+export const facesReport = (report: Omit<FacesReport, 'mean'>): FacesReport => ({
+  ...report,
+  mean: meanOfFaces(report.clips),
+})
