@@ -33,6 +33,7 @@ export { type ImportOptions, type ImportResult, importCheckpoint } from './conve
 export { type EvaluateOptions, evaluate } from './evaluate/evaluate.ts'
 export type { EvaluatedFrame } from './evaluate/evaluated-frame.ts'
 export type { Akd, TransferError, VideoReconstruction } from './evaluate/generation.ts'
+export type { HeadLandmarkErrors, LandmarkPart, SkinThird } from './evaluate/head-landmarks.ts'
 export type { TeacherDistance } from './evaluate/keypoint-distance.ts'
 export type { LandmarkErrors, RegressionErrors } from './evaluate/landmarks.ts'
 export type { Likeness } from './evaluate/likeness.ts'

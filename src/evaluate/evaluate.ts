@@ -6,10 +6,12 @@ import type { FitMode } from '../media/fit.ts'
 import type { KeypointDetector } from '../model/keypoint-detector.ts'
 import { openDetector } from '../model/open-detector.ts'
 import { type ModelOptions, type MotionModel, type RunReference, withModel } from '../model/open-model.ts'
+import { hasLightness } from '../synthetic/head/known.ts'
 import { jointNames } from '../synthetic/puppet/skeleton.ts'
 import { InputError } from '../util/errors.ts'
 import { assertComparable, clipEvaluator, type EvaluatedFrame, torsoLength } from './evaluated-frame.ts'
 import { TransferMeter, VideoReconstructionMeter } from './generation.ts'
+import { HeadLandmarkMeter } from './head-landmarks.ts'
 import { TeacherMeter } from './keypoint-distance.ts'
 import { LandmarkRegression } from './landmarks.ts'
 import {
@@ -122,16 +124,16 @@ async function measure(
     signal?.throwIfAborted()
     const evaluated = await clipEvaluator(model, teacher, clip, fit)
     const start = await evaluated(await frameAt(clip, 0))
-    await meters.begin(start)
+    await meters.begin(start, hasLightness(clip) ? clip.lightness : undefined)
     const first = firstDrivingFrame(clip.frameCount, from)
-    // Puppets are read from their start: landmarks are fitted on the frames before the driving ones.
-    let number = start.joints === undefined ? first : 0
+    // Puppets and heads are read from their start: landmarks are fitted on frames before the driving ones, too.
+    let number = start.joints === undefined && start.landmarks === undefined ? first : 0
     const fitted = Math.max(first, Math.floor(clip.frameCount / 2))
     for await (const frame of clip.frames({ fromFrame: number })) {
       signal?.throwIfAborted()
       const driving = number >= first
       const one = await evaluated(frame, driving ? 'both' : 'model')
-      meters.addJoints(one, number < fitted)
+      meters.addPoints(one, number < fitted)
       if (driving) {
         await meters.add(one, number === 0)
         onProgress?.(++done, total)
@@ -180,6 +182,7 @@ export class Meters {
   private readonly equivariance: EquivarianceMeter
   private readonly jitter = new JitterMeter()
   private readonly landmarks: LandmarkRegression
+  private readonly heads: HeadLandmarkMeter
   private readonly reconstruction: VideoReconstructionMeter | undefined
   private readonly registered: readonly (readonly [string, MeasureMeter])[]
   private readonly teacher = new TeacherMeter()
@@ -197,12 +200,14 @@ export class Meters {
   ) {
     this.equivariance = new EquivarianceMeter(model, Math.max(1, Math.floor(total / equivarianceFrames)))
     this.landmarks = new LandmarkRegression(model.config.keypoints, jointNames.length)
+    this.heads = new HeadLandmarkMeter(model.config.keypoints)
     this.registered = metered().map(([name, meter]) => [name, meter(model, teacher)])
     this.reconstruction = model.hasGenerator ? new VideoReconstructionMeter(model, teacher) : undefined
   }
 
-  /** A clip begins; `first` is its first frame. */
-  async begin(first: EvaluatedFrame): Promise<void> {
+  /** A clip begins; `first` is its first frame. @param lightness of the skin, if the clip is of a head */
+  async begin(first: EvaluatedFrame, lightness?: number): Promise<void> {
+    if (lightness !== undefined) this.heads.begin(lightness)
     this.jitter.begin()
     this.transfer?.begin(first.keypoints)
     await this.reconstruction?.begin(first)
@@ -210,7 +215,8 @@ export class Meters {
   }
 
   /** A frame of any clip, driving or not. @param fitted whether landmarks are fitted on it, or measured */
-  addJoints({ keypoints, joints }: EvaluatedFrame, fitted: boolean): void {
+  addPoints({ keypoints, joints, landmarks }: EvaluatedFrame, fitted: boolean): void {
+    if (landmarks !== undefined) this.heads.add(keypoints.value, landmarks, fitted)
     if (joints === undefined) return
     if (fitted) this.landmarks.fit(keypoints.value, joints)
     else this.landmarks.measure(keypoints.value, joints, torsoLength(joints))
@@ -233,6 +239,7 @@ export class Meters {
       equivariance: this.equivariance.result(),
       jitter: this.jitter.result(),
       landmarks: this.landmarks.result(),
+      ...this.takenOfHeads(),
       teacher: this.teacher.result(),
       ...this.takenByRegistered(),
     }
@@ -243,6 +250,12 @@ export class Meters {
     const none = { l1: undefined, psnr: undefined, ssim: undefined, still: undefined }
     return { frames, ...none, ...measures, akd: undefined, transfer: undefined }
   }
+
+  private takenOfHeads(): Pick<DetectorMeasures, 'headLandmarks'> {
+    const headLandmarks = this.heads.result()
+    return headLandmarks === undefined ? {} : { headLandmarks }
+  }
+
   private takenByRegistered(): Pick<DetectorMeasures, 'registered'> {
     const taken = this.registered.flatMap(([name, meter]) => {
       const value = meter.result()

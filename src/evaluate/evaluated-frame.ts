@@ -1,9 +1,11 @@
-// The frames of a clip as measures need them: pixels at the model's size, keypoints, and joints if they are known.
+// The frames of a clip as measures need them: pixels at the model's size, keypoints, and joints or landmarks if they are
+// known.
 import { type Clip, type Frame, fromPixel, toPixel } from '../media/clip.ts'
 import { createFitter, type FitMode, type Fitter, fitClip, seenSquare } from '../media/fit.ts'
 import type { Keypoints } from '../model/inputs-outputs.ts'
 import type { KeypointDetector } from '../model/keypoint-detector.ts'
 import type { MotionModel } from '../model/open-model.ts'
+import { hasLandmarks } from '../synthetic/head/known.ts'
 import { hasJoints } from '../synthetic/puppet/puppet.ts'
 import { type JointName, jointNames } from '../synthetic/puppet/skeleton.ts'
 import { InputError } from '../util/errors.ts'
@@ -18,6 +20,8 @@ export interface EvaluatedFrame {
   readonly teacher: Keypoints | undefined
   /** A puppet's joints, [J, 2] in the coordinates of keypoints; undefined for other clips. */
   readonly joints: Float32Array | undefined
+  /** A head's landmarks, [66, 2] in the coordinates of keypoints; undefined for other clips. */
+  readonly landmarks: Float32Array | undefined
 }
 
 /**
@@ -47,6 +51,7 @@ export async function clipEvaluator(
       keypoints: await model.detect(pixels),
       teacher: by === 'both' ? await teacher?.detect(fitTeacher?.(frame) ?? pixels) : undefined,
       joints: jointsInFrame(frame, fitter),
+      landmarks: hasLandmarks(frame) ? pointsInFrame(frame.landmarks, frame, fitter) : undefined,
     }
   }
 }
@@ -73,13 +78,17 @@ export function assertComparable(
  * @returns [J, 2] in the order of `jointNames`; undefined for a frame without known joints.
  */
 export function jointsInFrame(frame: Frame, fitter: Fitter): Float32Array | undefined {
-  if (!hasJoints(frame)) return undefined
+  return hasJoints(frame) ? pointsInFrame(frame.joints, frame, fitter) : undefined
+}
+
+/** Points of a frame, [N, 2], where a network sees them. */
+function pointsInFrame(points: Float32Array, frame: Frame, fitter: Fitter): Float32Array {
   const { size } = fitter
   const { left, top, side } = seenSquare(fitter)
   // The inverse of `videoPosition`.
   const along = (v: number, length: number, start: number) =>
     fromPixel(((toPixel(v, length) + 0.5 - start) * size) / side - 0.5, size)
-  return frame.joints.map((v, i) => (i % 2 === 0 ? along(v, frame.width, left) : along(v, frame.height, top)))
+  return points.map((v, i) => (i % 2 === 0 ? along(v, frame.width, left) : along(v, frame.height, top)))
 }
 
 /**

@@ -29,8 +29,8 @@ export interface LandmarkErrors extends RegressionErrors {
  * measured on others. Backward as in Sanchez and Tzimiropoulos 2019. Points stay as they are, in [-1, 1].
  */
 export class LandmarkRegression {
-  private readonly forward: Fit
-  private readonly backward: Fit
+  private readonly forward: RegressionFit
+  private readonly backward: RegressionFit
   private readonly measured: {
     readonly keypoints: Float32Array
     readonly landmarks: Float32Array
@@ -43,8 +43,8 @@ export class LandmarkRegression {
    * @param landmarks J
    */
   constructor(keypoints: number, landmarks: number) {
-    this.forward = new Fit(2 * keypoints, 2 * landmarks)
-    this.backward = new Fit(2 * landmarks, 2 * keypoints)
+    this.forward = new RegressionFit(2 * keypoints, 2 * landmarks)
+    this.backward = new RegressionFit(2 * landmarks, 2 * keypoints)
   }
 
   /**
@@ -90,7 +90,7 @@ export class LandmarkRegression {
 }
 
 /** The linear map in one direction, and the mean that it has to beat: the map of a constant input. */
-class Fit {
+export class RegressionFit {
   private readonly squares: LeastSquares
   private readonly constant: LeastSquares
 

@@ -4,6 +4,7 @@ import type { MotionModel } from '../model/open-model.ts'
 import { InputError } from '../util/errors.ts'
 import type { EvaluatedFrame } from './evaluated-frame.ts'
 import type { TransferError, VideoReconstruction } from './generation.ts'
+import { type HeadLandmarkErrors, landmarkParts, skinThirds } from './head-landmarks.ts'
 import type { TeacherDistance } from './keypoint-distance.ts'
 import type { LandmarkErrors } from './landmarks.ts'
 import type { Equivariance, Jitter } from './steadiness.ts'
@@ -24,6 +25,8 @@ export interface DetectorMeasures {
    * the rest.
    */
   readonly landmarks: LandmarkErrors | undefined
+  /** Over the heads among the clips, whose landmarks are known; missing if there are none. */
+  readonly headLandmarks?: HeadLandmarkErrors
   /** By name, the measures that were added by `registerMeasure` with a meter; missing if there are none. */
   readonly registered?: Readonly<Record<string, number>>
 }
@@ -103,6 +106,21 @@ const finders = { teacher: 'the teacher', own: 'its own detector' } as const
 const still = (read: NonNullable<Measure['read']>) => ({ label: 'still picture', read })
 const fitNote: Measure['note'] = ({ landmarks }) =>
   landmarks && `fitted on ${landmarks.fitted.toLocaleString('en-US')} frames`
+
+const percentOfEyes = (value: number) => `${(100 * value).toFixed(1)}% between the eyes`
+
+/** `jaw 4.1, brows 3.0, ...%; skin darkest third 3.1, middle 3.0, lightest 2.9%; fitted on other people`. */
+const headNote: Measure['note'] = ({ headLandmarks }) => {
+  if (headLandmarks === undefined) return undefined
+  const { parts, skin, strangers } = headLandmarks
+  const list = <N extends string>(names: readonly N[], of: Readonly<Record<N, number>>) =>
+    `${names.map((name) => `${name} ${(100 * of[name]).toFixed(1)}`).join(', ')}%`
+  return [
+    list(landmarkParts, parts),
+    ...(skin === undefined ? [] : [`thirds of skin: ${list(skinThirds, skin)}`]),
+    strangers ? 'fitted on other people' : 'fitted on the same person',
+  ].join('; ')
+}
 
 /** All measures, in the order in which they are shown. */
 const table = new Map<string, Measure>(
@@ -185,6 +203,21 @@ const table = new Map<string, Measure>(
       read: ({ landmarks }) => landmarks?.backward,
       baseline: { label: 'mean keypoints', read: ({ landmarks }) => landmarks?.mean.backward },
       note: fitNote,
+    },
+    headLandmarks: {
+      help: 'for `head:` clips: the error of the 66 landmarks that a linear map predicts from keypoints, on people on whom it was not fitted. 0.03 is 3% of the distance between the outer corners of the eyes',
+      ...{ label: 'face landmarks from keypoints', short: 'face landmarks' },
+      ...{ better: 'lower', of: 'keypoints', text: percentOfEyes },
+      read: ({ headLandmarks }) => headLandmarks?.forward,
+      baseline: { label: 'mean landmarks', read: ({ headLandmarks }) => headLandmarks?.mean.forward },
+      note: headNote,
+    },
+    headLandmarksBackward: {
+      help: 'for `head:` clips: the error of keypoints that a linear map predicts from landmarks, in the same unit',
+      ...{ label: 'keypoints from face landmarks', short: 'face backward' },
+      ...{ better: 'lower', of: 'keypoints', text: percentOfEyes },
+      read: ({ headLandmarks }) => headLandmarks?.backward,
+      baseline: { label: 'mean keypoints', read: ({ headLandmarks }) => headLandmarks?.mean.backward },
     },
     transfer: {
       help: 'with `--source PICTURE`: distance between the place where a frame sends the picture and the place where the picture goes, in units of [-1, 1]',

@@ -31,7 +31,7 @@ export const addEval: AddCommand = (program, call) => {
       'Reconstructs the end of videos from their first frames, compares with the still picture doing nothing, and measures the keypoints themselves.',
     )
     .argument('<run>', 'folder of a run')
-    .argument('<video...>', 'videos or folders of them, or puppet:SEED')
+    .argument('<video...>', 'videos or folders of them, puppet:SEED or head:SEED')
     .option('--from <part>', 'where in each video to begin, 0 to 1', fraction('--from'), 0.8)
     .option('--teacher <run|file.onnx>', 'a detector to compare this one with')
     .option(

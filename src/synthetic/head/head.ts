@@ -3,7 +3,7 @@ import { type FrameRange, resolveRange } from '../../media/clip.ts'
 import type { Flow, FlowClip } from '../flow.ts'
 import { assertClipOptions, isSpecOf, parseSpec, type SpecKind } from '../spec.ts'
 import type { HeadMesh } from './asset.ts'
-import type { Framing, HeadFrame, HeadLabels } from './known.ts'
+import type { Framing, HeadFrame, HeadLabels, KnownHead } from './known.ts'
 import { Stage } from './stage.ts'
 
 export { type HeadFrame, type HeadLabels, hasLandmarks } from './known.ts'
@@ -21,7 +21,7 @@ export interface HeadOptions {
   readonly framing?: Framing
 }
 
-export interface HeadClip extends FlowClip<HeadFrame> {
+export interface HeadClip extends FlowClip<HeadFrame>, KnownHead {
   /** What is known of a frame, beside its landmarks. @throws InputError if there is no such frame. */
   labels(frame: number): HeadLabels
 }
@@ -76,6 +76,10 @@ class RenderedHead implements HeadClip {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.made = undefined
+  }
+
+  get lightness(): number {
+    return this.stage.lightness
   }
 
   labels(number: number): HeadLabels {

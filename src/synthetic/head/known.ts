@@ -1,5 +1,5 @@
 // What is known of a synthetic head: its framing, the landmarks of each frame, and further labels.
-import type { Frame } from '../../media/clip.ts'
+import type { Clip, Frame } from '../../media/clip.ts'
 import type { Performance } from './performance.ts'
 
 /** How much of the person is in the picture: the face, the head with shoulders, or more. */
@@ -15,6 +15,15 @@ export interface HeadFrame extends Frame {
 
 /** Whether this is the frame of a head. */
 export const hasLandmarks = (frame: Frame): frame is HeadFrame => 'landmarks' in frame
+
+/** A clip of a head, with what is known of the person. */
+export interface KnownHead {
+  /** CIE lightness L* of the skin by itself, whatever the light: 0 black to 100 white. */
+  readonly lightness: number
+}
+
+/** Whether this is the clip of a head. */
+export const hasLightness = (clip: Clip): clip is Clip & KnownHead => 'lightness' in clip
 
 /** More that is known of a frame. */
 export interface HeadLabels {

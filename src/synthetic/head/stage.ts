@@ -1,6 +1,6 @@
 // A synthetic person with everything around: made from a seed, and rendered at any time with exact labels.
 import { Random } from '../../util/random.ts'
-import { clamp } from '../arithmetic.ts'
+import { clamp, power } from '../arithmetic.ts'
 import { type Flow, flowOf } from '../flow.ts'
 import type { HeadMesh } from './asset.ts'
 import { Body, type Camera, type CutOut, drawTriangles } from './body.ts'
@@ -101,6 +101,12 @@ export class Stage {
     this.width = size
     this.light3 = new Float32Array(size * size * 3)
     this.buffers = createBuffers(mesh, size)
+  }
+
+  /** CIE lightness L* of the skin by itself, whatever the light: 0 to 100. */
+  get lightness(): number {
+    const [r, g, b] = this.look.skin
+    return 116 * power(0.2126 * r + 0.7152 * g + 0.0722 * b, 1 / 3) - 16
   }
 
   /** What is known of a moment, by its time in seconds, beside landmarks. */
