@@ -4,17 +4,15 @@ import { landmarkCount, landmarkGroups } from '../synthetic/head/landmarks.ts'
 import { Mean } from './keypoint-distance.ts'
 import { type LandmarkErrors, RegressionFit } from './landmarks.ts'
 
-/** Parts of a face whose landmarks are reported apart. */
-export const landmarkParts = ['jaw', 'brows', 'nose', 'eyes', 'mouth'] as const
+/** A part of a face whose landmarks are reported apart. */
+export type LandmarkPart = 'jaw' | 'brows' | 'nose' | 'eyes' | 'mouth'
 
-/** One of `landmarkParts`. */
-export type LandmarkPart = (typeof landmarkParts)[number]
+export const landmarkParts: readonly LandmarkPart[] = ['jaw', 'brows', 'nose', 'eyes', 'mouth']
 
-/** Thirds of the heads by the lightness of their skin. */
-export const skinThirds = ['darkest', 'middle', 'lightest'] as const
+/** A third of the heads by the lightness of their skin. */
+export type SkinThird = 'darkest' | 'middle' | 'lightest'
 
-/** One of `skinThirds`. */
-export type SkinThird = (typeof skinThirds)[number]
+export const skinThirds: readonly SkinThird[] = ['darkest', 'middle', 'lightest']
 
 /** How well keypoints tell where the 66 landmarks of heads are. Lengths are over the distance between the eyes' outer corners. */
 export interface HeadLandmarkErrors extends LandmarkErrors {
