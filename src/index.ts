@@ -30,6 +30,7 @@ export {
   type InputShape,
 } from './convert/export-folder.ts'
 export { type ImportOptions, type ImportResult, importCheckpoint } from './convert/import-checkpoint.ts'
+export { type PackedRun, type PackRunOptions, packRun } from './convert/pack-run.ts'
 export { type EvaluateOptions, evaluate } from './evaluate/evaluate.ts'
 export type { EvaluatedFrame } from './evaluate/evaluated-frame.ts'
 export type { Akd, TransferError, VideoReconstruction } from './evaluate/generation.ts'
@@ -47,7 +48,7 @@ export {
 } from './evaluate/measures.ts'
 // Measures of a model.
 export type { Equivariance, Jitter } from './evaluate/steadiness.ts'
-export type { TensorFile } from './formats/safetensors/bytes.ts'
+export type { EncodeOptions, TensorFile } from './formats/safetensors/bytes.ts'
 export { readSafetensors, writeSafetensors } from './formats/safetensors/safetensors.ts'
 // Graphs, and the language that networks are written in.
 export { Graph } from './graph/graph.ts'
@@ -120,6 +121,7 @@ export {
   profileNet,
 } from './profile/profile.ts'
 export type { Machine } from './run/config-file.ts'
+export { type Starter, starters } from './run/starters.ts'
 export { type DeviceReport, describeDevices } from './runtime/devices.ts'
 export { createSession, type SessionOptions } from './runtime/node.ts'
 export type { Device, Optimise, PortType, Session, Tensors } from './runtime/session.ts'

@@ -1,5 +1,6 @@
 // The frame of every command: its reporter, its signal, and the flags that all commands have.
-import { type Command, Option } from 'commander'
+import { Command, Option } from 'commander'
+import { findStarter } from '../run/starters.ts'
 import { type ProgressEvent, type ProgressView, progressView } from './progress.ts'
 
 /** The objects that every command gets, besides its own arguments. */
@@ -52,11 +53,32 @@ export function callWith(signal: AbortSignal): Call {
           const { loadPlugins } = await import('../model/plugin.ts')
           await loadPlugins(plugin)
         }
+        await noteHiddenStarters(reporter, args)
         await work({ reporter, signal }, ...args)
       } finally {
         reporter.settle()
       }
     }
+}
+
+/**
+ * A run in the current folder may have the name of a starter, and is the one that is meant. A note says so, for one may
+ * have forgotten it.
+ *
+ * @param args of a command: names, lists of names, and flags
+ */
+async function noteHiddenStarters(reporter: Reporter, args: readonly unknown[]): Promise<void> {
+  const words = args.flatMap((arg) =>
+    typeof arg === 'object' && arg !== null && !(arg instanceof Command) ? Object.values(arg).flat() : [arg],
+  )
+  const named = words
+    .filter((word) => typeof word === 'string')
+    .find((word) => findStarter(word) !== undefined)
+  if (named === undefined) return
+  const { hidesStarter } = await import('../run/find-run.ts')
+  if (await hidesStarter(named)) {
+    reporter.note(`${named} is the run in this folder, and not the starter of that name`)
+  }
 }
 
 /** How a command prints. */

@@ -1,5 +1,6 @@
 // Tables of options as command-line flags, and parsers for the values of flags. Each names its flag in its errors.
 import { type Command, Option as Flag } from 'commander'
+import { starterNames } from '../run/starters.ts'
 import { settingsOptions } from '../train/options.ts'
 import { InputError } from '../util/errors.ts'
 import {
@@ -128,6 +129,9 @@ function invalid(option: string, text: string, expected: string): InputError {
     expected,
   })
 }
+
+/** The argument of commands that use a trained model. */
+export const runArgument = ['<run>', `folder of a run, or a starter: ${starterNames()}`] as const
 
 /** `--device`, for commands that compute. */
 export const deviceOption = (): Flag => flagOf('device', settingsOptions.device)

@@ -32,7 +32,7 @@ export interface OpenDetectorOptions {
  * found by name, and otherwise by shape: `value` [N, K, 2] in [-1, 1]; `jacobian` [N, K, 2, 2]; `heatmap`
  * [N, K, h, w], each of sum 1; `features` [N, F, h, w].
  *
- * @param path a run folder, or a file `.onnx`.
+ * @param path a run folder, the name of a starter, or a file `.onnx`.
  * @throws InputError if the path is neither, FormatError if a file cannot be used, EnvironmentError if the device is
  * not available. The signal's reason, if it is aborted.
  */

@@ -4,7 +4,9 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileError } from '../files/file-errors.ts'
 import { rewriteExactly } from '../optimise/rewrite-exactly.ts'
+import { runFolder } from '../run/find-run.ts'
 import { openRun } from '../run/run.ts'
+import { configFile, weightsFile } from '../run/run-files.ts'
 import { sessionsOn } from '../runtime/node.ts'
 import type { Device } from '../runtime/session.ts'
 import { animatedRunSchema, type LoadedRun, modelOf } from './loaded-run.ts'
@@ -13,7 +15,7 @@ import { type MotionModel, openSessionModel } from './motion-model.ts'
 export { checkWeights, type LoadedRun } from './loaded-run.ts'
 
 /**
- * Reads the configuration and the weights of a run folder.
+ * Reads the configuration and the weights of a run folder or a starter.
  *
  * @param options.signal stops the reading between two files.
  * @throws InputError if there is no run or it has no weights, FormatError if a file does not fit. The signal's
@@ -36,15 +38,16 @@ export async function loadRun(
  * SHA-256 of a detector's files: of an ONNX file, or of the config.json and the weights.safetensors of a run. Two
  * detectors with the same hash give the same keypoints.
  *
- * @param path a run folder, or an ONNX file.
+ * @param path a run folder, the name of a starter, or an ONNX file.
  * @returns 64 hexadecimal digits.
  * @throws InputError if there is no such file, EnvironmentError if it cannot be read.
  */
 export async function hashDetector(path: string): Promise<string> {
   const hash = createHash('sha256')
+  const folder = await runFolder(path)
   const files = path.toLowerCase().endsWith('.onnx')
     ? [path]
-    : [join(path, 'config.json'), join(path, 'weights.safetensors')]
+    : [configFile, weightsFile].map((name) => join(folder, name))
   for (const file of files) {
     hash.update(
       await readFile(file).catch((error: unknown) => {
@@ -57,7 +60,7 @@ export async function hashDetector(path: string): Promise<string> {
 
 export type { EncodedPicture, MotionModel } from './motion-model.ts'
 
-/** A run, named by its folder or by the object that `train` returned. */
+/** A run, named by its folder, by the name of a starter (see `starters`), or by the object that `train` returned. */
 export type RunReference =
   | string
   | {
@@ -80,7 +83,8 @@ export interface ModelOptions {
 }
 
 /**
- * Opens a run for animation and tracking: `await using model = await openModel('runs/mine')`.
+ * Opens a run or a starter for animation and tracking: `await using model = await openModel('face')`. If a run with a
+ * starter's name is in the current folder, that run is opened.
  *
  * @throws InputError if there is no run, FormatError if its files do not fit each other, EnvironmentError if the
  * device is not available. The signal's reason, if it is aborted.
@@ -92,7 +96,7 @@ export async function openModel(
   const loaded = await loadRun(typeof run === 'string' ? run : run.path, { signal })
   const model = await openSessionModel(loaded, {
     openSession: sessionsOn(device),
-    where: join(loaded.path, 'weights.safetensors'),
+    where: join(loaded.path, weightsFile),
     rewrite: rewrite ? (network) => rewriteExactly(network) : undefined,
   })
   if (signal?.aborted !== true) return model

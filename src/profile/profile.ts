@@ -6,7 +6,7 @@ import { input, parameterInfo } from '../graph/ops/leaf.ts'
 import { liveNodes } from '../graph/rewrite.ts'
 import { sizeOf } from '../graph/tensor.ts'
 import { type Clipping, type Dilations, Scope } from '../layers/scope.ts'
-import { type SmallConfigOptions, smallConfig } from '../motion/config.ts'
+import { type MotionConfig, type SmallConfigOptions, smallConfig } from '../motion/config.ts'
 import type { Head, SkipChoice } from '../motion/heads.ts'
 import { detect } from '../motion/model.ts'
 import { toOnnx } from '../onnx/export.ts'
@@ -163,8 +163,12 @@ export interface DetectorProfile extends NetProfile {
  * @throws InputError as `profileNet`.
  */
 export function profileDetector(name: string, options: DetectorProfileOptions = {}): DetectorProfile {
-  const config = smallConfig({ net: name, ...options })
-  const net = findNet(name)
+  return profileModelDetector(smallConfig({ net: name, ...options }))
+}
+
+/** Profiles the keypoint detector of a motion model, such as that of a run. */
+export function profileModelDetector(config: MotionConfig): DetectorProfile {
+  const net = findNet(config.net)
   const { dilations, head } = config.detector
   const graph = new Graph()
   const frame = input(graph, 'frame', 'float32', [1, 3, config.size, config.size])

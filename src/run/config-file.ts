@@ -1,7 +1,7 @@
 // config.json of a run folder, read and written, and the facts about the machine that go into env.json.
 import { readFile, stat } from 'node:fs/promises'
 import { arch, availableParallelism, cpus, platform, release, totalmem } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { writeFileAtomic } from '../files/atomic.ts'
 import { codeOf, fileError } from '../files/file-errors.ts'
@@ -9,6 +9,7 @@ import { exists } from '../files/folders.ts'
 import { FormatError, InputError } from '../util/errors.ts'
 import { configText, parseConfig, remedy, stampSchema } from './config.ts'
 import { configFile } from './run-files.ts'
+import { nearestStarter, starterNames } from './starters.ts'
 
 /** Far above any configuration; a larger file is something else. */
 const maxBytes = 16 << 20
@@ -60,8 +61,14 @@ async function readText(path: string, where: string): Promise<string> {
     return await readFile(where, 'utf8')
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw fileError(error, where, 'read')
-    const got = (await exists(path)) ? 'a folder without config.json' : 'no such folder'
-    throw new InputError({ what: 'not a run', where: path, got, expected: 'a run folder', remedy })
+    const found = await exists(path)
+    const got = found ? 'a folder without config.json' : 'no such folder'
+    const expected = `a run folder, or a starter: ${starterNames()}`
+    const meant = found ? undefined : nearestStarter(basename(path))
+    throw new InputError({
+      ...{ what: 'not a run', where: path, got, expected },
+      remedy: meant === undefined ? remedy : `${remedy}; or did you mean the starter "${meant}"?`,
+    })
   }
 }
 

@@ -12,6 +12,7 @@ import type { Tensor } from '../graph/tensor.ts'
 import { InputError } from '../util/errors.ts'
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts'
 import { describeMachine, isRun, readConfig, writeConfig } from './config-file.ts'
+import { runFolder } from './find-run.ts'
 import { appendMetrics, type MetricsRecord, readMetrics, truncateMetrics } from './metrics-file.ts'
 import { checkpointFile, environmentFile, metricsFile, previewFile, weightsFile } from './run-files.ts'
 
@@ -69,6 +70,7 @@ export async function createRun<T extends object>(
 /**
  * Opens a run and validates its configuration; loads no weights.
  *
+ * @param path a run folder or, for reading, the name of a starter: see `runFolder`.
  * @param options.write lock the run, to train on.
  * @throws InputError if there is no run or it is in use, FormatError if its configuration does not fit.
  */
@@ -77,7 +79,7 @@ export async function openRun<T>(
   schema: z.ZodType<T>,
   { write = false } = {},
 ): Promise<Run<T>> {
-  const folder = resolve(path)
+  const folder = write ? resolve(path) : await runFolder(path)
   const found = await readConfig(folder, schema)
   if (!write) return new Run(folder, found.config, found.version)
   const lock = acquireLock(join(folder, 'lock'))

@@ -110,8 +110,8 @@ export interface TrainOptions
   readonly losses?: TrainLosses
   /** The whole model, instead of the options above. */
   readonly model?: MotionConfig
-  /** A run whose model and weights training begins with, instead of `model` and `init`. */
-  readonly finetune?: string
+  /** A run or a starter whose model and weights training begins with, instead of `model` and `init`. */
+  readonly from?: string
   /** Folder that keeps decoded frames, for further runs on the same clips (default: none are kept). */
   readonly cache?: string
 }

@@ -7,6 +7,7 @@ import type { Tensor } from '../graph/tensor.ts'
 import { loadRun } from '../model/open-model.ts'
 import type { MotionConfig } from '../motion/config.ts'
 import { detectorOptions, modelOptions } from '../motion/options.ts'
+import { runFolder } from '../run/find-run.ts'
 import { createRun, openRun, type Run } from '../run/run.ts'
 import { describeDevices } from '../runtime/node.ts'
 import { InputError } from '../util/errors.ts'
@@ -76,7 +77,7 @@ function facts({ model, training, distillation }: AnyConfig): Facts {
 async function assertOtherFolders(out: string, reads: RunRequest<AnyConfig>['reads']): Promise<void> {
   const own = await realpath(out).catch(() => undefined)
   for (const [name, path] of Object.entries(reads)) {
-    if (own === undefined || path === undefined || (await realpath(path)) !== own) continue
+    if (own === undefined || path === undefined || (await realpath(await runFolder(path))) !== own) continue
     throw new InputError({
       what: `the run that is named by ${name} would be replaced by this one`,
       where: path,
@@ -106,18 +107,18 @@ const ofModel: ReadonlySet<string> = new Set([
 ])
 
 /** Puts the model of the run that is to be trained further into the options. @throws InputError */
-export async function withFinetuned({ finetune, ...options }: TrainOptions): Promise<TrainOptions> {
-  if (finetune === undefined) return options
+export async function withFinetuned({ from, ...options }: TrainOptions): Promise<TrainOptions> {
+  if (from === undefined) return options
   const given = Object.entries(options).flatMap(([name, value]) =>
     ofModel.has(name) && value !== undefined ? [name] : [],
   )
   if (given.length > 0) {
     throw new InputError({
       what: 'a run that is trained further keeps its model',
-      got: `finetune, and ${given.join(', ')}`,
+      got: `from, and ${given.join(', ')}`,
       remedy: 'leave these out, or take --init, which begins another model with what fits',
     })
   }
-  const { config } = await loadRun(finetune)
-  return { ...options, model: config, init: finetune }
+  const { config } = await loadRun(from)
+  return { ...options, model: config, init: from }
 }

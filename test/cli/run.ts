@@ -12,11 +12,13 @@ export interface Outcome {
   readonly stderr: string
 }
 
+type OnStderr = (soFar: string, kill: (signal: NodeJS.Signals) => void) => void
+
 export interface Cli {
   /** Runs `pantin` with these arguments. `onStderr` sees stderr as it grows, and may signal the process. */
   run(
     args: readonly string[],
-    onStderr?: (soFar: string, kill: (signal: NodeJS.Signals) => void) => void,
+    options?: OnStderr | { readonly cwd?: string; readonly onStderr?: OnStderr },
   ): Promise<Outcome>
   remove(): void
 }
@@ -27,9 +29,13 @@ export function compileCli(): Cli {
   const compiled: Compiled = compile('src/cli/main.ts')
   const main = new URL(compiled.url('src/cli/main.ts'))
   return {
-    run: (args, onStderr) =>
+    run: (args, options = {}) =>
       new Promise((resolve, reject) => {
-        const child = spawn(process.execPath, [main.pathname, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
+        const { cwd = process.cwd(), onStderr } =
+          typeof options === 'function' ? { onStderr: options } : options
+        const child = spawn(process.execPath, [main.pathname, ...args], {
+          ...{ cwd, stdio: ['ignore', 'pipe', 'pipe'] },
+        })
         let [stdout, stderr] = ['', '']
         child.stdout.on('data', (data: Buffer) => {
           stdout += data

@@ -48,7 +48,7 @@ describe('bad usage', () => {
     ['no command', [], ['Usage: pantin']],
     ['an unknown command', ['trian'], ["unknown command 'trian'", 'Did you mean train?']],
     ['an unknown option', ['info', 'lednet', '--outpust', '3'], ["unknown option '--outpust'", '--outputs']],
-    ['a missing argument', ['info'], ["missing required argument 'net'"]],
+    ['a missing argument', ['info'], ["missing required argument 'net|run'"]],
     ['a missing option', ['train', puppet], ["required option '-o, --out <run>' not specified"]],
     ['an unknown network', ['info', 'lednt'], ['there is no network "lednt"', 'did you mean "lednet"?']],
     ['no number', ['train', puppet, '-o', out, '--steps', 'many'], ['--steps', 'many', 'a whole number']],

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { halfToNumber, numberToHalf } from '../../src/formats/safetensors/elements.ts'
 import {
   decodeSafetensors,
   encodeSafetensors,
@@ -110,6 +111,50 @@ describe('conversion to float32', () => {
       Buffer.from(tensors.get('d')!.data.buffer).equals(Buffer.from(Float32Array.from(values).buffer)),
     ).toBe(true)
     expect(tensors.get('b')!.data).toEqual(Uint8Array.of(9))
+  })
+})
+
+describe('F16', () => {
+  it('has a number for each of its 65,536 patterns, and gives the pattern back', () => {
+    for (let bits = 0; bits < 0x10000; bits++) {
+      const value = halfToNumber(bits)
+      if (!Number.isNaN(value)) expect(numberToHalf(value)).toBe(bits)
+    }
+  })
+
+  it('takes the nearest number, and the even one of two', () => {
+    const rounded = (value: number) => halfToNumber(numberToHalf(value))
+    expect([1 + 2 ** -11, 1 + 3 * 2 ** -11, 1 + 2 ** -11 + 2 ** -20].map(rounded)).toEqual([
+      ...[1, 1 + 2 * 2 ** -10, 1 + 2 ** -10],
+    ])
+    expect([2 ** -25, 3 * 2 ** -25, 2047.7, 65519.9, 65520].map(rounded)).toEqual([
+      ...[0, 2 * 2 ** -24, 2048, 65504, Number.POSITIVE_INFINITY],
+    ])
+    expect(Object.is(rounded(-1e-9), -0)).toBe(true)
+    expect(rounded(Number.NaN)).toBeNaN()
+  })
+
+  it('halves the bytes of float32 tensors alone, and is read as float32', async () => {
+    const mixed = new Map<string, Tensor>([
+      ['a', floats([0.1, -3, 1e-7], [3])],
+      ['steps', ints([7], [])],
+      ['mask', tensor('bool', [3], Uint8Array.of(1, 0, 1))],
+    ])
+    const bytes = joined(encodeSafetensors(mixed, new Map(), { floats: 'F16' }))
+    const { tensors } = await decodeSafetensors(bytes, 'memory')
+    const read = tensors.get('a')!
+    expect(read).toMatchObject({ dtype: 'float32', shape: [3] })
+    expect(Math.abs((read.data as Float32Array)[0]! - 0.1)).toBeLessThan(0.1 * 2 ** -11)
+    expect(bits(tensors.get('steps')!)).toEqual(bits(mixed.get('steps')!))
+    expect(bits(tensors.get('mask')!)).toEqual(bits(mixed.get('mask')!))
+    const header = Number(new DataView(bytes.buffer).getBigUint64(0, true))
+    expect(bytes.length - 8 - header).toBe(3 * 2 + 8 + 3)
+  })
+
+  it.each([65505, Number.NaN, Number.NEGATIVE_INFINITY])('is refused for %s', (value) => {
+    const write = () => encodeSafetensors(new Map([['w', floats([1, value])]]), new Map(), { floats: 'F16' })
+    expect(write).toThrow(InputError)
+    expect(write).toThrow(/tensor "w"[\s\S]*65504/)
   })
 })
 

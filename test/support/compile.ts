@@ -35,6 +35,8 @@ export function compile(...entries: string[]): Compiled {
   const folder = mkdtempSync(join(tmpdir(), 'pantin-compiled-'))
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }')
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'), 'junction')
+  // What modules read from the package by their own address.
+  symlinkSync(join(root, 'assets'), join(folder, 'assets'), 'junction')
   const waiting = entries.map((entry) => resolve(root, entry))
   const done = new Set<string>()
   for (let file = waiting.pop(); file !== undefined; file = waiting.pop()) {

@@ -105,7 +105,7 @@ test('nor one that training begins from, and nothing is made for a device that i
     const again = train(clip, options('whole', { ...own, force: true }))
     await expect(again).rejects.toThrow(/named by init would be replaced/)
   }
-  const { model: _, ...rest } = options('whole', { finetune: whole, force: true })
+  const { model: _, ...rest } = options('whole', { from: whole, force: true })
   await expect(train(clip, rest)).rejects.toThrow(/would be replaced/)
   expect((await weightsOf('whole')).equals(before)).toBe(true)
 

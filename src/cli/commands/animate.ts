@@ -2,7 +2,14 @@
 import { Option } from 'commander'
 import { formatCount, formatSeconds } from '../../report/format.ts'
 import { type AddCommand, type Context, withCommonFlags, withPlugins } from '../context.ts'
-import { type DeviceName, deviceOption, type FitName, fitOption, wholeNumber } from '../options.ts'
+import {
+  type DeviceName,
+  deviceOption,
+  type FitName,
+  fitOption,
+  runArgument,
+  wholeNumber,
+} from '../options.ts'
 
 interface AnimateFlags {
   readonly source: string
@@ -21,7 +28,7 @@ export const addAnimate: AddCommand = (program, call) => {
     .command('animate')
     .summary('move a still picture as a video moves')
     .description('Animates a still picture with the motion of a video.')
-    .argument('<run>', 'folder of a run')
+    .argument(...runArgument)
     .requiredOption('-s, --source <picture>', 'picture to animate; of a video, its first frame')
     .requiredOption('-d, --driving <video>', 'video with the motion')
     .requiredOption('-o, --out <file>', 'video to write: mp4, mov, mkv or webm')

@@ -1,4 +1,5 @@
 // `pantin distil`: a light detector that finds what a teacher finds.
+import { starterNames } from '../../run/starters.ts'
 import { distillationOptions, warpOptions } from '../../train/options.ts'
 import { defined, given, type OptionValues } from '../../util/options.ts'
 import { type AddCommand, type Context, withCommonFlags, withPlugins } from '../context.ts'
@@ -33,7 +34,10 @@ export const addDistil: AddCommand = (program, call) => {
       '<video...>',
       'videos and pictures or folders of them, or puppet:SEED (puppet:1..20) for made-up videos',
     )
-    .requiredOption('-t, --teacher <run>', 'run folder, or ONNX file that gives keypoints')
+    .requiredOption(
+      '-t, --teacher <run>',
+      `run folder, starter (${starterNames()}), or ONNX file that gives keypoints`,
+    )
     .requiredOption('-o, --out <run>', 'folder to write the run to')
     .option('--net <name>', "the student's network (default: ficelle)")
     .option(

@@ -11,7 +11,7 @@ import {
 import { formatCount, percent, table } from '../../report/format.ts'
 import { InputError } from '../../util/errors.ts'
 import { type AddCommand, type Context, withCommonFlags, withPlugins } from '../context.ts'
-import { type DeviceName, deviceOption, type FitName, fitOption, fraction } from '../options.ts'
+import { type DeviceName, deviceOption, type FitName, fitOption, fraction, runArgument } from '../options.ts'
 
 interface EvalFlags {
   readonly from: number
@@ -30,7 +30,7 @@ export const addEval: AddCommand = (program, call) => {
     .description(
       'Reconstructs the end of videos from their first frames, compares with the still picture doing nothing, and measures the keypoints themselves.',
     )
-    .argument('<run>', 'folder of a run')
+    .argument(...runArgument)
     .argument('<video...>', 'videos or folders of them, puppet:SEED or head:SEED')
     .option('--from <part>', 'where in each video to begin, 0 to 1', fraction('--from'), 0.8)
     .option('--teacher <run|file.onnx>', 'a detector to compare this one with')

@@ -1,6 +1,7 @@
 // `pantin export`: a model of a run, or an imported network, as an ONNX file.
 import { Option } from 'commander'
 import { formatScaled } from '../../report/format.ts'
+import { starterNames } from '../../run/starters.ts'
 import { InputError } from '../../util/errors.ts'
 import { type AddCommand, type Context, withCommonFlags, withPlugins } from '../context.ts'
 import { sizes } from '../options.ts'
@@ -22,7 +23,7 @@ export const addExport: AddCommand = (program, call) => {
     .description(
       'Writes the detector or the generator of a run, or an imported network, as one ONNX file, weights included.',
     )
-    .argument('<folder>', 'a folder that train, distil or import made')
+    .argument('<folder>', `a folder that train, distil or import made, or a starter: ${starterNames()}`)
     .requiredOption('-o, --out <file.onnx>', 'file to write')
     .addOption(
       new Option(

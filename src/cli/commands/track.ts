@@ -1,7 +1,7 @@
 // `pantin track RUN VIDEO`: writes the keypoints of every frame of a video.
 import { formatCount, formatSeconds } from '../../report/format.ts'
 import { type AddCommand, type Context, withCommonFlags, withPlugins } from '../context.ts'
-import { type DeviceName, deviceOption, type FitName, fitOption } from '../options.ts'
+import { type DeviceName, deviceOption, type FitName, fitOption, runArgument } from '../options.ts'
 
 interface TrackFlags {
   readonly out: string
@@ -16,7 +16,7 @@ export const addTrack: AddCommand = (program, call) => {
     .command('track')
     .summary('find the keypoints of every frame of a video')
     .description('Writes the keypoints of every frame of a video as JSON.')
-    .argument('<run>', 'folder of a run')
+    .argument(...runArgument)
     .argument('<video>', 'the video')
     .requiredOption('-o, --out <file.json>', 'file to write')
     .option('--overlay <file.mp4>', 'also write the video with the keypoints drawn on it')

@@ -1,5 +1,6 @@
 // `pantin train`: a motion model from videos.
 import { modelOptions } from '../../motion/options.ts'
+import { starterNames } from '../../run/starters.ts'
 import { augmentOptions, reconstructionOptions } from '../../train/options.ts'
 import { defined, given, type OptionValues } from '../../util/options.ts'
 import { type AddCommand, type Context, withCommonFlags, withPlugins } from '../context.ts'
@@ -18,7 +19,7 @@ interface TrainFlags
     OptionValues<typeof modelOptions>,
     OptionValues<typeof augmentOptions>,
     OptionValues<typeof reconstructionOptions> {
-  readonly finetune?: string
+  readonly from?: string
   readonly cache?: string
   readonly losses?: string
 }
@@ -33,7 +34,10 @@ export const addTrain: AddCommand = (program, call) => {
     .requiredOption('-o, --out <run>', 'folder to write the run to')
     .option('--net <name>', "the detector's network (default: ficelle)")
     .option('--cache <folder>', 'keep decoded frames here, for further runs on the same videos')
-    .option('--finetune <run>', 'train this run further, on these videos, into another folder')
+    .option(
+      '--from <run>',
+      `begin with the model and weights of this run or starter (${starterNames()}), and write another run`,
+    )
     .option(
       '--losses <list>',
       'weights of losses, such as reconstruction=10,equivarianceValue=1; the others keep their usual weights',
@@ -50,7 +54,7 @@ async function runTrain({ reporter, signal }: Context, named: string[], flags: T
   await reporter.prepare()
   const { parseLosses } = await import('../training.ts')
   const { trainLosses } = await import('../../train/losses.ts')
-  const { mirror, colour, finetune, cache } = flags
+  const { mirror, colour, from, cache } = flags
   const losses = flags.losses === undefined ? undefined : parseLosses(flags.losses, trainLosses)
   const augment =
     mirror === undefined && colour === undefined
@@ -60,7 +64,7 @@ async function runTrain({ reporter, signal }: Context, named: string[], flags: T
     ...(await trainingOptions(flags)),
     ...given(modelOptions, flags),
     ...given(reconstructionOptions, flags),
-    ...defined({ augment, finetune, losses, cache }),
+    ...defined({ augment, from, losses, cache }),
     signal,
     onEvent: showTraining(reporter),
   })

@@ -1,8 +1,8 @@
 // safetensors in memory, for Node and browsers: an 8-byte length, a JSON header, the elements.
 // Format: https://github.com/huggingface/safetensors. Stricter than the format asks: see `readHeader`.
-import { bytesPerElement, formatShape, sizeOf, type Tensor } from '../../graph/tensor.ts'
+import { bytesPerElement, formatShape, type Shape, sizeOf, type Tensor } from '../../graph/tensor.ts'
 import { FormatError, InputError } from '../../util/errors.ts'
-import { bytesOf, elementNames, elementTypes, readElements } from './elements.ts'
+import { bytesOf, elementNames, elementTypes, readElements, toHalves } from './elements.ts'
 import { checkHeaderLength, type Header, maxHeaderBytes, placeOf, readHeader } from './header.ts'
 
 /** The content of a safetensors file. */
@@ -57,19 +57,35 @@ function checkBools(data: Uint8Array, where: string): void {
   })
 }
 
+/** How tensors are written. */
+export interface EncodeOptions {
+  /** The type that float32 tensors have in the file: their own (default), or F16, which rounds them to three digits. */
+  readonly floats?: 'F32' | 'F16'
+}
+
+/** A tensor as it stands in a file. */
+interface Stored {
+  readonly name: string
+  readonly dtype: string
+  readonly shape: Shape
+  readonly bytes: Uint8Array<ArrayBuffer>
+  readonly elementBytes: number
+}
+
 /**
  * The pieces of a safetensors file, to be written one after the other: length and header, then the memory of the
  * tensors, without a copy. The same content gives the same bytes, whatever the order of the maps is: tensors are
  * sorted by element size, largest first, then by name (so every tensor is aligned), metadata by key.
  *
- * @throws InputError for a name or a tensor that the format cannot hold.
+ * @throws InputError for a name or a tensor that the format cannot hold, or a number that F16 cannot hold.
  */
 export function encodeSafetensors(
   tensors: ReadonlyMap<string, Tensor>,
   metadata: ReadonlyMap<string, string> = new Map(),
+  { floats = 'F32' }: EncodeOptions = {},
 ): Uint8Array<ArrayBuffer>[] {
-  const ordered = [...tensors].sort(
-    ([a, x], [b, y]) => bytesPerElement[y.dtype] - bytesPerElement[x.dtype] || compare(a, b),
+  const ordered = Array.from(tensors, ([name, value]) => stored(name, value, floats)).sort(
+    (a, b) => b.elementBytes - a.elementBytes || compare(a.name, b.name),
   )
   const fields: string[] = []
   if (metadata.size > 0) {
@@ -77,11 +93,9 @@ export function encodeSafetensors(
     fields.push(`"__metadata__":{${items.map(([key, value]) => `${quote(key)}:${quote(value)}`).join()}}`)
   }
   let at = 0
-  for (const [name, value] of ordered) {
-    checkWritable(name, value)
-    const end = at + value.data.byteLength
-    const dtype = elementNames[value.dtype]
-    fields.push(`${quote(name)}:{"dtype":"${dtype}","shape":[${value.shape}],"data_offsets":[${at},${end}]}`)
+  for (const { name, dtype, shape, bytes } of ordered) {
+    const end = at + bytes.length
+    fields.push(`${quote(name)}:{"dtype":"${dtype}","shape":[${shape}],"data_offsets":[${at},${end}]}`)
     at = end
   }
   const header = new TextEncoder().encode(`{${fields.join()}}`)
@@ -95,8 +109,29 @@ export function encodeSafetensors(
   }
   new DataView(padded.buffer).setBigUint64(0, BigInt(padded.length - 8), true)
   padded.set(header, 8)
-  return [padded, ...ordered.map(([, value]) => bytesOf(value))]
+  return [padded, ...ordered.map(({ bytes }) => bytes)]
 }
+
+function stored(name: string, value: Tensor, floats: 'F32' | 'F16'): Stored {
+  checkWritable(name, value)
+  const { dtype, shape } = value
+  if (dtype !== 'float32' || floats === 'F32') {
+    const elementBytes = bytesPerElement[dtype]
+    return { name, dtype: elementNames[dtype], shape, bytes: bytesOf(value), elementBytes }
+  }
+  const beyond = value.data.find((number) => !(Math.abs(number) <= largestHalf))
+  if (beyond !== undefined) {
+    throw new InputError({
+      what: 'a tensor has a number that F16 cannot hold',
+      where: `tensor ${quote(name)}`,
+      got: String(beyond),
+      expected: `-${largestHalf} to ${largestHalf}`,
+    })
+  }
+  return { name, dtype: 'F16', shape, bytes: toHalves(value.data), elementBytes: 2 }
+}
+
+const largestHalf = 65504
 
 function checkWritable(name: string, value: Tensor): void {
   if (name === '' || name === '__metadata__') {

@@ -42,12 +42,36 @@ export function halfToNumber(bits: number): number {
   return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
 }
 
+/** The IEEE 754 binary16 that is nearest to a number; of two that are as near, the even one. Above 65504: infinity. */
+export function numberToHalf(value: number): number {
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0
+  const size = Math.abs(value)
+  if (Number.isNaN(value)) return 0x7e00
+  if (size >= 65520) return sign | 0x7c00
+  // Numbers below 2^-14 have the step of the smallest exponent.
+  const exponent = size < 2 ** -14 ? -14 : Math.floor(Math.log2(size))
+  const steps = roundToEven(size / 2 ** (exponent - 10))
+  // 2048 steps are 1024 of the next exponent, which adding carries over.
+  return sign | (size < 2 ** -14 ? steps : ((exponent + 14) << 10) + steps)
+}
+
+function roundToEven(value: number): number {
+  const below = Math.floor(value)
+  const rest = value - below
+  return rest > 0.5 || (rest === 0.5 && below % 2 === 1) ? below + 1 : below
+}
+
 const word = new DataView(new ArrayBuffer(4))
 
 /** A bfloat16, which is the upper half of a binary32. */
 export function brainToNumber(bits: number): number {
   word.setUint32(0, bits * 0x10000)
   return word.getFloat32(0)
+}
+
+/** Numbers of a float32 tensor as F16: half the bytes, and three digits. */
+export function toHalves(data: Float32Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(Uint16Array.from(data, numberToHalf).buffer)
 }
 
 /** The bytes of a tensor, without a copy. */

@@ -3,10 +3,10 @@ import { writeFileAtomic } from '../../files/atomic.ts'
 import { fileError } from '../../files/file-errors.ts'
 import { FileBytes } from '../../files/read.ts'
 import type { Tensor } from '../../graph/tensor.ts'
-import { encodeSafetensors, readTensors, type TensorFile } from './bytes.ts'
+import { type EncodeOptions, encodeSafetensors, readTensors, type TensorFile } from './bytes.ts'
 import { checkHeaderLength, type Header, readHeader } from './header.ts'
 
-export { decodeSafetensors, encodeSafetensors, type TensorFile } from './bytes.ts'
+export { decodeSafetensors, type EncodeOptions, encodeSafetensors, type TensorFile } from './bytes.ts'
 
 /**
  * Reads a safetensors file: first the header, and no data if the header is bad. Memory stays within the size of
@@ -39,8 +39,9 @@ export async function writeSafetensors(
   path: string,
   tensors: ReadonlyMap<string, Tensor>,
   metadata: ReadonlyMap<string, string> = new Map(),
+  options: EncodeOptions = {},
 ): Promise<void> {
-  await writeFileAtomic(path, encodeSafetensors(tensors, metadata))
+  await writeFileAtomic(path, encodeSafetensors(tensors, metadata, options))
 }
 
 async function withHeader<T>(

@@ -74,14 +74,14 @@ test('a student comes nearer to its teacher, and has its generator', { timeout: 
 
   const finer = await train(clip, {
     out: join(folder, 'finer'),
-    finetune: run.path,
+    from: run.path,
     steps: 2,
     batch: 2,
     device: 'cpu',
   })
   const begun = JSON.parse(await readFile(join(finer.path, 'config.json'), 'utf8')) as { model: unknown }
   expect(begun.model).toEqual(student())
-  await expect(train(clip, { out: join(folder, 'no'), finetune: run.path, net: 'lednet' })).rejects.toThrow(
+  await expect(train(clip, { out: join(folder, 'no'), from: run.path, net: 'lednet' })).rejects.toThrow(
     /keeps its model/,
   )
 })
