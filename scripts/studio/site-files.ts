@@ -1,4 +1,4 @@
-// A plugin of Vite: puts the worker of pantin/web and onnxruntime-web's files beside the studio's page.
+// A plugin of Vite: puts the worker of pantin/web, onnxruntime-web's files and pantin's assets beside the studio's page.
 import { existsSync } from 'node:fs'
 import { copyFile, mkdir, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { build } from 'tsdown'
 import type { Plugin, ResolvedConfig } from 'vite'
 import { contentPolicy } from '../../src/server/guard.ts'
-import { runtimeFiles } from '../../src/server/site.ts'
+import { assetFiles, runtimeFiles } from '../../src/server/site.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -17,7 +17,8 @@ export interface SiteFilesOptions {
 }
 
 /**
- * Puts the files beside the page that its scripts load by address: the worker of pantin/web, and onnxruntime-web's files.
+ * Puts the files beside the page that its scripts load by address: the worker of pantin/web, onnxruntime-web's files, and
+ * pantin's assets. The server of `pantin studio` has the last two from their own places; other hosts need them here.
  * The page carries its content policy itself, for hosts that send none.
  */
 export function siteFiles({ fromSource }: SiteFilesOptions): Plugin {
@@ -39,6 +40,7 @@ export function siteFiles({ fromSource }: SiteFilesOptions): Plugin {
       const folder = resolve(config.root, config.build.outDir)
       await (fromSource ? packWorker(folder) : copyWorker(folder))
       await copyRuntime(join(folder, 'ort'))
+      await copyAssets(join(folder, 'pantin'))
     },
   }
 }
@@ -47,6 +49,13 @@ async function copyRuntime(into: string): Promise<void> {
   const from = dirname(createRequire(import.meta.url).resolve('onnxruntime-web/wasm'))
   await mkdir(into, { recursive: true })
   await Promise.all(runtimeFiles.map((name) => copyFile(join(from, name), join(into, name))))
+}
+
+async function copyAssets(into: string): Promise<void> {
+  for (const name of assetFiles) {
+    await mkdir(dirname(join(into, name)), { recursive: true })
+    await copyFile(join(root, 'assets', name), join(into, name))
+  }
 }
 
 async function copyWorker(into: string): Promise<void> {

@@ -1,6 +1,6 @@
-// Clips in a page: video files and puppets, decoded in a worker, frame by frame.
+// Clips in a page: video files and synthetic clips, decoded in a worker, frame by frame.
 import type { FrameRange } from '../media/clip.ts'
-import { asyncDispose, type Connection, connected, type WorkerPlace } from './connection.ts'
+import { assetsAddress, asyncDispose, type Connection, connected, type WorkerPlace } from './connection.ts'
 
 /** How a clip's frames are given. Node's `Clip` gives frames whole, and its callers fit them. */
 export interface ClipOptions {
@@ -23,7 +23,7 @@ export interface ClipFrame {
   readonly picture: ImageBitmap
 }
 
-/** A video or puppet that is open. Its fields are those of Node's `Clip`; its frames are pictures of the page. */
+/** A video or synthetic clip that is open. Its fields are those of Node's `Clip`; its frames are pictures of the page. */
 export interface WebClip {
   /** The name of its file, for messages. */
   readonly name: string
@@ -54,7 +54,7 @@ export type OpenedClip = Pick<WebClip, 'name' | 'width' | 'height' | 'frameCount
 
 /** The worker's methods for a clip. */
 export interface ClipMethods {
-  openClip(request: { source: Blob | string; options: ClipOptions }): OpenedClip
+  openClip(request: { source: Blob | string; assets: string; options: ClipOptions }): OpenedClip
   /** Begins a pass over frames. @returns its number */
   beginFrames(request: FrameRange): number
   /** The next frame of a pass; undefined at its end. */
@@ -65,7 +65,8 @@ export interface ClipMethods {
 type ClipConnection = Connection<ClipMethods>
 
 /**
- * Opens a video file (mp4, mov, webm, mkv, with a codec that the browser decodes) or a puppet (`puppet:7`).
+ * Opens a video file (mp4, mov, webm, mkv, with a codec that the browser decodes), a puppet (`puppet:7`) or a person's head
+ * (`head:7`, whose shapes are fetched from the place's `assetsFolder`).
  *
  * @throws InputError if it is neither, or cannot be decoded here. The signal's reason, if it is aborted.
  */
@@ -75,7 +76,8 @@ export function openClip(
   options: ClipOptions = {},
 ): Promise<WebClip> {
   return connected(place, async (connection: ClipConnection) => {
-    const opened = await connection.call('openClip', { source, options })
+    const assets = assetsAddress(place)
+    const opened = await connection.call('openClip', { source, assets, options })
     const close = async () => connection.close()
     return {
       ...opened,

@@ -7,6 +7,11 @@ import { type Answer, type Call, type Methods, receivedError } from './protocol.
 export interface WorkerPlace {
   /** Address of pantin's `dist/web/worker.js` (default: beside this library's own file). */
   readonly workerUrl?: string
+  /**
+   * Address of pantin's `assets` folder, with the starters and the shapes of heads (default: where it is in the package,
+   * seen from this library's own file).
+   */
+  readonly assetsFolder?: string
   /** Gives the call up that it is passed to, which then throws the signal's reason. Nothing stays open. */
   readonly signal?: AbortSignal
 }
@@ -44,15 +49,22 @@ export interface Computing {
 }
 
 /** The parts of a place that a worker is told. Addresses are absolute. */
-export type SentPlace = Pick<WebPlace, 'runtimeFolder' | 'device' | 'threads'>
+export type SentPlace = Pick<WebPlace, 'runtimeFolder' | 'device' | 'threads'> & { readonly assets: string }
 
 /** Tells a worker the place, with its address as the page means it. */
-export function sentPlace({ runtimeFolder, device, threads }: WebPlace): SentPlace {
+export function sentPlace({ runtimeFolder, device, threads, ...place }: WebPlace): SentPlace {
   return {
     runtimeFolder: new URL(runtimeFolder, document.baseURI).href,
+    assets: assetsAddress(place),
     ...(device !== undefined && { device }),
     ...(threads !== undefined && { threads }),
   }
+}
+
+/** The address of pantin's assets, absolute, with a slash at its end. */
+export function assetsAddress({ assetsFolder }: Pick<WorkerPlace, 'assetsFolder'>): string {
+  if (assetsFolder === undefined) return new URL(/* @vite-ignore */ '../../assets/', import.meta.url).href
+  return new URL(assetsFolder.replace(/\/?$/, '/'), document.baseURI).href
 }
 
 /**

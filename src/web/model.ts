@@ -11,7 +11,7 @@ import {
 } from './connection.ts'
 import type { Smoothing } from './one-euro.ts'
 import { type Picture, type SentPicture, toParcel } from './picture.ts'
-import type { RunFiles, WebRun } from './run.ts'
+import { openRun, type RunFiles, type WebRun } from './run.ts'
 
 /** The keypoints of one picture. Coordinates are in [-1, 1] of the square in the picture's middle. */
 export interface TrackedPicture {
@@ -179,10 +179,11 @@ export class Tracker extends WebModel {
   /**
    * Opens a run for tracking, in a worker of its own.
    *
+   * @param run an open run, or what `openRun` takes by name: a starter, or the address of a run
    * @throws InputError or FormatError for a run that cannot be used; EnvironmentError if the device or ONNX Runtime's
    * files are missing. The signal's reason, if it is aborted.
    */
-  static open(run: WebRun, place: WebPlace): Promise<Tracker> {
+  static open(run: WebRun | string, place: WebPlace): Promise<Tracker> {
     return connected(
       place,
       async (connection: ModelConnection) =>
@@ -203,8 +204,8 @@ export class Tracker extends WebModel {
 
 /** Moves a picture, the source, as other pictures move. */
 export class Animator extends WebModel {
-  /** Opens a run for animation, in a worker of its own. @throws as `Tracker.open` */
-  static open(run: WebRun, place: WebPlace): Promise<Animator> {
+  /** Opens a run for animation, in a worker of its own: `Animator.open('face', place)`. @throws as `Tracker.open` */
+  static open(run: WebRun | string, place: WebPlace): Promise<Animator> {
     return connected(
       place,
       async (connection: ModelConnection) =>
@@ -241,8 +242,13 @@ export class Animator extends WebModel {
   }
 }
 
-function openModel(connection: ModelConnection, run: WebRun, place: WebPlace): Promise<OpenedModel> {
-  return connection.call('openModel', { name: run.name, files: run.files(), place: sentPlace(place) })
+async function openModel(
+  connection: ModelConnection,
+  run: WebRun | string,
+  place: WebPlace,
+): Promise<OpenedModel> {
+  const { name, files } = typeof run === 'string' ? await openRun(run, place) : run
+  return connection.call('openModel', { name, files: files(), place: sentPlace(place) })
 }
 
 /** Fills in the page's clock, in seconds. */

@@ -3,7 +3,9 @@ import { type Unzipped, unzipSync, zipSync } from 'fflate'
 import { checkHeaderLength, readHeader } from '../formats/safetensors/header.ts'
 import type { MotionConfig } from '../motion/config.ts'
 import { configFile, isRunFile, weightsFile } from '../run/run-files.ts'
+import { findStarter, starterNames } from '../run/starters.ts'
 import { FormatError, InputError, messageOf } from '../util/errors.ts'
+import { assetsAddress } from './connection.ts'
 
 /** A run's files by their paths in its folder. */
 export type RunFiles = ReadonlyMap<string, Blob>
@@ -28,15 +30,17 @@ export interface OpenRunOptions {
   readonly name?: string
   /** Headers of the requests, if the source is an address: a token, for example. */
   readonly headers?: Readonly<Record<string, string>>
+  /** Address of pantin's `assets` folder, which holds the starters (default: see `WorkerPlace`). */
+  readonly assetsFolder?: string
   /** Gives the reading up, which then throws the signal's reason. */
   readonly signal?: AbortSignal
 }
 
 /**
- * Reads a run that `train` wrote, in Node or in a browser.
+ * Reads a run that `train` wrote, in Node or in a browser, or a starter: `await openRun('face')`.
  *
- * @param source the address of a run folder, the address or the bytes of its zip, or its files by their paths. The paths
- * may begin with the folder's name.
+ * @param source the name of a starter (see `starters`), the address of a run folder, the address or the bytes of its zip,
+ * or its files by their paths. The paths may begin with the folder's name. `./face` is always an address.
  * @throws InputError if there is no run, FormatError if a file does not fit. The signal's reason, if it is aborted.
  */
 export async function openRun(
@@ -46,6 +50,9 @@ export async function openRun(
   options.signal?.throwIfAborted()
   if (typeof source === 'string') {
     const { name = lastPart(source) } = options
+    if (findStarter(source) !== undefined) {
+      return openRun(`${assetsAddress(options)}starters/${source}/`, { ...options, name })
+    }
     if (source.toLowerCase().endsWith('.zip')) return fromZip(await fetched(source, options), name)
     const base = source.endsWith('/') ? source : `${source}/`
     const files = [configFile, weightsFile].map(
@@ -200,7 +207,7 @@ function unreachable(address: string, got: string): InputError {
     what: 'the run cannot be fetched',
     where: address,
     got,
-    expected: 'the files of a run folder at this address',
+    expected: `the files of a run folder at this address; or the name of a starter: ${starterNames()}`,
     remedy: 'check the address, and that the server has it',
   })
 }

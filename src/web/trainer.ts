@@ -104,7 +104,7 @@ export class Trainer {
   /**
    * Begins a run. Resolves when training begins: the clips are read then, and not needed any more.
    *
-   * @param clips video files, or puppets (`puppet:7`)
+   * @param clips video files, puppets (`puppet:7`) or heads (`head:7`)
    * @throws InputError for settings or clips that cannot be used, and for a name that is taken or in use. The signal's
    * reason, if it is aborted before training begins.
    */

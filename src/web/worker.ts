@@ -30,8 +30,8 @@ serve<ModelMethods & ClipMethods & RecordingMethods & TrainingMethods & NetworkM
   resetReference: () => opened(model).resetReference(),
   animate: ({ picture, options }) => opened(model).animate(picture, options),
 
-  openClip: async ({ source, options }): Promise<OpenedClip> => {
-    const { worker, opened } = await ClipWorker.open(source, options)
+  openClip: async ({ source, assets, options }): Promise<OpenedClip> => {
+    const { worker, opened } = await ClipWorker.open(source, assets, options)
     clip = worker
     return opened
   },

@@ -1,7 +1,8 @@
 // The package as it is published: its fields, its types, its command and its examples, in an empty project.
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { starters } from '../../src/run/starters.ts'
 import { version } from '../../src/util/version.ts'
 import { type Consumer, openConsumer } from './consumer.ts'
 
@@ -25,10 +26,11 @@ describe('the package', () => {
   })
 
   test('has types that every resolution of modules finds', async () => {
-    // The worker is a file for pages to serve, and not a module to import.
+    // The worker and the assets are files for pages to serve, and not modules to import.
     const { code, output } = await project.tool(
       '@arethetypeswrong/cli/dist/index.js',
-      ...[project.tarball, '--profile', 'esm-only', '--exclude-entrypoints', 'web/worker.js', '--no-color'],
+      ...[project.tarball, '--profile', 'esm-only', '--no-color'],
+      ...['--exclude-entrypoints', 'web/worker.js', 'assets/*'],
     )
     expect(code, output).toBe(0)
   })
@@ -85,6 +87,20 @@ describe('the package', () => {
     expect(counted.code, counted.output).toBe(0)
   })
 
+  test('is under 12 MB, with the starters, and holds no file twice', async () => {
+    expect((await stat(project.tarball)).size).toBeLessThan(12_000_000)
+    for (const name of ['heads.bin', ...starters.map(({ name }) => `starters/${name}/weights.safetensors`)]) {
+      expect((await stat(installed(`assets/${name}`))).size, name).toBeGreaterThan(100_000)
+    }
+    const site = await readdir(installed('dist/studio'))
+    expect(site).toContain('index.html')
+    expect(site).not.toContain('pantin')
+    expect(site).not.toContain('ort')
+    await project.write('starter.mjs', starterScript)
+    const { code, output } = await project.node('starter.mjs')
+    expect(code, output).toBe(0)
+  })
+
   test('holds the files that a page needs, and the documentation', async () => {
     // Each is resolved from the project, as the server of a page does.
     await project.write('resolve.mjs', resolveScript)
@@ -124,11 +140,18 @@ export async function follow(video: HTMLVideoElement, found: (seen: TrackedPictu
 }
 `
 
+const starterScript = `
+import { openModel, starters } from 'pantin'
+const model = await openModel(starters.at(-1).name, { device: 'cpu' })
+if (!model.path.includes('node_modules')) throw new Error(model.path)
+await model.close()
+`
+
 const resolveScript = `
 import { createRequire } from 'node:module'
 import { readFileSync } from 'node:fs'
 const { resolve } = createRequire(import.meta.url)
-for (const name of ['pantin/web', 'pantin/web/worker.js', 'pantin/package.json', 'pantin']) {
+for (const name of ['pantin/web', 'pantin/web/worker.js', 'pantin/assets/heads.bin', 'pantin/package.json', 'pantin']) {
   if (readFileSync(resolve(name)).length === 0) throw new Error(name)
 }
 `

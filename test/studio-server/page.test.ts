@@ -6,7 +6,7 @@ import { type Browser, chromium as playwright } from 'playwright-core'
 import { build } from 'vite'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { contentType } from '../../src/server/send-file.ts'
-import { runtimeFiles } from '../../src/server/site.ts'
+import { assetFiles, runtimeFiles } from '../../src/server/site.ts'
 import { chromium, withoutChromium } from '../support/chromium.ts'
 import { makeRun, makeWorld } from './world.ts'
 
@@ -72,6 +72,7 @@ it('is a folder of relative addresses, with all that its scripts load', () => {
   expect(addresses.length).toBeGreaterThan(1)
   for (const address of addresses) expect(address).toMatch(/^\.\/assets\/[\w-]+-[\w-]{8}\.\w+$/)
   for (const name of runtimeFiles) expect(existsSync(join(built, 'ort', name)), name).toBe(true)
+  for (const name of assetFiles) expect(existsSync(join(built, 'pantin', name)), name).toBe(true)
   for (const name of ['worker.js', 'runs/tiny/config.json', 'runs/tiny/weights.safetensors']) {
     expect(existsSync(join(built, name)), name).toBe(true)
   }

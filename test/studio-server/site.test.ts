@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { dirname, join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Studio } from '../../src/server/server.ts'
-import { runtimeFiles } from '../../src/server/site.ts'
+import { assetFiles, runtimeFiles } from '../../src/server/site.ts'
 import { request } from './raw.ts'
 import { makeWorld } from './world.ts'
 
@@ -76,6 +76,23 @@ it('serves the files of onnxruntime-web that pages load, whole, and no others', 
   expect(wasm.body).toHaveLength(readFileSync(join(folder, 'ort-wasm-simd-threaded.wasm')).length)
   for (const name of ['ort.node.min.mjs', 'ort.all.js', '../package.json', 'package.json', '']) {
     expect([400, 404], name).toContain((await get(`/ort/${name}`)).status)
+  }
+})
+
+it('serves the starters and the shapes of heads, whole, and nothing else of the assets', async () => {
+  expect(assetFiles.length).toBeGreaterThanOrEqual(7)
+  for (const name of assetFiles) {
+    const { status, headers } = await request(port, `HEAD /pantin/${name}`, [`Host: localhost:${port}`])
+    expect({ status, length: Number(headers['content-length']) }, name).toEqual({
+      status: 200,
+      length: readFileSync(join('assets', name)).length,
+    })
+    expect(headers['cache-control']).toBe('no-cache')
+  }
+  const config = await get('/pantin/starters/face/config.json')
+  expect(JSON.parse(config.body)).toMatchObject({ model: { size: 256 } })
+  for (const name of ['README.md', '../package.json', 'starters', 'starters/face', 'starters/face/', '']) {
+    expect([400, 404], name).toContain((await get(`/pantin/${name}`)).status)
   }
 })
 

@@ -18,9 +18,9 @@ describe.skipIf(chromium === undefined)(title, () => {
   }, 240_000)
   afterAll(() => world?.remove())
 
-  test('a puppet moves at once, and the page says on what', async () => {
+  test('a face moves at once, and the page says on what', async () => {
     const fps = await framesPerSecond(page)
-    process.stdout.write(`animation of the built-in run: ${fps} frames/s as the page measures it\n`)
+    process.stdout.write(`animation by the starter: ${fps} frames/s as the page measures it\n`)
     expect(fps).toBeGreaterThan(0)
     expect(await page.locator('.device-name').textContent()).toMatch(/^WASM, \d+ threads?$/)
     const before = await pixels(page)
@@ -57,7 +57,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     await page.getByRole('button', { name: 'Dismiss' }).first().click()
     await input.setInputFiles({ name: 'b.png', mimeType: 'image/png', buffer: Buffer.from('no picture') })
     await said(page, /To do:/)
-    await page.getByRole('button', { name: 'Puppet 12', exact: true }).click()
+    await page.getByRole('button', { name: 'Head 3', exact: true }).click()
   }, 240_000)
 
   test('records a film and saves a still', async () => {
@@ -150,14 +150,14 @@ describe.skipIf(chromium === undefined)(title, () => {
     }
     // The places of keypoints are never quite the same.
     await alone.getByRole('checkbox', { name: 'Keypoints' }).uncheck()
-    const third = await choose('Puppet 3')
-    const twelfth = await choose('Puppet 12')
+    const third = await choose('Head 2')
+    const twelfth = await choose('Head 3')
     const buffer = await sharp({ create: { width: 300, height: 300, channels: 3, background: '#3366cc' } })
       .png()
       .toBuffer()
     const input = alone.locator('input[data-for="Choose a picture"]')
     await input.setInputFiles({ name: 'slow.png', mimeType: 'image/png', buffer })
-    await alone.getByRole('button', { name: 'Puppet 12', exact: true }).click()
+    await alone.getByRole('button', { name: 'Head 3', exact: true }).click()
     await alone.waitForFunction(() => (globalThis as { isSlowRead?: boolean }).isSlowRead === true)
     // Time to show it, if it were shown.
     await alone.waitForTimeout(1000)
@@ -168,15 +168,15 @@ describe.skipIf(chromium === undefined)(title, () => {
     await alone.getByRole('link', { name: 'Animate' }).click()
     await alone.getByText('Loading what drives it').waitFor({ timeout: 240_000 })
     await expect.poll(async () => isLike(await picture(), twelfth)).toBe(true)
-    await alone.getByRole('button', { name: 'Puppet 3', exact: true }).click()
-    await alone.getByRole('button', { name: 'Driven by puppet 7' }).click()
+    await alone.getByRole('button', { name: 'Head 2', exact: true }).click()
+    await alone.getByRole('button', { name: 'Driven by head 1' }).click()
     expect(await framesPerSecond(alone)).toBeGreaterThan(0)
     await expect.poll(async () => isLike(await picture(), third), { timeout: 10_000 }).toBe(true)
     await context.close()
   }, 240_000)
 
   test('pauses, goes on, and goes on after its tab was out of sight', async () => {
-    await page.getByRole('button', { name: 'Driven by puppet 7' }).click()
+    await page.getByRole('button', { name: 'Driven by head 1' }).click()
     const moving = await pixels(page)
     await expect.poll(() => pixels(page), { timeout: 10_000 }).not.toBe(moving)
     await page.getByRole('button', { name: 'Pause' }).click()
@@ -229,7 +229,7 @@ describe.skipIf(chromium === undefined)(title, () => {
         .locator('.trouble, .message', { hasText: new RegExp(text, 'i') })
         .first()
         .waitFor({ timeout: 240_000 })
-      await alone.getByRole('button', { name: 'Driven by puppet 3' }).click()
+      await alone.getByRole('button', { name: 'Driven by head 2' }).click()
       expect(await framesPerSecond(alone)).toBeGreaterThan(0)
       await context.close()
     }

@@ -67,7 +67,7 @@ export async function openWorld(options: StudioOptions = {}): Promise<World> {
 
 /** A puppet as motion JPEG, which the browser plays as a webcam. */
 async function filmPuppet(path: string): Promise<void> {
-  const clip = await openClip('puppet:3,frames=10,size=128')
+  const clip = await openClip('puppet:3,frames=10,size=256')
   const pictures: Buffer[] = []
   for await (const { width, height, data } of clip.frames()) {
     const pixels = Buffer.from(data.buffer, data.byteOffset, data.byteLength)

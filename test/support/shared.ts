@@ -88,8 +88,6 @@ export async function studioSite(): Promise<string> {
       logLevel: 'error',
       build: { outDir: site, emptyOutDir: true },
     })
-    const builtIn = join(site, 'runs/puppets')
-    if (!existsSync(join(builtIn, 'weights.safetensors'))) await makeRun(builtIn)
   })
   return join(folder, 'site')
 }

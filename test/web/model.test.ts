@@ -4,11 +4,13 @@ import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTransfer } from '../../src/animate/transfer.ts'
+import { openClip } from '../../src/clips/source.ts'
 import { openModel } from '../../src/model/open-model.ts'
 import { smallConfig } from '../../src/motion/config.ts'
 import { detectorGraph, generatorGraph } from '../../src/motion/model.ts'
 import { initialise, parametersOf } from '../../src/motion/weights.ts'
 import { createRun } from '../../src/run/run.ts'
+import { starters } from '../../src/run/starters.ts'
 import { puppetClip, stillPuppet } from '../../src/synthetic/puppet/puppet.ts'
 import { Random } from '../../src/util/random.ts'
 import { scratch } from '../animate/support.ts'
@@ -85,6 +87,72 @@ describe.skipIf(chromium === undefined)(title, () => {
     }
     await model.close()
   }, 240_000)
+
+  test('a starter is opened by its name, and finds in a head what it finds in Node', async () => {
+    for (const name of [
+      'heads.bin',
+      'starters/face-small/config.json',
+      'starters/face-small/weights.safetensors',
+    ]) {
+      site.files.set(`assets/${name}`, await readFile(join('assets', name)))
+    }
+    const clip = 'head:100002,frames=2,size=128'
+    const { found, size, names } = await inPage<{ found: number[][]; size: number; names: string[] }>(
+      page,
+      `
+      const found = []
+      const tracker = await pantin.Tracker.open('face-small', place)
+      const clip = await pantin.openClip(input, place)
+      for await (const { picture } of clip.frames()) found.push((await tracker.track(picture)).value.flat())
+      const animator = await pantin.Animator.open('face-small', place)
+      for await (const { picture } of clip.frames({ toFrame: 1 })) await animator.setSource(picture)
+      for await (const { picture } of clip.frames({ fromFrame: 1 })) {
+        const { frame } = await animator.animate(picture)
+        if (frame.width !== 128) throw new Error('a frame of ' + frame.width)
+      }
+      const { size } = tracker
+      await Promise.all([clip.close(), tracker.close(), animator.close()])
+      return { found, size, names: pantin.starters.map(({ name }) => name) }
+      `,
+      clip,
+    )
+    expect({ size, names }).toEqual({ size: 128, names: starters.map(({ name }) => name) })
+    await using model = await openModel('face-small', { device: 'cpu' })
+    await using opened = await openClip(clip)
+    let at = 0
+    for await (const { data } of opened.frames()) {
+      const { value } = await model.detect(data)
+      expectClose(found[at]!, [...value], 1e-3, `values of frame ${at}`)
+      at++
+    }
+    expect(at).toBe(2)
+  }, 240_000)
+
+  test('says what is missing where the assets are not served', async () => {
+    const before = site.complaints.length
+    const said = await inPage<string[]>(
+      page,
+      `
+      const elsewhere = { ...place, assetsFolder: 'nowhere' }
+      const said = []
+      for (const open of [
+        () => pantin.openClip('head:1,frames=1,size=64', elsewhere),
+        () => pantin.openRun('face', { assetsFolder: 'nowhere/' }),
+        () => pantin.openRun('fase'),
+      ]) await open().catch((error) => said.push(error.constructor.name + ': ' + error.message))
+      return said
+      `,
+    )
+    // The browser tells of each file of a run that is not there, a little later.
+    await expect.poll(() => site.complaints.length - before).toBe(4)
+    const told = site.complaints.splice(before)
+    expect(told.every((text) => text.includes('404'))).toBe(true)
+    expect(said[0]).toMatch(
+      /EnvironmentError.*nowhere\/heads\.bin: the shapes of synthetic heads.*assetsFolder/s,
+    )
+    expect(said[1]).toMatch(/InputError.*nowhere\/starters\/face\/config\.json/s)
+    expect(said[2]).toMatch(/InputError.*fase.*face, face-small, puppet/s)
+  })
 
   test('a picture moves as in Node, relative and absolute', async () => {
     const results = await inPage<Record<string, number[][]>>(

@@ -1,30 +1,61 @@
-// Clips in the worker: opens video files and puppets, and decodes frame by frame.
+// Clips in the worker: opens video files, puppets and heads, and decodes frame by frame.
 import * as mediabunny from 'mediabunny'
 import type { Clip, Frame, FrameRange } from '../../media/clip.ts'
 import { createFitter, subjectCrop } from '../../media/fit.ts'
 import { readVideo } from '../../media/video-in.ts'
 import { squareFrame } from '../../model/inputs-outputs.ts'
+import { type HeadMesh, readHeadMesh } from '../../synthetic/head/asset.ts'
+import { isHead, openHead } from '../../synthetic/head/head.ts'
 import { isPuppet, openPuppet, puppetForm } from '../../synthetic/puppet/puppet.ts'
-import { InputError } from '../../util/errors.ts'
+import { EnvironmentError, InputError, messageOf } from '../../util/errors.ts'
 import type { ClipFrame, ClipOptions, OpenedClip } from '../clip.ts'
 import { bitmapOf } from './pixels.ts'
 
 // Its warnings would go to the page's console. Everything that matters reaches the user as an error.
 mediabunny.Logging.level = mediabunny.LogLevel.Silent
 
-/** Opens a video file or a puppet. @throws InputError if it is neither, or cannot be decoded here. */
-export async function openClip(source: Blob | string): Promise<Clip> {
+/**
+ * Opens a video file, a puppet or a head.
+ *
+ * @param assets address of pantin's assets, with a slash at its end
+ * @throws InputError if it is none of them, or cannot be decoded here; EnvironmentError if the shapes of heads are not there.
+ */
+export async function openClip(source: Blob | string, assets: string): Promise<Clip> {
   if (typeof source !== 'string') {
     const name = 'name' in source && source.name !== '' ? String(source.name) : 'the video'
     return readVideo(new mediabunny.BlobSource(source), name, { mediabunny })
   }
   if (isPuppet(source)) return openPuppet(source)
+  if (isHead(source)) return openHead(source, await headMesh(`${assets}heads.bin`))
   throw new InputError({
     what: 'there is no such clip',
     where: source.slice(0, 200),
-    expected: `a video file, or ${puppetForm}`,
+    expected: `a video file, ${puppetForm}, or head:SEED`,
     remedy: 'for a video at an address, fetch it and give its blob',
   })
+}
+
+/** Fetched once in a worker; a training may have a hundred heads. */
+let mesh: Promise<HeadMesh> | undefined
+
+function headMesh(address: string): Promise<HeadMesh> {
+  mesh ??= fetchMesh(address)
+  return mesh
+}
+
+async function fetchMesh(address: string): Promise<HeadMesh> {
+  const missing = (got: string) =>
+    new EnvironmentError({
+      what: 'the shapes of synthetic heads are not there',
+      where: address,
+      got,
+      remedy: "serve pantin's assets folder, and name its address as assetsFolder",
+    })
+  const response = await fetch(address).catch((error: unknown) => {
+    throw missing(messageOf(error))
+  })
+  if (!response.ok) throw missing(`status ${response.status}`)
+  return readHeadMesh(new Uint8Array(await response.arrayBuffer()))
 }
 
 /** A clip that a page reads, in one pass or several. */
@@ -39,9 +70,10 @@ export class ClipWorker {
 
   static async open(
     source: Blob | string,
+    assets: string,
     options: ClipOptions,
   ): Promise<{ worker: ClipWorker; opened: OpenedClip }> {
-    const clip = await openClip(source)
+    const clip = await openClip(source, assets)
     const { fit = 'crop', size = Math.min(clip.width, clip.height) } = options
     const { name, width, height, frameCount, frameRate, duration } = clip
     const facts = { name, frameCount, frameRate, duration }

@@ -47,7 +47,7 @@ export async function beginRun(request: {
   })
   const opened: Clip[] = []
   try {
-    for (const clip of clips) opened.push(await openClip(clip))
+    for (const clip of clips) opened.push(await openClip(clip, place.assets))
     assertUsable(opened, { size: config.model.size, holdout: config.training.holdout })
     const folder = (await StoredFolder.ofRun(name, { create: true }))!
     // Files of a page that ended before its folder was a run.

@@ -1,25 +1,25 @@
-// Chooses what drives: a puppet, a video file, or the webcam.
+// Chooses what drives: a synthetic clip, a video file, or the webcam.
 import { say } from '../core/messages.ts'
 import { DropArea } from '../ui/drop-area.tsx'
 import { FileButton } from '../ui/file-button.tsx'
-import { PuppetButton } from '../ui/puppet-button.tsx'
-import { driving, puppetDriving, puppetPicture, puppets } from './state.ts'
+import { SubjectButton } from '../ui/subject-button.tsx'
+import { driving, drivingOf, offered } from './state.ts'
 
-/** What drives: a puppet's film, a video file, or the webcam. */
+/** What drives: the film of a head or puppet, a video file, or the webcam. */
 export function DrivingControls() {
   const { value: choice } = driving
   return (
     <DropArea label="Driving" class="panel" onDropped={(files) => take([...files.values()])}>
       <h2>Driving</h2>
-      <div class="puppets">
-        {puppets.map((n) => (
-          <PuppetButton
-            key={n}
-            puppet={puppetPicture(n)}
-            label={`Driven by puppet ${n}`}
-            isChosen={choice.kind === 'puppet' && choice.name === puppetDriving(n)}
+      <div class="subjects">
+        {offered.value.map((subject) => (
+          <SubjectButton
+            key={subject.spec}
+            clip={subject.picture}
+            label={`Driven by ${subject.name}`}
+            isChosen={choice.kind === 'synthetic' && choice.name === subject.film}
             onChoose={() => {
-              driving.value = { kind: 'puppet', name: puppetDriving(n) }
+              driving.value = drivingOf(subject)
             }}
           />
         ))}

@@ -1,12 +1,13 @@
 // Chooses the picture that is moved.
 import { useEffect } from 'preact/hooks'
 import { say } from '../core/messages.ts'
+import { titleOf } from '../core/subjects.ts'
 import { DropArea } from '../ui/drop-area.tsx'
 import { FileButton } from '../ui/file-button.tsx'
-import { PuppetButton } from '../ui/puppet-button.tsx'
-import { picture, puppetPicture, puppets } from './state.ts'
+import { SubjectButton } from '../ui/subject-button.tsx'
+import { offered, picture, pictureOf } from './state.ts'
 
-/** A puppet, or a picture that is chosen, dropped or pasted. */
+/** A head or puppet, or a picture that is chosen, dropped or pasted. */
 export function PictureControls() {
   useEffect(() => {
     const paste = (event: ClipboardEvent) => {
@@ -19,15 +20,15 @@ export function PictureControls() {
   return (
     <DropArea label="Picture" class="panel" onDropped={(files) => take([...files.values()])}>
       <h2>Picture</h2>
-      <div class="puppets">
-        {puppets.map((n) => (
-          <PuppetButton
-            key={n}
-            puppet={puppetPicture(n)}
-            label={`Puppet ${n}`}
-            isChosen={picture.value.source === puppetPicture(n)}
+      <div class="subjects">
+        {offered.value.map((subject) => (
+          <SubjectButton
+            key={subject.spec}
+            clip={subject.picture}
+            label={titleOf(subject)}
+            isChosen={picture.value.source === subject.picture}
             onChoose={() => {
-              picture.value = { name: `puppet ${n}`, source: puppetPicture(n) }
+              picture.value = pictureOf(subject)
             }}
           />
         ))}

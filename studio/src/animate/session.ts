@@ -3,7 +3,7 @@ import { Animator, type WebPlace, type WebRun } from 'pantin/web'
 import { type Driving, type DrivingChoice, openDriving } from '../core/driving.ts'
 import { complain } from '../core/messages.ts'
 import { drawOverlay } from '../core/overlay.ts'
-import { drawSquare, puppetFilm } from '../core/pictures.ts'
+import { drawSquare, syntheticFilm } from '../core/pictures.ts'
 import { showComputing } from '../core/place.ts'
 import { troubleOf } from '../core/trouble.ts'
 import { Meter } from './meter.ts'
@@ -47,7 +47,7 @@ export class Session {
   async setPicture({ source }: state.PictureChoice): Promise<void> {
     const call = ++this.picturing
     const isFilm = typeof source === 'string'
-    const picture = isFilm ? (await puppetFilm(source)).frames[0]! : await createImageBitmap(source)
+    const picture = isFilm ? (await syntheticFilm(source)).frames[0]! : await createImageBitmap(source)
     const show = async () => {
       if (this.isClosed || call !== this.picturing) return
       const { value } = await this.animator.setSource(picture)

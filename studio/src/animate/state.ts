@@ -1,23 +1,46 @@
 // The choices on the view Animate. They outlive the view.
-import { signal } from '@preact/signals'
+import { computed, signal } from '@preact/signals'
 import type { DrivingChoice } from '../core/driving.ts'
+import { chosenRun, starterOf } from '../core/runs.ts'
 import { stored } from '../core/stored.ts'
+import { type Subject, subjectsOf } from '../core/subjects.ts'
 import type { Trouble } from '../core/trouble.ts'
-
-/** The puppets that are offered: seeds of good-looking ones. */
-export const puppets = [7, 3, 12, 21] as const
-
-export const puppetPicture = (n: number): string => `puppet:${n},frames=1,size=256`
-export const puppetDriving = (n: number): string => `puppet:${n},frames=75,size=256`
 
 export interface PictureChoice {
   readonly name: string
-  /** A puppet, or a file. */
+  /** The name of a synthetic clip, or a file. */
   readonly source: string | Blob
 }
 
-export const picture = signal<PictureChoice>({ name: 'puppet 7', source: puppetPicture(7) })
-export const driving = signal<DrivingChoice>({ kind: 'puppet', name: puppetDriving(3) })
+export const pictureOf = ({ name, picture }: Subject): PictureChoice => ({ name, source: picture })
+export const drivingOf = ({ film }: Subject): DrivingChoice => ({ kind: 'synthetic', name: film })
+
+const [first, second] = subjectsOf('face')
+export const picture = signal<PictureChoice>(pictureOf(first!))
+export const driving = signal<DrivingChoice>(drivingOf(second!))
+
+/** The subjects that the model is for; all, if nobody said what it was trained on. */
+export const offered = computed(() => {
+  const starter = starterOf(chosenRun.value)
+  return starter === undefined
+    ? [...subjectsOf('face'), ...subjectsOf('puppet')]
+    : subjectsOf(starter.subject)
+})
+
+/**
+ * A starter for puppets gets puppets, one for faces heads, until somebody chooses otherwise. Pictures and videos of one's
+ * own stay.
+ */
+export function startOffering(): () => void {
+  return offered.subscribe((subjects) => {
+    const [one, other] = subjects
+    const { source } = picture.peek()
+    const choice = driving.peek()
+    const isOffered = (clip: string) => subjects.some((subject) => clip.startsWith(`${subject.spec},`))
+    if (typeof source === 'string' && !isOffered(source)) picture.value = pictureOf(one!)
+    if (choice.kind === 'synthetic' && !isOffered(choice.name)) driving.value = drivingOf(other!)
+  })
+}
 
 export const points = stored('overlay.points', true)
 export const axes = stored('overlay.axes', false)

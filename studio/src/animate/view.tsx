@@ -1,4 +1,4 @@
-// The view Animate: a picture moves as a puppet, a video or the webcam moves.
+// The view Animate: a picture moves as a head or puppet, a video or the webcam moves.
 import { type Signal, useSignal, useSignalEffect } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { complain, say } from '../core/messages.ts'
@@ -92,6 +92,7 @@ export function AnimateView() {
     }
   })
 
+  useEffect(() => state.startOffering(), [])
   useEffect(() => state.picture.subscribe((choice) => change((own) => own.setPicture(choice))), [])
   useEffect(() => state.driving.subscribe((choice) => change((own) => own.setDriving(choice))), [])
 
@@ -160,10 +161,10 @@ export function AnimateView() {
           <button
             type="button"
             onClick={() => {
-              state.driving.value = { kind: 'puppet', name: state.puppetDriving(3) }
+              state.driving.value = state.drivingOf(state.offered.peek()[1]!)
             }}
           >
-            Use a puppet
+            Use an example
           </button>
         </TroubleBox>
       )}

@@ -7,19 +7,20 @@ import { milliseconds } from '../core/format.ts'
 import { drawOverlay } from '../core/overlay.ts'
 import { drawSquare } from '../core/pictures.ts'
 import { place, showComputing } from '../core/place.ts'
-import { builtIn, loadRun } from '../core/runs.ts'
+import { firstRun, loadRun } from '../core/runs.ts'
+import { subjectsOf } from '../core/subjects.ts'
 import { type Trouble, troubleOf } from '../core/trouble.ts'
 import { FileButton } from '../ui/file-button.tsx'
 import { RunPicker } from '../ui/run-picker.tsx'
 import { TroubleBox } from '../ui/trouble-box.tsx'
 
 const side = 384
-const puppet: DrivingChoice = { kind: 'puppet', name: 'puppet:3,frames=75,size=256' }
+const example: DrivingChoice = { kind: 'synthetic', name: subjectsOf('face')[1]!.film }
 
 /** The keypoints of two runs on one clip. */
 export function SideBySide() {
-  const keys = [useSignal(builtIn), useSignal(builtIn)] as const
-  const clip = useSignal<DrivingChoice>(puppet)
+  const keys = [useSignal(firstRun), useSignal(firstRun)] as const
+  const clip = useSignal<DrivingChoice>(example)
   const isOn = useSignal(false)
   const trouble = useSignal<Trouble | undefined>(undefined)
   const canvases = [useRef<HTMLCanvasElement>(null), useRef<HTMLCanvasElement>(null)] as const

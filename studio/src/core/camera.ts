@@ -52,11 +52,15 @@ function whyNot(error: unknown): Trouble {
   if (name === 'NotAllowedError') {
     return {
       what: 'the webcam is not allowed',
-      remedy: 'allow it next to the browser’s address bar, then try again; or use a video or a puppet',
+      remedy:
+        'allow it next to the browser’s address bar, then try again; or use a video or one of the examples',
     }
   }
   if (name === 'NotFoundError' || name === 'OverconstrainedError') {
-    return { what: 'there is no webcam', remedy: 'plug one in and try again; or use a video or a puppet' }
+    return {
+      what: 'there is no webcam',
+      remedy: 'plug one in and try again; or use a video or one of the examples',
+    }
   }
   if (name === 'NotReadableError') {
     return { what: 'the webcam is in use', remedy: 'close the program that uses it, then try again' }
@@ -64,6 +68,6 @@ function whyNot(error: unknown): Trouble {
   return {
     what: 'the webcam does not start',
     details: String(error),
-    remedy: 'try again; or use a video or a puppet',
+    remedy: 'try again; or use a video or one of the examples',
   }
 }

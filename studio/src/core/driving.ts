@@ -1,6 +1,6 @@
-// Anything that moves and drives a picture: a webcam, a video file, or a puppet’s film.
+// Anything that moves and drives a picture: a webcam, a video file, or the film of a synthetic clip.
 import { closeCamera, makeVideo, openCamera } from './camera.ts'
-import { type Film, puppetFilm } from './pictures.ts'
+import { type Film, syntheticFilm } from './pictures.ts'
 
 /** A source of driving frames. */
 export interface Driving {
@@ -16,12 +16,12 @@ export interface Driving {
 }
 
 export type DrivingChoice =
-  | { readonly kind: 'puppet'; readonly name: string }
+  | { readonly kind: 'synthetic'; readonly name: string }
   | { readonly kind: 'webcam' }
   | { readonly kind: 'video'; readonly file: File }
 
 export async function openDriving(choice: DrivingChoice): Promise<Driving> {
-  if (choice.kind === 'puppet') return new FilmDriving(await puppetFilm(choice.name))
+  if (choice.kind === 'synthetic') return new FilmDriving(await syntheticFilm(choice.name))
   if (choice.kind === 'webcam') return new VideoDriving(await openCamera(), closeCamera)
   return new VideoDriving(await openVideo(choice.file), (video) => {
     URL.revokeObjectURL(video.src)

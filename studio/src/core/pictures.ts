@@ -1,4 +1,4 @@
-// Puppets' films, kept as pictures, and drawing on canvases.
+// Films of synthetic clips, kept as pictures, and drawing on canvases.
 import { openClip } from 'pantin/web'
 import { place } from './place.ts'
 
@@ -11,8 +11,8 @@ export interface Film {
 
 const films = new Map<string, Promise<Film>>()
 
-/** A puppet's film, drawn once. Resolves when the first frame is there. */
-export function puppetFilm(name: string): Promise<Film> {
+/** The film of a synthetic clip, drawn once. Resolves when the first frame is there. */
+export function syntheticFilm(name: string): Promise<Film> {
   const known = films.get(name)
   if (known !== undefined) return known
   const made = filmOf(name)

@@ -34,6 +34,7 @@ export const place = computed(
   (): WebPlace => ({
     runtimeFolder: 'ort/',
     workerUrl: 'worker.js',
+    assetsFolder: 'pantin/',
     device: deviceChoice.value,
     ...(isIsolated && threadChoice.value > 0 && { threads: Math.min(threadChoice.value, cores) }),
     onNotice: ({ message }) => say(message, 'error'),

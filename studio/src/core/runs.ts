@@ -1,17 +1,32 @@
-// The models that the page knows: built in, this browser's own, the command line's, and opened files.
+// The models that the page knows: starters, this browser's own, the command line's, and opened files.
 import { signal } from '@preact/signals'
-import { openRun, type RunSummary, type StoredRun, storedRuns, type WebRun } from 'pantin/web'
+import {
+  openRun,
+  type RunSummary,
+  type Starter,
+  type StoredRun,
+  starters,
+  storedRuns,
+  type WebRun,
+} from 'pantin/web'
 import { complain } from './messages.ts'
+import { place } from './place.ts'
 import { listServedRuns, tokenHeaders } from './server.ts'
 import { currentToken } from './token.ts'
 
-/** `builtin:puppets`, `stored:NAME`, `served:ID` or `opened:N`. */
+/** `starter:NAME`, `stored:NAME`, `served:ID` or `opened:N`. */
 export type RunKey = string
 
-export const builtIn: RunKey = 'builtin:puppets'
+export const keyOf = ({ name }: Starter): RunKey => `starter:${name}`
+
+/** The starter that a key stands for, if it is one's. */
+export const starterOf = (key: RunKey): Starter | undefined => starters.find((one) => keyOf(one) === key)
+
+/** The model that the page begins with. */
+export const firstRun: RunKey = keyOf(starters[0]!)
 
 /** The run that Animate uses. */
-export const chosenRun = signal<RunKey>(builtIn)
+export const chosenRun = signal<RunKey>(firstRun)
 
 export const stored = signal<readonly StoredRun[]>([])
 export const served = signal<readonly RunSummary[]>([])
@@ -47,10 +62,10 @@ export async function loadRun(key: RunKey): Promise<WebRun> {
   const [kind, ...rest] = key.split(':')
   const name = rest.join(':')
   if (kind === 'stored') return storedRuns.open(name)
-  if (kind === 'opened') return opened.peek()[Number(name)] ?? openRun(`runs/${name}/`)
+  if (kind === 'opened') return opened.peek()[Number(name)] ?? openRun(name, place.peek())
   if (kind === 'served') {
     const known = served.peek().find(({ id }) => id === name)
     return openRun(`api/runs/${name}/files/`, { name: known?.name ?? name, headers: tokenHeaders() })
   }
-  return openRun(`runs/${name}/`)
+  return openRun(name, place.peek())
 }

@@ -2,9 +2,9 @@
 import { DropArea } from '../ui/drop-area.tsx'
 import { FileButton } from '../ui/file-button.tsx'
 import { CameraClip } from './camera-clip.tsx'
-import { addFiles, addPuppet, clips, removeClip } from './clips.ts'
+import { addFiles, addSynthetic, clips, removeClip } from './clips.ts'
 
-const puppets = [1, 2, 5] as const
+const synthetic = ['head:1', 'head:2', 'puppet:1', 'puppet:2'] as const
 
 export function ClipList() {
   return (
@@ -33,9 +33,9 @@ export function ClipList() {
         <CameraClip />
       </div>
       <div class="row">
-        {puppets.map((n) => (
-          <button key={n} type="button" onClick={() => addPuppet(n)}>
-            Puppet {n}
+        {synthetic.map((spec) => (
+          <button key={spec} type="button" onClick={() => addSynthetic(spec)}>
+            {spec[0]!.toUpperCase() + spec.slice(1).replace(':', ' ')}
           </button>
         ))}
       </div>

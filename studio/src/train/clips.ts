@@ -19,10 +19,11 @@ export function addFiles(files: Iterable<File>): void {
   clips.value = [...clips.value, ...films.map((file) => ({ name: file.name, source: file }))]
 }
 
-export function addPuppet(n: number): void {
-  const name = `puppet ${n}`
+/** Adds a synthetic clip. @param spec as the library takes it: `head:1` */
+export function addSynthetic(spec: string): void {
+  const name = spec.replace(':', ' ')
   if (clips.value.some((clip) => clip.name === name)) return
-  clips.value = [...clips.value, { name, source: `puppet:${n}` }]
+  clips.value = [...clips.value, { name, source: spec }]
 }
 
 export function removeClip(clip: ClipChoice): void {

@@ -1,14 +1,16 @@
 // Chooses a model among all that the page knows, or opens one more.
+import { starters } from 'pantin/web'
 import { useEffect } from 'preact/hooks'
 import { filesByPath } from '../core/files.ts'
 import { complain } from '../core/messages.ts'
 import {
-  builtIn,
+  keyOf,
   opened,
   type RunKey,
   refreshServed,
   refreshStored,
   served,
+  starterOf,
   stored,
   takeRun,
 } from '../core/runs.ts'
@@ -27,13 +29,20 @@ export function RunPicker({ label, value, onChange }: RunPickerProps) {
     refreshServed().catch(complain)
   }, [])
   const take = (source: Blob | ReadonlyMap<string, Blob>) => takeRun(source).then(onChange, complain)
+  const purpose = starterOf(value)?.purpose
   const usable = served.value.filter(({ hasWeights }) => hasWeights)
   return (
     <div class="picker">
       <label class="field">
         {label}
         <select value={value} onChange={(event) => onChange(event.currentTarget.value)}>
-          <option value={builtIn}>puppets (built in)</option>
+          <optgroup label="Starters">
+            {starters.map((starter) => (
+              <option key={starter.name} value={keyOf(starter)}>
+                {starter.name} ({starter.size}x{starter.size})
+              </option>
+            ))}
+          </optgroup>
           {opened.value.length > 0 && (
             <optgroup label="Opened files">
               {opened.value.map((run, i) => (
@@ -63,6 +72,7 @@ export function RunPicker({ label, value, onChange }: RunPickerProps) {
           )}
         </select>
       </label>
+      {purpose !== undefined && <p class="note">{sentence(purpose)}</p>}
       <div class="row">
         <FileButton label="Open a run’s zip" accept=".zip" onFiles={([zip]) => void take(zip!)} />
         <FileButton label="Open a run folder" folder onFiles={(files) => void take(filesByPath(files))} />
@@ -70,3 +80,5 @@ export function RunPicker({ label, value, onChange }: RunPickerProps) {
     </div>
   )
 }
+
+const sentence = (text: string): string => `${text[0]!.toUpperCase()}${text.slice(1)}.`

@@ -1,28 +1,28 @@
-// A button that shows a puppet.
+// A button that shows a synthetic subject: a head or a puppet.
 import { useEffect, useRef } from 'preact/hooks'
-import { drawSquare, puppetFilm } from '../core/pictures.ts'
+import { drawSquare, syntheticFilm } from '../core/pictures.ts'
 
-interface PuppetButtonProps {
-  /** A puppet of one frame, which the button shows. */
-  readonly puppet: string
+interface SubjectButtonProps {
+  /** A synthetic clip of one frame, which the button shows. */
+  readonly clip: string
   readonly label: string
   readonly isChosen: boolean
   onChoose(): void
 }
 
-export function PuppetButton({ puppet, label, isChosen, onChoose }: PuppetButtonProps) {
+export function SubjectButton({ clip, label, isChosen, onChoose }: SubjectButtonProps) {
   const canvas = useRef<HTMLCanvasElement>(null)
   useEffect(() => {
     // If the picture fails, the button has its name.
     inTurn(async () => {
-      const { frames } = await puppetFilm(puppet)
+      const { frames } = await syntheticFilm(clip)
       if (canvas.current !== null) drawSquare(canvas.current, frames[0]!)
     })
-  }, [puppet])
+  }, [clip])
   return (
     <button
       type="button"
-      class="puppet"
+      class="subject"
       aria-pressed={isChosen}
       aria-label={label}
       title={label}
