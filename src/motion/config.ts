@@ -109,6 +109,8 @@ const motionConfigObject = z.strictObject({
     kernel: kernelSide,
     /** Which scales of the encoder are passed on to the decoder, warped. */
     skips: z.enum(['none', 'coarse', 'all']),
+    /** What is shown where nothing moves: what is painted (`free`, as in runs that do not say), or the source itself. */
+    atRest: z.enum(['free', 'source']).optional(),
   }),
 })
 
@@ -254,6 +256,7 @@ export function smallConfig(options: SmallConfigOptions): MotionConfig {
           bottleneckBlocks: 3,
           kernel: 3,
           skips: 'coarse',
+          atRest: 'source',
         }
       : {
           kind: 'fomm',

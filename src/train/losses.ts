@@ -14,6 +14,7 @@ import {
   meanDistance,
   meanSquare,
 } from './distil/losses.ts'
+import { adversarialLoss, featureMatchingLoss, type Judgement } from './reconstruction/discriminator.ts'
 import { flowLoss, type KnownMotion, occlusionLoss, tiedDistance } from './reconstruction/label-losses.ts'
 import { jacobianEquivariance, pyramidLoss, valueEquivariance } from './reconstruction/losses.ts'
 import type { PerceptualLoss } from './reconstruction/perceptual.ts'
@@ -132,6 +133,8 @@ export interface TrainLossInput {
   readonly deformation: Value
   /** 1 where the source shows what is needed, as the model has it, [N, 1, h, w]. */
   readonly occlusionMap: Value | undefined
+  /** What the discriminator says of driving frames and predictions, if a loss that needs one has a weight. */
+  readonly judgement: Judgement | undefined
   /** What is known of the pairs, if there are synthetic clips among the clips. */
   readonly known: KnownMotion | undefined
 }
@@ -145,6 +148,8 @@ export interface TrainLoss extends DescribedLoss {
    * not see warped frames, which is a third of its work.
    */
   readonly warps?: false
+  /** Whether the loss reads `judgement` (default: no). If a loss of a step does, a discriminator is trained beside it. */
+  readonly judged?: true
   /** Builds the loss, a scalar, before it is weighted. Undefined if this model or run lacks what it compares. */
   build(input: TrainLossInput): Value | undefined
 }
@@ -158,6 +163,8 @@ export type TrainLosses = LossWeights<
   | 'flow'
   | 'occlusion'
   | 'landmarks'
+  | 'adversarial'
+  | 'featureMatching'
 >
 
 /** The losses of `train`. Metrics and sums have them in this order. */
@@ -199,7 +206,21 @@ export const trainLosses = new LossTable<TrainLoss>('train', [
     help: 'distance of tied keypoints from the points that --tie names, on synthetic clips',
     build: ({ known, kpSource, kpDriving }) => known && tiedDistance(kpSource, kpDriving, known),
   },
+  {
+    ...{ of: 'train', name: 'adversarial', weight: 0, warps: false, judged: true },
+    help: 'squared difference from 1 of what a discriminator, which is trained beside, says of results',
+    build: ({ judgement }) => judgement && adversarialLoss(judgement),
+  },
+  {
+    ...{ of: 'train', name: 'featureMatching', weight: 0, warps: false, judged: true },
+    help: "absolute difference of the discriminator's maps of result and driving frame (published: 10)",
+    build: ({ judgement }) => judgement && featureMatchingLoss(judgement),
+  },
 ])
+
+/** Whether a step with these weights trains a discriminator. */
+export const needsDiscriminator = (weights: TrainLosses): boolean =>
+  trainLosses.all.some(({ name, judged }) => (weights[name] ?? 0) > 0 && judged === true)
 
 /** Whether a step with these weights shows the detector warped frames. */
 export const needsWarps = (weights: TrainLosses): boolean =>

@@ -33,28 +33,37 @@ export interface TrainingStep {
 /** What a step minimises, and further scalars that it reports. */
 export type Terms = Readonly<Record<string, Value>> & { readonly loss: Value }
 
+/** What a step is given besides its loss. */
+export interface StateOptions {
+  /** Contents of the graph's parameters that are not the scope's. */
+  readonly fixed?: ReadonlyMap<string, Tensor>
+  /** A loss of its own for the parameters whose names begin with a prefix: those of a discriminator. It is reported. */
+  readonly adversary?: { readonly prefix: string; readonly name: string; readonly loss: Value }
+}
+
 /**
  * Makes a training step of a loss: adds gradients, running statistics and Adam, and reads all parameters from
  * flat vectors.
  *
  * @param scope in training mode, with all parameters that the loss reads
- * @param fixed contents of the graph's parameters that are not the scope's
  */
 export function withState(
   scope: Scope,
   terms: Terms,
   options: AdamOptions,
-  fixed: ReadonlyMap<string, Tensor> = new Map(),
+  { fixed = new Map(), adversary }: StateOptions = {},
 ): TrainingStep {
   const parameters = [...scope.parameters.values()]
   const weights = flatLayout(parameters, 'weight')
   const buffers = flatLayout(parameters, 'buffer')
-  const leaves = weights.entries.map(({ name }) => scope.parameters.get(name)!)
-  const grads = gradient(terms.loss, leaves)
-  const grad = flatten(new Map(weights.entries.map(({ name }, i) => [name, grads[i]!])), weights)
+  const grad = flatten(gradients(scope, weights, terms.loss, adversary), weights)
   const nextBuffers = flatten(new Map([...scope.parameters, ...scope.updates]), buffers)
 
-  const reported = { ...terms, gradientNorm: sqrt(reduceSum(square(grad))) }
+  const reported = {
+    ...terms,
+    ...(adversary && { [adversary.name]: adversary.loss }),
+    gradientNorm: sqrt(reduceSum(square(grad))),
+  }
   const losses = concat(
     Object.values(reported).map((value) => reshape(value, [1])),
     0,
@@ -74,6 +83,29 @@ export function withState(
   graph.output(stateOutputs.firstMoment, next.firstMoment)
   graph.output(stateOutputs.secondMoment, next.secondMoment)
   return { graph: simplify(graph), weights, buffers, fixed, reports: Object.keys(reported) }
+}
+
+/** The gradient of each weight: of the loss, or of the adversary's. Both are updated at once. */
+function gradients(
+  scope: Scope,
+  weights: FlatLayout,
+  loss: Value,
+  adversary: StateOptions['adversary'],
+): Map<string, Value> {
+  const names = weights.entries.map(({ name }) => name)
+  const isAdversary = (name: string) => adversary !== undefined && name.startsWith(adversary.prefix)
+  const of = (minimised: Value, wanted: readonly string[]) => {
+    const grads = gradient(
+      minimised,
+      wanted.map((name) => scope.parameters.get(name)!),
+    )
+    return wanted.map((name, i) => [name, grads[i]!] as const)
+  }
+  const own = names.filter((name) => !isAdversary(name))
+  return new Map([
+    ...of(loss, own),
+    ...(adversary === undefined ? [] : of(adversary.loss, names.filter(isAdversary))),
+  ])
 }
 
 /** What a step reports, by the names of its `reports`. */

@@ -83,6 +83,23 @@ describe('generatorGraph', () => {
     expect(Math.max(...error)).toBeLessThan(1e-4)
   })
 
+  it('shows the source itself when nothing moves, if it is made for it, and paints where something does', async () => {
+    const graph = generatorGraph(tinyLight)
+    expect(tinyLight.generator.atRest).toBe('source')
+    const weights = weightsOf(graph)
+    const difference = async (built: Graph, shift: number) => {
+      const feeds = still(tinyLight, shift)
+      const { prediction } = await evaluate(built, feeds, weights)
+      return Math.max(
+        ...Array.from(prediction!.data, Number).map((x, i) => Math.abs(x - feeds.source.data[i]!)),
+      )
+    }
+    expect(await difference(graph, 0)).toBeLessThan(1e-4)
+    expect(await difference(graph, 0.2)).toBeGreaterThan(0.05)
+    const free = generatorGraph({ ...tinyLight, generator: { ...tinyLight.generator, atRest: 'free' } })
+    expect(await difference(free, 0)).toBeGreaterThan(0.05)
+  })
+
   it.each(['none', 'coarse', 'all'] as const)('predicts within [0, 1] with skips: %s', async (skips) => {
     const graph = generatorGraph({ ...tiny, generator: { ...tiny.generator, skips } })
     const { prediction } = await evaluate(graph, still(tiny, 0.2), weightsOf(graph))

@@ -23,9 +23,10 @@ import type { MotionConfig } from '../../motion/config.ts'
 import type { Keypoints } from '../../motion/keypoints.ts'
 import { animateFrame, detect } from '../../motion/model.ts'
 import type { AdamOptions } from '../adam.ts'
-import { needsWarps, type TrainLosses, trainLosses } from '../losses.ts'
+import { needsDiscriminator, needsWarps, type TrainLosses, trainLosses } from '../losses.ts'
 import { type TrainingStep, withState } from '../step.ts'
 import type { Tie } from '../ties.ts'
+import { discriminatorLoss, discriminatorPrefix, judge } from './discriminator.ts'
 import { knownMotion } from './label-losses.ts'
 import type { PerceptualLoss } from './perceptual.ts'
 import { type Transform, warp } from './transform.ts'
@@ -82,9 +83,13 @@ export function buildTrainingStep(model: MotionConfig, options: StepOptions): Tr
 
   const { scales, perceptual, labels } = options
   const { prediction, deformation, occlusionMap } = generation
+  const judgement = needsDiscriminator(options.weights)
+    ? scope.within('discriminator', (inner) => judge(inner, driving, prediction))
+    : undefined
   const compared = {
     ...{ graph, source, driving, prediction, deformation, occlusionMap },
     ...{ kpSource, kpDriving, kpTransformed, transform, scales, perceptual },
+    judgement,
     known: labels && knownMotion(graph, batch, labels.side, labels.tie),
   }
   const terms = Object.fromEntries(
@@ -95,7 +100,14 @@ export function buildTrainingStep(model: MotionConfig, options: StepOptions): Tr
     }),
   )
   const loss = addAll(Object.values(terms))
-  return withState(scope, { loss, ...terms }, options.adam, options.perceptual?.weights)
+  const adversary = judgement && {
+    ...{ prefix: discriminatorPrefix, name: 'discriminator' },
+    loss: discriminatorLoss(judgement),
+  }
+  return withState(scope, { loss, ...terms }, options.adam, {
+    ...(options.perceptual && { fixed: options.perceptual.weights }),
+    ...(adversary && { adversary }),
+  })
 }
 
 /** Frames as fed, as images [N, 3, H, W] in [0, 1], with the batch's colour changes. */

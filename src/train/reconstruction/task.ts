@@ -18,6 +18,7 @@ import { drawBatch, type FrameCache } from '../frames.ts'
 import { needsWarps } from '../losses.ts'
 import type { TrainingState } from '../state.ts'
 import type { Preview, Task } from '../task.ts'
+import { discriminatorPrefix } from './discriminator.ts'
 import { labelTensors } from './label-losses.ts'
 import type { PerceptualLoss } from './perceptual.ts'
 import { buildTrainingStep } from './step.ts'
@@ -67,6 +68,7 @@ export async function reconstructionTask(
         ...(warped && warpTensors(random)),
       }
     },
+    weights: (trained) => new Map([...trained].filter(([name]) => !name.startsWith(discriminatorPrefix))),
     preview: (state) => makePreview(evaluation, cache, state),
     close: () => evaluation.close(),
   }
