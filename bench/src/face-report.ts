@@ -6,6 +6,7 @@ import { movements } from './face-measures.ts'
 import { partsOfFace } from './face-points.ts'
 import {
   type Compared,
+  differences,
   type FaceMeasure,
   type FacesMean,
   type FacesOfClip,
@@ -69,14 +70,14 @@ function measureRow(
   const movement = movements.find((one) => one === name)
   const follows = movement === undefined ? [] : clips.flatMap(({ follows }) => follows[movement] ?? [])
   const text = (value: number | undefined) => (value === undefined ? '' : show(name, value))
-  const asRatio = name !== 'psnr' && !name.startsWith('gradient')
+  const ratio = differences.find((one) => one === name)
   return [
     name,
     text(result),
     text(still),
     text(noise),
-    asRatio ? overStill[name].toFixed(2) : '',
-    asRatio ? mostOverStill[name].toFixed(2) : '',
+    ratio === undefined ? '' : overStill[ratio].toFixed(2),
+    ratio === undefined ? '' : mostOverStill[ratio].toFixed(2),
     follows.length === 0 ? '' : (follows.reduce((sum, v) => sum + v, 0) / follows.length).toFixed(2),
     bounds[name] ?? '',
   ]
@@ -93,35 +94,33 @@ function show(name: FaceMeasure, value: number): string {
 export function facesCsv({ machine, model, every, clips, mean }: FacesReport): string {
   const digits = (value: number | undefined) => (value === undefined ? null : Number(value.toPrecision(5)))
   const line = (
-    clip: string,
-    frames: number | null,
+    { clip, frames, follows }: Pick<FacesOfClip, 'clip' | 'follows'> & { readonly frames: number | null },
     name: FaceMeasure,
-    one: Compared,
-    ratio: number,
-    follows?: number,
-  ) => ({
-    ...{ model, clip, frames, every, measure: name },
-    ...{ result: digits(one.result), still: digits(one.still), noise: digits(one.noise) },
-    ...{ overStill: digits(ratio), follows: digits(follows), time: machine.time },
+    { result, still, noise }: Compared,
+    overStill: number | undefined,
+  ): Readonly<Record<string, Cell>> => {
+    const movement = movements.find((one) => one === name)
+    return {
+      ...{ model, clip: clip.split('/').at(-1)!, frames, every, measure: name },
+      ...{ result: digits(result), still: digits(still), noise: digits(noise), overStill: digits(overStill) },
+      ...{ follows: digits(movement && follows[movement]), time: machine.time },
+    }
+  }
+  const lines = faceMeasures.map((name) => {
+    const ratio = differences.find((one) => one === name)
+    const ofClips = clips.map((found) => {
+      const one = found.measures[name]
+      return line(found, name, one, ratio && one.result / one.still)
+    })
+    const ofMean = line(
+      { clip: 'mean', frames: null, follows: {} },
+      name,
+      mean.measures[name],
+      ratio && mean.overStill[ratio],
+    )
+    return [...ofClips, ofMean]
   })
-  const lines: Readonly<Record<string, Cell>>[] = clips.flatMap(({ clip, frames, measures, follows }) =>
-    faceMeasures.map((name) => {
-      const one = measures[name]
-      const movement = movements.find((other) => other === name)
-      return line(
-        clip.split('/').at(-1)!,
-        frames,
-        name,
-        one,
-        one.result / one.still,
-        movement && follows[movement],
-      )
-    }),
-  )
-  const means = faceMeasures.map((name) =>
-    line('mean', null, name, mean.measures[name], mean.overStill[name]),
-  )
-  return toCsv([...lines, ...means])
+  return toCsv(lines.flat())
 }
 
 export const facesReport = (report: Omit<FacesReport, 'mean'>): FacesReport => ({

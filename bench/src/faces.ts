@@ -36,6 +36,12 @@ export const faceMeasures = [
 ] as const
 export type FaceMeasure = (typeof faceMeasures)[number]
 
+/** Measures that are differences, so that a part of the still picture's means something. */
+export const differences = faceMeasures.filter(
+  (name): name is FaceDifference => name !== 'psnr' && name !== 'gradient' && name !== 'gradient where moved',
+)
+export type FaceDifference = Exclude<FaceMeasure, 'psnr' | 'gradient' | 'gradient where moved'>
+
 /** One measure of the results of a clip. */
 export interface Compared {
   readonly result: number
@@ -284,10 +290,10 @@ class Sums {
 /** Means over clips. */
 export interface FacesMean {
   readonly measures: Readonly<Record<FaceMeasure, Compared>>
-  /** Mean over clips of each measure over the still picture's. */
-  readonly overStill: Readonly<Record<FaceMeasure, number>>
+  /** Mean over clips of each difference over the still picture's. */
+  readonly overStill: Readonly<Record<FaceDifference, number>>
   /** The largest of these. */
-  readonly mostOverStill: Readonly<Record<FaceMeasure, number>>
+  readonly mostOverStill: Readonly<Record<FaceDifference, number>>
 }
 
 /** @param clips at least one */
@@ -308,8 +314,8 @@ export function meanOfFaces(clips: readonly FacesOfClip[]): FacesMean {
       FaceMeasure,
       Compared
     >,
-    overStill: byName(faceMeasures, (name) => mean(ratios(name))),
-    mostOverStill: byName(faceMeasures, (name) => Math.max(...ratios(name))),
+    overStill: byName(differences, (name) => mean(ratios(name))),
+    mostOverStill: byName(differences, (name) => Math.max(...ratios(name))),
   }
 }
 
