@@ -1,0 +1,79 @@
+// How the starters are made: for each, its model, and the stages of its training, from synthetic clips alone.
+
+/**
+ * ficelle for pictures of 128x128: it reads squares of 4x4 pixels instead of 2x2, so that it sees lids and lips twice as
+ * finely as at 64x64 for about the same work.
+ */
+const design = {
+  stem: { kind: 'space-to-depth', side: 4, kernel: 3, width: 48 },
+  stages: [
+    { stride: 2, width: 48, block: 'inverted-residual', depth: 1, dilations: [] },
+    { stride: 2, width: 64, block: 'inverted-residual', depth: 2, dilations: [] },
+    { stride: 2, width: 96, block: 'inverted-residual', depth: 2, dilations: [] },
+  ],
+  decoder: { widths: [64, 48], depth: 1, upsampling: 'nearest', skips: 'sum' },
+}
+
+/**
+ * The model of all starters. Detector and dense motion see 128x128 and 64x64 pixels at every size, so that what they have
+ * learned at one size holds at another.
+ *
+ * @param {number} size pixels a side: 128 or 256
+ */
+const model = (size) => ({
+  ...{ net: 'ficelle', size, keypoints: 20, jacobian: true, alignCorners: true },
+  detector: {
+    ...{ temperature: 0.5, scaleFactor: 128 / size, filter: 'box', dilations: 'clipped', design },
+    head: { kind: 'light', channels: 32, stride: 4, skip: 'all' },
+  },
+  denseMotion: {
+    ...{ blockExpansion: 16, maxFeatures: 64, blocks: 3, kernel: 3, occlusion: true },
+    ...{ scaleFactor: 64 / size, kpVariance: 0.01 },
+  },
+  generator: {
+    ...{ kind: 'light', blockExpansion: 16, maxFeatures: 64, bottleneckBlocks: 3, kernel: 3 },
+    ...{ downBlocks: Math.log2(size / 64), skips: 'coarse', atRest: 'source' },
+  },
+})
+
+const heads = (first, last, frames, size) =>
+  Array.from({ length: last - first + 1 }, (_, i) => `head:${first + i},frames=${frames},size=${size},rate=2`)
+const puppets = (first, last, frames, size) =>
+  Array.from(
+    { length: last - first + 1 },
+    (_, i) => `puppet:${first + i},frames=${frames},size=${size},rate=4`,
+  )
+
+const common = { holdout: 0, threads: 1, seed: 1, checkpointSeconds: 60, previewSeconds: 600 }
+const colour = { augment: { flip: false, colour: 0.2 } }
+/** True motion teaches first; what pictures look like is learned afterwards, at full size. */
+const motion = { ...common, ...colour, tie: 'face', batch: 6, steps: 3000 }
+const picture = { ...common, ...colour, tie: 'face', batch: 3, steps: 2000, learningRate: 1e-3 }
+/** The discriminator's losses; equivariance has been learned, and a third of the detector's work is saved. */
+const sharp = { adversarial: 0.5, featureMatching: 5, equivarianceValue: 0, equivarianceJacobian: 0 }
+
+/**
+ * The stages of each starter, in order. `from` names the stage, of any starter, whose weights a stage begins with. The
+ * last stage of a starter is what is packed. Seeds from 100001 upwards are never trained on.
+ */
+export const recipes = {
+  'face-small': [
+    { name: 'motion', clips: heads(1, 1000, 6, 128), options: { ...motion, model: model(128) } },
+    {
+      ...{ name: 'picture', from: 'face-small/motion', clips: heads(1, 1000, 6, 128) },
+      options: { ...picture, batch: 6, steps: 1000, losses: sharp, model: model(128) },
+    },
+  ],
+  face: [
+    {
+      ...{ name: 'picture', from: 'face-small/motion', clips: heads(1001, 1600, 5, 256) },
+      options: { ...picture, losses: sharp, model: model(256) },
+    },
+  ],
+  puppet: [
+    {
+      ...{ name: 'motion', clips: puppets(1, 600, 8, 128) },
+      options: { ...motion, tie: 'joints', model: model(128) },
+    },
+  ],
+}

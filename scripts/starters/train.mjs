@@ -1,0 +1,83 @@
+// Trains the starters from synthetic clips alone, and packs them into assets/starters. It takes hours, and goes on where it
+// was stopped: frames, checkpoints and finished stages are kept in a folder.
+//
+//   npm run starters -- [NAME...] [--folder starters-work]
+
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { starters, train } from 'pantin'
+import { recipes } from './recipes.mjs'
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { folder: { type: 'string', default: 'starters-work' } },
+})
+const names = positionals.length > 0 ? positionals : Object.keys(recipes)
+for (const name of names) {
+  if (recipes[name] === undefined) {
+    throw new Error(`there is no starter "${name}": ${starters.map((one) => one.name).join(', ')}`)
+  }
+}
+
+const stop = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stop.abort(new Error('stopped')))
+
+const say = (text) => process.stdout.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`)
+const folderOf = (stage) => join(values.folder, stage.replace('/', '-'))
+
+/** Steps that a stage has, 0 if it was never begun. */
+function stepsOf(stage) {
+  const path = join(folderOf(stage), 'metrics.jsonl')
+  if (!existsSync(path)) return 0
+  return Math.max(
+    0,
+    ...readFileSync(path, 'utf8')
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line).step),
+  )
+}
+
+async function runStage(name, { name: own, from, clips, options }) {
+  const stage = `${name}/${own}`
+  if (stepsOf(stage) >= options.steps) return say(`${stage} is finished`)
+  const resume = existsSync(join(folderOf(stage), 'last', 'checkpoint.safetensors'))
+  say(`${stage}: ${clips.length} clips, ${options.steps} steps${resume ? ', from the last checkpoint' : ''}`)
+  const run = await train(clips, {
+    ...options,
+    ...(resume ? { resume } : { force: true }),
+    ...(from !== undefined && { init: folderOf(from) }),
+    ...{ out: folderOf(stage), cache: join(values.folder, 'frames'), signal: stop.signal },
+    onEvent(event) {
+      if (event.kind === 'decode' && event.done % 500 === 0) say(`frames: ${event.done} of ${event.total}`)
+      if (event.kind !== 'step' || event.step % 50 !== 0) return
+      const terms = Object.entries(event.terms).filter(([, value]) => value !== 0)
+      const shown = terms.map(([term, value]) => `${term} ${value.toFixed(3)}`).join(', ')
+      say(`${stage}: step ${event.step}, ${event.rate.toFixed(2)} per second, ${shown}`)
+    },
+  })
+  if (run.interrupted) throw new Error(`${stage} was stopped at step ${run.steps}; the same command goes on`)
+}
+
+for (const name of names) {
+  for (const stage of recipes[name]) {
+    const [before] = stage.from?.split('/') ?? []
+    if (before !== undefined && before !== name) {
+      const needed = recipes[before].find((one) => `${before}/${one.name}` === stage.from)
+      await runStage(before, needed)
+    }
+    await runStage(name, stage)
+  }
+  const pack = fileURLToPath(new URL('pack.mjs', import.meta.url))
+  const { status } = spawnSync(
+    process.execPath,
+    [pack, folderOf(`${name}/${recipes[name].at(-1).name}`), name],
+    {
+      stdio: 'inherit',
+    },
+  )
+  if (status !== 0) process.exit(status ?? 1)
+}
