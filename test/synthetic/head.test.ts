@@ -6,7 +6,8 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { exp, log, power } from '../../src/synthetic/arithmetic.ts'
 import { readHeadMesh } from '../../src/synthetic/head/asset.ts'
-import { type HeadClip, type HeadFrame, headClip } from '../../src/synthetic/head/head.ts'
+import { type HeadClip, type HeadFrame, type HeadOptions, headClip } from '../../src/synthetic/head/head.ts'
+import type { Framing } from '../../src/synthetic/head/known.ts'
 import { landmarkCount, landmarkGroups } from '../../src/synthetic/head/landmarks.ts'
 import { FormatError, InputError } from '../../src/util/errors.ts'
 
@@ -150,6 +151,30 @@ describe('labels', () => {
       expect(count).toBeGreaterThan(200)
     }
     expect(warped / still).toBeLessThan(0.7)
+  })
+
+  it('are lit and framed as they are asked to be, and else are the same person', async () => {
+    const of = (more: Partial<HeadOptions>) =>
+      headClip({ seed: 8, size, frames: 50, frameRate: 10, ...more }, mesh)
+    const brightness = async (more: Partial<HeadOptions>) => {
+      const clip = of(more)
+      const { data } = await frameOf(clip, 5)
+      const { mask } = clip.labels(5)
+      const skin = [...mask].flatMap((matter, i) => (matter === 1 ? [data[3 * i]! + data[3 * i + 1]!] : []))
+      const mean = skin.reduce((sum, x) => sum + x, 0) / skin.length
+      const deviation = Math.sqrt(skin.reduce((sum, x) => sum + (x - mean) ** 2, 0) / skin.length)
+      return { mean, contrast: deviation / mean }
+    }
+    const [soft, hard, dim] = [
+      await brightness({ light: 'soft' }),
+      await brightness({ light: 'hard' }),
+      await brightness({ light: 'dim' }),
+    ]
+    expect(hard!.contrast).toBeGreaterThan(1.1 * soft!.contrast)
+    expect(dim!.mean).toBeLessThan(0.75 * soft!.mean)
+    const side = (framing: Framing) => of({ framing }).labels(5).box.side
+    expect(side('close')).toBeGreaterThan(side('portrait'))
+    expect(side('portrait')).toBeGreaterThan(side('wide'))
   })
 
   it('give no flow from a frame to itself', () => {

@@ -1,9 +1,10 @@
 // Clips of synthetic people: a head that moves, made from a seed alone, with exact labels.
 import { type FrameRange, resolveRange } from '../../media/clip.ts'
+import { defined } from '../../util/options.ts'
 import type { Flow, FlowClip } from '../flow.ts'
 import { assertClipOptions, isSpecOf, parseSpec, type SpecKind } from '../spec.ts'
 import type { HeadMesh } from './asset.ts'
-import type { Framing, HeadFrame, HeadLabels, KnownHead } from './known.ts'
+import type { Framing, HeadFrame, HeadLabels, KnownHead, Lighting } from './known.ts'
 import { Stage } from './stage.ts'
 
 export { type HeadFrame, type HeadLabels, hasLandmarks } from './known.ts'
@@ -19,6 +20,8 @@ export interface HeadOptions {
   readonly frameRate?: number
   /** How much of the person is in the picture; by default the seed decides. */
   readonly framing?: Framing
+  /** How the person is lit; by default the seed decides. */
+  readonly light?: Lighting
 }
 
 export interface HeadClip extends FlowClip<HeadFrame>, KnownHead {
@@ -110,9 +113,9 @@ class RenderedHead implements HeadClip {
 /** Heads as users name them. */
 export const headSpecs = {
   name: 'head',
-  form: 'head:SEED, or with options: head:7,frames=120,size=256,rate=25,framing=close',
+  form: 'head:SEED, or with options: head:7,frames=120,size=256,rate=25,framing=close,light=soft',
   numbers: { frames: 'frames', size: 'size', rate: 'frameRate' },
-  words: { framing: ['close', 'portrait', 'wide'] },
+  words: { framing: ['close', 'portrait', 'wide'], light: ['soft', 'hard', 'dim'] },
 } as const satisfies SpecKind<keyof HeadOptions>
 
 /** Whether a spec names a head. */
@@ -122,5 +125,6 @@ export const isHead = (spec: string): boolean => isSpecOf(headSpecs, spec)
 export function openHead(spec: string, mesh: HeadMesh): HeadClip {
   const { words, ...options } = parseSpec(headSpecs, spec)
   const framing = headSpecs.words.framing.find((name) => name === words.framing)
-  return headClip({ ...options, ...(framing !== undefined && { framing }) }, mesh)
+  const light = headSpecs.words.light.find((name) => name === words.light)
+  return headClip({ ...options, ...defined({ framing, light }) }, mesh)
 }

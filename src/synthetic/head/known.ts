@@ -5,6 +5,9 @@ import type { Performance } from './performance.ts'
 /** How much of the person is in the picture: the face, the head with shoulders, or more. */
 export type Framing = 'close' | 'portrait' | 'wide'
 
+/** How a person is lit: by a large lamp, by a small one that throws hard shadows, or by little light. */
+export type Lighting = 'soft' | 'hard' | 'dim'
+
 /** A frame of a head, with what is known of it. */
 export interface HeadFrame extends Frame {
   /** [66, 2] as x, y in [-1, 1]: -1 and 1 are the centres of the first and last pixel. Order: `landmarkGroups`. */

@@ -2,6 +2,7 @@
 import type { Random } from '../../util/random.ts'
 import { clamp, cos, exp, gauss, power, sin } from '../arithmetic.ts'
 import { type Body, type CutOut, createSamples, drawTriangles, type Projected } from './body.ts'
+import type { Lighting } from './known.ts'
 import type { Look } from './look.ts'
 
 type Vector = readonly [number, number, number]
@@ -28,8 +29,12 @@ export interface Light {
   readonly exposure: number
 }
 
-/** Draws lamps. The exposure is that of a camera set for a face: see `exposed`. */
-export function drawLight(random: Random): Light {
+/**
+ * Draws lamps. The exposure is that of a camera set for a face: see `exposed`.
+ *
+ * @param lighting holds the softness of the key lamp; `dim` leaves it to the seed
+ */
+export function drawLight(random: Random, lighting?: Lighting): Light {
   const degrees = Math.PI / 180
   const keySide = random.between(-72, 72)
   const keyHeight = random.between(8, 58)
@@ -39,7 +44,8 @@ export function drawLight(random: Random): Light {
     strength,
     strength * (1 - warm),
   ]
-  const soft = random.uniform()
+  const drawn = random.uniform()
+  const soft = lighting === 'soft' ? 1 : lighting === 'hard' ? 0 : drawn
   const ambient = random.between(0.22, 0.62)
   const opposite = keySide > 0 ? random.between(-80, -25) : random.between(25, 80)
   return {
@@ -71,9 +77,9 @@ const dot = (a: Vector, x: number, y: number, z: number): number => a[0] * x + a
 /**
  * The same light at the exposure at which this person's skin is as bright as a camera would make it: a little
  * darker for dark skin, but far less so than its albedo. At one exposure for all, dark skin would be under-lit, and
- * a model that learns from the pictures would see it worse.
+ * a model that learns from the pictures would see it worse. `dim` is a third of it.
  */
-export function exposed(light: Light, look: Look, body: Body, random: Random): Light {
+export function exposed(light: Light, look: Look, body: Body, random: Random, lighting?: Lighting): Light {
   const skin = (look.skin[0] + look.skin[1] + look.skin[2]) / 3
   const wanted = 0.3 * power(skin / 0.35, 0.55) * exp(0.2 * clamp(gauss(random), -2, 2))
   let sum = 0
@@ -92,7 +98,8 @@ export function exposed(light: Light, look: Look, body: Body, random: Random): L
       skin
     count++
   }
-  return { ...light, exposure: wanted / (sum / Math.max(1, count)) }
+  const kept = lighting === 'dim' ? 1 / 3 : 1
+  return { ...light, exposure: (kept * wanted) / (sum / Math.max(1, count)) }
 }
 
 /** The key lamp's shadow at one moment. */

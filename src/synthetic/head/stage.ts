@@ -4,7 +4,7 @@ import { clamp, power } from '../arithmetic.ts'
 import { type Flow, flowOf } from '../flow.ts'
 import type { HeadMesh } from './asset.ts'
 import { Body, type Camera, type CutOut, drawTriangles } from './body.ts'
-import type { Framing, HeadFrame, HeadLabels } from './known.ts'
+import type { Framing, HeadFrame, HeadLabels, Lighting } from './known.ts'
 import { placeLandmarks, type SurfacePlace } from './landmarks.ts'
 import { drawLight, exposed, type Light, Shadow } from './light.ts'
 import { drawLook, type Look } from './look.ts'
@@ -36,6 +36,7 @@ export interface StageOptions {
   /** Pixels a side. */
   readonly size: number
   readonly framing?: Framing | undefined
+  readonly light?: Lighting | undefined
 }
 
 /**
@@ -64,7 +65,7 @@ export class Stage {
   private readonly cutOut: CutOut
 
   constructor(
-    { seed, size, framing }: StageOptions,
+    { seed, size, framing, light: lighting }: StageOptions,
     private readonly mesh: HeadMesh,
   ) {
     const random = new Random(seed)
@@ -91,7 +92,7 @@ export class Stage {
     this.cutOut = cutOutOf(mesh, this.look)
     const { positions, normals } = this.body
     this.surface = { ...painted, open: findOpenness(mesh, this.triangles, this.cutOut, positions, normals) }
-    this.light = exposed(drawLight(light), this.look, this.body, light)
+    this.light = exposed(drawLight(light, lighting), this.look, this.body, light, lighting)
     this.shadow = new Shadow(this.triangles, this.cutOut, mesh.vertices, this.light.key.to)
     this.film = drawFilm(lens)
     this.camera = drawCamera(lens, framing)
