@@ -3,12 +3,12 @@
 import { readFileSync } from 'node:fs'
 import { scalar, type Tensor, tensor } from '../../src/graph/tensor.ts'
 import { createSession } from '../../src/runtime/node.ts'
-import { sleepBriefly } from '../../src/runtime/ort.ts'
 import type { Session } from '../../src/runtime/session.ts'
 import { adamInputs, adamScalars } from '../../src/train/adam.ts'
 import { initialState, type StateName, stateOutputs, type TrainingState } from '../../src/train/state.ts'
 import { childTask } from '../../src/util/child-process.ts'
 import { EnvironmentError } from '../../src/util/errors.ts'
+import { sleepBriefly } from '../../src/util/pause.ts'
 import { Random } from '../../src/util/random.ts'
 import { type BenchStep, makeStep, type StepChoice } from './step-graphs.ts'
 

@@ -90,11 +90,3 @@ export class SerialQueue {
     return result
   }
 }
-
-/**
- * Sleeps for a millisecond, so that the system may move the calling thread to another core. Linux often puts it on one
- * core with a worker of ONNX Runtime that spins while it waits, and leaves both there as long as both are busy. In a
- * loop that never sleeps that is the whole training. A thread that wakes up gets a core that is free. In a browser's
- * worker, messages arrive during the sleep.
- */
-export const sleepBriefly = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1))

@@ -1,7 +1,7 @@
 // The training loop: from fresh weights or the last checkpoint to the end of the run, with metrics and previews.
 import type { Tensor } from '../graph/tensor.ts'
-import { sleepBriefly } from '../runtime/ort.ts'
 import { TrainingError } from '../util/errors.ts'
+import { sleepBriefly } from '../util/pause.ts'
 import { Random } from '../util/random.ts'
 import { learningRate } from './adam.ts'
 import type { Settings } from './config.ts'

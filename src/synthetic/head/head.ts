@@ -1,6 +1,7 @@
 // Clips of synthetic people: a head that moves, made from a seed alone, with exact labels.
 import { type FrameRange, resolveRange } from '../../media/clip.ts'
 import { defined } from '../../util/options.ts'
+import { paced } from '../../util/pause.ts'
 import type { Flow, FlowClip } from '../flow.ts'
 import { assertClipOptions, isSpecOf, parseSpec, type SpecKind } from '../spec.ts'
 import type { HeadMesh } from './asset.ts'
@@ -67,7 +68,9 @@ class RenderedHead implements HeadClip {
   }
 
   async *frames(range?: FrameRange): AsyncGenerator<HeadFrame, void, undefined> {
+    const pause = paced()
     for (const number of resolveRange(this, range)) {
+      await pause()
       const time = this.timeOf(number)
       yield { ...this.stage.render(time, number), time, duration: 1 / this.frameRate }
     }
