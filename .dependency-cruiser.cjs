@@ -14,6 +14,7 @@ const floors = [
   'media',
   'synthetic',
   'clips',
+  'faces',
   'model',
   'animate',
   'evaluate',

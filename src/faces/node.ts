@@ -1,0 +1,91 @@
+// Faces in Node: the networks from pantin's assets, on the CPU.
+import { readFile } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import type { Frame } from '../media/clip.ts'
+import type { FitMode } from '../media/fit.ts'
+import { createSession } from '../runtime/node.ts'
+import { EnvironmentError, messageOf } from '../util/errors.ts'
+import { type Crop, parseCrop } from './crop.ts'
+import { type Face, type FaceFinder, openFaceFinder } from './finder.ts'
+import type { FramingOptions } from './framing.ts'
+import { faceAsset, readFaceWeights } from './weights.ts'
+
+/** From `src/faces` and from `dist/faces` alike. */
+const address = new URL(`../../assets/${faceAsset}`, import.meta.url)
+
+let opened: Promise<FaceFinder> | undefined
+
+/**
+ * What finds faces. It is opened once in a process, and stays open.
+ *
+ * @throws EnvironmentError if pantin's files are missing; FormatError if they are damaged.
+ */
+export function nodeFaces(): Promise<FaceFinder> {
+  opened ??= open().catch((error: unknown) => {
+    opened = undefined
+    throw error
+  })
+  return opened
+}
+
+async function open(): Promise<FaceFinder> {
+  const path = fileURLToPath(address)
+  const bytes = await readFile(path).catch((error: unknown) => {
+    throw new EnvironmentError(
+      {
+        what: 'the networks that find faces are not installed',
+        where: path,
+        got: messageOf(error),
+        remedy: 'install pantin again',
+      },
+      { cause: error },
+    )
+  })
+  const weights = await readFaceWeights(bytes, path)
+  return openFaceFinder(weights, (model, options) =>
+    createSession(model, { ...options, device: 'cpu', threads: 1 }),
+  )
+}
+
+/**
+ * Finds faces in a picture: photographs, paintings, drawings. The largest comes first; there may be none.
+ *
+ * The networks have learned from synthetic heads alone. A face whose side is under a twelfth of the picture's longer side may
+ * be missed, and one that is turned away further than a profile.
+ *
+ * @param picture see `readSource`
+ * @throws InputError if the picture is smaller than 16 pixels along a side; EnvironmentError if pantin's files are missing.
+ */
+export async function findFaces(picture: Frame): Promise<Face[]> {
+  return (await nodeFaces()).find(picture)
+}
+
+/** How the square of clips and pictures is chosen. */
+export interface CropOptions {
+  /** How frames are made square (default: as the training clips were). */
+  readonly fit?: FitMode
+  /**
+   * Which square is kept: `face` (around a face; it is an error if there is none), `motion` (around what moves; of a picture,
+   * the middle), `middle`, `X,Y,W,H` in pixels, or `auto` (a face if there is one, otherwise as `motion`). Default: as the
+   * training clips were.
+   */
+  readonly crop?: string
+  /** Which face, if there are several: 1 for the largest (default). */
+  readonly face?: number
+  /** Stops the work, which then fails with the signal's reason. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * These options, with what finds faces in Node.
+ *
+ * @param own what holds without them: a model's
+ * @throws InputError for a crop that is none.
+ */
+export const framingOf = (
+  own: { readonly fit: FitMode; readonly crop: Crop },
+  { fit = own.fit, crop, face, signal }: CropOptions,
+): FramingOptions => ({
+  ...{ fit, face, signal, faces: nodeFaces },
+  crop: crop === undefined ? own.crop : parseCrop(crop),
+})
