@@ -20,7 +20,7 @@ export {
 } from './animate/track.ts'
 export type { TransferOptions } from './animate/transfer.ts'
 // Clips and pictures by name.
-export { type FittedPicture, fitSource, type OpenClipOptions, openClip, readSource } from './clips/source.ts'
+export { type OpenClipOptions, openClip, readSource } from './clips/source.ts'
 // Checkpoints in, ONNX out.
 export {
   type ExportedModel,
@@ -48,6 +48,10 @@ export {
 } from './evaluate/measures.ts'
 // Measures of a model.
 export type { Equivariance, Jitter } from './evaluate/steadiness.ts'
+export type { Face } from './faces/finder.ts'
+export type { ClipSquare, FramedBy, Framing } from './faces/framing.ts'
+export { type CropOptions, findFaces } from './faces/node.ts'
+export { type FittedPicture, fitSource } from './faces/source.ts'
 export type { EncodeOptions, TensorFile } from './formats/safetensors/bytes.ts'
 export { readSafetensors, writeSafetensors } from './formats/safetensors/safetensors.ts'
 // Graphs, and the language that networks are written in.

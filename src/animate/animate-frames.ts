@@ -1,7 +1,9 @@
 // Animation frame by frame: the keypoints of each driving frame, transferred to the source, and the picture made from them
 // (Siarohin et al. 2019, section 3.3).
-import type { Clip, Frame, FrameRange } from '../media/clip.ts'
-import { type FitMode, type Fitter, fitClip } from '../media/fit.ts'
+import { frameClip } from '../faces/framing.ts'
+import { type CropOptions, framingOf } from '../faces/node.ts'
+import { assertAtLeast, type Clip, type Frame, type FrameRange } from '../media/clip.ts'
+import type { Fitter } from '../media/fit.ts'
 import { type Keypoints, squareFrame } from '../model/inputs-outputs.ts'
 import type { EncodedPicture, MotionModel } from '../model/motion-model.ts'
 import { nearestPose, type Pose, PoseSequence, type Reference } from './reference.ts'
@@ -18,14 +20,14 @@ export interface AnimateProgress {
 }
 
 /** How `animateFrames` animates. */
-export interface AnimateFramesOptions extends TransferOptions {
+export interface AnimateFramesOptions extends TransferOptions, Omit<CropOptions, 'signal'> {
   /**
    * The driving frame whose pose is taken to be the pose of the source: `best` (default), the frame most like it, which
    * takes one more pass over the clip; or `first`.
    */
   readonly reference?: 'best' | 'first'
-  /** How the driving clip is made square (default: as the training clips were). */
-  readonly fit?: FitMode
+  /** The fit of the driving clip's frames (default: by `fit`, `crop` and `face`). */
+  readonly fitter?: Fitter
   /** Stops the work, which then fails with the signal's reason. */
   readonly signal?: AbortSignal
   /** Called after each frame of each phase. */
@@ -114,7 +116,9 @@ async function begin(
   options: AnimateFramesOptions,
 ): Promise<Start> {
   options.signal?.throwIfAborted()
-  const fitter = await fitClip(driving, model.config.size, options.fit ?? model.fit, options.signal)
+  assertAtLeast(driving, model.config.size, driving.name)
+  const fitter =
+    options.fitter ?? (await frameClip(driving, model.config.size, framingOf(model, options))).fitter
   const kpSource = await model.detect(source)
   const encoded = await model.encode(source)
   const start = { driving, fitter, encoded, kpSource, reference: undefined, poses: undefined }

@@ -1,5 +1,9 @@
 // Animates a picture with the motion of a video, from file to file.
-import { fitSource, openClip } from '../clips/source.ts'
+import { openClip } from '../clips/source.ts'
+import { formatCrop } from '../faces/crop.ts'
+import { type Framing, frameClip } from '../faces/framing.ts'
+import { framingOf } from '../faces/node.ts'
+import { fitSource } from '../faces/source.ts'
 import { assertAtLeast, type Frame } from '../media/clip.ts'
 import { createVideoWriter } from '../media/video-out.ts'
 import { resized } from '../model/inputs-outputs.ts'
@@ -7,8 +11,12 @@ import { type ModelOptions, type MotionModel, type RunReference, withModel } fro
 import type { Device } from '../runtime/session.ts'
 import { InputError } from '../util/errors.ts'
 import { type AnimateFramesOptions, moveFrames } from './animate-frames.ts'
+import { createPaster } from './paste.ts'
 
-/** The picture, the video and the output of `animate`. */
+/**
+ * The picture, the video and the output of `animate`. `crop` by a name holds for both, the picture and the video. A square in
+ * pixels, and `face`, hold for the picture alone.
+ */
 export interface AnimateOptions extends AnimateFramesOptions, ModelOptions {
   /** The picture to animate: a frame, the path of a picture or a video (its first frame), or `puppet:SEED`. */
   readonly source: string | Frame
@@ -20,6 +28,8 @@ export interface AnimateOptions extends AnimateFramesOptions, ModelOptions {
   readonly size?: number
   /** Replaces an existing file (default false). */
   readonly overwrite?: boolean
+  /** Puts the moved square back into the whole picture, with soft edges (default false). The video has the picture's size. */
+  readonly paste?: boolean
 }
 
 /** What `animate` wrote. */
@@ -32,6 +42,8 @@ export interface AnimateResult {
   readonly frameRate: number
   /** Number of the reference frame; undefined if the transfer is absolute. */
   readonly referenceFrame: number | undefined
+  /** The squares that the model saw, and what decided them. */
+  readonly squares: { readonly source: Framing; readonly driving: Framing }
   /** The device that the model ran on. */
   readonly device: Device
   /** Duration of the whole call, in seconds. */
@@ -58,31 +70,53 @@ export async function animate(
 }
 
 async function writeAnimation(model: MotionModel, options: AnimateOptions) {
-  const { out, size = model.config.size, signal } = options
+  const { out, signal } = options
   signal?.throwIfAborted()
-  const source = await fitSource(options.source, model.config.size, options.fit ?? model.fit, signal)
+  const crop = options.crop ?? formatCrop(model.crop)
+  const source = await fitSource(options.source, model.config.size, options.fit ?? model.fit, {
+    ...{ crop, signal },
+    ...(options.face !== undefined && { face: options.face }),
+  })
+  const shown =
+    options.paste === true ? createPaster(source.picture, source.framing.square) : toSize(model, options)
   const clip = await openClip(options.driving, { signal })
   try {
     if (clip.frameCount < 2) throw noMotion(clip.name)
     assertAtLeast(clip, model.config.size, clip.name)
+    const driving = await frameClip(clip, model.config.size, drivingFraming(model, options))
     const { frameRate } = clip
     const overwrite = options.overwrite ?? false
-    const writer = await createVideoWriter(out, { width: size, height: size, frameRate, overwrite })
+    const { width, height } = shown
+    const writer = await createVideoWriter(out, { width, height, frameRate, overwrite })
     try {
       let referenceFrame: number | undefined
-      for await (const moved of moveFrames(model, source.pixels, clip, options)) {
+      for await (const moved of moveFrames(model, source.pixels, clip, {
+        ...options,
+        fitter: driving.fitter,
+      })) {
         referenceFrame = moved.referenceFrame
-        await writer.write(resized(moved.result, size))
+        await writer.write(shown.show(moved.result))
       }
       signal?.throwIfAborted()
       await writer.close()
-      return { out, frames: writer.frameCount, frameRate, referenceFrame }
+      const squares = { source: source.framing, driving: driving.framing }
+      return { out, frames: writer.frameCount, frameRate, referenceFrame, squares }
     } finally {
       await writer.abort()
     }
   } finally {
     await clip.close()
   }
+}
+
+/** A square in pixels and the number of a face are those of the picture. */
+function drivingFraming(model: MotionModel, { face: _, ...options }: AnimateOptions) {
+  const framing = framingOf(model, options)
+  return typeof framing.crop === 'string' ? framing : { ...framing, crop: 'auto' as const }
+}
+
+function toSize(model: MotionModel, { size = model.config.size }: AnimateOptions) {
+  return { width: size, height: size, show: (frame: Frame) => resized(frame, size) }
 }
 
 function noMotion(name: string): InputError {

@@ -2,10 +2,12 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { openClip } from '../clips/source.ts'
+import { type FramedBy, type Framing, frameClip } from '../faces/framing.ts'
+import { type CropOptions, framingOf } from '../faces/node.ts'
 import { createOutput } from '../files/atomic.ts'
 import { fileError } from '../files/file-errors.ts'
-import type { Clip, Frame } from '../media/clip.ts'
-import { type FitMode, type Fitter, fitClip, type Square, seenSquare, videoPosition } from '../media/fit.ts'
+import { assertAtLeast, type Clip, type Frame } from '../media/clip.ts'
+import { type Fitter, type Square, seenSquare, videoPosition } from '../media/fit.ts'
 import { createVideoWriter, type VideoWriter } from '../media/video-out.ts'
 import type { Keypoints } from '../model/inputs-outputs.ts'
 import {
@@ -22,9 +24,7 @@ import { InputError } from '../util/errors.ts'
 import { drawKeypoints } from './preview.ts'
 
 /** How `track` opens the model and reads the clip. */
-export interface TrackOptions extends ModelOptions {
-  /** How frames are made square (default: as the training clips were). */
-  readonly fit?: FitMode
+export interface TrackOptions extends ModelOptions, Omit<CropOptions, 'signal'> {
   /** Called after each frame, with the numbers of frames done and of all frames. */
   onProgress?(done: number, total: number): void
 }
@@ -57,7 +57,7 @@ export async function* track(
   try {
     const opened = typeof clip === 'string' ? await openClip(clip, { signal: options.signal }) : clip
     try {
-      const fitter = await fitClip(opened, model.config.size, options.fit ?? model.fit, options.signal)
+      const { fitter } = await framed(model, opened, options)
       let frame = 0
       for await (const { read, keypoints } of detectAll(model, opened, fitter, options)) {
         yield tracked(frame++, read.time, keypoints)
@@ -68,6 +68,11 @@ export async function* track(
   } finally {
     if (model !== run) await model.close()
   }
+}
+
+function framed(model: MotionModel, clip: Clip, options: TrackOptions) {
+  assertAtLeast(clip, model.config.size, clip.name)
+  return frameClip(clip, model.config.size, framingOf(model, options))
 }
 
 /** Every frame of a clip with its keypoints. */
@@ -138,6 +143,8 @@ export interface TrackHeader {
    * `top` instead of `left`.
    */
   readonly crop: Square
+  /** What decided the square. */
+  readonly cropBy: FramedBy
 }
 
 /** What `writeTrack` wrote. */
@@ -150,6 +157,8 @@ export interface WriteTrackResult {
   readonly frames: number
   /** Number of keypoints, K. */
   readonly keypoints: number
+  /** The square that the model saw, and what decided it. */
+  readonly square: Framing
   /** The device that the model ran on. */
   readonly device: Device
   /** Duration of the whole call, in seconds. */
@@ -176,24 +185,30 @@ export async function writeTrack(
   return withModel(run, options, async (model) => {
     const clip = await openClip(video, { signal: options.signal })
     try {
-      const fitter = await fitClip(clip, model.config.size, options.fit ?? model.fit, options.signal)
-      const frames = await writeFiles(model, clip, fitter, options)
+      const { fitter, framing } = await framed(model, clip, options)
+      const frames = await writeFiles(model, clip, fitter, framing.by, options)
       const { keypoints } = model.config
       const seconds = (performance.now() - start) / 1000
-      return { out, overlay, frames, keypoints, device: model.device, seconds }
+      return { out, overlay, frames, keypoints, square: framing, device: model.device, seconds }
     } finally {
       await clip.close()
     }
   })
 }
 
-async function writeFiles(model: MotionModel, clip: Clip, fitter: Fitter, options: WriteTrackOptions) {
+async function writeFiles(
+  model: MotionModel,
+  clip: Clip,
+  fitter: Fitter,
+  cropBy: FramedBy,
+  options: WriteTrackOptions,
+) {
   const { out, overlay, overwrite = false } = options
   const { width, height, frameRate } = clip
   const crop = seenSquare(fitter)
   const { net, keypoints, size } = model.config
   const pantin = { format: 1, version: producer.version } as const
-  const header: TrackHeader = { pantin, net, keypoints, size, width, height, frameRate, crop }
+  const header: TrackHeader = { pantin, net, keypoints, size, width, height, frameRate, crop, cropBy }
   const place = videoPosition(crop, size)
 
   const output = await createOutput(out, { overwrite })

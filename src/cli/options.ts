@@ -1,5 +1,6 @@
 // Tables of options as command-line flags, and parsers for the values of flags. Each names its flag in its errors.
 import { type Command, Option as Flag } from 'commander'
+import type { Framing } from '../faces/framing.ts'
 import { starterNames } from '../run/starters.ts'
 import { settingsOptions } from '../train/options.ts'
 import { InputError } from '../util/errors.ts'
@@ -136,8 +137,36 @@ export const runArgument = ['<run>', `folder of a run, or a starter: ${starterNa
 /** `--device`, for commands that compute. */
 export const deviceOption = (): Flag => flagOf('device', settingsOptions.device)
 
-/** `--fit`, for commands that read videos with a trained model. */
-export const fitOption = (): Flag => flagOf('fit', { ...settingsOptions.fit, otherwise: 'as in training' })
+const fitOption = (): Flag => flagOf('fit', { ...settingsOptions.fit, otherwise: 'as in training' })
+
+/** Adds `--fit`, `--crop` and `--face` to a command that works with a trained model. */
+export const withCropFlags = (command: Command): Command =>
+  command
+    .addOption(fitOption())
+    .addOption(flagOf('crop', { ...settingsOptions.crop, otherwise: 'as in training' }))
+    .addOption(flagOf('face', settingsOptions.face))
+
+/** A square and what decided it, in words: `X,Y,W,H (around a face)`. */
+export function squareOf({ square, by, faces }: Framing): string {
+  const { left, top, side } = square
+  if (by === 'whole') return 'the whole frame, between bars'
+  const others = faces !== undefined && faces > 1 ? `, of ${faces}` : ''
+  const words = {
+    face: `around a face${others}`,
+    motion: 'around what moves',
+    middle: 'in the middle',
+    given: 'as given',
+  }
+  const none = faces === 0 ? '; no face was found' : ''
+  return `${left},${top},${side},${side} (${words[by]}${none})`
+}
+
+/** What `--fit`, `--crop` and `--face` say. */
+export interface CropFlags {
+  readonly fit?: FitName
+  readonly crop?: string
+  readonly face?: number
+}
 
 export type DeviceName = OptionValue<typeof settingsOptions.device>
 export type FitName = OptionValue<typeof settingsOptions.fit>

@@ -9,7 +9,7 @@ import { settingsOptions } from '../train/options.ts'
 import { InputError, nearest } from '../util/errors.ts'
 import { defined, given, type OptionValues } from '../util/options.ts'
 import type { Reporter } from './context.ts'
-import { withFlags } from './options.ts'
+import { squareOf, withFlags } from './options.ts'
 import { commandLine } from './process.ts'
 import type { ProgressEvent } from './progress.ts'
 
@@ -85,7 +85,10 @@ export function reportRun(reporter: Reporter, run: TrainedRun, words: readonly s
   reporter.result({ run: path, ...rest }, () => {
     const done = `${formatCount(run.steps)} steps, ${formatSeconds(run.seconds)} on ${run.device}`
     const loss = Number.isFinite(run.loss) ? `, loss ${run.loss.toFixed(4)}` : ''
-    if (!run.interrupted) return `trained ${done}${loss}\nrun: ${path}`
+    const lines = run.squares.map((square) => `square of ${square.clip}: ${squareOf(square)}\n`)
+    // A hundred clips would hide what was trained.
+    const squares = lines.length > 8 ? '' : lines.join('')
+    if (!run.interrupted) return `trained ${done}${loss}\n${squares}run: ${path}`
     return `stopped and saved after ${done}${loss}\ncontinue with: ${commandLine([...words, '--resume'])}`
   })
 }

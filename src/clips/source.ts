@@ -1,14 +1,13 @@
 // What a user names: a video, a picture, a folder, `puppet:SEED` or `head:SEED`. It is listed as clips, or opened as a
-// clip, as a picture, or as a fitted picture.
+// clip or as a picture.
 import { readFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import { fileError } from '../files/file-errors.ts'
 import { isFolder } from '../files/folders.ts'
 import { assertFile } from '../files/read.ts'
-import { assertAtLeast, type Clip, type Frame, frameAt, resolveRange } from '../media/clip.ts'
+import { type Clip, type Frame, frameAt, resolveRange } from '../media/clip.ts'
 import { openVideo } from '../media/codecs.ts'
-import { createFitter, type FitMode, type Fitter, type Square, subjectCrop } from '../media/fit.ts'
 import { isPicture, readPicture } from '../media/picture.ts'
 import { type HeadMesh, readHeadMesh } from '../synthetic/head/asset.ts'
 import { headSpecs, isHead, openHead } from '../synthetic/head/head.ts'
@@ -114,51 +113,6 @@ async function pictureClip(path: string): Promise<Clip> {
     },
     close: async () => {},
     [Symbol.asyncDispose]: async () => {},
-  }
-}
-
-/** A picture to animate, as the square that a network sees. */
-export interface FittedPicture {
-  /** RGB [size, size, 3]. */
-  readonly pixels: Uint8Array
-  /** The fit that was applied. */
-  readonly fitter: Fitter
-}
-
-/**
- * Reads and fits a picture to animate. A picture is cropped to its middle, the first frame of a video to what moves
- * in the video.
- *
- * @param source a frame, or a spec as for `readSource`.
- * @param size side of the square in pixels.
- * @throws InputError if it cannot be read, or is smaller than `size`.
- */
-export async function fitSource(
-  source: string | Frame,
-  size: number,
-  mode: FitMode,
-  signal?: AbortSignal,
-): Promise<FittedPicture> {
-  const frame = typeof source === 'string' ? await readSource(source, { signal }) : source
-  assertAtLeast(frame, size, typeof source === 'string' ? source : 'the source picture')
-  const crop =
-    mode === 'crop' && typeof source === 'string' ? await movingCrop(source, frame, signal) : undefined
-  const fitter = createFitter(frame, size, { mode, ...(crop === undefined ? {} : { crop }) })
-  return { pixels: fitter(frame), fitter }
-}
-
-/** The crop of the clip that `source` names; undefined for a square frame, or for a picture. */
-async function movingCrop(
-  source: string,
-  { width, height }: Frame,
-  signal: AbortSignal | undefined,
-): Promise<Square | undefined> {
-  if (width === height || (await isPicture(source))) return undefined
-  const clip = await openClip(source, { signal })
-  try {
-    return await subjectCrop(clip, signal)
-  } finally {
-    await clip.close()
   }
 }
 

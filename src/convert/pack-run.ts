@@ -1,6 +1,7 @@
 // Packs a run for other people: the model and its weights in half precision. The starters are made by it.
 import { readdir, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import { formatCrop } from '../faces/crop.ts'
 import { codeOf, fileError } from '../files/file-errors.ts'
 import { isIgnorable, makeFolder } from '../files/folders.ts'
 import { writeSafetensors } from '../formats/safetensors/safetensors.ts'
@@ -33,7 +34,7 @@ export interface PackedRun {
 }
 
 /**
- * Writes a run as small as it can be used: `config.json` with the model and the fit of its clips, and
+ * Writes a run as small as it can be used: `config.json` with the model and how its clips became square, and
  * `weights.safetensors` in F16, half of the size. Nothing else of the training is kept, such as the names of clips and
  * what the machine was. The folder is opened, exported and trained further as any run; it cannot be resumed.
  *
@@ -48,7 +49,7 @@ export async function packRun(
   { force = false }: PackRunOptions = {},
 ): Promise<PackedRun> {
   const opened = await openRun(run, animatedRunSchema)
-  const { config: model, fit } = modelOf(opened.config, opened.path)
+  const { config: model, fit, crop } = modelOf(opened.config, opened.path)
   const { tensors, metadata } = await opened.loadWeights()
   const { weights, params } = usedWeights(model, tensors, join(opened.path, weightsFile))
   const folder = resolve(out)
@@ -59,7 +60,7 @@ export async function packRun(
     const kept = new Map(step === undefined ? [] : [['step', step]])
     await writeSafetensors(join(folder, weightsFile), weights, kept, { floats: 'F16' })
     // The last file: with it, the folder is a run.
-    await writeConfig(folder, version, { model, training: { fit } })
+    await writeConfig(folder, version, { model, training: { fit, crop: formatCrop(crop) } })
     return { path: folder, bytes: await bytesIn(folder), params }
   } catch (error) {
     throw fileError(error, folder, 'written')

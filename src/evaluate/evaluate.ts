@@ -1,8 +1,11 @@
 // Measuring a model on clips, in one pass over their frames: all meters see each frame.
 import type { TransferOptions } from '../animate/transfer.ts'
-import { fitSource, openClip } from '../clips/source.ts'
+import { openClip } from '../clips/source.ts'
+import { formatCrop } from '../faces/crop.ts'
+import type { ClipSquare } from '../faces/framing.ts'
+import { type CropOptions, framingOf } from '../faces/node.ts'
+import { fitSource } from '../faces/source.ts'
 import { assertAtLeast, type Clip, type Frame, frameAt } from '../media/clip.ts'
-import type { FitMode } from '../media/fit.ts'
 import type { KeypointDetector } from '../model/keypoint-detector.ts'
 import { openDetector } from '../model/open-detector.ts'
 import { type ModelOptions, type MotionModel, type RunReference, withModel } from '../model/open-model.ts'
@@ -25,15 +28,13 @@ import { EquivarianceMeter, JitterMeter } from './steadiness.ts'
 
 export type { DetectorEvaluation, Evaluation } from './measures.ts'
 
-export interface EvaluateOptions extends ModelOptions, TransferOptions {
+export interface EvaluateOptions extends ModelOptions, TransferOptions, Omit<CropOptions, 'signal'> {
   /**
    * Where in each clip the driving frames begin, as a fraction: 0 (default) to under 1. After training with
    * a holdout of h, 1 - h begins at the first frame that was held out. With 0 the first frame of a clip, which the
    * others drive, is seen by the detector too, but not rebuilt from itself.
    */
   readonly from?: number
-  /** How clips become square; default: as the model's training clips did. */
-  readonly fit?: FitMode
   /** A detector to compare with: a run, an ONNX file (see `openDetector`), or an open detector, which stays open. */
   readonly teacher?: string | KeypointDetector
   /**
@@ -114,15 +115,17 @@ async function measure(
   clips: readonly Clip[],
   options: EvaluateOptions & { readonly from: number },
 ): Promise<Evaluation | DetectorEvaluation> {
-  const { from, signal, onProgress, fit = model.fit } = options
+  const { from, signal, onProgress } = options
   const total = clips.reduce((sum, { frameCount }) => {
     return sum + frameCount - firstDrivingFrame(frameCount, from)
   }, 0)
   const meters = new Meters(model, teacher, total, await openTransfer(model, options))
+  const squares: ClipSquare[] = []
   let done = 0
   for (const clip of clips) {
     signal?.throwIfAborted()
-    const evaluated = await clipEvaluator(model, teacher, clip, fit)
+    const { framing, evaluated } = await clipEvaluator(model, teacher, clip, framingOf(model, options))
+    squares.push({ clip: clip.name, ...framing })
     const start = await evaluated(await frameAt(clip, 0))
     await meters.begin(start, hasLightness(clip) ? clip.lightness : undefined)
     const first = firstDrivingFrame(clip.frameCount, from)
@@ -141,15 +144,16 @@ async function measure(
       number++
     }
   }
-  return meters.result()
+  return { ...meters.result(), squares }
 }
 
 async function openTransfer(
   model: MotionModel,
-  { source, fit = model.fit, ...options }: EvaluateOptions,
+  { source, fit = model.fit, crop, signal, face: _, ...options }: EvaluateOptions,
 ): Promise<TransferMeter | undefined> {
   if (source === undefined) return undefined
-  const { pixels } = await fitSource(source, model.config.size, fit)
+  const named = crop ?? formatCrop(model.crop)
+  const { pixels } = await fitSource(source, model.config.size, fit, { crop: named, signal })
   return TransferMeter.open(model, pixels, options)
 }
 
@@ -233,7 +237,7 @@ export class Meters {
     this.frames++
   }
 
-  result(): Evaluation | DetectorEvaluation {
+  result(): Omit<Evaluation, 'squares'> | Omit<DetectorEvaluation, 'squares'> {
     const { reconstruction, transfer, frames } = this
     const measures: Omit<DetectorMeasures, 'frames'> = {
       equivariance: this.equivariance.result(),

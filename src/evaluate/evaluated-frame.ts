@@ -1,7 +1,8 @@
 // The frames of a clip as measures need them: pixels at the model's size, keypoints, and joints or landmarks if they are
 // known.
-import { type Clip, type Frame, fromPixel, toPixel } from '../media/clip.ts'
-import { createFitter, type FitMode, type Fitter, fitClip, seenSquare } from '../media/fit.ts'
+import { type Framing, type FramingOptions, frameClip } from '../faces/framing.ts'
+import { assertAtLeast, type Clip, type Frame, fromPixel, toPixel } from '../media/clip.ts'
+import { createFitter, type Fitter, seenSquare } from '../media/fit.ts'
 import type { Keypoints } from '../model/inputs-outputs.ts'
 import type { KeypointDetector } from '../model/keypoint-detector.ts'
 import type { MotionModel } from '../model/open-model.ts'
@@ -27,24 +28,29 @@ export interface EvaluatedFrame {
 /**
  * Prepares the evaluation of a clip. The model and the teacher see the same square of it, each at its own size.
  *
- * @returns a function of a frame; with `model`, the teacher does not run.
+ * @returns the square that both see, and a function of a frame; with `model`, the teacher does not run.
  * @throws InputError if the clip is smaller than the model takes, or cannot be decoded.
  */
 export async function clipEvaluator(
   model: Pick<MotionModel, 'config' | 'detect'>,
   teacher: Pick<KeypointDetector, 'size' | 'detect'> | undefined,
   clip: Clip,
-  mode: FitMode,
-): Promise<(frame: Frame, by?: 'both' | 'model') => Promise<EvaluatedFrame>> {
+  options: FramingOptions,
+): Promise<{
+  readonly framing: Framing
+  readonly evaluated: (frame: Frame, by?: 'both' | 'model') => Promise<EvaluatedFrame>
+}> {
   const { size } = model.config
-  const fitter = await fitClip(clip, size, mode)
+  assertAtLeast(clip, size, clip.name)
+  const { fitter, framing } = await frameClip(clip, size, options)
+  const mode = options.fit
   const { left, top, width } = fitter.window
   const crop = { left, top, side: width }
   const fitTeacher =
     teacher === undefined || teacher.size === size
       ? undefined
       : createFitter(clip, teacher.size, mode === 'crop' ? { mode, crop } : { mode })
-  return async (frame, by = 'both') => {
+  const evaluated = async (frame: Frame, by: 'both' | 'model' = 'both') => {
     const pixels = fitter(frame)
     return {
       pixels,
@@ -54,6 +60,7 @@ export async function clipEvaluator(
       landmarks: hasLandmarks(frame) ? pointsInFrame(frame.landmarks, frame, fitter) : undefined,
     }
   }
+  return { framing, evaluated }
 }
 
 /** @throws InputError if two detectors do not find the same number of keypoints. */

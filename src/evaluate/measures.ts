@@ -1,4 +1,5 @@
 // The table of measures: what an evaluation finds, by name. Reports, studies and the command line read this table.
+import type { ClipSquare } from '../faces/framing.ts'
 import type { KeypointDetector } from '../model/keypoint-detector.ts'
 import type { MotionModel } from '../model/open-model.ts'
 import { InputError } from '../util/errors.ts'
@@ -35,6 +36,8 @@ export interface DetectorMeasures {
 export interface Evaluation extends VideoReconstruction, DetectorMeasures {
   /** Undefined if no source picture was given. */
   readonly transfer: TransferError | undefined
+  /** The square of each clip, and what decided it. */
+  readonly squares: readonly ClipSquare[]
 }
 
 /** The result of `evaluate` for a run that holds a detector alone. */
@@ -51,6 +54,8 @@ export interface DetectorEvaluation extends DetectorMeasures {
   readonly akd: undefined
   /** Not measured: a detector alone makes no pictures. */
   readonly transfer: undefined
+  /** The square of each clip, and what decided it. */
+  readonly squares: readonly ClipSquare[]
 }
 
 /** Takes a measure over frames that are added one by one. */

@@ -1,16 +1,24 @@
 // What animation and tracking read of a run: its configuration and weights, checked. Works in Node and in a browser.
 import { z } from 'zod'
+import { type Crop, parseCrop } from '../faces/crop.ts'
 import type { ParameterInfo } from '../graph/ops/leaf.ts'
 import { formatShape, sameShape, type Tensor } from '../graph/tensor.ts'
 import { type FitMode, fitModes } from '../media/fit.ts'
 import { type MotionConfig, motionConfigSchema } from '../motion/config.ts'
+import { isHead } from '../synthetic/head/head.ts'
 import { FormatError, InputError } from '../util/errors.ts'
 
 /** The fields of config.json that animation reads. All other fields belong to training and may change freely. */
 export const animatedRunSchema = z.looseObject({
   model: motionConfigSchema.optional(),
   network: z.looseObject({ net: z.string() }).optional(),
-  training: z.looseObject({ fit: z.enum(fitModes).default('crop') }).default({ fit: 'crop' }),
+  training: z
+    .looseObject({
+      fit: z.enum(fitModes).default('crop'),
+      crop: z.string().optional(),
+      clips: z.array(z.string()).optional(),
+    })
+    .default({ fit: 'crop' }),
 })
 
 /** A run's config.json, as animation reads it. */
@@ -23,6 +31,8 @@ export interface LoadedRun {
   readonly config: MotionConfig
   /** How the training clips were made square. */
   readonly fit: FitMode
+  /** How the square of other clips is chosen. */
+  readonly crop: Crop
   /** Contents of the parameters, by checkpoint name. */
   readonly weights: ReadonlyMap<string, Tensor>
 }
@@ -36,7 +46,7 @@ export interface LoadedRun {
 export function modelOf(
   { model, network, training }: AnimatedRun,
   where: string,
-): Pick<LoadedRun, 'config' | 'fit'> {
+): Pick<LoadedRun, 'config' | 'fit' | 'crop'> {
   if (model === undefined) {
     throw new InputError({
       what: 'the folder holds no motion model',
@@ -45,7 +55,17 @@ export function modelOf(
       expected: 'what train or distil makes, or import of a First Order Motion Model',
     })
   }
-  return { config: model, fit: training.fit }
+  return { config: model, fit: training.fit, crop: cropOf(training) }
+}
+
+/** How the clips of a run are cropped from now on. A square in pixels was that of its own clips. */
+function cropOf({ crop: text, clips = [] }: AnimatedRun['training']): Crop {
+  if (text === undefined) {
+    // Runs from before there was a choice were cropped to what moves. A model of heads is for faces.
+    return clips.length > 0 && clips.every(isHead) ? 'auto' : 'motion'
+  }
+  const crop = parseCrop(text)
+  return typeof crop === 'string' ? crop : 'auto'
 }
 
 /**

@@ -1,5 +1,7 @@
 // A trained motion model, opened: keypoints of a picture, and the picture moved to other keypoints. Runs on any runtime
 // (Siarohin et al. 2019).
+
+import type { Crop } from '../faces/crop.ts'
 import type { Graph } from '../graph/graph.ts'
 import { formatShape, type Tensor } from '../graph/tensor.ts'
 import type { FitMode } from '../media/fit.ts'
@@ -26,6 +28,8 @@ export interface MotionModel extends AsyncDisposable {
   readonly config: MotionConfig
   /** How the training clips were made square. */
   readonly fit: FitMode
+  /** How the square of a clip or picture is chosen: as the training clips' was, or `auto` if that was named in pixels. */
+  readonly crop: Crop
   /** Whether the model can move pictures. A detector that was distilled from another detector cannot. */
   readonly hasGenerator: boolean
   /** The device that the model runs on. */
@@ -79,7 +83,7 @@ export interface SessionModelOptions {
  * @throws FormatError if the weights do not fit the model, and the errors of `openSession`.
  */
 export async function openSessionModel(
-  { path, config, fit, weights }: LoadedRun,
+  { path, config, fit, crop, weights }: LoadedRun,
   { openSession, where, rewrite }: SessionModelOptions,
 ): Promise<MotionModel> {
   const { source, frame } = splitGenerator(config)
@@ -103,7 +107,7 @@ export async function openSessionModel(
       throw error
     }
   }
-  return new SessionModel({ path, config, fit, hasGenerator }, await open(detector), openGenerator)
+  return new SessionModel({ path, config, fit, crop, hasGenerator }, await open(detector), openGenerator)
 }
 
 /** The generator in two halves: what depends on the source alone, and what depends on the driving frame too. */
@@ -120,16 +124,24 @@ class SessionModel implements MotionModel {
   readonly path: string
   readonly config: MotionConfig
   readonly fit: FitMode
+  readonly crop: Crop
   readonly hasGenerator: boolean
 
   constructor(
-    { path, config, fit, hasGenerator }: Pick<MotionModel, 'path' | 'config' | 'fit' | 'hasGenerator'>,
+    {
+      path,
+      config,
+      fit,
+      crop,
+      hasGenerator,
+    }: Pick<MotionModel, 'path' | 'config' | 'fit' | 'crop' | 'hasGenerator'>,
     private readonly detector: Session,
     private readonly openGenerator: () => Promise<GeneratorSessions>,
   ) {
     this.path = path
     this.config = config
     this.fit = fit
+    this.crop = crop
     this.hasGenerator = hasGenerator
     this.device = detector.device
   }

@@ -4,6 +4,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Context } from 'hono'
+import { faceAsset } from '../faces/weights.ts'
 import { configFile, weightsFile } from '../run/run-files.ts'
 import { starters } from '../run/starters.ts'
 import { EnvironmentError } from '../util/errors.ts'
@@ -19,9 +20,10 @@ export const runtimeFiles: readonly string[] = [
   'ort-wasm-simd-threaded.asyncify.wasm',
 ]
 
-/** The files of pantin's `assets` folder that pages load: the shapes of heads, and the starters. */
+/** The files of pantin's `assets` folder that pages load: the shapes of heads, what finds faces, and the starters. */
 export const assetFiles: readonly string[] = [
   'heads.bin',
+  faceAsset,
   ...starters.flatMap(({ name }) => [configFile, weightsFile].map((file) => `starters/${name}/${file}`)),
 ]
 

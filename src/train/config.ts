@@ -1,6 +1,7 @@
 // What a run of training computes, as config.json records it, and how the options of `train` become that.
 import { z } from 'zod'
 import { warpDefaults } from '../evaluate/warp.ts'
+import { defaultCrop, formatCrop, parseCrop } from '../faces/crop.ts'
 import { type MotionConfig, motionConfigSchema, smallConfig } from '../motion/config.ts'
 import { detectorOptions, modelOptions } from '../motion/options.ts'
 import { InputError } from '../util/errors.ts'
@@ -130,8 +131,17 @@ export function resolveConfig(clips: readonly string[], options: TrainOptions): 
       ...defined({ netOptions, design }),
     })
   const losses = trainLosses.weights(options.losses)
-  const training = { ...options, ...runLength(options), clips: [...clips], losses }
+  const training = { ...options, ...croppedBy(options), ...runLength(options), clips: [...clips], losses }
   return { model, training: checkedOptions(trainingConfigSchema, training) }
+}
+
+/**
+ * The crop that a new run records. A configuration without one is an older run's, whose frames were cropped to what moves.
+ *
+ * @throws InputError if it is none.
+ */
+export function croppedBy({ crop = defaultCrop }: { crop?: string | undefined }): { crop: string } {
+  return { crop: formatCrop(parseCrop(crop)) }
 }
 
 /** The length of a run. @throws InputError if it is given twice. */

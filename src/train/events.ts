@@ -1,4 +1,5 @@
 // What a training run tells while it goes on: the same events in Node, in pages and in the studio.
+import type { Framing } from '../faces/framing.ts'
 import type { Frame } from '../media/clip.ts'
 import type { Device } from '../runtime/session.ts'
 
@@ -10,6 +11,16 @@ export interface PrepareEvent {
   readonly done: number
   /** Frames of all clips; of labels, warped copies too. */
   readonly total: number
+}
+
+/** The square of a clip was chosen. Puppets and heads are taken as they are made, and not told. */
+export interface CropEvent {
+  /** The kind of event. */
+  readonly kind: 'crop'
+  /** Name of the clip. */
+  readonly clip: string
+  /** The square that is kept, and what decided it. */
+  readonly framing: Framing
 }
 
 /** One training step. */
@@ -80,6 +91,7 @@ export interface EndEvent {
  */
 export type TrainEvent<Picture = Frame, D extends Device = Device> =
   | PrepareEvent
+  | CropEvent
   | StepEvent<D>
   | PreviewEvent<Picture>
   | SavedEvent

@@ -1,7 +1,8 @@
 // Frames to train on: clips decoded into a cache of records, and batches of pairs drawn from it.
+import { parseCrop } from '../faces/crop.ts'
+import { type Framing, type FramingOptions, frameClip, isMade } from '../faces/framing.ts'
 import { assertAtLeast, type Clip } from '../media/clip.ts'
-import { createFitter, type FitMode, subjectCrop } from '../media/fit.ts'
-import { InputError } from '../util/errors.ts'
+import { EnvironmentError, InputError } from '../util/errors.ts'
 import type { Random } from '../util/random.ts'
 import { drawColour, mirror } from './augment.ts'
 import { labelPoints, MotionLabels } from './motion-labels.ts'
@@ -71,9 +72,12 @@ export class FrameCache {
 }
 
 /** How clips become a cache of frames. */
-export interface CacheOptions {
+export interface CacheOptions
+  extends Pick<FramingOptions, 'fit' | 'face'>,
+    Partial<Pick<FramingOptions, 'faces'>> {
   readonly size: number
-  readonly fit: FitMode
+  /** As a configuration records it (default: to what moves, as older runs, which record none). */
+  readonly crop?: string | undefined
   /** Part of each clip, at its end, that is not trained on: 0 to under 1. */
   readonly holdout: number
   /** Makes the file that frames are kept in. @param length bytes of a record */
@@ -86,6 +90,8 @@ export interface CacheOptions {
   readonly leastFrames?: number
   readonly signal?: AbortSignal
   onFrame?(done: number, total: number): void
+  /** Told the square of each clip but puppets and heads, which are taken as they are made. */
+  onFramed?(clip: string, framing: Framing): void
 }
 
 /**
@@ -95,6 +101,7 @@ export interface CacheOptions {
  */
 export async function cacheClips(clips: readonly Clip[], options: CacheOptions): Promise<FrameCache> {
   const { size, holdout, mostFrames = 20_000, signal } = options
+  const crop = parseCrop(options.crop ?? 'motion')
   const steps = clips.map((clip) => Math.max(1, Math.ceil(clip.frameCount / mostFrames)))
   const total = clips.reduce((sum, clip, i) => sum + Math.ceil(clip.frameCount / steps[i]!), 0)
   assertUsable(clips, options)
@@ -103,8 +110,8 @@ export async function cacheClips(clips: readonly Clip[], options: CacheOptions):
   let done = 0
   try {
     for (const [i, clip] of clips.entries()) {
-      const crop = options.fit === 'crop' ? { crop: await subjectCrop(clip, signal) } : {}
-      const fitter = createFitter(clip, size, { mode: options.fit, ...crop })
+      const { fitter, framing } = await frameClip(clip, size, { faces: noFinder, ...options, crop })
+      if (!isMade(clip.name)) options.onFramed?.(clip.name, framing)
       const training = trainingFrames(Math.ceil(clip.frameCount / steps[i]!), holdout)
       const fitted = async function* () {
         let number = 0
@@ -124,6 +131,9 @@ export async function cacheClips(clips: readonly Clip[], options: CacheOptions):
     throw error
   }
 }
+
+const noFinder = () =>
+  Promise.reject(new EnvironmentError({ what: 'faces are not found here', remedy: 'choose another crop' }))
 
 /**
  * How many of a clip's first frames are trained on; evaluation from the same fraction starts right after. A single one is

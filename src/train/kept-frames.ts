@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
+import { isMade } from '../faces/framing.ts'
 import { createOutput, writeFileAtomic } from '../files/atomic.ts'
 import { makeFolder } from '../files/folders.ts'
 import type { Clip } from '../media/clip.ts'
@@ -24,6 +25,15 @@ export async function identityOf(spec: string, { width, height, frameCount }: Cl
     // A clip that is no file is defined by its name.
     return { spec, ...shape }
   }
+}
+
+/** What decides the squares of clips. Puppets and heads are taken as they are made, unless a square is asked for. */
+export function cropFacts(
+  clips: readonly Clip[],
+  { crop, face }: Pick<CacheOptions, 'crop' | 'face'>,
+): Pick<CacheOptions, 'crop' | 'face'> {
+  const isAsMade = (crop === 'auto' || crop === 'motion') && clips.every(({ name }) => isMade(name))
+  return isAsMade ? {} : { crop, face }
 }
 
 /** The index of kept clips in their file. */
@@ -102,9 +112,10 @@ async function openFrames(
 async function nameOf(
   clips: readonly Clip[],
   specs: readonly string[],
-  { size, fit, holdout, labels, mostFrames }: KeptOptions,
+  { size, fit, holdout, labels, mostFrames, ...options }: KeptOptions,
 ): Promise<string> {
   const identities = await Promise.all(specs.map((spec, i) => identityOf(spec, clips[i]!)))
-  const facts = { version, clips: identities, size, fit, holdout, labels, mostFrames }
+  const crop = cropFacts(clips, options)
+  const facts = { version, clips: identities, size, fit, ...crop, holdout, labels, mostFrames }
   return createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 32)
 }

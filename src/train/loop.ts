@@ -1,4 +1,5 @@
 // The training loop: from fresh weights or the last checkpoint to the end of the run, with metrics and previews.
+import type { ClipSquare } from '../faces/framing.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import { TrainingError } from '../util/errors.ts'
 import { sleepBriefly } from '../util/pause.ts'
@@ -24,7 +25,12 @@ export interface TrainedRun {
   readonly device: string
   /** Whether the signal stopped it before the end. */
   readonly interrupted: boolean
+  /** The square of each clip, without puppets and heads; empty if a cache had the frames already. */
+  readonly squares: readonly ClipSquare[]
 }
+
+/** What the loop itself tells of a run. */
+export type LoopResult = Omit<TrainedRun, 'squares'>
 
 /** What a run is trained with. */
 export interface LoopOptions {
@@ -67,7 +73,7 @@ interface Loop extends LoopOptions {
  *
  * @throws TrainingError if a loss or gradient is not finite: the state before that step is saved.
  */
-export async function trainTask(store: RunStore, options: LoopOptions): Promise<TrainedRun> {
+export async function trainTask(store: RunStore, options: LoopOptions): Promise<LoopResult> {
   const { task, settings } = options
   const random = new Random(settings.seed)
   const { state, position, seconds } = await begin(store, options, random)

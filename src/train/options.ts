@@ -1,5 +1,6 @@
 // The options of training: one table for each command, from which types, flags, configurations, checks and forms derive.
 import { warpDefaults } from '../evaluate/warp.ts'
+import { cropForm, cropPattern } from '../faces/crop.ts'
 import { fitModes } from '../media/fit.ts'
 import { detectorOptions, modelOptions } from '../motion/options.ts'
 import type { OptionTable } from '../util/options.ts'
@@ -16,8 +17,27 @@ export const settingsOptions = {
     default: 'crop',
     label: 'Fit',
     value: 'how',
-    otherwise: 'crop, around what moves',
     help: 'how frames become square',
+  },
+  /** Which square of the frames is kept, if they are cropped. A new run records it; an older run has `motion`. */
+  crop: {
+    kind: 'text',
+    pattern: { matches: cropPattern, expected: cropForm },
+    label: 'Crop',
+    value: 'square',
+    otherwise: 'auto, a face if there is one, or motion',
+    help: 'square to keep: face, motion, middle, or X,Y,W,H in pixels',
+  },
+  /** Which of several faces the square is around. */
+  face: {
+    kind: 'number',
+    whole: true,
+    min: 1,
+    max: 16,
+    label: 'Face',
+    value: 'n',
+    otherwise: '1, the largest',
+    help: 'number of the face, if there are several',
   },
   /** Part of each clip, at its end, that is not trained on. */
   holdout: {
@@ -251,6 +271,8 @@ const pageTable = {
   ...modelOptions,
   ...detectorOptions,
   ...settings,
+  /** The square of frames that is kept. Looking for a face takes pantin's assets. */
+  crop: { ...settings.crop, otherwise: 'motion' },
   /** Frame pairs of one step. */
   batch: { ...settings.batch, label: 'Frame pairs per step' },
   /** Steps of the whole run. */
@@ -265,6 +287,7 @@ const pageTable = {
 
 /**
  * The options of a training in a page: plain data, from which a page can make a form. They are Node's, and have its
- * defaults, except that runs are saved and shown more often. The device belongs to the place.
+ * defaults, except that runs are saved and shown more often, and that frames are cropped to
+ * what moves. The device belongs to the place.
  */
 export const pageOptions: typeof pageTable = pageTable

@@ -64,6 +64,7 @@ function facts({ model, training, distillation }: AnyConfig): Facts {
   const { device: _, threads: __, ...settings } = training
   return {
     ...settings,
+    crop: settings.crop ?? 'motion',
     ...distillation,
     ...recordedAll({ ...modelOptions, ...detectorOptions }, model),
     net: model.net,

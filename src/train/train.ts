@@ -1,4 +1,5 @@
 // train(): a motion model from clips, without labels.
+import { nodeFaces } from '../faces/node.ts'
 import { readWhole } from '../files/read.ts'
 import type { Clip } from '../media/clip.ts'
 import type { MotionConfig } from '../motion/config.ts'
@@ -37,8 +38,10 @@ export async function train(clips: string | readonly string[], given: TrainOptio
       keptFrames(opened, training.clips, options.cache, {
         ...{ size: model.size, fit: training.fit, holdout: training.holdout },
         labels: labelSide(opened, model, training),
+        ...{ crop: training.crop, face: training.face, faces: nodeFaces },
         ...(signal && { signal }),
         onFrame: (done, total) => onEvent({ kind: 'decode', done, total }),
+        onFramed: (clip, framing) => onEvent({ kind: 'crop', clip, framing }),
       }),
     task: (own, perceptual, cache, openSession) => reconstructionTask(own, cache, openSession, perceptual),
   })

@@ -1,12 +1,13 @@
 // One training run from its clips to its end: the skeleton that train() and distil() share.
 import { openClips } from '../clips/source.ts'
+import type { ClipSquare } from '../faces/framing.ts'
 import type { Clip } from '../media/clip.ts'
 import { writePicture } from '../media/picture.ts'
 import type { Run } from '../run/run.ts'
 import { requireDevice, sessionsOn } from '../runtime/node.ts'
 import type { OpenSession } from '../runtime/session.ts'
 import type { RunOptions, Settings } from './config.ts'
-import type { PrepareEvent, TrainEvent } from './events.ts'
+import type { CropEvent, PrepareEvent, TrainEvent } from './events.ts'
 import { assertUsable } from './frames.ts'
 import { type TrainedRun, trainTask } from './loop.ts'
 import { type AnyConfig, readStart, settingsHere } from './setup.ts'
@@ -36,7 +37,7 @@ export interface TrainingRun<C extends AnyConfig, I, D extends { close(): void }
 /** How the preparation of data is stopped and followed. */
 export interface PrepareHooks {
   readonly signal: AbortSignal | undefined
-  onEvent(event: PrepareEvent): void
+  onEvent(event: PrepareEvent | CropEvent): void
 }
 
 /**
@@ -62,7 +63,14 @@ export async function trainRun<C extends AnyConfig, I, D extends { close(): void
     run = await way.open()
     const { config } = run
     const read = before === undefined ? await way.read(config) : before.read
-    data = await way.prepare(config, read, opened, { signal, onEvent })
+    const squares: ClipSquare[] = []
+    data = await way.prepare(config, read, opened, {
+      signal,
+      onEvent: (event) => {
+        if (event.kind === 'crop') squares.push({ clip: event.clip, ...event.framing })
+        onEvent(event)
+      },
+    })
     const settings = settingsHere(config.training, options)
     const task = await way.task(config, read, data, sessionsOn(settings.device))
     try {
@@ -73,14 +81,22 @@ export async function trainRun<C extends AnyConfig, I, D extends { close(): void
         onStep: onEvent,
       })
       onEvent({ kind: trained.interrupted ? 'paused' : 'finished', step: trained.steps })
-      return trained
+      return { ...trained, squares }
     } finally {
       await task.close()
     }
   } catch (error) {
     // Stopped before training: nothing is lost, and the run can be resumed from its beginning.
     if (run === undefined || data !== undefined || !signal?.aborted) throw error
-    return { path: run.path, steps: 0, seconds: 0, loss: Number.NaN, device: 'none yet', interrupted: true }
+    return {
+      path: run.path,
+      steps: 0,
+      seconds: 0,
+      loss: Number.NaN,
+      device: 'none yet',
+      interrupted: true,
+      squares: [],
+    }
   } finally {
     data?.close()
     run?.close()

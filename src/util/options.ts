@@ -57,6 +57,8 @@ export interface TextOption extends Described {
   readonly kind: 'text'
   /** The value if none is given. */
   readonly default?: string
+  /** What the text must match (default: any text), and the same in words. */
+  readonly pattern?: { readonly matches: RegExp; readonly expected: string }
 }
 
 /** Given or not given. */
@@ -91,7 +93,7 @@ export function fits(option: Option, value: unknown): boolean {
     case 'choice':
       return option.choices.some((choice) => choice === value)
     case 'text':
-      return typeof value === 'string'
+      return typeof value === 'string' && (option.pattern?.matches.test(value) ?? true)
     case 'switch':
       return typeof value === 'boolean'
     case 'number': {
@@ -109,7 +111,7 @@ export function expectation(option: Option): string {
     case 'choice':
       return `one of ${option.choices.join(', ')}`
     case 'text':
-      return 'a text'
+      return option.pattern?.expected ?? 'a text'
     case 'switch':
       return 'true or false'
     case 'number': {

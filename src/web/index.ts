@@ -1,6 +1,9 @@
 // pantin in a page: live keypoints, animation and training in the browser. All computing runs in workers.
 // These are the public names of `pantin/web`; anything else may change without notice.
+export type { Face } from '../faces/finder.ts'
+export type { FramedBy, Framing } from '../faces/framing.ts'
 export type { FrameRange } from '../media/clip.ts'
+export type { Square } from '../media/fit.ts'
 export type { MotionConfig } from '../motion/config.ts'
 // Pure functions that reports draw networks and numbers with. They load nothing.
 export { paretoFront } from '../profile/costs.ts'
@@ -41,6 +44,7 @@ export type {
 export type { Paper } from '../zoo/net.ts'
 export { type ClipFrame, type ClipOptions, openClip, type WebClip } from './clip.ts'
 export type { Notice, WebPlace, WorkerPlace } from './connection.ts'
+export { FaceFinder } from './faces.ts'
 export {
   type AnimatedPicture,
   type AnimatePictureOptions,

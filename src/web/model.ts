@@ -1,4 +1,6 @@
 // A run's model in a worker: `Tracker` finds the keypoints of pictures, `Animator` moves a picture as others move.
+
+import type { Square } from '../media/fit.ts'
 import {
   asyncDispose,
   type Computing,
@@ -53,6 +55,8 @@ export interface TrackPictureOptions {
   readonly time?: number
   /** Give heatmaps too (default false). */
   readonly heatmap?: boolean
+  /** The square to take, in pixels of the picture, such as a face's `head` (default: the one in the middle). */
+  readonly crop?: Square
 }
 
 /**

@@ -1,12 +1,15 @@
 // The library's side in a worker, packed into one file (`tsdown.config.ts`). A worker serves one object of the page:
-// a model, a clip, a video in the making, a training, or one question about networks.
+// a model, a finder of faces, a clip, a video in the making, a training, or one question about networks.
+import type { FaceFinder } from '../faces/finder.ts'
 import { InputError } from '../util/errors.ts'
 import type { ClipMethods, OpenedClip } from './clip.ts'
+import type { FaceMethods } from './faces.ts'
 import type { ModelMethods, OpenedModel } from './model.ts'
 import type { NetworkMethods } from './networks.ts'
 import type { TrainingMethods } from './trainer.ts'
 import type { RecordingMethods } from './video-writer.ts'
 import { ClipWorker } from './worker/clip.ts'
+import { findFaces, webFaces } from './worker/faces.ts'
 import { ModelWorker } from './worker/model.ts'
 import { listNetworks, profileNetwork, timeNetwork } from './worker/networks.ts'
 import { RecordingWorker } from './worker/recording.ts'
@@ -15,11 +18,12 @@ import { TrainingWorker } from './worker/training.ts'
 import { beginRun, reopenRun } from './worker/training-run.ts'
 
 let model: ModelWorker | undefined
+let faces: FaceFinder | undefined
 let clip: ClipWorker | undefined
 let recording: RecordingWorker | undefined
 let training: TrainingWorker | undefined
 
-serve<ModelMethods & ClipMethods & RecordingMethods & TrainingMethods & NetworkMethods>({
+serve<ModelMethods & FaceMethods & ClipMethods & RecordingMethods & TrainingMethods & NetworkMethods>({
   openModel: async (request): Promise<OpenedModel> => {
     const { worker, opened } = await ModelWorker.open(request)
     model = worker
@@ -29,6 +33,11 @@ serve<ModelMethods & ClipMethods & RecordingMethods & TrainingMethods & NetworkM
   setSource: ({ picture, options }) => opened(model).setSource(picture, options),
   resetReference: () => opened(model).resetReference(),
   animate: ({ picture, options }) => opened(model).animate(picture, options),
+
+  openFaces: async ({ place }) => {
+    faces = await webFaces(place)
+  },
+  findFaces: ({ picture }) => findFaces(opened(faces), picture),
 
   openClip: async ({ source, assets, options }): Promise<OpenedClip> => {
     const { worker, opened } = await ClipWorker.open(source, assets, options)

@@ -63,6 +63,7 @@ describe('writeTrack', () => {
       height: 96,
       frameRate: 25,
       crop: { left: 0, top: 0, side: 96 },
+      cropBy: 'motion',
     })
     expect(frames.map(({ frame }) => frame)).toEqual([0, 1, 2, 3, 4, 5, 6])
     expect(text.trimEnd().split('\n')).toHaveLength(9)

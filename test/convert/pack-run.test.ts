@@ -17,7 +17,7 @@ test('a packed run is half as large, finds the same keypoints, and tells nothing
   expect(readdirSync(at('packed')).sort()).toEqual(['config.json', 'weights.safetensors'])
   const text = readFileSync(at('packed/config.json'), 'utf8')
   expect(Object.keys(JSON.parse(text) as object)).toEqual(['pantin', 'model', 'training'])
-  expect((JSON.parse(text) as { training: object }).training).toEqual({ fit: 'crop' })
+  expect((JSON.parse(text) as { training: object }).training).toEqual({ fit: 'crop', crop: 'motion' })
   expect(text).not.toContain('puppet:1')
   const { entries } = await readSafetensorsHeader(at('packed/weights.safetensors'))
   expect(new Set(Array.from(entries.values(), ({ dtype }) => dtype))).toEqual(new Set(['F16']))

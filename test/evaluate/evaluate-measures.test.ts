@@ -35,6 +35,7 @@ function fakeModel({ miss = 0, ...change }: { miss?: number } & Partial<MotionMo
     path: 'fake',
     config: smallConfig({ net: 'lednet', size, keypoints: 3 }),
     fit: 'crop',
+    crop: 'motion',
     hasGenerator: true,
     device: 'cpu',
     detect: async (pixels) => keypointsAt(pixels[0]!),
@@ -170,7 +171,13 @@ describe('the frames that are seen', () => {
         },
       })
       const { config } = fakeModel()
-      const look = await clipEvaluator({ config, ...detector(size) }, detector(64), clip, fit)
+      const { evaluated: look, framing } = await clipEvaluator(
+        { config, ...detector(size) },
+        detector(64),
+        clip,
+        { fit, crop: 'motion', faces: () => Promise.reject(new Error('no face is looked for')) },
+      )
+      expect(framing.by).toBe(fit === 'crop' ? 'motion' : 'whole')
       const { pixels } = await look(at(2))
       expect(shown.get(size)).toEqual(pixels)
       expect(shown.get(64)).toEqual((await fitClip(clip, 64, fit))(at(2)))

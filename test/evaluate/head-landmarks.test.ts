@@ -108,7 +108,9 @@ describe('rendered heads', () => {
     const clip = await openClip('head:3,frames=2,size=64,framing=close')
     expect(hasLightness(clip)).toBe(true)
     const frame = await frameAt(clip, 0)
-    const evaluated = await (await clipEvaluator(blindModel, undefined, clip, 'crop'))(frame)
+    const options = { fit: 'crop', crop: 'motion', faces: () => Promise.reject(new Error('no face is looked for')) } as const
+    const { evaluated: look } = await clipEvaluator(blindModel, undefined, clip, options)
+    const evaluated = await look(frame)
     expect(evaluated.joints).toBeUndefined()
     expect(evaluated.landmarks).toHaveLength(2 * landmarks)
     expect(betweenEyes(evaluated.landmarks!)).toBeGreaterThan(0.3)

@@ -3,22 +3,23 @@ import { Option } from 'commander'
 import { formatCount, formatSeconds } from '../../report/format.ts'
 import { type AddCommand, type Context, withCommonFlags, withPlugins } from '../context.ts'
 import {
+  type CropFlags,
   type DeviceName,
   deviceOption,
-  type FitName,
-  fitOption,
   runArgument,
+  squareOf,
   wholeNumber,
+  withCropFlags,
 } from '../options.ts'
 
-interface AnimateFlags {
+interface AnimateFlags extends CropFlags {
   readonly source: string
   readonly driving: string
   readonly out: string
   readonly absolute?: true
   readonly reference?: 'best' | 'first'
   readonly size?: number
-  readonly fit?: FitName
+  readonly paste?: true
   readonly device?: DeviceName
   readonly force?: true
 }
@@ -44,10 +45,15 @@ export const addAnimate: AddCommand = (program, call) => {
       "side of the result (default: the model's)",
       wholeNumber('--size', { min: 16, max: 4096 }),
     )
-    .addOption(fitOption())
+    .addOption(
+      new Option(
+        '--paste',
+        "put the moved square back into the whole picture: the video has the picture's size",
+      ).conflicts('size'),
+    )
     .addOption(deviceOption())
     .option('--force', 'replace an existing file')
-  withCommonFlags(withPlugins(command)).action(call(runAnimate))
+  withCommonFlags(withPlugins(withCropFlags(command))).action(call(runAnimate))
 }
 
 async function runAnimate({ reporter, signal }: Context, run: string, flags: AnimateFlags): Promise<void> {
@@ -65,6 +71,7 @@ async function runAnimate({ reporter, signal }: Context, run: string, flags: Ani
   reporter.result(made, () => {
     const took = `${formatCount(made.frames)} frames in ${formatSeconds(made.seconds)} on ${made.device}`
     const pose = made.referenceFrame === undefined ? '' : `, reference: driving frame ${made.referenceFrame}`
-    return `wrote ${made.out}: ${took}${pose}`
+    const squares = `picture: ${squareOf(made.squares.source)}; video: ${squareOf(made.squares.driving)}`
+    return `wrote ${made.out}: ${took}${pose}\n${squares}`
   })
 }

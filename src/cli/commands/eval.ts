@@ -11,14 +11,21 @@ import {
 import { formatCount, percent, table } from '../../report/format.ts'
 import { InputError } from '../../util/errors.ts'
 import { type AddCommand, type Context, withCommonFlags, withPlugins } from '../context.ts'
-import { type DeviceName, deviceOption, type FitName, fitOption, fraction, runArgument } from '../options.ts'
+import {
+  type CropFlags,
+  type DeviceName,
+  deviceOption,
+  fraction,
+  runArgument,
+  squareOf,
+  withCropFlags,
+} from '../options.ts'
 
-interface EvalFlags {
+interface EvalFlags extends CropFlags {
   readonly from: number
   readonly teacher?: string
   readonly source?: string
   readonly absolute?: true
-  readonly fit?: FitName
   readonly device?: DeviceName
 }
 
@@ -39,9 +46,8 @@ export const addEval: AddCommand = (program, call) => {
       'a picture that the videos move, to measure whether it goes where it is sent',
     )
     .option('--absolute', "move the picture by the videos' pose and shape too, not their movement alone")
-    .addOption(fitOption())
     .addOption(deviceOption())
-  withCommonFlags(withPlugins(command)).action(call(runEval))
+  withCommonFlags(withPlugins(withCropFlags(command))).action(call(runEval))
 }
 
 async function runEval(
@@ -85,7 +91,8 @@ function describe(found: Evaluation | DetectorEvaluation): string {
     ...(pictures.length === 0 ? [] : [table(pictures, [frames, 'model', 'still picture', 'model to still'])]),
     `keypoints, distances in units of [-1, 1]${pictures.length === 0 ? `, ${frames}` : ''}\n${table(keypoints)}`,
   ]
-  return parts.join('\n\n')
+  const squares = found.squares.map((square) => `square of ${square.clip}: ${squareOf(square)}`)
+  return [...parts, squares.join('\n')].join('\n\n')
 }
 
 /** A row for each measure that was taken. */

@@ -1,12 +1,18 @@
 // `pantin track RUN VIDEO`: writes the keypoints of every frame of a video.
 import { formatCount, formatSeconds } from '../../report/format.ts'
 import { type AddCommand, type Context, withCommonFlags, withPlugins } from '../context.ts'
-import { type DeviceName, deviceOption, type FitName, fitOption, runArgument } from '../options.ts'
+import {
+  type CropFlags,
+  type DeviceName,
+  deviceOption,
+  runArgument,
+  squareOf,
+  withCropFlags,
+} from '../options.ts'
 
-interface TrackFlags {
+interface TrackFlags extends CropFlags {
   readonly out: string
   readonly overlay?: string
-  readonly fit?: FitName
   readonly device?: DeviceName
   readonly force?: true
 }
@@ -20,10 +26,9 @@ export const addTrack: AddCommand = (program, call) => {
     .argument('<video>', 'the video')
     .requiredOption('-o, --out <file.json>', 'file to write')
     .option('--overlay <file.mp4>', 'also write the video with the keypoints drawn on it')
-    .addOption(fitOption())
     .addOption(deviceOption())
     .option('--force', 'replace existing files')
-  withCommonFlags(withPlugins(command)).action(call(runTrack))
+  withCommonFlags(withPlugins(withCropFlags(command))).action(call(runTrack))
 }
 
 async function runTrack(
@@ -48,6 +53,7 @@ async function runTrack(
   reporter.result(made, () => {
     const files = made.overlay === undefined ? made.out : `${made.out} and ${made.overlay}`
     const what = `${made.keypoints} keypoints in ${formatCount(made.frames)} frames`
-    return `wrote ${files}: ${what}, ${formatSeconds(made.seconds)} on ${made.device}`
+    const took = `${formatSeconds(made.seconds)} on ${made.device}`
+    return `wrote ${files}: ${what}, ${took}\nsquare: ${squareOf(made.square)}`
   })
 }

@@ -2,7 +2,8 @@
 // and result side by side.
 import { animateFrames } from '../../animate/animate-frames.ts'
 import { type ComparedFrames, compareSheet } from '../../animate/preview.ts'
-import { fitSource, openClip } from '../../clips/source.ts'
+import { openClip } from '../../clips/source.ts'
+import { fitSource } from '../../faces/source.ts'
 import type { Frame } from '../../media/clip.ts'
 import { contactSheet } from '../../media/draw.ts'
 import { writePicture } from '../../media/picture.ts'

@@ -159,7 +159,8 @@ export async function runRung(task: RungTask, hooks: Hooks = {}): Promise<RungRe
       train: (training) =>
         distil(clips, {
           ...{ teacher, losses, batch, holdout, fit, device, threads, seed, steps, cache },
-          ...{ net: 'ficelle', design },
+          // All candidates, and those of older searches, see the same frames.
+          ...{ net: 'ficelle', design, crop: 'motion' },
           ...training,
         }),
       measure: (_, measuring) => measureDistance(run, plan, measuring),

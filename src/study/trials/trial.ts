@@ -95,7 +95,8 @@ function trainOne({ trial, settings, cache, threads }: TrialTask, hooks: Trainin
   const { net, method, skip, seed } = trial
   const { clips, teacher, batch, holdout, fit, device, steps, minutes } = settings
   const options = {
-    ...{ batch, holdout, fit, device, seed },
+    // All trials, and those of older studies, see the same frames.
+    ...{ batch, holdout, fit, crop: 'motion', device, seed },
     ...(steps !== undefined && { steps }),
     ...(minutes !== undefined && { minutes }),
     ...(threads !== undefined && { threads }),

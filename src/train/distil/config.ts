@@ -7,7 +7,14 @@ import { InputError } from '../../util/errors.ts'
 import { checkedOptions, shapeOf } from '../../util/option-schema.ts'
 import { assertUsable, defined, given } from '../../util/options.ts'
 import { defaultNet } from '../../zoo/registry.ts'
-import { type DetectorChoices, type RunOptions, runLength, type Settings, settingsSchema } from '../config.ts'
+import {
+  croppedBy,
+  type DetectorChoices,
+  type RunOptions,
+  runLength,
+  type Settings,
+  settingsSchema,
+} from '../config.ts'
 import { type DistilLosses, distilLosses } from '../losses.ts'
 import { distillationOptions } from '../options.ts'
 
@@ -70,7 +77,12 @@ export function resolveDistil(
   }
   return {
     model,
-    training: checkedOptions(settingsSchema, { ...options, ...runLength(options), clips: [...clips] }),
+    training: checkedOptions(settingsSchema, {
+      ...options,
+      ...croppedBy(options),
+      ...runLength(options),
+      clips: [...clips],
+    }),
     distillation: checkedOptions(distillationSchema, {
       ...given(distillationOptions, options),
       teacher: path,

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
+import { nodeFaces } from '../../faces/node.ts'
 import { createOutput, writeFileAtomic } from '../../files/atomic.ts'
 import { makeFolder } from '../../files/folders.ts'
 import { floats, type Tensor, tensor } from '../../graph/tensor.ts'
@@ -12,9 +13,9 @@ import { hashDetector } from '../../model/open-model.ts'
 import { Random } from '../../util/random.ts'
 import { version } from '../../util/version.ts'
 import { blended, drawVariant } from '../augment.ts'
-import type { PrepareEvent } from '../events.ts'
+import type { CropEvent, PrepareEvent } from '../events.ts'
 import { type CachedClip, cacheClips, type FrameCache } from '../frames.ts'
-import { cachedClipSchema, identityOf } from '../kept-frames.ts'
+import { cachedClipSchema, cropFacts, identityOf } from '../kept-frames.ts'
 import type { LabelName } from '../losses.ts'
 import { RecordFile } from '../record-file.ts'
 import type { DistilConfig } from './config.ts'
@@ -121,7 +122,7 @@ export interface PoolOptions {
   /** Folder that keeps pools, by what decides them (default: this one goes with the process). */
   readonly keepIn: string | undefined
   readonly signal: AbortSignal | undefined
-  onEvent(event: PrepareEvent): void
+  onEvent(event: PrepareEvent | CropEvent): void
 }
 
 /** The teacher's labels for clips: from the folder, if they were made before, otherwise made now. */
@@ -148,9 +149,11 @@ export async function labelledPool(clips: readonly Clip[], options: PoolOptions)
 
 async function makePool(clips: readonly Clip[], options: PoolOptions, file?: RecordFile): Promise<Pool> {
   const { config, signal, onEvent } = options
-  const { fit, holdout } = config.training
+  const { fit, crop, face, holdout } = config.training
   const cache = await cacheClips(clips, {
-    ...{ size: config.model.size, fit, holdout, leastFrames, records: RecordFile.temporary },
+    ...{ size: config.model.size, fit, crop, face, faces: nodeFaces },
+    ...{ holdout, leastFrames, records: RecordFile.temporary },
+    onFramed: (clip, framing) => onEvent({ kind: 'crop', clip, framing }),
     ...(signal && { signal }),
     onFrame: (done, total) => onEvent({ kind: 'decode', done, total }),
   }).catch((error: unknown) => {
@@ -195,7 +198,16 @@ async function nameOf(
     version,
     teacher: await hashDetector(teacher.path),
     clips: await Promise.all(training.clips.map((spec, i) => identityOf(spec, clips[i]!))),
-    ...{ size: config.model.size, fit, holdout, layout, grids, soften, variants },
+    ...{
+      size: config.model.size,
+      fit,
+      ...cropFacts(clips, training),
+      holdout,
+      layout,
+      grids,
+      soften,
+      variants,
+    },
     // Only variants depend on these.
     ...(variants > 0 && { transform, colour, mix }),
   }

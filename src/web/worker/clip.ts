@@ -7,8 +7,9 @@ import { squareFrame } from '../../model/inputs-outputs.ts'
 import { type HeadMesh, readHeadMesh } from '../../synthetic/head/asset.ts'
 import { isHead, openHead } from '../../synthetic/head/head.ts'
 import { isPuppet, openPuppet, puppetForm } from '../../synthetic/puppet/puppet.ts'
-import { EnvironmentError, InputError, messageOf } from '../../util/errors.ts'
+import { InputError } from '../../util/errors.ts'
 import type { ClipFrame, ClipOptions, OpenedClip } from '../clip.ts'
+import { fetchAsset } from './assets.ts'
 import { bitmapOf } from './pixels.ts'
 
 // Its warnings would go to the page's console. Everything that matters reaches the user as an error.
@@ -43,20 +44,8 @@ function headMesh(address: string): Promise<HeadMesh> {
   return mesh
 }
 
-async function fetchMesh(address: string): Promise<HeadMesh> {
-  const missing = (got: string) =>
-    new EnvironmentError({
-      what: 'the shapes of synthetic heads are not there',
-      where: address,
-      got,
-      remedy: "serve pantin's assets folder, and name its address as assetsFolder",
-    })
-  const response = await fetch(address).catch((error: unknown) => {
-    throw missing(messageOf(error))
-  })
-  if (!response.ok) throw missing(`status ${response.status}`)
-  return readHeadMesh(new Uint8Array(await response.arrayBuffer()))
-}
+const fetchMesh = async (address: string): Promise<HeadMesh> =>
+  readHeadMesh(await fetchAsset(address, 'the shapes of synthetic heads'))
 
 /** A clip that a page reads, in one pass or several. */
 export class ClipWorker {

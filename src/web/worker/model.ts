@@ -1,6 +1,7 @@
 // A run's model in the worker: reads the run, finds keypoints, and moves the source, one picture at a time.
 import { createTransfer } from '../../animate/transfer.ts'
 import { decodeSafetensors } from '../../formats/safetensors/bytes.ts'
+import type { Square } from '../../media/fit.ts'
 import { type Keypoints, squareFrame, toPlanes } from '../../model/inputs-outputs.ts'
 import { SessionDetector } from '../../model/keypoint-detector.ts'
 import { animatedRunSchema, type LoadedRun, modelOf } from '../../model/loaded-run.ts'
@@ -78,14 +79,14 @@ export class ModelWorker {
 
   track(picture: SentPicture, options: Timed<TrackPictureOptions>): Promise<TrackedPicture> {
     return this.queue.add(async () => {
-      const { pixels, prepare } = await this.prepare(picture)
+      const { pixels, prepare } = await this.prepare(picture, options.crop)
       return tracked(await this.detect(pixels, options.heatmap ?? false), options.time, prepare)
     })
   }
 
   setSource(picture: SentPicture, options: Timed<TrackPictureOptions>): Promise<TrackedPicture> {
     return this.queue.add(async () => {
-      const { pixels, prepare } = await this.prepare(picture)
+      const { pixels, prepare } = await this.prepare(picture, options.crop)
       const detection = await this.detect(pixels, options.heatmap ?? false)
       // The generator is opened here, so that the first picture does not wait for it.
       const encoded = await this.onDevice(() => this.model.encode(pixels))
@@ -102,7 +103,7 @@ export class ModelWorker {
   animate(picture: SentPicture, options: Timed<AnimatePictureOptions>): Promise<AnimatedPicture> {
     return this.queue.add(async () => {
       const source = this.source ?? noSource()
-      const { pixels, prepare } = await this.prepare(picture)
+      const { pixels, prepare } = await this.prepare(picture, options.crop)
       const detection = await this.detect(pixels, options.heatmap ?? false)
       const driving = this.smooth(detection.keypoints, options)
       this.reference ??= driving
@@ -130,9 +131,9 @@ export class ModelWorker {
     })
   }
 
-  private async prepare(picture: SentPicture) {
+  private async prepare(picture: SentPicture, crop: Square | undefined) {
     const began = performance.now()
-    const pixels = await this.reader.read(picture)
+    const pixels = await this.reader.read(picture, crop)
     return { pixels, prepare: performance.now() - began }
   }
 

@@ -1,6 +1,6 @@
 // Between a page's pictures and pantin's frames.
 import { assertAtLeast, type Frame } from '../../media/clip.ts'
-import { createFitter, type FitMode, type Fitter, middleSquare } from '../../media/fit.ts'
+import { createFitter, type FitMode, type Fitter, middleSquare, type Square } from '../../media/fit.ts'
 import { EnvironmentError, InputError, messageOf } from '../../util/errors.ts'
 import type { SentPicture } from '../picture.ts'
 
@@ -17,20 +17,36 @@ export class PictureReader {
 
   /**
    * @param picture is closed once it is read, unless it is ImageData.
-   * @returns RGB [size, size, 3]: the square in the middle, or the whole picture between bars.
+   * @param crop the square to take, in pixels (default: the one in the middle)
+   * @returns RGB [size, size, 3]: the square, or the whole picture between bars.
    * @throws InputError for a picture that cannot be read, or is smaller than the network's.
    */
-  async read(picture: SentPicture): Promise<Uint8Array> {
+  async read(picture: SentPicture, crop?: Square): Promise<Uint8Array> {
     const drawn = picture instanceof Blob ? await decoded(picture) : picture
     try {
       const whole = sizeOf(drawn)
       assertAtLeast(whole, this.size, 'the picture')
-      const square = middleSquare(whole)
+      const square = crop === undefined ? middleSquare(whole) : wholePixels(crop, whole)
       const part =
-        this.mode === 'crop'
+        this.mode === 'crop' || crop !== undefined
           ? { left: square.left, top: square.top, width: square.side, height: square.side }
           : { left: 0, top: 0, ...whole }
       return this.fitterFor(part.width, part.height)(this.frameOf(drawn, part))
+    } finally {
+      if ('close' in drawn) drawn.close()
+    }
+  }
+
+  /**
+   * The whole picture.
+   *
+   * @param picture is closed once it is read, unless it is ImageData.
+   * @throws InputError for a picture that cannot be read.
+   */
+  async whole(picture: SentPicture): Promise<Frame> {
+    const drawn = picture instanceof Blob ? await decoded(picture) : picture
+    try {
+      return this.frameOf(drawn, { left: 0, top: 0, ...sizeOf(drawn) })
     } finally {
       if ('close' in drawn) drawn.close()
     }
@@ -74,6 +90,26 @@ export class PictureReader {
     this.context.fillStyle = '#fff'
     this.context.fillRect(0, 0, width, height)
   }
+}
+
+/** A square in whole pixels. @throws InputError if it is not within the picture. */
+function wholePixels(
+  { left, top, side }: Square,
+  { width, height }: { readonly width: number; readonly height: number },
+): Square {
+  const square = { left: Math.round(left), top: Math.round(top), side: Math.round(side) }
+  const isWithin =
+    square.left >= 0 &&
+    square.top >= 0 &&
+    square.side >= 1 &&
+    square.left + square.side <= width &&
+    square.top + square.side <= height
+  if (isWithin) return square
+  throw new InputError({
+    what: 'the crop is not within the picture',
+    got: `${side} pixels a side at (${left}, ${top})`,
+    expected: `within ${width} x ${height}`,
+  })
 }
 
 /** Draws a picture over the whole canvas of an encoder. */

@@ -13,6 +13,7 @@ import { StoredFolder } from '../storage.ts'
 import { absent, framesFile, framesIndex, taken } from '../stored-runs.ts'
 import type { TrainSettings } from '../trainer.ts'
 import { openClip } from './clip.ts'
+import { webFaces } from './faces.ts'
 import { FrameRecords } from './frame-records.ts'
 import { tell } from './serve.ts'
 import { TrainingStore } from './training-store.ts'
@@ -39,7 +40,7 @@ export async function beginRun(request: {
   if (clips.length === 0) throw new InputError({ what: 'there is no clip to train on', remedy: 'give one' })
   if ((await (await StoredFolder.ofRun(name))?.read(configFile)) !== undefined) throw taken(name)
   const config = resolveConfig(clips.map(nameOf), {
-    out: name,
+    ...{ out: name, crop: 'motion' },
     checkpointSeconds: pageOptions.checkpointSeconds.default,
     previewSeconds: pageOptions.previewSeconds.default,
     ...request.settings,
@@ -53,7 +54,7 @@ export async function beginRun(request: {
     // Files of a page that ended before its folder was a run.
     for (const path of [checkpointFile, weightsFile, metricsFile]) await folder.remove(path)
     const store = new TrainingStore(folder)
-    const cache = await decode(opened, config, folder, store)
+    const cache = await decode(opened, config, place, folder, store)
     const text = (value: object) => `${JSON.stringify(value, null, 2)}\n`
     await store.write(environmentFile, [text(environment())])
     await store.write(configFile, [configText(name, version, config)])
@@ -86,7 +87,8 @@ export async function reopenRun(name: string): Promise<TrainingRun> {
 
 async function decode(
   clips: readonly Clip[],
-  { model: { size }, training: { fit, holdout } }: RunConfig,
+  { model: { size }, training: { fit, crop, face, holdout } }: RunConfig,
+  place: SentPlace,
   folder: StoredFolder,
   store: TrainingStore,
 ): Promise<FrameCache> {
@@ -94,8 +96,10 @@ async function decode(
   const onFull = () => store.lackFrames()
   const records = await FrameRecords.open(folder, framesFile, { length: size * size * 3, onFull })
   const cache = await cacheClips(clips, {
-    ...{ size, fit, holdout, records: () => records },
+    ...{ size, fit, crop, face, holdout, records: () => records },
+    faces: () => webFaces(place),
     onFrame: (done, total) => tell({ kind: 'train', event: { kind: 'decode', done, total } }),
+    onFramed: (clip, framing) => tell({ kind: 'train', event: { kind: 'crop', clip, framing } }),
   })
   if (records.isWhole) {
     await store.write(framesIndex, [JSON.stringify({ size, clips: cache.clips })])

@@ -1,5 +1,5 @@
 // A training in the worker: from its beginning or its last checkpoint, to its end or until it is paused.
-import { type TrainedRun, trainTask } from '../../train/loop.ts'
+import { type LoopResult, trainTask } from '../../train/loop.ts'
 import { reconstructionTask } from '../../train/reconstruction/task.ts'
 import { messageOf } from '../../util/errors.ts'
 import type { SentPlace } from '../connection.ts'
@@ -75,7 +75,7 @@ async function trainOnWhatWorks(
   run: TrainingRun,
   processor: Processor,
   signal: AbortSignal,
-): Promise<TrainedRun> {
+): Promise<LoopResult> {
   for (;;) {
     try {
       return await trainOnce(run, processor, signal)
@@ -89,7 +89,7 @@ async function trainOnce(
   { config, cache, store }: TrainingRun,
   processor: Processor,
   signal: AbortSignal,
-): Promise<TrainedRun> {
+): Promise<LoopResult> {
   const task = await reconstructionTask(config, cache, processor.openSession)
   try {
     return await trainTask(store, {
