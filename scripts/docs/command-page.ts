@@ -46,7 +46,10 @@ ${table(
       'the same, with its number of frames, frames per second and side in pixels',
     ],
     ['`puppet:1..200`', 'two hundred puppets'],
-    ['`head:7`', 'a synthetic head from the seed 7, with the same options `framing=close` (or `portrait`, `wide`) and `light=soft` (or `hard`, `dim`)'],
+    [
+      '`head:7`',
+      'a synthetic head from the seed 7, with the same options `framing=close` (or `portrait`, `wide`) and `light=soft` (or `hard`, `dim`)',
+    ],
   ],
 )}`
 

@@ -27,7 +27,7 @@ const model = (size) => ({
     head: { kind: 'light', channels: 32, stride: 4, skip: 'all' },
   },
   denseMotion: {
-    ...{ blockExpansion: 16, maxFeatures: 64, blocks: 3, kernel: 3, occlusion: true },
+    ...{ blockExpansion: 16, maxFeatures: 64, blocks: 3, kernel: 3, occlusion: true, prior: true },
     ...{ scaleFactor: 64 / size, kpVariance: 0.01 },
   },
   generator: {

@@ -92,6 +92,8 @@ const motionConfigObject = z.strictObject({
     kernel: kernelSide,
     /** Whether an occlusion map is estimated. */
     occlusion: z.boolean(),
+    /** Whether a motion has more say near its keypoint before anything is learned. */
+    prior: z.boolean().optional(),
   }),
   /** The generator. */
   generator: z.strictObject({

@@ -1,14 +1,14 @@
 // From the motions of keypoints to one motion for each pixel: FOMM's sparse motions, and its dense motion network.
 import type { Value } from '../graph/graph.ts'
-import { expand, mul, reduceSum, sub } from '../graph/ops/arithmetic.ts'
+import { add, expand, mul, reduceSum, sub } from '../graph/ops/arithmetic.ts'
 import { constant, like } from '../graph/ops/leaf.ts'
 import { matmul, transposeLast } from '../graph/ops/linear.ts'
 import { gridSample } from '../graph/ops/sampling.ts'
 import { concat, reshape, sliceAxis, transpose } from '../graph/ops/shape.ts'
-import { sigmoid, softmax } from '../graph/ops/unary.ts'
+import { sigmoid, softmax, square } from '../graph/ops/unary.ts'
 import { floats } from '../graph/tensor.ts'
 import { conv2d } from '../layers/conv2d.ts'
-import { antiAlias, coordinateGrid } from '../layers/fomm.ts'
+import { antiAlias, axisCoordinates, coordinateGrid } from '../layers/fomm.ts'
 import type { Scope } from '../layers/scope.ts'
 import { type HourglassSize, hourglassFeatures } from '../zoo/hourglass.ts'
 import { inverse2x2, type Keypoints, kp2gaussian, product2x2 } from './keypoints.ts'
@@ -23,6 +23,11 @@ export interface DenseMotionOptions extends HourglassSize {
   readonly kernel: number
   /** Whether an occlusion map is estimated. */
   readonly occlusion: boolean
+  /**
+   * Whether a motion has more say near its keypoint before anything is learned (default: no, as published): see
+   * `nearness`.
+   */
+  readonly prior?: boolean | undefined
   /** How sampling coordinates are read: see gridSample. The published weights were trained without. */
   readonly alignCorners: boolean
 }
@@ -76,11 +81,41 @@ export function denseMotion(
   const seen = reshape(concat([heatmaps, sparseDeformed], 2), [n, k * (c + 1), h, w])
 
   const features = scope.within('hourglass', (inner) => hourglassFeatures(inner, seen, options))
-  const mask = softmax(conv2d(scope.child('mask'), features, k, { kernel }), 1)
+  const said = conv2d(scope.child('mask'), features, k, { kernel })
+  const mask = softmax(
+    options.prior ? add(said, nearness(scope.child('prior'), kpDriving.value, [h, w])) : said,
+    1,
+  )
   const occlusionMap = options.occlusion
     ? sigmoid(conv2d(scope.child('occlusion'), features, 1, { kernel }))
     : undefined
   return { mask, deformation: meanDeformation(mask, motions), occlusionMap, sparseDeformed }
+}
+
+/** Where the prior starts: its slope for each squared unit of distance, and the distance at which the background prevails. */
+const priorStart = { slope: 25, reach: 0.45 }
+
+/**
+ * What each motion has to say at a pixel by its nearness alone, before softmax: -slope times the squared distance of its
+ * keypoint, and for the background a constant. Slopes and constant are trained. With equal keypoints' motions this is
+ * interpolation by radial functions, so that a new model already moves lids and lips with their keypoints.
+ *
+ * @param value keypoints of the driving frame, [N, K, 2]
+ * @returns [N, K + 1, h, w], the background first
+ */
+function nearness(scope: Scope, value: Value, [h, w]: readonly [number, number]): Value {
+  const [n, k] = value.shape as [number, number]
+  const { slope: start, reach } = priorStart
+  const slope = scope.weight('slope', [k], { kind: 'fill', value: 1 })
+  const level = scope.weight('background', [1], { kind: 'fill', value: 1 })
+  const squared = (axis: 0 | 1, size: number, shape: readonly number[]) => {
+    const pixels = constant(value.graph, floats(axisCoordinates(size), [1, 1, size]))
+    return reshape(square(sub(pixels, sliceAxis(value, 2, axis, axis + 1))), shape)
+  }
+  const distance = add(squared(1, h, [n, k, h, 1]), squared(0, w, [n, k, 1, w]))
+  const near = mul(distance, mul(reshape(slope, [1, k, 1, 1]), -start))
+  const background = mul(reshape(level, [1, 1, 1, 1]), -start * reach ** 2)
+  return concat([expand(background, [n, 1, h, w]), near], 1)
 }
 
 /**

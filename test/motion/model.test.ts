@@ -107,6 +107,24 @@ describe('generatorGraph', () => {
     for (const x of prediction!.data) expect(Math.abs(Number(x) - 0.5)).toBeLessThanOrEqual(0.5)
   })
 
+  it('moves a new model with the nearest keypoint, if its motion has the prior', async () => {
+    const [k, size] = [2, 32]
+    const places = floats([-0.5, -0.5, 0.5, 0.5], [1, k, 2])
+    const moved = floats([-0.5, -0.5, 0.7, 0.5], [1, k, 2])
+    const feeds = { ...still(tiny), valueSource: moved, valueDriving: places }
+    const shiftAt = async (prior: boolean, x: number, y: number) => {
+      const config = { ...tiny, denseMotion: { ...tiny.denseMotion, scaleFactor: 1, prior } }
+      const graph = generatorGraph(config, { details: ['deformation'] })
+      const { deformation } = await evaluate(graph, feeds, weightsOf(graph))
+      const [column, row] = [x, y].map((place) => Math.round(((place + 1) / 2) * (size - 1)))
+      return Number(deformation!.data[2 * (row! * size + column!)]) - ((2 * column!) / (size - 1) - 1)
+    }
+    expect(await shiftAt(true, 0.5, 0.5)).toBeGreaterThan(0.15)
+    expect(Math.abs(await shiftAt(true, -0.5, -0.5))).toBeLessThan(0.03)
+    expect(Math.abs(await shiftAt(true, -1, 1))).toBeLessThan(0.03)
+    expect(await shiftAt(false, 0.5, 0.5)).toBeLessThan(0.12)
+  })
+
   it('estimates motion at any scale that fits', async () => {
     for (const scaleFactor of [1, 0.5, 0.25]) {
       const config = { ...tiny, denseMotion: { ...tiny.denseMotion, scaleFactor } }

@@ -64,7 +64,7 @@ export const labelTensors = (
 })
 
 /** Weight of a place near a known point over that of the rest of the picture. */
-const focus = 6
+const focus = 10
 /** Squared deviation of a known point's neighbourhood, in units of [-1, 1]. */
 const focusVariance = 0.003
 
