@@ -1,35 +1,41 @@
 // Makes docs/pantin.webp, the moving picture of the README: source, driving clip, keypoints and result, side by side.
-// The model is the one that the studio brings along; both puppets are among those that it was trained on, and neither has moved the other before.
+// The model is the starter "face". No starter was trained on either person.
 //
-//   npm run build && node scripts/moving-picture.mjs [--source SEED] [--driving SEED] [--out FILE]
+//   npm run build && node scripts/moving-picture.mjs [--source PICTURE] [--driving CLIP] [--model RUN] [--out FILE]
+//
+// PICTURE and CLIP are names as the command line takes them: files, head:SEED or puppet:SEED.
 import { parseArgs } from 'node:util'
-import { animateFrames, openModel, puppetClip } from 'pantin'
+import { animateFrames, fitSource, openClip, openModel, starters } from 'pantin'
 import sharp from 'sharp'
 
+const [face] = starters
 const { values } = parseArgs({
   options: {
-    source: { type: 'string', default: '22' },
-    driving: { type: 'string', default: '3' },
+    source: { type: 'string', default: `${face.examples[0]},frames=1` },
+    driving: { type: 'string', default: `${face.examples[1]},frames=60,rate=12.5` },
+    model: { type: 'string', default: face.name },
     out: { type: 'string', default: 'docs/pantin.webp' },
   },
 })
 
 const [panel, gap, label] = [192, 8, 26]
-const [frames, frameRate] = [60, 12.5]
+/** The picture is loaded with the page of the project. */
+const mostFrames = 60
 const width = 4 * panel + 5 * gap
 const height = panel + label + gap
 
-const model = await openModel('studio/public/runs/puppets', { device: 'cpu' })
+const model = await openModel(values.model, { device: 'cpu' })
 const { size } = model.config
-const still = { seed: Number(values.source), size, frames: 1 }
-let source
-for await (const frame of puppetClip(still).frames()) source = frame
-const driving = puppetClip({ seed: Number(values.driving), size, frames, frameRate })
+const source = await fitSource(values.source, size, model.fit)
+const still = { data: source.pixels, width: size, height: size }
+const driving = await openClip(values.driving)
+const { frameRate } = driving
 
 const pages = []
-for await (const moved of animateFrames(model, source.data, driving)) {
+for await (const moved of animateFrames(model, source.pixels, driving)) {
+  if (pages.length === mostFrames) break
   const at = (i) => gap + i * (panel + gap)
-  const pictures = [source, moved.driving, moved.result].map(enlarged)
+  const pictures = [still, moved.driving, moved.result].map(enlarged)
   const [a, b, c] = await Promise.all(pictures)
   const page = sharp({ create: { width, height, channels: 3, background: '#faf6ed' } }).composite([
     { input: a, left: at(0), top: label },
@@ -39,6 +45,7 @@ for await (const moved of animateFrames(model, source.data, driving)) {
   ])
   pages.push(await page.removeAlpha().raw().toBuffer())
 }
+await driving.close()
 await model.close()
 
 const raw = { width, height: height * pages.length, channels: 3, pageHeight: height }

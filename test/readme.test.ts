@@ -13,18 +13,22 @@ import { compile } from './support/compile.ts'
 function quickStart(): string {
   const code = readFileSync('README.md', 'utf8').match(/<!-- quick start -->\n```ts\n([\s\S]*?)```/)?.[1]
   expect(code).toContain('minutes: 8')
-  return code!.replace('minutes: 8', "steps: 3, batch: 2, device: 'cpu'")
+  return code!.replace('minutes: 8', "steps: 1, batch: 1, device: 'cpu'")
 }
 
 test('the quick start in the README runs', { timeout: 240_000 }, async () => {
   const folder = mkdtempSync(join(tmpdir(), 'pantin-readme-'))
   const compiled = compile('src/index.ts')
   try {
-    const writer = await createVideoWriter(join(folder, 'clip.mp4'), { width: 96, height: 96, frameRate: 25 })
-    for await (const frame of puppetClip({ seed: 2, frames: 20, size: 96 }).frames())
+    const writer = await createVideoWriter(join(folder, 'clip.mp4'), {
+      width: 256,
+      height: 256,
+      frameRate: 25,
+    })
+    for await (const frame of puppetClip({ seed: 2, frames: 20, size: 256 }).frames())
       await writer.write(frame)
     await writer.close()
-    await writePicture(join(folder, 'portrait.jpg'), stillPuppet({ seed: 2, size: 96 }))
+    await writePicture(join(folder, 'portrait.jpg'), stillPuppet({ seed: 2, size: 256 }))
     const script = join(folder, 'quick-start.mjs')
     writeFileSync(script, quickStart().replace("'pantin'", JSON.stringify(compiled.url('src/index.ts'))))
 

@@ -5,80 +5,82 @@ import { escaped, formatCount, formatSeconds } from './format.ts'
 /** Names of the files that the demo makes. */
 export const demoFiles = {
   page: 'index.html',
-  moved: 'moved.mp4',
-  familiar: 'familiar.mp4',
-  keypoints: 'keypoints.mp4',
-  track: 'keypoints.json',
+  face: 'face.mp4',
+  puppet: 'puppet.mp4',
+  trained: 'before-and-after.mp4',
   sheet: 'sheet.png',
   metrics: 'metrics.json',
   run: 'run',
 } as const
 
-/** The content of the page. */
-export interface DemoReport {
-  readonly net: string
-  /** Trained numbers of detector and generator together. */
-  readonly params: number
-  readonly puppets: number
-  readonly size: number
-  readonly keypoints: number
+/** Files of demos that other versions made, which may be replaced, too. */
+export const formerFiles: readonly string[] = ['moved.mp4', 'familiar.mp4', 'keypoints.mp4', 'keypoints.json']
+
+/** What came of the training. */
+export interface TrainedPart {
   readonly steps: number
   /** Seconds of training. */
   readonly seconds: number
   readonly device: string
-  readonly seed: number
-  readonly version: string
-  /** Measured on puppets that were not trained on. */
-  readonly strangers: Evaluation
-  /** Measured on movements that were not trained on, of puppets that were. */
-  readonly familiar: Evaluation
+  /** The starter, measured on frames that training did not see. */
+  readonly before: Evaluation
+  /** The trained model, on the same frames. */
+  readonly after: Evaluation
   /** Loss by step. */
   readonly curve: readonly Point[]
 }
 
+/** The content of the page. */
+export interface DemoReport {
+  /** The result of the training; minutes of training that are to come; undefined if it was stopped. */
+  readonly training: TrainedPart | number | undefined
+  readonly seed: number
+  readonly version: string
+}
+
 /** The demo's page: one file beside its videos, without anything from elsewhere. */
-export function demoPage(report: DemoReport): string {
-  const { puppets, keypoints, size, steps, seconds, device, seed, net, params, version } = report
-  const time = formatSeconds(seconds)
+export function demoPage({ training, seed, version }: DemoReport): string {
+  const isTrained = typeof training === 'object'
   return `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>pantin: a still puppet moves</title>
+<title>pantin: a still portrait moves</title>
 <style>${style}</style>
 </head>
 <body>
 <main>
 <span class="string" aria-hidden="true"></span>
-<h1>A still puppet moves</h1>
-<p class="lead">A light network watched ${puppets} paper puppets dance for ${time} on this machine. Nobody told it
-what an arm is. It chose ${keypoints} points to follow, and learned to move a picture by them. Then it was given one
-picture of a puppet it had never seen.</p>
+<h1>A still portrait moves</h1>
+<p class="lead">One picture is all that is known of the person on the left. The person in the middle moves, and the picture
+moves with them. The model, <code>face</code>, comes with the package. It has never seen either of them: nobody trained it on
+this machine.</p>
 
 <figure>
-${columns()}
-${film(demoFiles.moved, 'A still puppet, a dancing puppet, and the still one dancing like it')}
-<figcaption>The left picture is all that is known of this puppet. It takes the movement of the middle one, another
-puppet that was never trained on. Frames are ${size} x ${size} pixels, enlarged.</figcaption>
+${columns('source', 'driving', 'result')}
+${film(demoFiles.face, 'A still portrait, a person who moves, and the portrait moving like that person')}
+<figcaption>Both people are synthetic: made from numbers, and from no photograph. 256 x 256 pixels.</figcaption>
 </figure>
 
-<h2>The strings</h2>
-<p>Each dot is a keypoint: where it is in this frame, and, as two short lines, how its surroundings are turned and
-stretched. They were found without labels, by one demand: from two frames of a clip and their keypoints alone, the
-second must be made from the first.</p>
-<figure class="narrow">
-${film(demoFiles.keypoints, 'The dancing puppet with its keypoints drawn on it')}
-<figcaption>The driving clip with the ${keypoints} keypoints of every frame
-(<a href="${demoFiles.track}">as numbers</a>).</figcaption>
-</figure>
-
-<h2>A puppet it knows</h2>
 <figure>
-${columns()}
-${film(demoFiles.familiar, 'A puppet from the training clips, moved by the same dance')}
-<figcaption>The same dance on one of the ${puppets} puppets of the training.</figcaption>
+${columns('source', 'driving', 'result')}
+${film(demoFiles.puppet, 'A still puppet, a dancing puppet, and the still one dancing like it')}
+<figcaption>The model <code>puppet</code> does the same with paper puppets. 128 x 128 pixels, enlarged.</figcaption>
 </figure>
+
+<h2>Now yours</h2>
+<p>Take a portrait, and a video of somebody who looks into the camera, at least 256 pixels wide and high. The head should
+fill the square in the middle of the picture.</p>
+<pre>npx pantin animate face --source portrait.jpg --driving me.mp4 --out moved.mp4</pre>
+<p>With a webcam, in the browser:</p>
+<pre>npx pantin studio</pre>
+<p>A few minutes of training on the video of one person make that person better:</p>
+<pre>npx pantin train me.mp4 --from face --minutes 10 --out runs/me
+npx pantin animate runs/me --source portrait.jpg --driving me.mp4 --out moved.mp4</pre>
+
+<h2>Trained on one person</h2>
+${isTrained ? trainedPart(training) : waitingPart(training)}
 
 <h2>Moment by moment</h2>
 <figure>
@@ -86,23 +88,7 @@ ${film(demoFiles.familiar, 'A puppet from the training clips, moved by the same 
 <figcaption>In threes: source, driving frame, result.</figcaption>
 </figure>
 
-<h2>By the numbers</h2>
-<p>Clips that were not trained on are rebuilt from their first frame and keypoints, and compared with what they are.
-The still picture is what doing nothing gives.</p>
-<div class="scroll">${metricsTable(report)}</div>
-
-<h2>How it learned</h2>
-<figure>
-${lineChart(report.curve, { title: 'Training loss by step', x: 'step' })}
-<figcaption>Training loss: ${formatCount(steps)} steps in ${time} on ${escaped(device)}, seed ${seed}.
-${escaped(net)} with its generator has ${formatCount(params)} parameters.</figcaption>
-</figure>
-
-<h2>Now yours</h2>
-<pre>npx pantin train clip.mp4 --out runs/me
-npx pantin animate runs/me --source portrait.jpg --driving clip.mp4 --out moved.mp4</pre>
-<footer>pantin ${escaped(version)}. The figures above as data: <a href="${demoFiles.metrics}">${demoFiles.metrics}</a>.
-The trained model: <a href="${demoFiles.run}/">${demoFiles.run}/</a>.</footer>
+<footer>pantin ${escaped(version)}, seed ${seed}.${isTrained ? dataLinks : ''}</footer>
 </main>
 <script>
 // Who asked for less motion starts the films by hand.
@@ -114,28 +100,55 @@ if (matchMedia('(prefers-reduced-motion: reduce)').matches)
 `
 }
 
-const columns = () =>
-  '<div class="columns" aria-hidden="true"><span>source</span><span>driving</span><b>result</b></div>'
+const dataLinks = ` The figures above as data: <a href="${demoFiles.metrics}">${demoFiles.metrics}</a>.
+The trained model: <a href="${demoFiles.run}/">${demoFiles.run}/</a>.`
+
+const waitingPart = (minutes: number | undefined) =>
+  minutes === undefined
+    ? '<p>The training was stopped. To see what it does, run the demo again.</p>'
+    : `<p>The model is now trained on a clip of one person for ${formatSeconds(60 * minutes)}. Reload this page when the
+command has ended.</p>`
+
+function trainedPart(trained: TrainedPart): string {
+  const { steps, seconds, device, curve } = trained
+  const time = formatSeconds(seconds)
+  const chart = lineChart(curve, { title: 'Training loss by step', x: 'step' })
+  return `<p>The model <code>face</code> was trained for ${time} on the first four fifths of a clip. The film shows the last
+fifth, which training did not see, and what both models make of it: they get the first frame of the clip, and the keypoints
+of the true frame.</p>
+<figure>
+${columns('first frame', 'true frame', 'face', 'trained')}
+${film(demoFiles.trained, 'First frame, true frame, and what the starter and the trained model make of it')}
+<figcaption>${formatCount(steps)} steps in ${time} on ${escaped(device)}.</figcaption>
+</figure>
+<div class="scroll">${metricsTable(trained)}</div>
+${chart === '' ? '' : `<figure>\n${chart}\n<figcaption>Training loss.</figcaption>\n</figure>`}`
+}
+
+/** Titles above a film, the last one marked. */
+const columns = (...titles: readonly string[]) =>
+  `<div class="columns of${titles.length}" aria-hidden="true">${titles
+    .map((title, i) => (i === titles.length - 1 ? `<b>${title}</b>` : `<span>${title}</span>`))
+    .join('')}</div>`
 
 const film = (file: string, label: string) =>
   `<video src="${file}" title="${label}" aria-label="${label}" autoplay loop muted playsinline controls preload="auto"></video>`
 
-function metricsTable({ strangers, familiar }: DemoReport): string {
+function metricsTable({ before, after }: TrainedPart): string {
   const rows = [
-    ['puppets never seen', strangers],
-    ['new movements of known ones', familiar],
+    ['the first frame itself', before.still],
+    ['face, as it comes', before],
+    ['trained on this person', after],
   ] as const
-  const body = rows.map(([name, { frames, l1, psnr, ssim, still }]) => {
-    const cells = [
-      `<b>${l1.toFixed(4)}</b> / ${still.l1.toFixed(4)}`,
-      `<b>${psnr.toFixed(1)}</b> / ${still.psnr.toFixed(1)} dB`,
-      `<b>${ssim.toFixed(3)}</b> / ${still.ssim.toFixed(3)}`,
-    ]
-    return `<tr><td>${name}, ${frames} frames</td>${cells.map((cell) => `<td>${cell}</td>`).join('')}</tr>`
-  })
+  const body = rows.map(
+    ([name, { l1, psnr, ssim }], i) =>
+      `<tr><td>${name}</td>${[l1.toFixed(4), `${psnr.toFixed(1)} dB`, ssim.toFixed(3)]
+        .map((cell) => `<td>${i === rows.length - 1 ? `<b>${cell}</b>` : cell}</td>`)
+        .join('')}</tr>`,
+  )
   return `<table>
-<caption hidden>Reconstruction compared with the still picture</caption>
-<thead><tr><th scope="col">model / still picture</th><th scope="col">L1, less is better</th><th scope="col">PSNR</th><th scope="col">SSIM</th></tr></thead>
+<caption hidden>Reconstruction of ${before.frames} frames that training did not see</caption>
+<thead><tr><th scope="col">${before.frames} frames</th><th scope="col">L1, less is better</th><th scope="col">PSNR</th><th scope="col">SSIM</th></tr></thead>
 <tbody>${body.join('')}</tbody>
 </table>`
 }
@@ -173,6 +186,7 @@ figure { margin: 1.5rem 0 0; padding: .75rem; background: var(--card); border: 1
 figure video, figure img { display: block; width: 100%; height: auto; border-radius: 4px; background: var(--rule) }
 figure.narrow { max-width: 26rem }
 .columns { display: grid; grid-template-columns: repeat(3, 1fr); text-align: center; padding: 0 0 .5rem; color: var(--soft); font-size: .85rem }
+.columns.of4 { grid-template-columns: repeat(4, 1fr) }
 .columns b { color: var(--curtain); font-weight: 600 }
 figcaption { color: var(--soft); font-size: .9rem; line-height: 1.45; padding: .7rem .2rem .1rem }
 .scroll { overflow-x: auto }
@@ -186,6 +200,7 @@ td b { color: var(--curtain) }
 .chart .rule { stroke: var(--rule) }
 .chart .raw { stroke: var(--brass); stroke-opacity: .35 }
 .chart .smooth { stroke: var(--brass); stroke-width: 2.5; stroke-linejoin: round }
+code { font-size: .92em }
 pre { background: var(--card); border: 1px solid var(--rule); border-radius: 10px; padding: .9rem 1rem; overflow-x: auto; font-size: .85rem; line-height: 1.55 }
 a { color: var(--curtain); text-underline-offset: .15em }
 :focus-visible { outline: 2px solid var(--brass); outline-offset: 3px }

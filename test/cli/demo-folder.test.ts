@@ -19,7 +19,7 @@ const refused = async (force: boolean, message: RegExp) => {
 }
 
 it('replaces an earlier demo with force alone, but not its run', async () => {
-  for (const name of ['index.html', 'moved.mp4']) writeFileSync(at(name), '')
+  for (const name of ['index.html', 'face.mp4', 'moved.mp4']) writeFileSync(at(name), '')
   mkdirSync(at('run'))
   await refused(false, /--force/)
   await prepareFolder(folder, true)

@@ -96,9 +96,16 @@ describe('a command to type', () => {
   })
 
   it('starts a stopped demo again as it was asked for', () => {
-    const made = { out: 'my demo', page: '', steps: 5, seconds: 9, device: 'cpu', interrupted: true }
-    const text = describeDemo(made, ['pantin', 'demo', '--out', 'my demo', '--seed', '7'])
-    expect(text).toMatch(/run so far: my demo.run\n.*pantin demo --out (['"])my demo\1 --seed 7 --force$/)
+    const made = { out: 'my demo', page: 'my demo/index.html', secondsToPage: 20 }
+    const stopped = { ...made, steps: 5, seconds: 9, device: 'cpu', interrupted: true }
+    const words = ['pantin', 'demo', '--out', 'my demo', '--seed', '7']
+    expect(describeDemo({ ...stopped, steps: 0 }, words)).toMatch(
+      /^training was stopped\nlook at my demo.index/,
+    )
+    const text = describeDemo(stopped, words)
+    expect(text).toMatch(
+      /run so far: my demo.run\nlook at my demo.index\.html\n.*pantin demo --out (['"])my demo\1 --seed 7 --force$/,
+    )
   })
 })
 

@@ -1,4 +1,4 @@
-// `pantin demo`: the main job from end to end, on puppets.
+// `pantin demo`: what the starters do, and what a few minutes of training add.
 import { join } from 'node:path'
 import { demoFiles } from '../../report/demo-page.ts'
 import { formatCount, formatSeconds } from '../../report/format.ts'
@@ -14,18 +14,23 @@ interface DemoFlags {
   readonly force?: true
 }
 
-const defaults = { out: 'pantin-demo', minutes: 3, seed: 42 } as const
+const defaults = { out: 'pantin-demo', minutes: 2, seed: 0 } as const
 
 export const addDemo: AddCommand = (program, call) => {
   const command = program
     .command('demo')
-    .summary('train on paper puppets and animate one')
+    .summary('move a portrait and a puppet, and train on one clip')
     .description(
-      'Trains a motion model on paper puppets, then animates a puppet that the model has never seen, and writes a page with the result.',
+      'Moves a portrait and a paper puppet that no starter has seen, and writes a page that shows them. Then trains the starter for faces further on one clip, and adds the difference to the page.',
     )
     .option('-o, --out <folder>', 'folder to write', defaults.out)
     .option('--minutes <m>', 'training time in minutes', positiveNumber('--minutes'), defaults.minutes)
-    .option('--seed <n>', 'seed of the puppets and the weights', wholeNumber('--seed'), defaults.seed)
+    .option(
+      '--seed <n>',
+      'other numbers choose other people and puppets',
+      wholeNumber('--seed'),
+      defaults.seed,
+    )
     .option('--force', 'replace an existing demo')
   withCommonFlags(command).action(call(runDemo))
 }
@@ -45,21 +50,23 @@ function given(flags: DemoFlags): string[] {
 
 /** What to print at the end. @param words the command that made the demo, without `--force` */
 export function describeDemo(made: DemoResult, words: readonly string[]): string {
-  const { out, page, steps, seconds, device, interrupted, strangers } = made
+  const { out, page, steps, seconds, device, before, after } = made
   const took = `${formatCount(steps)} steps in ${formatSeconds(seconds)} on ${device}`
-  if (interrupted || strangers === undefined) {
+  if (before === undefined || after === undefined) {
+    const run = steps === 0 ? '' : ` after ${took}; the run so far: ${join(out, demoFiles.run)}`
     return [
-      `stopped after ${took}; the run so far: ${join(out, demoFiles.run)}`,
+      `training was stopped${run}`,
+      `look at ${page}`,
       `start again with: ${commandLine([...words, '--force'])}`,
     ].join('\n')
   }
-  const { l1, psnr, still } = strangers
+  const { l1, psnr, still } = before
   return [
     `trained ${took}`,
-    `puppets never seen: L1 ${l1.toFixed(4)} (still picture ${still.l1.toFixed(4)}), ` +
-      `PSNR ${psnr.toFixed(1)} dB (${still.psnr.toFixed(1)})`,
+    `frames that training did not see: L1 ${l1.toFixed(4)} before, ${after.l1.toFixed(4)} after ` +
+      `(still picture ${still.l1.toFixed(4)}); PSNR ${psnr.toFixed(1)} dB, ${after.psnr.toFixed(1)} (${still.psnr.toFixed(1)})`,
     '',
     `look at ${page}`,
-    `or at   ${join(out, demoFiles.moved)} and ${join(out, demoFiles.sheet)}`,
+    'with your own picture: pantin animate face --source portrait.jpg --driving me.mp4 --out moved.mp4',
   ].join('\n')
 }

@@ -1,32 +1,40 @@
-// The demo: the main job from end to end, on puppets, in a folder of its own, with a page that shows it.
+// The demo: the starters move a portrait and a puppet, then one of them is trained further on one clip. A page shows both.
 import type { Dirent } from 'node:fs'
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { writeTrack } from '../../animate/track.ts'
+import { openClip } from '../../clips/source.ts'
 import { type Evaluation, evaluate } from '../../evaluate/evaluate.ts'
 import { writeFileAtomic } from '../../files/atomic.ts'
 import { codeOf, fileError } from '../../files/file-errors.ts'
 import { isIgnorable } from '../../files/folders.ts'
+import type { Clip } from '../../media/clip.ts'
 import { loadCodecs } from '../../media/codecs.ts'
 import { type MotionModel, openModel } from '../../model/open-model.ts'
-import { detectorGraph, generatorGraph } from '../../motion/model.ts'
-import { countParameters, parametersOf } from '../../motion/weights.ts'
-import { demoFiles, demoPage, type Point } from '../../report/demo-page.ts'
+import { demoFiles, demoPage, formerFiles, type TrainedPart } from '../../report/demo-page.ts'
+import { starterFolder } from '../../run/find-run.ts'
 import { readMetrics } from '../../run/run.ts'
 import { type TrainedRun, train } from '../../train/train.ts'
 import { InputError } from '../../util/errors.ts'
 import { version } from '../../util/version.ts'
-import { defaultNet } from '../../zoo/registry.ts'
 import type { Reporter } from '../context.ts'
 import { isStop } from '../process.ts'
 import { showTraining } from '../training.ts'
-import { type Cast, chooseCast, familiarFrom, filmAnimation, strangersFrom, writeSheet } from './films.ts'
+import {
+  type Cast,
+  chooseCast,
+  filmAnimation,
+  filmBeforeAndAfter,
+  heldOutFrom,
+  keepFrames,
+  writeSheet,
+} from './films.ts'
 
 export interface DemoOptions {
   /** Folder to make. */
   readonly out: string
   /** Of training. */
   readonly minutes: number
+  /** Chooses who is moved; 0 for the examples of the starters. */
   readonly seed: number
   /** Replace an earlier demo. */
   readonly force: boolean
@@ -37,122 +45,132 @@ export interface DemoOptions {
 export interface DemoResult {
   readonly out: string
   readonly page: string
+  /** From the beginning to the page with the films of the starters. */
+  readonly secondsToPage: number
+  /** Of training. */
   readonly steps: number
   readonly seconds: number
   readonly device: string
   readonly interrupted: boolean
-  /** Missing if the demo was interrupted. */
-  readonly strangers?: Evaluation
-  readonly familiar?: Evaluation
+  /** The starter and the trained model on frames that training did not see; missing if the demo was interrupted. */
+  readonly before?: Evaluation
+  readonly after?: Evaluation
 }
 
-/** What the model sees, in pixels. */
-const size = 64
-/** In a few minutes, many small steps learn more than fewer large ones. */
-const pace = { batch: 4, learningRate: 2e-3 } as const
+/** In two minutes, many small steps learn more than few large ones. */
+const pace = { batch: 4, logEvery: 1 } as const
 
 /**
- * Trains on puppets, moves a still puppet that was never seen, measures, and writes a page that shows it.
+ * Moves a portrait and a puppet that no starter was trained on, writes a page that shows them, trains the starter for
+ * faces further on one clip, and adds what that changed.
  *
- * @throws InputError if the folder cannot be used, EnvironmentError without video codecs, both before any work.
+ * @throws InputError if the folder cannot be used, EnvironmentError without video codecs, both before any work. The
+ * signal's reason, if it is aborted before the page is there.
  */
 export async function demo(options: DemoOptions): Promise<DemoResult> {
   const { out, minutes, seed, force, signal, reporter } = options
+  const began = performance.now()
   await loadCodecs()
   await prepareFolder(out, force)
-  const cast = chooseCast(seed, size)
-  const run = await train(cast.trained, {
-    out: join(out, demoFiles.run),
-    net: defaultNet,
-    size,
-    minutes,
-    seed,
-    ...pace,
-    // Other puppets are held out here, and later movements of the trained ones.
-    holdout: 0,
-    force,
-    signal,
-    onEvent: showTraining(reporter),
-  })
-  const { steps, seconds, device, interrupted } = run
-  const result = { out, page: join(out, demoFiles.page), steps, seconds, device, interrupted }
-  if (interrupted) return result
-  try {
-    return { ...result, ...(await show(run, cast, options)) }
-  } catch (error) {
-    // The run exists by now.
-    if (isStop(error, signal.aborted)) return { ...result, interrupted: true }
-    throw error
-  }
-}
+  const cast = chooseCast(seed)
+  const page = join(out, demoFiles.page)
+  await moveByStarters(cast, options)
+  await writePage(options, minutes)
+  const secondsToPage = (performance.now() - began) / 1000
+  reporter.note(
+    `look at ${page} now. Next: ${minutes} min of training on one clip, from the starter "face". Ctrl-C ends it.`,
+  )
 
-/** Films, measures and writes the page. */
-async function show(run: TrainedRun, cast: Cast, { out, seed, signal, reporter }: DemoOptions) {
-  const model = await openModel(run)
-  const file = (name: keyof typeof demoFiles) => join(out, demoFiles[name])
-  const onProgress = reporter.progress.bind(reporter)
-  const film = (source: string, name: 'moved' | 'familiar') =>
-    filmAnimation(model, { source, driving: cast.driving, out: file(name), every: 31, signal, onProgress })
+  const result = { out, page, secondsToPage }
+  const nothing = { steps: 0, seconds: 0, device: 'none yet', interrupted: true }
   try {
-    const moments = [await film(cast.source, 'moved'), await film(cast.familiarSource, 'familiar')]
-    await writeSheet(file('sheet'), paired(moments[0]!, moments[1]!))
-    await writeTrack(model, cast.drivingLarge, {
-      out: file('track'),
-      overlay: file('keypoints'),
-      signal,
-      onProgress: (done, total) => reporter.progress({ phase: 'track', done, total, unit: 'frames' }),
+    const run = await train(cast.own, {
+      ...{ out: join(out, demoFiles.run), minutes, seed, force, signal, ...pace },
+      // By its path: a run named "face" in the current folder is not meant here.
+      from: starterFolder('face'),
+      holdout: 1 - heldOutFrom,
+      onEvent: showTraining(reporter),
     })
-    const strangers = await measure(model, cast.strangers, strangersFrom, options(signal, reporter))
-    const familiar = await measure(model, cast.familiar, familiarFrom, options(signal, reporter))
-    const facts = {
-      net: defaultNet,
-      ...modelFacts(model),
-      puppets: cast.trained.length,
-      steps: run.steps,
-      seconds: run.seconds,
-      device: run.device,
-      seed,
-      version,
+    const { steps, seconds, device, interrupted } = run
+    if (!interrupted) {
+      return { ...result, ...(await compare(run, cast, options)), steps, seconds, device, interrupted }
     }
-    await writeFileAtomic(file('metrics'), `${JSON.stringify({ ...facts, strangers, familiar }, null, 2)}\n`)
-    const curve = await lossCurve(run.path)
-    await writeFileAtomic(file('page'), demoPage({ ...facts, strangers, familiar, curve }))
-    return { strangers, familiar }
-  } finally {
-    await model.close()
+    await writePage(options, undefined)
+    return { ...result, steps, seconds, device, interrupted }
+  } catch (error) {
+    if (!isStop(error, signal.aborted)) throw error
+    await writePage(options, undefined)
+    return { ...result, ...nothing }
   }
 }
 
-const options = (signal: AbortSignal, reporter: Reporter) => ({
-  signal,
-  onProgress: (done: number, total: number) =>
-    reporter.progress({ phase: 'eval', done, total, unit: 'frames' }),
-})
+/** Films both starters, and writes moments of the films. */
+async function moveByStarters(cast: Cast, { out, signal, reporter }: DemoOptions): Promise<void> {
+  const films = []
+  for (const name of ['face', 'puppet'] as const) {
+    signal.throwIfAborted()
+    reporter.note(`the starter "${name}" moves ${cast[name].source.split(',')[0]}, which it has never seen`)
+    const model = await openModel(starterFolder(name), { signal })
+    try {
+      const file = join(out, demoFiles[name])
+      const onProgress = reporter.progress.bind(reporter)
+      films.push(await filmAnimation(model, cast[name], { out: file, signal, onProgress }))
+    } finally {
+      await model.close()
+    }
+  }
+  await writeSheet(join(out, demoFiles.sheet), films)
+}
+
+/** Measures and films the starter and the trained model on the end of the clip, and writes the whole page. */
+async function compare(run: TrainedRun, cast: Cast, options: DemoOptions) {
+  const { out, signal, reporter } = options
+  reporter.note(
+    'measuring the starter and the trained model on the end of the clip, which training did not see',
+  )
+  const models: MotionModel[] = []
+  try {
+    for (const one of [starterFolder('face'), run]) models.push(await openModel(one, { signal }))
+    await using opened = await openClip(cast.own, { signal })
+    const clip = await keepFrames(opened, signal)
+    const onProgress = reporter.progress.bind(reporter)
+    await filmBeforeAndAfter(models, clip, { out: join(out, demoFiles.trained), signal, onProgress })
+    const [before, after] = [
+      await measure(models[0]!, clip, options),
+      await measure(models[1]!, clip, options),
+    ]
+    const { steps, seconds, device } = run
+    const curve = (await readMetrics(join(run.path, 'metrics.jsonl'))).flatMap(({ step, loss }) =>
+      typeof loss === 'number' ? [{ x: step, y: loss }] : [],
+    )
+    const facts = { steps, seconds, device, before, after }
+    await writeFileAtomic(join(out, demoFiles.metrics), `${JSON.stringify({ version, ...facts }, null, 2)}\n`)
+    await writePage(options, { ...facts, curve })
+    return { before, after }
+  } finally {
+    await Promise.all(models.map((model) => model.close()))
+  }
+}
 
 async function measure(
   model: MotionModel,
-  clips: readonly string[],
-  from: number,
-  rest: ReturnType<typeof options>,
+  clip: Clip,
+  { signal, reporter }: DemoOptions,
 ): Promise<Evaluation> {
-  const found = await evaluate(model, clips, { from, ...rest })
+  const found = await evaluate(model, [clip], {
+    ...{ from: heldOutFrom, signal },
+    onProgress: (done, total) => reporter.progress({ phase: 'eval', done, total, unit: 'frames' }),
+  })
   if (found.still !== undefined) return found
-  throw new Error('the demo trained a model without a generator')
+  throw new Error('the starter for faces has no generator')
 }
 
-function modelFacts({ config }: MotionModel) {
-  const graphs = [detectorGraph(config), generatorGraph(config)]
-  const params = graphs.reduce((sum, graph) => sum + countParameters(parametersOf(graph)), 0)
-  return { params, size: config.size, keypoints: config.keypoints }
-}
-
-/** The n-th of one beside the n-th of the other. */
-const paired = <T>(a: readonly T[], b: readonly T[]): T[] =>
-  a.flatMap((item, i) => [item, ...b.slice(i, i + 1)])
-
-async function lossCurve(run: string): Promise<Point[]> {
-  const records = await readMetrics(join(run, 'metrics.jsonl'))
-  return records.flatMap(({ step, loss }) => (typeof loss === 'number' ? [{ x: step, y: loss }] : []))
+/** @param training minutes that are to come, what came of it, or nothing if it was stopped */
+async function writePage(
+  { out, seed }: DemoOptions,
+  training: number | TrainedPart | undefined,
+): Promise<void> {
+  await writeFileAtomic(join(out, demoFiles.page), demoPage({ training, seed, version }))
 }
 
 /**
@@ -196,7 +214,7 @@ function assertOwn(folder: string, found: readonly Dirent[], force: boolean): vo
   })
 }
 
-const known: ReadonlySet<string> = new Set(Object.values(demoFiles))
+const known: ReadonlySet<string> = new Set([...Object.values(demoFiles), ...formerFiles])
 
 /** Whether a demo makes it, by its name. All but the run are files. */
 const isDemos = (entry: Dirent) =>
