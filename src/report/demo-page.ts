@@ -70,9 +70,9 @@ ${film(demoFiles.puppet, 'A still puppet, a dancing puppet, and the still one da
 </figure>
 
 <h2>Now yours</h2>
-<p>Take a portrait, and a video of somebody who looks into the camera, at least 256 pixels wide and high. The head should
-fill the square in the middle of the picture.</p>
-<pre>npx pantin animate face --source portrait.jpg --driving me.mp4 --out moved.mp4</pre>
+<p>Take a portrait, and a video of somebody who looks into the camera, both at least 256 pixels wide and high. The square
+around the face is found and moved. With <code>--paste</code>, it is put back into the whole picture.</p>
+<pre>npx pantin animate face --source portrait.jpg --driving me.mp4 --paste --out moved.mp4</pre>
 <p>With a webcam, in the browser:</p>
 <pre>npx pantin studio</pre>
 <p>A few minutes of training on the video of one person make that person better:</p>

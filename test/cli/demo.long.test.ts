@@ -37,7 +37,7 @@ it('shows both starters, and what training changed', { timeout: 480_000 }, async
       ...{ width, height: 256, frames },
     })
   }
-  expect(page).toContain('animate face --source portrait.jpg')
+  expect(page).toContain('animate face --source portrait.jpg --driving me.mp4 --paste')
   const said = ['starter "face"', 'starter "puppet"', 'look at', 'measuring']
   const places = said.map((words) => stderr.indexOf(words))
   expect(places).toEqual([...places].sort((a, b) => a - b))

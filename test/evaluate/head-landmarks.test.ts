@@ -108,7 +108,11 @@ describe('rendered heads', () => {
     const clip = await openClip('head:3,frames=2,size=64,framing=close')
     expect(hasLightness(clip)).toBe(true)
     const frame = await frameAt(clip, 0)
-    const options = { fit: 'crop', crop: 'motion', faces: () => Promise.reject(new Error('no face is looked for')) } as const
+    const options = {
+      fit: 'crop',
+      crop: 'motion',
+      faces: () => Promise.reject(new Error('no face is looked for')),
+    } as const
     const { evaluated: look } = await clipEvaluator(blindModel, undefined, clip, options)
     const evaluated = await look(frame)
     expect(evaluated.joints).toBeUndefined()

@@ -17,7 +17,7 @@ import { findStarter, starters } from '../../src/run/starters.ts'
 import { puppetClip } from '../../src/synthetic/puppet/puppet.ts'
 import { InputError } from '../../src/util/errors.ts'
 
-describe.each(starters)('the starter $name', ({ name, size, purpose }) => {
+describe.each(starters)('the starter $name', ({ name, subject, size, purpose }) => {
   const folder = starterFolder(name)
 
   it('is small, and holds nothing of the machine that trained it', () => {
@@ -26,7 +26,8 @@ describe.each(starters)('the starter $name', ({ name, size, purpose }) => {
     expect(bytes).toBeLessThanOrEqual(3_000_000)
     const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as object
     expect(Object.keys(config).sort()).toEqual(['model', 'pantin', 'training'])
-    expect(config).toMatchObject({ training: { fit: expect.any(String) } })
+    const crop = subject === 'face' ? 'auto' : expect.stringMatching(/^(auto|motion)$/)
+    expect(config).toMatchObject({ training: { fit: 'crop', crop } })
     expect(JSON.stringify(config)).not.toMatch(/clips|\/(home|work|tmp|root|Users)\//)
     expect(purpose.split('\n')).toHaveLength(1)
   })
