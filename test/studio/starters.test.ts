@@ -1,5 +1,8 @@
 import type { Page } from 'playwright-core'
+import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openClip } from '../../src/clips/source.ts'
+import { frameAt } from '../../src/media/clip.ts'
 import { starters } from '../../src/run/starters.ts'
 import { chromium, withoutChromium } from '../support/chromium.ts'
 import { framesPerSecond, openWorld, type World } from './world.ts'
@@ -41,6 +44,25 @@ describe.skipIf(chromium === undefined)(title, () => {
     expect(await page.locator('.trouble').count()).toBe(0)
   }, 240_000)
 
+  test('a picture of one’s own is moved around its face, and the page says if it has none', async () => {
+    const input = page.locator('input[data-for="Choose a picture"]')
+    const portrait = await stillHead(300)
+    const wide = await sharp({ create: { width: 900, height: 400, channels: 3, background: '#3366cc' } })
+      .composite([{ input: portrait, left: 560, top: 60 }])
+      .png()
+      .toBuffer()
+    await input.setInputFiles({ name: 'wide.png', mimeType: 'image/png', buffer: wide })
+    await page.getByText('The square around the face is moved.').waitFor()
+    // The middle of the picture is plain blue: the square in it would show nothing of the portrait's left half.
+    expect(await blueness(page)).toBeLessThan(0.6)
+    const plain = await sharp({ create: { width: 400, height: 300, channels: 3, background: '#3366cc' } })
+      .png()
+      .toBuffer()
+    await input.setInputFiles({ name: 'plain.png', mimeType: 'image/png', buffer: plain })
+    await page.getByText('No face was found in this picture.').waitFor()
+    expect(await blueness(page)).toBeGreaterThan(0.8)
+  }, 240_000)
+
   test('no page complains on its console', () => {
     expect(world.complaints).toEqual([])
   })
@@ -56,3 +78,23 @@ const shown = (page: Page): Promise<string> =>
   page
     .getByRole('img', { name: 'The picture, moved' })
     .evaluate((canvas) => (canvas as HTMLCanvasElement).toDataURL())
+
+/** A head that looks into the camera, as PNG. */
+async function stillHead(size: number): Promise<Buffer> {
+  await using clip = await openClip(`head:100027,frames=1,size=${size}`)
+  const { data } = await frameAt(clip, 0)
+  return sharp(data, { raw: { width: size, height: size, channels: 3 } })
+    .png()
+    .toBuffer()
+}
+
+/** Part of the pixels of the picture's canvas that have the colour of the plain picture. */
+const blueness = (page: Page): Promise<number> =>
+  page.getByRole('img', { name: 'The picture', exact: true }).evaluate((canvas) => {
+    const { width, height } = canvas as HTMLCanvasElement
+    const { data } = (canvas as HTMLCanvasElement).getContext('2d')!.getImageData(0, 0, width, height)
+    const plain = Array.from({ length: width * height }, (_, i) => i).filter(
+      (i) => Math.abs(data[4 * i]! - 0x33) < 12 && Math.abs(data[4 * i + 2]! - 0xcc) < 12,
+    )
+    return plain.length / (width * height)
+  })

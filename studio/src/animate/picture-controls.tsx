@@ -5,7 +5,12 @@ import { titleOf } from '../core/subjects.ts'
 import { DropArea } from '../ui/drop-area.tsx'
 import { FileButton } from '../ui/file-button.tsx'
 import { SubjectButton } from '../ui/subject-button.tsx'
-import { offered, picture, pictureOf } from './state.ts'
+import { framing, offered, picture, pictureOf } from './state.ts'
+
+const framings = {
+  face: 'The square around the face is moved.',
+  none: 'No face was found in this picture. The square in its middle is moved.',
+} as const
 
 /** A head or puppet, or a picture that is chosen, dropped or pasted. */
 export function PictureControls() {
@@ -39,7 +44,9 @@ export function PictureControls() {
           {picture.value.name}
         </span>
       </div>
-      <p class="note">Or drop one here, or paste it. The square in its middle is used.</p>
+      <p class="note" aria-live="polite">
+        {framing.value === undefined ? 'Or drop one here, or paste it.' : framings[framing.value]}
+      </p>
     </DropArea>
   )
 }

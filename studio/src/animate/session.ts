@@ -1,6 +1,7 @@
 // One model at work: takes frames of what drives as they come, and draws the moved picture.
-import { Animator, type WebPlace, type WebRun } from 'pantin/web'
+import { Animator, type Square, type WebPlace, type WebRun } from 'pantin/web'
 import { type Driving, type DrivingChoice, openDriving } from '../core/driving.ts'
+import { headIn } from '../core/faces.ts'
 import { complain } from '../core/messages.ts'
 import { drawOverlay } from '../core/overlay.ts'
 import { drawSquare, syntheticFilm } from '../core/pictures.ts'
@@ -22,6 +23,8 @@ export class Session {
   take: Take | undefined
   private readonly meter = new Meter()
   private driving: Driving | undefined
+  /** The square of what drives, once a frame of it was looked at. */
+  private drivingHead: Square | 'middle' | 'unknown' = 'middle'
   private isClosed = false
   private isPaused = false
   private opening = 0
@@ -50,9 +53,12 @@ export class Session {
     const picture = isFilm ? (await syntheticFilm(source)).frames[0]! : await createImageBitmap(source)
     const show = async () => {
       if (this.isClosed || call !== this.picturing) return
-      const { value } = await this.animator.setSource(picture)
+      const isOwn = !isFilm && state.looksForFaces.peek()
+      const square = isOwn ? await headIn(picture) : undefined
+      const { value } = await this.animator.setSource(picture, square && { crop: square })
       if (this.isClosed) return
-      drawSquare(this.stages.picture, picture)
+      state.framing.value = isOwn ? (square === undefined ? 'none' : 'face') : undefined
+      drawSquare(this.stages.picture, picture, square)
       if (state.points.peek()) {
         drawOverlay(this.stages.picture, { value }, { points: true, axes: false, heatmap: false })
       }
@@ -83,6 +89,7 @@ export class Session {
       return
     }
     this.driving = driving
+    this.drivingHead = choice.kind === 'synthetic' || !state.looksForFaces.peek() ? 'middle' : 'unknown'
     this.resetReference()
     this.meter.restart()
   }
@@ -143,7 +150,11 @@ export class Session {
     }
     const smoothing = { minCutoff: state.minCutoff.peek(), beta: state.beta.peek() }
     try {
+      // Where the head is at the beginning holds for the whole video.
+      if (this.drivingHead === 'unknown') this.drivingHead = (await headIn(frame)) ?? 'middle'
+      const crop = this.drivingHead === 'middle' ? undefined : this.drivingHead
       const animated = await this.animator.animate(frame, {
+        ...(crop && { crop }),
         time: driving.time(),
         absolute: state.motion.peek() === 'absolute',
         smoothing: state.smooths.peek() && smoothing,
@@ -153,7 +164,7 @@ export class Session {
         animated.frame.close()
         return
       }
-      drawSquare(this.stages.driving, frame)
+      drawSquare(this.stages.driving, frame, crop)
       drawOverlay(this.stages.driving, animated.driving, choice)
       drawSquare(this.stages.result, animated.frame)
       await this.take?.add(animated.frame)

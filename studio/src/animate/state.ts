@@ -42,6 +42,11 @@ export function startOffering(): () => void {
   })
 }
 
+/** Whether the square around a face is looked for in pictures of one's own. The starter for puppets knows no faces. */
+export const looksForFaces = computed(() => starterOf(chosenRun.value)?.subject !== 'puppet')
+/** What decided the square of the picture, if it is one's own: its face, or nothing, as there is none. */
+export const framing = signal<'face' | 'none' | undefined>(undefined)
+
 export const points = stored('overlay.points', true)
 export const axes = stored('overlay.axes', false)
 export const heatmap = stored('overlay.heatmap', false)

@@ -1,5 +1,5 @@
 // Films of synthetic clips, kept as pictures, and drawing on canvases.
-import { openClip } from 'pantin/web'
+import { openClip, type Square } from 'pantin/web'
 import { place } from './place.ts'
 
 /** A clip that is kept as pictures. They come one by one: `frames` grows until `isWhole`. */
@@ -46,13 +46,17 @@ async function filmOf(name: string): Promise<Film> {
   return film
 }
 
-/** Draws the square in a picture's middle over a whole canvas. */
-export function drawSquare(canvas: HTMLCanvasElement, picture: CanvasImageSource): void {
+/** Draws a square of a picture over a whole canvas (default: the one in its middle). */
+export function drawSquare(canvas: HTMLCanvasElement, picture: CanvasImageSource, square?: Square): void {
   const [width, height] = sizeOf(picture)
-  const side = Math.min(width, height)
+  const middle = Math.min(width, height)
   const context = canvas.getContext('2d')!
   context.imageSmoothingQuality = 'high'
-  const [x, y] = [(width - side) / 2, (height - side) / 2]
+  const {
+    left: x,
+    top: y,
+    side,
+  } = square ?? { left: (width - middle) / 2, top: (height - middle) / 2, side: middle }
   context.drawImage(picture, x, y, side, side, 0, 0, canvas.width, canvas.height)
 }
 
