@@ -48,6 +48,7 @@ export {
 } from './evaluate/measures.ts'
 // Measures of a model.
 export type { Equivariance, Jitter } from './evaluate/steadiness.ts'
+export type { Crop } from './faces/crop.ts'
 export type { Face } from './faces/finder.ts'
 export type { ClipSquare, FramedBy, Framing } from './faces/framing.ts'
 export { type CropOptions, findFaces } from './faces/node.ts'

@@ -43,7 +43,12 @@ export interface AnimateResult {
   /** Number of the reference frame; undefined if the transfer is absolute. */
   readonly referenceFrame: number | undefined
   /** The squares that the model saw, and what decided them. */
-  readonly squares: { readonly source: Framing; readonly driving: Framing }
+  readonly squares: {
+    /** Of the picture. */
+    readonly source: Framing
+    /** Of the video. */
+    readonly driving: Framing
+  }
   /** The device that the model ran on. */
   readonly device: Device
   /** Duration of the whole call, in seconds. */

@@ -2,11 +2,10 @@
 import type { Square } from '../media/fit.ts'
 import { InputError } from '../util/errors.ts'
 
-/** The names of ways to choose the square. `auto`: around a face if there is one, otherwise as `motion`. */
-export const cropNames = ['auto', 'face', 'motion', 'middle'] as const
+/** A way to choose the square: by its name, or a square in pixels. `auto`: a face if there is one, otherwise as `motion`. */
+export type Crop = 'auto' | 'face' | 'motion' | 'middle' | Square
 
-/** A way to choose the square: by its name, or a square in pixels. */
-export type Crop = (typeof cropNames)[number] | Square
+const cropNames = ['auto', 'face', 'motion', 'middle'] as const
 
 /** What new runs are trained with: a face if there is one, otherwise what moves. */
 export const defaultCrop: Crop & string = 'auto'

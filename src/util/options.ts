@@ -57,8 +57,13 @@ export interface TextOption extends Described {
   readonly kind: 'text'
   /** The value if none is given. */
   readonly default?: string
-  /** What the text must match (default: any text), and the same in words. */
-  readonly pattern?: { readonly matches: RegExp; readonly expected: string }
+  /** What the text must match (default: any text). */
+  readonly pattern?: {
+    /** Matches every text that is allowed. */
+    readonly matches: RegExp
+    /** The same in words, for messages. */
+    readonly expected: string
+  }
 }
 
 /** Given or not given. */

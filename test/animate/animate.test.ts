@@ -7,7 +7,7 @@ import { animateFrames, moveFrames } from '../../src/animate/animate-frames.ts'
 import { compareSheet } from '../../src/animate/preview.ts'
 import { openClip } from '../../src/clips/source.ts'
 import { fitSource } from '../../src/faces/source.ts'
-import { blankFrame } from '../../src/media/clip.ts'
+import { blankFrame, frameAt, pixelAt } from '../../src/media/clip.ts'
 import { writePicture } from '../../src/media/picture.ts'
 import { openModel } from '../../src/model/open-model.ts'
 import { puppetClip, stillPuppet } from '../../src/synthetic/puppet/puppet.ts'
@@ -51,6 +51,28 @@ describe('animate', () => {
     expect((await animate({ path: run }, options)).referenceFrame).toBeUndefined()
     const clip = await openClip(out)
     expect(clip).toMatchObject({ frameCount: 12, width: 128, height: 128 })
+    await clip.close()
+  })
+
+  it('puts the moved square back into the whole picture, and says which squares it took', async () => {
+    const out = at('pasted.mp4')
+    const picture = blankFrame(130, 200, [90, 120, 60])
+    const options = {
+      source: picture,
+      driving,
+      out,
+      device: 'cpu',
+      crop: '20,60,80,80',
+      paste: true,
+    } as const
+    const { squares } = await animate(run, options)
+    expect(squares.source).toEqual({ by: 'given', square: { left: 20, top: 60, side: 80 }, faces: undefined })
+    // A square in pixels is the picture's alone.
+    expect(squares.driving.by).toBe('motion')
+    const clip = await openClip(out)
+    expect(clip).toMatchObject({ frameCount: 12, width: 130, height: 200 })
+    const [red, green, blue] = pixelAt(await frameAt(clip, 5), 5, 100)
+    expect(Math.hypot(red - 90, green - 120, blue - 60)).toBeLessThan(12)
     await clip.close()
   })
 
