@@ -15,7 +15,13 @@ import {
   meanSquare,
 } from './distil/losses.ts'
 import { adversarialLoss, featureMatchingLoss, type Judgement } from './reconstruction/discriminator.ts'
-import { flowLoss, type KnownMotion, occlusionLoss, tiedDistance } from './reconstruction/label-losses.ts'
+import {
+  flowLoss,
+  type KnownMotion,
+  occlusionLoss,
+  openingDifference,
+  tiedDistance,
+} from './reconstruction/label-losses.ts'
 import { jacobianEquivariance, pyramidLoss, valueEquivariance } from './reconstruction/losses.ts'
 import type { PerceptualLoss } from './reconstruction/perceptual.ts'
 import type { Transform } from './reconstruction/transform.ts'
@@ -163,6 +169,7 @@ export type TrainLosses = LossWeights<
   | 'flow'
   | 'occlusion'
   | 'landmarks'
+  | 'openings'
   | 'adversarial'
   | 'featureMatching'
 >
@@ -207,6 +214,11 @@ export const trainLosses = new LossTable<TrainLoss>('train', [
     build: ({ known, kpSource, kpDriving }) => known && tiedDistance(kpSource, kpDriving, known),
   },
   {
+    ...{ of: 'train', name: 'openings', weight: 20, warps: false },
+    help: 'difference of the openings of eyes and mouth between tied keypoints, with --tie face',
+    build: ({ known, kpSource, kpDriving }) => known && openingDifference(kpSource, kpDriving, known),
+  },
+  {
     ...{ of: 'train', name: 'adversarial', weight: 0, warps: false, judged: true },
     help: 'squared difference from 1 of what a discriminator, which is trained beside, says of results',
     build: ({ judgement }) => judgement && adversarialLoss(judgement),
@@ -227,7 +239,7 @@ export const needsWarps = (weights: TrainLosses): boolean =>
   trainLosses.all.some(({ name, warps }) => (weights[name] ?? 0) > 0 && warps !== false)
 
 /** Losses that read what is known of synthetic clips. */
-export const labelLosses: readonly string[] = ['flow', 'occlusion', 'landmarks']
+export const labelLosses: readonly string[] = ['flow', 'occlusion', 'landmarks', 'openings']
 
 /** The results that student and teacher can be compared by. */
 export type LabelName = 'value' | 'jacobian' | 'heatmap' | 'features'

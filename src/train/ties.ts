@@ -31,3 +31,21 @@ export const tiedPoints: Readonly<Record<Tie, readonly (readonly number[])[]>> =
   ],
   joints: jointNames.map((_, joint) => [joint]),
 }
+
+/**
+ * Pairs of tied keypoints whose distance expressions change, by their places in `tiedPoints`: the openings of the eyes, the
+ * inner and outer height and the width of the mouth, and brows over upper lids.
+ */
+export const tiedPairs: Readonly<Record<Tie, readonly (readonly [number, number])[]>> = {
+  none: [],
+  face: [
+    [0, 1],
+    [2, 3],
+    [10, 11],
+    [12, 13],
+    [8, 9],
+    [4, 0],
+    [7, 2],
+  ],
+  joints: [],
+}

@@ -17,9 +17,11 @@ import {
   flowLoss,
   type KnownMotion,
   occlusionLoss,
+  openingDifference,
   tiedDistance,
 } from '../../src/train/reconstruction/label-losses.ts'
 import type { Records } from '../../src/train/records.ts'
+import { tiedPoints } from '../../src/train/ties.ts'
 import { train } from '../../src/train/train.ts'
 import { Random } from '../../src/util/random.ts'
 import { computePlain, numericGradients, probe, relativeError } from '../support/gradcheck.ts'
@@ -166,6 +168,12 @@ describe('losses on what is known', () => {
       probe([...common, [n, 4, 4, 2]], (p, f, v, k, motion) => flowLoss(motion!, all(p!, f!, v!, k!)), range),
     occlusion: () =>
       probe([...common, [n, 1, 4, 4]], (p, f, v, k, map) => occlusionLoss(map!, all(p!, f!, v!, k!)), range),
+    openings: () =>
+      probe(
+        [...common, [n, 16, 2], [n, 16, 2]],
+        (p, f, v, k, a, b) => openingDifference(keypoints(a!), keypoints(b!), all(p!, f!, v!, k!))!,
+        range,
+      ),
     landmarks: () =>
       probe(
         [...common, [n, 5, 2], [n, 5, 2]],
@@ -174,14 +182,44 @@ describe('losses on what is known', () => {
       ),
   }
 
-  test.each(['flow', 'occlusion', 'landmarks'] as const)('%s has the gradient of its formula', (which) => {
-    const check = probes[which]()
-    const numeric = numericGradients(check)
-    const symbolic = computePlain(check, check.grads)
-    expect(relativeError(symbolic, numeric)).toBeLessThan(1e-6)
-    expect(
-      relativeError([...symbolic.slice(0, -1), symbolic.at(-1)!.map((x) => 1.1 * x)], numeric),
-    ).toBeGreaterThan(1e-3)
+  test.each(['flow', 'occlusion', 'landmarks', 'openings'] as const)(
+    '%s has the gradient of its formula',
+    (which) => {
+      const check = probes[which]()
+      const numeric = numericGradients(check)
+      const symbolic = computePlain(check, check.grads)
+      expect(relativeError(symbolic, numeric)).toBeLessThan(1e-6)
+      expect(
+        relativeError([...symbolic.slice(0, -1), symbolic.at(-1)!.map((x) => 1.1 * x)], numeric),
+      ).toBeGreaterThan(1e-3)
+    },
+  )
+
+  test('openings see a blink, and not a face that is found elsewhere', async () => {
+    const graph = new Graph()
+    const at = (k: number, shift: number, blink: number) => [
+      0.01 * k + shift,
+      0.1 + (k === 1 ? 0.05 - blink : 0) + shift,
+    ]
+    const keypointsAt = (shift: number, blink: number) =>
+      keypoints(
+        constant(graph, floats(Array.from({ length: 16 }, (_, k) => at(k, shift, blink)).flat(), [1, 16, 2])),
+      )
+    // Each landmark is where the keypoint that is tied to it is in a face that is neither moved nor blinks.
+    const rows = Array.from({ length: labelPoints }, (_, i) => {
+      const k = tiedPoints.face.findIndex((members) => members.includes(i))
+      return k < 0 ? [0, 0, 0] : [...at(k, 0, 0), 1]
+    })
+    const points = constant(graph, floats([...rows, ...rows].flat(), [2, labelPoints, 3]))
+    const known = all(points, points, points, points)
+    const loss = (shift: number, blink: number) =>
+      openingDifference(keypointsAt(shift, blink), keypointsAt(shift, blink), known)!
+    graph.output('moved', loss(0.3, 0))
+    graph.output('blink', loss(0, 0.05))
+    const found = await evaluate(graph, {})
+    expect((found.moved!.data as Float32Array)[0]).toBeCloseTo(0, 5)
+    // One of seven pairs.
+    expect((found.blink!.data as Float32Array)[0]).toBeCloseTo(0.05 / 7, 5)
   })
 
   test('are 0 where nothing is known, and none where nothing is tied', async () => {

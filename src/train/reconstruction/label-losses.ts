@@ -1,5 +1,5 @@
 // Losses on what is known of synthetic clips: true motion, true occlusion, and true places of points.
-import type { Graph, Value } from '../../graph/graph.ts'
+import type { Builder, Graph, Value } from '../../graph/graph.ts'
 import {
   abs,
   add,
@@ -23,7 +23,7 @@ import { type Keypoints, kp2gaussian } from '../../motion/keypoints.ts'
 import type { Tensors } from '../../runtime/session.ts'
 import type { BatchLabels } from '../frames.ts'
 import { labelPoints } from '../motion-labels.ts'
-import { type Tie, tiedPoints } from '../ties.ts'
+import { type Tie, tiedPairs, tiedPoints } from '../ties.ts'
 
 /** What is known of N pairs, as values of the step's graph. Where nothing is known, all is 0. */
 export interface KnownMotion {
@@ -106,18 +106,66 @@ export function tiedDistance(
   driving: Keypoints,
   { points, tie }: KnownMotion,
 ): Value | undefined {
+  const tied = tiedKeypoints(source, driving, points, tie)
+  if (tied === undefined) return undefined
+  return weightedMean(reduceSum(abs(sub(tied.found, tied.wanted)), [2]), tied.weight)
+}
+
+/**
+ * Mean difference, as |x| + |y| in units of [-1, 1], of what lies between pairs of tied keypoints, such as both lids of an
+ * eye, from what is known of it. An opening is a small difference of two places, and both places may be wrong alike.
+ * Undefined if no pair is tied.
+ */
+export function openingDifference(
+  source: Keypoints,
+  driving: Keypoints,
+  { points, tie }: KnownMotion,
+): Value | undefined {
+  const tied = tiedKeypoints(source, driving, points, tie)
+  if (tied === undefined || tiedPairs[tie].length === 0) return undefined
+  const { found, wanted, weight } = tied
+  const [n, count] = weight.shape as [number, number]
+  const pairs = tiedPairs[tie].filter((pair) => Math.max(...pair) < count)
+  const signs = product(points.graph, pairs, count, ([one, other]) => [
+    [one, 1],
+    [other, -1],
+  ])
+  const halves = product(points.graph, pairs, count, ([one, other]) => [
+    [one, 0.5],
+    [other, 0.5],
+  ])
+  const difference = matmul(signs, sub(found, wanted))
+  const known = reshape(matmul(halves, reshape(weight, [n, count, 1])), [n, pairs.length])
+  return weightedMean(reduceSum(abs(difference), [2]), known)
+}
+
+/** Tied keypoints of source and driving frames, [2 N, T, 2], where they should be, and how much each counts, [2 N, T]. */
+function tiedKeypoints(source: Keypoints, driving: Keypoints, points: Value, tie: Tie) {
   const ties = tiedPoints[tie].slice(0, source.value.shape[1])
   if (ties.length === 0) return undefined
-  const { graph } = points
-  // A product with the shares of points in each tied keypoint.
-  const shares = new Float32Array(ties.length * labelPoints)
-  ties.forEach((members, k) => {
-    for (const member of members) shares[k * labelPoints + member] = 1 / members.length
+  const shares = product(points.graph, ties, labelPoints, (members) =>
+    members.map((member) => [member, 1 / members.length]),
+  )
+  const known = matmul(shares, points)
+  return {
+    found: sliceAxis(concat([source.value, driving.value], 0), 1, 0, ties.length),
+    wanted: sliceAxis(known, 2, 0, 2),
+    weight: reshape(sliceAxis(known, 2, 2, 3), known.shape.slice(0, 2)),
+  }
+}
+
+/** A matrix [1, items, columns] with few entries, to multiply by: for each item, pairs of a column and its number. */
+function product<T>(
+  graph: Builder,
+  items: readonly T[],
+  columns: number,
+  entries: (item: T) => readonly (readonly [column: number, value: number])[],
+): Value {
+  const matrix = new Float32Array(items.length * columns)
+  items.forEach((item, row) => {
+    for (const [column, value] of entries(item)) matrix[row * columns + column] = value
   })
-  const wanted = matmul(constant(graph, floats(shares, [1, ties.length, labelPoints])), points)
-  const found = sliceAxis(concat([source.value, driving.value], 0), 1, 0, ties.length)
-  const distance = reduceSum(abs(sub(found, sliceAxis(wanted, 2, 0, 2))), [2])
-  return weightedMean(distance, reshape(sliceAxis(wanted, 2, 2, 3), distance.shape))
+  return constant(graph, floats(matrix, [1, items.length, columns]))
 }
 
 /** Mean under weights; 0 if all weights are 0. */
