@@ -24,20 +24,20 @@ describe.skipIf(chromium === undefined)(title, () => {
     expect(fps).toBeGreaterThan(0)
     expect(await page.locator('.device-name').textContent()).toMatch(/^WASM, \d+ threads?$/)
     const before = await pixels(page)
-    await expect.poll(() => pixels(page), { timeout: 10_000 }).not.toBe(before)
+    await expect.poll(() => pixels(page), { timeout: 60_000 }).not.toBe(before)
   }, 240_000)
 
   test('a webcam drives it, with keypoints, axes and heatmaps over it', async () => {
     const drives = () => pixels(page, 'What drives')
     const puppet = await drives()
     await page.getByRole('button', { name: 'Webcam' }).click()
-    await expect.poll(drives, { timeout: 10_000 }).not.toBe(puppet)
+    await expect.poll(drives, { timeout: 60_000 }).not.toBe(puppet)
     for (const name of ['Axes', 'Heatmaps']) await page.getByLabel(name).check()
     await page.getByRole('radio', { name: 'Absolute' }).check()
     await page.getByRole('radio', { name: 'Relative' }).check()
     await page.getByRole('button', { name: 'Reset the reference pose' }).click()
     const before = await drives()
-    await expect.poll(drives, { timeout: 10_000 }).not.toBe(before)
+    await expect.poll(drives, { timeout: 60_000 }).not.toBe(before)
     expect(await page.locator('.trouble').count()).toBe(0)
   }, 240_000)
 
@@ -145,7 +145,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     const choose = async (name: string) => {
       const before = await picture()
       await alone.getByRole('button', { name, exact: true }).click()
-      await expect.poll(picture, { timeout: 10_000 }).not.toBe(before)
+      await expect.poll(picture, { timeout: 60_000 }).not.toBe(before)
       return picture()
     }
     // The places of keypoints are never quite the same.
@@ -171,21 +171,21 @@ describe.skipIf(chromium === undefined)(title, () => {
     await alone.getByRole('button', { name: 'Head 2', exact: true }).click()
     await alone.getByRole('button', { name: 'Driven by head 1' }).click()
     expect(await framesPerSecond(alone)).toBeGreaterThan(0)
-    await expect.poll(async () => isLike(await picture(), third), { timeout: 10_000 }).toBe(true)
+    await expect.poll(async () => isLike(await picture(), third), { timeout: 60_000 }).toBe(true)
     await context.close()
   }, 240_000)
 
   test('pauses, goes on, and goes on after its tab was out of sight', async () => {
     await page.getByRole('button', { name: 'Driven by head 1' }).click()
     const moving = await pixels(page)
-    await expect.poll(() => pixels(page), { timeout: 10_000 }).not.toBe(moving)
+    await expect.poll(() => pixels(page), { timeout: 60_000 }).not.toBe(moving)
     await page.getByRole('button', { name: 'Pause' }).click()
     await page.waitForTimeout(800)
     const still = await pixels(page)
     await page.waitForTimeout(800)
     expect(await pixels(page)).toBe(still)
     await page.getByRole('button', { name: 'Play' }).click()
-    await expect.poll(() => pixels(page), { timeout: 10_000 }).not.toBe(still)
+    await expect.poll(() => pixels(page), { timeout: 60_000 }).not.toBe(still)
 
     const other = await world.open('runs', page.context())
     await other.bringToFront()
@@ -193,7 +193,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     await other.close()
     await page.bringToFront()
     const back = await pixels(page)
-    await expect.poll(() => pixels(page), { timeout: 10_000 }).not.toBe(back)
+    await expect.poll(() => pixels(page), { timeout: 60_000 }).not.toBe(back)
   }, 240_000)
 
   test('two tabs animate at once', async () => {
@@ -201,7 +201,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     expect(await framesPerSecond(other)).toBeGreaterThan(0)
     await other.close()
     const before = await pixels(page)
-    await expect.poll(() => pixels(page), { timeout: 10_000 }).not.toBe(before)
+    await expect.poll(() => pixels(page), { timeout: 60_000 }).not.toBe(before)
   }, 240_000)
 
   test('says what to do where a device is not there, and goes on with another', async () => {
@@ -260,7 +260,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     })
     await said(alone, /The GPU was lost/)
     const before = await pixels(alone)
-    await expect.poll(() => pixels(alone), { timeout: 10_000 }).not.toBe(before)
+    await expect.poll(() => pixels(alone), { timeout: 60_000 }).not.toBe(before)
     await context.close()
   }, 240_000)
 
