@@ -141,6 +141,7 @@ export type { TrialState, TrialsProgress } from './study/trials/run-trials.ts'
 export type { Advice, TrainedComparison, TrainedRow } from './study/trials/study.ts'
 export { type CompareTrainedOptions, compareTrained, type StudyOptions, study } from './study/trials/study.ts'
 export type { Choice, Recommendation, Spread, Summary } from './study/trials/summary.ts'
+export type { Flow, FlowClip } from './synthetic/flow.ts'
 export { type PuppetFrame, type PuppetOptions, puppetClip } from './synthetic/puppet/puppet.ts'
 export type { RunConfig, TrainingConfig } from './train/config.ts'
 export { type DistilOptions, distil } from './train/distil/distil.ts'
@@ -164,8 +165,11 @@ export {
   type TrainLosses,
   type TrainLossInput,
 } from './train/losses.ts'
+export type { Judgement } from './train/reconstruction/discriminator.ts'
+export type { KnownMotion } from './train/reconstruction/label-losses.ts'
 export type { PerceptualLoss } from './train/reconstruction/perceptual.ts'
 export type { Transform } from './train/reconstruction/transform.ts'
+export type { Tie } from './train/ties.ts'
 export { type TrainedRun, type TrainOptions, train } from './train/train.ts'
 // Expected errors: each says what is wrong, where, and what to do.
 export * from './util/errors.ts'

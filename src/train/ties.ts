@@ -1,10 +1,8 @@
 // Which keypoints are tied to known points: to landmarks of faces, or to joints of puppets.
 import { jointNames } from '../synthetic/puppet/skeleton.ts'
-import type { OptionValue } from '../util/options.ts'
-import type { reconstructionOptions } from './options.ts'
 
 /** A choice of tied keypoints. */
-export type Tie = OptionValue<typeof reconstructionOptions.tie>
+export type Tie = 'none' | 'face' | 'joints'
 
 /**
  * The known points that the first keypoints are tied to, in order. Each keypoint is at the mean of its points.
