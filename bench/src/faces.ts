@@ -1,11 +1,12 @@
 // The part `faces`: a model moves the first frame of real clips by their other frames. Results are compared with the true
 // frames as pictures, and by the landmarks of somebody else's networks.
-import type { CropChoice } from '../../src/cli/bench-parts.ts'
 import { openClip } from '../../src/clips/source.ts'
 import { firstDrivingFrame } from '../../src/evaluate/evaluate.ts'
 import { luma } from '../../src/evaluate/likeness.ts'
+import { frameClip } from '../../src/faces/framing.ts'
+import { framingOf } from '../../src/faces/node.ts'
 import { assertAtLeast, type Clip, frameAt } from '../../src/media/clip.ts'
-import { createFitter, type Fitter, middleSquare, type Square, subjectCrop } from '../../src/media/fit.ts'
+import type { Square } from '../../src/media/fit.ts'
 import { squareFrame } from '../../src/model/inputs-outputs.ts'
 import { type MotionModel, openModel } from '../../src/model/open-model.ts'
 import type { Device } from '../../src/runtime/session.ts'
@@ -86,8 +87,8 @@ export interface FacesOptions {
   readonly from?: number
   /** Distance between the frames that are compared (default `defaultEvery`). */
   readonly every?: number
-  /** Default `middle`. */
-  readonly crop?: CropChoice
+  /** Which square of each clip: see `parseCrop` (default `face`). */
+  readonly crop?: string
   readonly device?: Device | 'auto'
   /** Threads of the foreign networks. */
   readonly threads?: number
@@ -163,10 +164,11 @@ async function facesOfClip(
   clip: Clip,
   options: FacesOptions,
 ): Promise<FacesOfClip> {
-  const { from = 0, every = defaultEvery, crop = 'middle', signal } = options
+  const { from = 0, every = defaultEvery, crop = 'face', signal } = options
   const { size } = model.config
   assertAtLeast(clip, size, clip.name)
-  const fitter = await fitterOf(clip, size, crop)
+  const framing = framingOf({ fit: 'crop', crop: 'face' }, { crop, signal })
+  const { fitter } = await frameClip(clip, size, framing)
   const source = fitter(await frameAt(clip, 0))
   options.onClip?.(clip.name, source)
   const [kpSource, encoded] = [await model.detect(source), await model.encode(source)]
@@ -317,11 +319,6 @@ export function meanOfFaces(clips: readonly FacesOfClip[]): FacesMean {
     overStill: byName(differences, (name) => mean(ratios(name))),
     mostOverStill: byName(differences, (name) => Math.max(...ratios(name))),
   }
-}
-
-async function fitterOf(clip: Clip, size: number, crop: CropChoice): Promise<Fitter> {
-  const square = crop === 'middle' ? middleSquare(clip) : crop === 'motion' ? await subjectCrop(clip) : crop
-  return createFitter(clip, size, { mode: 'crop', crop: square })
 }
 
 const noFace = (where: string) =>

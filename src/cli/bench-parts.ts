@@ -35,16 +35,10 @@ export interface BenchFlags {
   readonly device: DeviceName
   readonly from?: number
   readonly every?: number
-  readonly crop?: CropChoice
+  readonly crop?: string
   readonly out?: string
   readonly force?: true
 }
-
-/** Which square of a clip the part `faces` looks at. */
-export type CropChoice =
-  | 'middle'
-  | 'motion'
-  | { readonly left: number; readonly top: number; readonly side: number }
 
 /** Options that belong to one part. With `all`, options of its parts are accepted too. */
 const partOf: Partial<Record<keyof BenchFlags, PartName | 'faces'>> = {
@@ -89,22 +83,6 @@ function checkFaces(named: readonly string[], flags: BenchFlags): void {
     where: 'pantin bench faces',
     got: named.length === 0 ? 'neither' : `${named[0]} alone`,
     expected: 'pantin bench faces RUN VIDEO...',
-  })
-}
-
-/** `middle`, `motion`, or `X,Y,W,H` in pixels. @throws InputError */
-export function parseCrop(text: string): CropChoice {
-  if (text === 'middle' || text === 'motion') return text
-  const [left, top, width, height] =
-    /^(\d{1,5}),(\d{1,5}),(\d{1,5}),(\d{1,5})$/.exec(text)?.slice(1).map(Number) ?? []
-  if (left !== undefined && top !== undefined && width !== undefined && width > 0 && width === height) {
-    return { left, top, side: width }
-  }
-  throw new InputError({
-    what: 'this is no square of a clip',
-    where: '--crop',
-    got: text,
-    expected: 'middle, motion, or X,Y,W,H in pixels with W = H',
   })
 }
 

@@ -11,7 +11,7 @@ import { describeFaces, facesReport } from '../../bench/src/face-report.ts'
 import { benchFaces, type FacesOfClip, faceMeasures } from '../../bench/src/faces.ts'
 import { makeRun } from '../../bench/src/fixtures.ts'
 import { gradientSum, movedPixels } from '../../bench/src/picture-measures.ts'
-import { checkBenchFlags, parseCrop } from '../../src/cli/bench-parts.ts'
+import { checkBenchFlags } from '../../src/cli/bench-parts.ts'
 import { smallConfig } from '../../src/motion/config.ts'
 import { describeMachine } from '../../src/run/config-file.ts'
 import { Random } from '../../src/util/random.ts'
@@ -141,12 +141,6 @@ describe('the report', () => {
 })
 
 describe('the command', () => {
-  it('reads squares and refuses others', () => {
-    expect(parseCrop('10,20,300,300')).toEqual({ left: 10, top: 20, side: 300 })
-    expect(parseCrop('motion')).toBe('motion')
-    expect(() => parseCrop('10,20,300,200')).toThrow('no square')
-  })
-
   it('takes a model and clips for faces alone', () => {
     const flags = { device: 'cpu' } as const
     expect(() => checkBenchFlags('faces', ['run'], flags)).toThrow('run alone')

@@ -1,14 +1,8 @@
 // `pantin bench [part]`: measures the figures that pantin claims. The measurements are in bench/, beside the package.
 import { Argument } from 'commander'
+import { cropForm } from '../../faces/crop.ts'
 import { EnvironmentError } from '../../util/errors.ts'
-import {
-  type BenchFlags,
-  checkBenchFlags,
-  growthNames,
-  type PartChoice,
-  parseCrop,
-  partNames,
-} from '../bench-parts.ts'
+import { type BenchFlags, checkBenchFlags, growthNames, type PartChoice, partNames } from '../bench-parts.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
 import { deviceOption, fraction, wholeNumber } from '../options.ts'
 
@@ -64,7 +58,7 @@ export const addBench: AddCommand = (program, call) => {
       'faces: compare every n-th frame (default: 4)',
       wholeNumber('--every', { min: 1, max: 1000 }),
     )
-    .option('--crop <square>', 'faces: middle, motion, or X,Y,W,H in pixels (default: middle)', parseCrop)
+    .option('--crop <square>', `faces: ${cropForm} (default: face)`)
     .option('--out <folder>', 'faces: write a sheet of each video, driving frames above results')
     .addOption(deviceOption().default('cpu'))
     .option('--force', 'replace existing files')
