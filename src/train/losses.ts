@@ -18,6 +18,7 @@ import { adversarialLoss, featureMatchingLoss, type Judgement } from './reconstr
 import {
   flowLoss,
   type KnownMotion,
+  nearPointsDifference,
   occlusionLoss,
   openingDifference,
   tiedDistance,
@@ -170,6 +171,7 @@ export type TrainLosses = LossWeights<
   | 'occlusion'
   | 'landmarks'
   | 'openings'
+  | 'nearPoints'
   | 'adversarial'
   | 'featureMatching'
 >
@@ -219,6 +221,11 @@ export const trainLosses = new LossTable<TrainLoss>('train', [
     build: ({ known, kpSource, kpDriving }) => known && openingDifference(kpSource, kpDriving, known),
   },
   {
+    ...{ of: 'train', name: 'nearPoints', weight: 5, warps: false },
+    help: 'absolute difference of result and driving frame near known points, on synthetic clips',
+    build: ({ known, prediction, driving }) => known && nearPointsDifference(prediction, driving, known),
+  },
+  {
     ...{ of: 'train', name: 'adversarial', weight: 0, warps: false, judged: true },
     help: 'squared difference from 1 of what a discriminator, which is trained beside, says of results',
     build: ({ judgement }) => judgement && adversarialLoss(judgement),
@@ -239,7 +246,7 @@ export const needsWarps = (weights: TrainLosses): boolean =>
   trainLosses.all.some(({ name, warps }) => (weights[name] ?? 0) > 0 && warps !== false)
 
 /** Losses that read what is known of synthetic clips. */
-export const labelLosses: readonly string[] = ['flow', 'occlusion', 'landmarks', 'openings']
+export const labelLosses: readonly string[] = ['flow', 'occlusion', 'landmarks', 'openings', 'nearPoints']
 
 /** The results that student and teacher can be compared by. */
 export type LabelName = 'value' | 'jacobian' | 'heatmap' | 'features'

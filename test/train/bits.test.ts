@@ -70,7 +70,7 @@ describe.skipIf(!isKnown && !writes)(`weights of seeded runs, to the bit${reason
       ...{ ...common, out: join(folder, 'train'), model: tinyModel(), steps: 3 },
       ...{ augment: { flip: true, colour: 0.3 }, scales: 2 },
       // Without what is known of puppets, as of other clips.
-      losses: { flow: 0, occlusion: 0, landmarks: 0, openings: 0 },
+      losses: { flow: 0, occlusion: 0, landmarks: 0, openings: 0, nearPoints: 0 },
     })
     const all = {
       value: 1,

@@ -16,6 +16,7 @@ import { labelPoints } from '../../src/train/motion-labels.ts'
 import {
   flowLoss,
   type KnownMotion,
+  nearPointsDifference,
   occlusionLoss,
   openingDifference,
   tiedDistance,
@@ -174,6 +175,12 @@ describe('losses on what is known', () => {
         (p, f, v, k, a, b) => openingDifference(keypoints(a!), keypoints(b!), all(p!, f!, v!, k!))!,
         range,
       ),
+    'near points': () =>
+      probe(
+        [...common, [n, 3, 4, 4], [n, 3, 4, 4]],
+        (p, f, v, k, a, b) => nearPointsDifference(a!, b!, all(p!, f!, v!, k!)),
+        range,
+      ),
     landmarks: () =>
       probe(
         [...common, [n, 5, 2], [n, 5, 2]],
@@ -182,7 +189,7 @@ describe('losses on what is known', () => {
       ),
   }
 
-  test.each(['flow', 'occlusion', 'landmarks', 'openings'] as const)(
+  test.each(['flow', 'occlusion', 'near points', 'landmarks', 'openings'] as const)(
     '%s has the gradient of its formula',
     (which) => {
       const check = probes[which]()

@@ -7,6 +7,7 @@ import {
   concat,
   constant,
   div,
+  exp,
   input,
   like,
   log,
@@ -16,10 +17,13 @@ import {
   reduceSum,
   reshape,
   sliceAxis,
+  square,
   sub,
 } from '../../graph/ops/index.ts'
+import { transposeLast } from '../../graph/ops/linear.ts'
 import { floats } from '../../graph/tensor.ts'
-import { type Keypoints, kp2gaussian } from '../../motion/keypoints.ts'
+import { axisCoordinates } from '../../layers/fomm.ts'
+import type { Keypoints } from '../../motion/keypoints.ts'
 import type { Tensors } from '../../runtime/session.ts'
 import type { BatchLabels } from '../frames.ts'
 import { labelPoints } from '../motion-labels.ts'
@@ -76,13 +80,41 @@ const focusVariance = 0.003
  */
 export function flowLoss(deformation: Value, { flow, visible, points, known }: KnownMotion): Value {
   const [n, side] = flow.shape as [number, number]
-  const driving = sliceAxis(points, 0, n, 2 * n)
-  const near = kp2gaussian(sliceAxis(driving, 2, 0, 2), [side, side], focusVariance)
-  const weighted = mul(near, reshape(sliceAxis(driving, 2, 2, 3), [n, labelPoints, 1, 1]))
-  const attention = clip(reduceSum(weighted, [1]), 0, 1)
+  const attention = nearness(points, n, [side, side])
   const weight = mul(mul(visible, add(mul(attention, focus), 1)), reshape(known, [n, 1, 1]))
   const distance = reduceSum(abs(sub(deformation, flow)), [3])
   return weightedMean(distance, weight)
+}
+
+/**
+ * Mean absolute difference of pictures near known points of the driving frame. Eyes and mouth are a small part of a
+ * picture, and what they do is most of what people look at.
+ *
+ * @param prediction [N, 3, H, W] in [0, 1]
+ * @param driving [N, 3, H, W] in [0, 1]
+ */
+export function nearPointsDifference(
+  prediction: Value,
+  driving: Value,
+  { points, known }: KnownMotion,
+): Value {
+  const [n, , h, w] = prediction.shape as [number, number, number, number]
+  const near = mul(nearness(points, n, [h, w]), reshape(known, [n, 1, 1]))
+  const difference = mul(reduceSum(abs(sub(prediction, driving)), [1]), 1 / 3)
+  return weightedMean(difference, near)
+}
+
+/** How near each place is to a known point of the driving frames, [N, h, w] in [0, 1]. */
+function nearness(points: Value, n: number, [h, w]: readonly [number, number]): Value {
+  const driving = sliceAxis(points, 0, n, 2 * n)
+  const weights = reshape(sliceAxis(driving, 2, 2, 3), [n, labelPoints, 1])
+  // A product of Gaussians along y and along x, summed over points.
+  const line = (axis: 0 | 1, size: number) => {
+    const pixels = constant(points.graph, floats(axisCoordinates(size), [1, 1, size]))
+    return exp(mul(square(sub(pixels, sliceAxis(driving, 2, axis, axis + 1))), -0.5 / focusVariance))
+  }
+  const sum = matmul(transposeLast(mul(line(1, h), weights)), line(0, w))
+  return clip(sum, 0, 1)
 }
 
 /**
