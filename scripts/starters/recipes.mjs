@@ -47,10 +47,15 @@ const puppets = (first, last, frames, size) =>
 const common = { holdout: 0, threads: 1, seed: 1, checkpointSeconds: 60, previewSeconds: 600 }
 const colour = { augment: { flip: false, colour: 0.2 } }
 /** True motion teaches first; what pictures look like is learned afterwards, at full size. */
-const motion = { ...common, ...colour, tie: 'face', batch: 6, steps: 3000 }
+const motion = { ...common, ...colour, tie: 'face', batch: 6, steps: 4000 }
+/** Lids and lips are small, and most of an expression. */
+const expression = { openings: 40, landmarks: 40 }
 const picture = { ...common, ...colour, tie: 'face', batch: 3, steps: 2000, learningRate: 1e-3 }
 /** The discriminator's losses; equivariance has been learned, and a third of the detector's work is saved. */
-const sharp = { adversarial: 0.5, featureMatching: 5, equivarianceValue: 0, equivarianceJacobian: 0 }
+const sharp = {
+  ...{ adversarial: 0.5, featureMatching: 5, nearPoints: 10 },
+  ...{ equivarianceValue: 0, equivarianceJacobian: 0 },
+}
 
 /**
  * The stages of each starter, in order. `from` names the stage, of any starter, whose weights a stage begins with. The
@@ -58,16 +63,20 @@ const sharp = { adversarial: 0.5, featureMatching: 5, equivarianceValue: 0, equi
  */
 export const recipes = {
   'face-small': [
-    { name: 'motion', clips: heads(1, 1000, 6, 128), options: { ...motion, model: model(128) } },
+    {
+      name: 'motion',
+      clips: heads(1, 1000, 6, 128),
+      options: { ...motion, losses: expression, model: model(128) },
+    },
     {
       ...{ name: 'picture', from: 'face-small/motion', clips: heads(1, 1000, 6, 128) },
-      options: { ...picture, batch: 6, steps: 1000, losses: sharp, model: model(128) },
+      options: { ...picture, batch: 6, steps: 1000, losses: { ...expression, ...sharp }, model: model(128) },
     },
   ],
   face: [
     {
       ...{ name: 'picture', from: 'face-small/motion', clips: heads(1001, 1600, 5, 256) },
-      options: { ...picture, losses: sharp, model: model(256) },
+      options: { ...picture, losses: { ...expression, ...sharp }, model: model(256) },
     },
   ],
   puppet: [

@@ -1,6 +1,8 @@
 // Trains the starters from synthetic clips alone, and packs them into assets/starters. It takes hours, and goes on where it
 // was stopped: frames, checkpoints and finished stages are kept in a folder.
 //
+// `faces` stands for the networks that find faces (scripts/faces).
+//
 //   npm run starters -- [NAME...] [--folder starters-work]
 
 import { spawnSync } from 'node:child_process'
@@ -15,10 +17,12 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { folder: { type: 'string', default: 'starters-work' } },
 })
-const names = positionals.length > 0 ? positionals : Object.keys(recipes)
+const faces = 'faces'
+const names = positionals.length > 0 ? positionals : [faces, ...Object.keys(recipes)]
 for (const name of names) {
-  if (recipes[name] === undefined) {
-    throw new Error(`there is no starter "${name}": ${starters.map((one) => one.name).join(', ')}`)
+  if (recipes[name] === undefined && name !== faces) {
+    const known = [faces, ...starters.map((one) => one.name)].join(', ')
+    throw new Error(`there is no starter "${name}": ${known}`)
   }
 }
 
@@ -62,7 +66,18 @@ async function runStage(name, { name: own, from, clips, options }) {
   if (run.interrupted) throw new Error(`${stage} was stopped at step ${run.steps}; the same command goes on`)
 }
 
+/** Runs another script of this folder's neighbours to its end. */
+function run(script, ...args) {
+  const path = fileURLToPath(new URL(script, import.meta.url))
+  const { status } = spawnSync(process.execPath, [path, ...args], { stdio: 'inherit' })
+  if (status !== 0) process.exit(status ?? 1)
+}
+
 for (const name of names) {
+  if (name === faces) {
+    run('../faces/run.mjs', join(values.folder, faces))
+    continue
+  }
   for (const stage of recipes[name]) {
     const [before] = stage.from?.split('/') ?? []
     if (before !== undefined && before !== name) {
@@ -71,13 +86,5 @@ for (const name of names) {
     }
     await runStage(name, stage)
   }
-  const pack = fileURLToPath(new URL('pack.mjs', import.meta.url))
-  const { status } = spawnSync(
-    process.execPath,
-    [pack, folderOf(`${name}/${recipes[name].at(-1).name}`), name],
-    {
-      stdio: 'inherit',
-    },
-  )
-  if (status !== 0) process.exit(status ?? 1)
+  run('pack.mjs', folderOf(`${name}/${recipes[name].at(-1).name}`), name)
 }
