@@ -63,7 +63,9 @@ async function runStage(name, { name: own, from, clips, options }) {
       say(`${stage}: step ${event.step}, ${event.rate.toFixed(2)} per second, ${shown}`)
     },
   })
-  if (run.interrupted) throw new Error(`${stage} was stopped at step ${run.steps}; the same command goes on`)
+  if (!run.interrupted) return
+  say(`${stage} was stopped at step ${run.steps}; the same command goes on`)
+  process.exit(130)
 }
 
 /** Runs another script of this folder's neighbours to its end. */
