@@ -15,7 +15,7 @@ export function headerOf(source: string, file: string): string {
   return toMarkdown(match[1]!)
 }
 
-/** The comments of a file's exported functions, and those that stand on their own, in the file's order. */
+/** The comments of a file's exported functions, and the comments that stand on their own, in the file's order. */
 export function documentedIn(source: string): Documented[] {
   return Array.from(source.matchAll(/\/\*\*([\s\S]*?)\*\/\n(?=(.*))/g)).flatMap((match) => {
     const next = match[2]!

@@ -210,7 +210,7 @@ function hourglassOf(shapes: Shapes, prefix: string): HourglassSize {
   return { blockExpansion, blocks, maxFeatures: widest(shapes, blocks, down, blockExpansion) }
 }
 
-/** The limit on channels: no block of the file is wider, and those that reach it were limited by it. */
+/** The limit on channels: no block of the file is wider, and blocks that reach it were limited by it. */
 function widest(shapes: Shapes, blocks: number, name: (i: number) => string, least: number): number {
   return Math.max(least, ...Array.from({ length: blocks }, (_, i) => shapes.get(name(i))?.[0] ?? 0))
 }

@@ -90,7 +90,7 @@ export async function readFinite(tensor: CheckpointTensor, name: string, file: s
 export const whereFrom = ({ path, renaming: { strip } }: Match) =>
   [path, strip.replace(/\.$/, '')].filter((part) => part !== '').join(' / ') || 'the top'
 
-/** Tensors that are no parameters of the network, except those that are known to be unused. */
+/** Tensors that are no parameters of the network, except tensors that are known to be unused. */
 function ignoredOf({ left, renaming }: Match, { net, outputs }: NetworkConfig): string[] {
   const known = new Set((findNet(net).unused?.({ outputs }) ?? []).map(({ name }) => renaming.strip + name))
   return left.filter((name) => !known.has(name))

@@ -199,7 +199,7 @@ function grouped(places: readonly Place[]): Place[] {
   return groups
 }
 
-/** Faces without those that lie on a face that is surer, such as an eye that looks like one. */
+/** Faces without the faces that lie on a face that is surer, such as an eye that looks like one. */
 function apart(faces: readonly Seen[]): Seen[] {
   const kept: Seen[] = []
   for (const face of [...faces].sort((a, b) => b.score - a.score)) {

@@ -272,7 +272,7 @@ export function smallConfig(options: SmallConfigOptions): MotionConfig {
   }
 }
 
-/** A network's own options: those that are given, or its defaults. Both are written down, for defaults may change. */
+/** A network's own options: the given ones, or its defaults. Both are written down, for defaults may change. */
 function ownOptionsOf({ name, options }: Net, { design, netOptions = design }: SmallConfigOptions) {
   const given = design === undefined ? 'options' : 'design'
   if (options === undefined || (design !== undefined && options.key !== 'design')) {

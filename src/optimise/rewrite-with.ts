@@ -61,7 +61,7 @@ export type Evaluate = (
 /**
  * Computes each value that depends on weights and constants alone once, and keeps the results as weights.
  *
- * @returns the graph without those nodes, and its weights: those that are still read, and `folded.N`
+ * @returns the graph without those nodes, and its weights: the weights that are still read, and `folded.N`
  */
 export async function precompute({ graph, weights }: Weighted, evaluate: Evaluate): Promise<Weighted> {
   const nodes = liveNodes(graph)

@@ -66,7 +66,7 @@ function frontTable({ finalists, plan }: SearchReport): string {
   const last = plan.steps * eta ** (plan.rungs - 1)
   return [
     table(body, ['design', 'to teacher', 'jacobian', 'latency', 'ms', 'parameters', 'MACs', 'made of']),
-    `of ${finalists.length} designs with ${formatCount(last)} steps, those that no other beats in distance and latency; latency over ficelle's`,
+    `of ${finalists.length} designs with ${formatCount(last)} steps, the designs that no other beats in distance and latency; latency over ficelle's`,
   ].join('\n')
 }
 

@@ -51,7 +51,7 @@ export const executionProviders = { cpu: 'wasm', webgpu: 'webgpu' } as const
 /**
  * Loads onnxruntime-web and computes something small on the device.
  *
- * @throws EnvironmentError if the device is not there, threads cannot be had or the files are not in `folder`.
+ * @throws EnvironmentError if the device is not there, threads are not available or the files are not in `folder`.
  * InputError if it is loaded already with another number of threads.
  */
 export async function loadWebRuntime(options: WebRuntimeOptions): Promise<WebRuntime> {
@@ -141,7 +141,7 @@ function availableThreads(asked: number | undefined): number {
   const threads = asked ?? (isolated ? (surroundings.navigator?.hardwareConcurrency ?? 1) : 1)
   if (!Number.isSafeInteger(threads) || threads < 1) {
     throw new InputError({
-      what: 'this number of threads cannot be had',
+      what: 'this number of threads is not available',
       got: String(threads),
       expected: 'a whole number, 1 or more',
     })
@@ -149,7 +149,7 @@ function availableThreads(asked: number | undefined): number {
   // onnxruntime-web would go on with one thread.
   if (threads > 1 && !isolated) {
     throw new EnvironmentError({
-      what: `${threads} threads cannot be had: the page is not cross-origin isolated`,
+      what: `${threads} threads are not available: the page is not cross-origin isolated`,
       remedy:
         'serve it with "Cross-Origin-Opener-Policy: same-origin" and "Cross-Origin-Embedder-Policy: require-corp"',
     })

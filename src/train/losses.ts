@@ -37,12 +37,12 @@ export interface DescribedLoss {
   readonly weight: number
 }
 
-/** Weights of losses by their names: those of a table, and those that were registered. */
+/** Weights of losses by their names: losses of a table, and registered ones. */
 export type LossWeights<N extends string = string> = { readonly [K in N]?: number } & {
   readonly [name: string]: number | undefined
 }
 
-/** The losses of one way of training: the table's own, then those that were registered. */
+/** The losses of one way of training: the table's own, then the registered ones. */
 export class LossTable<L extends DescribedLoss> {
   private readonly losses: Map<string, L>
 
@@ -93,7 +93,7 @@ export class LossTable<L extends DescribedLoss> {
     this.losses.set(name, loss)
   }
 
-  /** The weights of all losses: those that are given, and their usual ones. */
+  /** The weights of all losses: the given ones, and the usual ones of the others. */
   weights(given: LossWeights = {}): Record<string, number> {
     const usual = this.all.map(({ name, weight }) => [name, weight] as const)
     const wanted = Object.entries(given).flatMap(([name, weight]) =>

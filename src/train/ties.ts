@@ -7,7 +7,7 @@ export type Tie = 'none' | 'face' | 'joints'
 /**
  * The known points that the first keypoints are tied to, in order. Each keypoint is at the mean of its points.
  *
- * A face has those that expressions move (order of landmarks: `landmarkGroups`): brows, lids, lips and chin; and the tip
+ * A face has the points that expressions move (order of landmarks: `landmarkGroups`): brows, lids, lips and chin; and the tip
  * of the nose, which they do not move. Free keypoints follow the head, the hair and the shoulders.
  */
 export const tiedPoints: Readonly<Record<Tie, readonly (readonly number[])[]>> = {

@@ -168,7 +168,7 @@ export function recorded(name: string, { at = name }: Option, config: object): u
 export const recordedAll = (table: OptionTable, config: object): Record<string, unknown> =>
   Object.fromEntries(Object.entries(table).map(([name, option]) => [name, recorded(name, option, config)]))
 
-/** An object's entries without those that are undefined. */
+/** An object's entries without undefined ones. */
 export type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> }
 
 /** An object without its undefined entries: what was given, for a call that has defaults for the rest. */

@@ -16,7 +16,7 @@
  *   joins that of 1/2. Heatmaps of half the picture's size are enough, for their mean is finer than a pixel.
  * - Widths are multiples of the sixteen channels that ONNX Runtime computes at once.
  *
- * `pantin search` drew a design of this kind, and it was the best of those that it tried; this is that one, made smaller
+ * `pantin search` drew a design of this kind, and it was the best of the designs that it tried; ficelle is that design, made smaller
  * by hand until none of ENet, ERFNet, EDANet, ESNet and LEDNet has fewer parameters or multiply-adds. docs/results.md
  * has the figures.
  *

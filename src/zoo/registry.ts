@@ -1,4 +1,4 @@
-// The networks by name: those of the zoo, and those that users register.
+// The networks by name: the zoo's, and networks that users register.
 import { InputError, nearest } from '../util/errors.ts'
 import { edanet, edanetErfdec } from './edanet.ts'
 import { enet, enetOriginal } from './enet.ts'
@@ -49,7 +49,7 @@ export const defaultNet: NetName = 'ficelle'
 /** The names of the zoo's networks, in its order. Networks of one's own are not among them; see `listNets`. */
 export const netNames = Object.keys(zoo) as [NetName, ...NetName[]]
 
-/** All networks that can be named: those of the zoo, and those that were registered. */
+/** All networks that can be named: the zoo's, and registered ones. */
 const nets = new Map<string, Net>(Object.entries(zoo))
 /** The files that registered networks are from, by the networks' names. */
 const plugins = new Map<string, string>()
@@ -104,7 +104,7 @@ export function nameOfNet(net: string | Net): string {
   return findNet(typeof net === 'string' ? net : net.name).name
 }
 
-/** The names of all networks that are known: those of the zoo in its order, then those that were registered. */
+/** The names of all networks that are known: the zoo's in its order, then the registered ones. */
 export const listNets = (): string[] => [...nets.keys()]
 
 /** Notes from which file a registered network is. */

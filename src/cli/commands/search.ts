@@ -37,7 +37,7 @@ export const addSearch: AddCommand = (program, call) => {
     .command('search')
     .summary('look for a design that is fast here and finds what a teacher finds')
     .description(
-      'Draws designs of detectors, times each on this machine, and distils those that are fast enough, the best third of them three times as long, and so on; then tries changes of the best. The same command goes on where it was stopped.',
+      'Draws designs of detectors, times each on this machine, and distils the designs that are fast enough, the best third of them three times as long, and so on; then tries changes of the best. The same command goes on where it was stopped.',
     )
     .argument('<video...>', 'videos to train on or folders of them, or puppet:SEED (puppet:1..20)')
     .requiredOption('-t, --teacher <run>', 'run folder, or ONNX file that gives keypoints')
@@ -61,7 +61,7 @@ export const addSearch: AddCommand = (program, call) => {
     )
     .option(
       '--latency <ratio>',
-      "designs that take longer than so many times ficelle's time are not trained (default: 1)",
+      "designs that take longer than this multiple of ficelle's time are not trained (default: 1)",
       positiveNumber('--latency'),
     )
     .option('--macs <n>', 'multiply-adds of a detector at most, such as 50e6', positiveNumber('--macs'))

@@ -51,7 +51,7 @@ export interface SearchTools {
 }
 
 /**
- * Looks for a design whose detector, distilled from a teacher, is nearest to it among those that are fast enough.
+ * Looks for a design whose detector, distilled from a teacher, is nearest to it among the designs that are fast enough.
  * Designs are drawn at random and go through successive halving; then mutations of the best do. Latency is measured in
  * turn with a reference's. Each task is a process of its own and leaves its result in `out`. A call that was stopped or
  * killed loses at most what the running task has not saved.

@@ -12,7 +12,7 @@ export interface Performance {
   readonly roll: number
   /** Where the eyes look, radians from straight ahead: to the picture's right, and up. */
   readonly gaze: readonly [number, number]
-  /** Weights of expressions, 0 to 1, by ARKit's names; those that are 0 are left out. */
+  /** Weights of expressions, 0 to 1, by ARKit's names; weights of 0 are left out. */
   readonly expressions: ReadonlyMap<string, number>
   /** Camera: decimetres to the right and up, and a factor of zoom. */
   readonly camera: readonly [number, number, number]

@@ -45,7 +45,7 @@ export interface DistilOptions
     Partial<Omit<Distillation, 'teacher' | 'losses'>> {
   /** A run folder, or an ONNX file with an output `value` [N, K, 2] in [-1, 1]. */
   readonly teacher: string
-  /** Weights of losses; those that are not given have their defaults, or 0 where the teacher does not give what they need. */
+  /** Weights of losses; losses that are not given have their defaults, or 0 where the teacher does not give what they need. */
   readonly losses?: DistilLosses
   /** The student's whole model, instead of `net` and the like. It has the teacher's size and keypoints. */
   readonly model?: MotionConfig
@@ -107,7 +107,7 @@ function studentConfig(
   return { ...own, alignCorners, denseMotion, generator }
 }
 
-/** Weights of losses: those that are given, and the usual ones; 0 if the teacher does not give what a loss needs. */
+/** Weights of losses: the given ones, and the usual ones; 0 if the teacher does not give what a loss needs. */
 export function lossesFor(
   teacher: Pick<KeypointDetector, 'jacobian' | 'heatmap' | 'features'>,
   given: DistilLosses = {},

@@ -220,7 +220,7 @@ const variantSeed = 1
 /** Bytes of a picture with its label. */
 const recordLength = (size: number, { length }: LabelLayout): number => size * size * 3 + 4 * length
 
-/** Has the teacher label all frames of a cache, and variants of those that may be trained on. */
+/** Has the teacher label all frames of a cache, and variants of the frames that may be trained on. */
 async function fillPool(
   cache: FrameCache,
   { config, teacher, layout, grids, signal, onEvent }: PoolOptions,

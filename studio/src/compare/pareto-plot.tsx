@@ -15,7 +15,7 @@ interface Spot {
 const measures = Object.keys(measureNames) as Measure[]
 const [width, height, left, bottom, top, right] = [440, 420, 50, 44, 16, 96]
 
-/** Two measures against each other, on logarithmic scales, with those that no other network beats. */
+/** Two measures against each other, on logarithmic scales, with the networks that no other beats. */
 export function ParetoPlot({ rows }: { readonly rows: readonly Row[] }) {
   const across = useSignal<Measure>('macs')
   const up = useSignal<Measure>('receptiveField')
@@ -98,7 +98,7 @@ export function ParetoPlot({ rows }: { readonly rows: readonly Row[] }) {
           </g>
         ))}
       </svg>
-      <figcaption class="note">The line joins those that no other network beats in both.</figcaption>
+      <figcaption class="note">The line joins the networks that no other beats in both.</figcaption>
     </figure>
   )
 }
