@@ -48,7 +48,7 @@ ${table(
     ['`puppet:1..200`', 'two hundred puppets'],
     [
       '`head:7`',
-      'a synthetic head from the seed 7, with the same options `framing=close` (or `portrait`, `wide`) and `light=soft` (or `hard`, `dim`)',
+      'a synthetic head from the seed 7, with the same options `framing=close` (or `portrait`, `wide`, `far`) and `light=soft` (or `hard`, `dim`)',
     ],
   ],
 )}`

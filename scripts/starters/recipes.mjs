@@ -36,13 +36,19 @@ const model = (size) => ({
   },
 })
 
-const heads = (first, last, frames, size) =>
-  Array.from({ length: last - first + 1 }, (_, i) => `head:${first + i},frames=${frames},size=${size},rate=2`)
+const series = (name, first, last, options) =>
+  Array.from({ length: last - first + 1 }, (_, i) => `${name}:${first + i},${options}`)
+/** Every fourth head is small and at a side, as faces in real clips may be. */
+const heads = (first, last, frames, size) => {
+  const options = `frames=${frames},size=${size},rate=2`
+  const far = Math.floor((last - first + 1) / 4)
+  return [
+    ...series('head', first, last - far, options),
+    ...series('head', last - far + 1, last, `${options},framing=far`),
+  ]
+}
 const puppets = (first, last, frames, size) =>
-  Array.from(
-    { length: last - first + 1 },
-    (_, i) => `puppet:${first + i},frames=${frames},size=${size},rate=4`,
-  )
+  series('puppet', first, last, `frames=${frames},size=${size},rate=4`)
 
 const common = { holdout: 0, threads: 1, seed: 1, checkpointSeconds: 60, previewSeconds: 600 }
 const colour = { augment: { flip: false, colour: 0.2 } }

@@ -175,6 +175,7 @@ describe('labels', () => {
     const side = (framing: Framing) => of({ framing }).labels(5).box.side
     expect(side('close')).toBeGreaterThan(side('portrait'))
     expect(side('portrait')).toBeGreaterThan(side('wide'))
+    expect(side('wide')).toBeGreaterThan(0.95 * side('far'))
   })
 
   it('give no flow from a frame to itself', () => {

@@ -118,7 +118,7 @@ export const headSpecs = {
   name: 'head',
   form: 'head:SEED, or with options: head:7,frames=120,size=256,rate=25,framing=close,light=soft',
   numbers: { frames: 'frames', size: 'size', rate: 'frameRate' },
-  words: { framing: ['close', 'portrait', 'wide'], light: ['soft', 'hard', 'dim'] },
+  words: { framing: ['close', 'portrait', 'wide', 'far'], light: ['soft', 'hard', 'dim'] },
 } as const satisfies SpecKind<keyof HeadOptions>
 
 /** Whether a spec names a head. */

@@ -2,8 +2,11 @@
 import type { Clip, Frame } from '../../media/clip.ts'
 import type { Performance } from './performance.ts'
 
-/** How much of the person is in the picture: the face, the head with shoulders, or more. */
-export type Framing = 'close' | 'portrait' | 'wide'
+/**
+ * How much of the person is in the picture: the face, the head with shoulders, or more. In `far`, which no seed has by
+ * itself, the head is small and may be at a side.
+ */
+export type Framing = 'close' | 'portrait' | 'wide' | 'far'
 
 /** How a person is lit: by a large lamp, by a small one that throws hard shadows, or by little light. */
 export type Lighting = 'soft' | 'hard' | 'dim'

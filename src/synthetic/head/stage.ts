@@ -26,7 +26,15 @@ import { cutOutOf, type Matter, Shader } from './shade.ts'
 import { findOpenness, paintSurface, raiseHair, type Surface } from './surface.ts'
 
 /** How far the picture reaches from its middle, decimetres. */
-const framings = { close: [1.2, 1.45], portrait: [1.45, 1.9], wide: [1.8, 2.15] } as const
+const framings = {
+  close: [1.2, 1.45],
+  portrait: [1.45, 1.9],
+  wide: [1.8, 2.15],
+  far: [1.9, 2.45],
+} as const
+
+/** Height at which the body of the mesh ends, decimetres. */
+const lowest = 4.35
 
 const matters: readonly Matter[] = ['skin', 'hair', 'cloth', 'eye', 'mouth']
 
@@ -261,10 +269,12 @@ function drawCamera(random: Random, framing: Framing | undefined): Camera {
   const kind = framing ?? (drawn < 0.3 ? 'close' : drawn < 0.8 ? 'portrait' : 'wide')
   const [least, most] = framings[kind]
   const half = random.between(least, most)
+  const aside = random.between(-0.15, 0.15) * half
+  const height = 7.15 - random.between(0.05, 0.3) * (half - 0.7)
   return {
     half,
-    x: random.between(-0.15, 0.15) * half,
-    y: 7.15 - random.between(0.05, 0.3) * (half - 0.7),
+    x: kind === 'far' ? 2.5 * aside : aside,
+    y: kind === 'far' ? Math.max(lowest + half, height) : height,
     distance: random.between(8, 18),
   }
 }
