@@ -147,8 +147,9 @@ describe.skipIf(executablePath === undefined)(title, () => {
   it('leads from a point to its row, which shows its pictures', async () => {
     await page.locator('figure:visible a.point[href="#distilled-lednet-none"] circle').first().click()
     const inside = page.locator('#distilled-lednet-none .inside')
-    expect(await inside.locator('> img').isVisible()).toBe(true)
-    expect(await inside.locator('svg.diagram').isVisible()).toBe(true)
+    // The row opens after the click, and how soon depends on the machine: these wait for it.
+    await inside.locator('> img').waitFor({ timeout: 10_000 })
+    await inside.locator('svg.diagram').waitFor({ timeout: 10_000 })
   })
 
   it.each(['light', 'dark'] as const)('is readable on a phone, %s', async (colorScheme) => {
