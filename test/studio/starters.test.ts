@@ -81,7 +81,7 @@ const shown = (page: Page): Promise<string> =>
 
 /** A head that looks into the camera, as PNG. */
 async function stillHead(size: number): Promise<Buffer> {
-  await using clip = await openClip(`head:100027,frames=1,size=${size}`)
+  await using clip = await openClip(`head:100015,frames=1,size=${size}`)
   const { data } = await frameAt(clip, 0)
   return sharp(data, { raw: { width: size, height: size, channels: 3 } })
     .png()
