@@ -80,7 +80,7 @@ const focusVariance = 0.003
  */
 export function flowLoss(deformation: Value, { flow, visible, points, known }: KnownMotion): Value {
   const [n, side] = flow.shape as [number, number]
-  const attention = nearness(points, n, [side, side])
+  const attention = attentionMap(points, n, [side, side])
   const weight = mul(mul(visible, add(mul(attention, focus), 1)), reshape(known, [n, 1, 1]))
   const distance = reduceSum(abs(sub(deformation, flow)), [3])
   return weightedMean(distance, weight)
@@ -99,13 +99,13 @@ export function nearPointsDifference(
   { points, known }: KnownMotion,
 ): Value {
   const [n, , h, w] = prediction.shape as [number, number, number, number]
-  const near = mul(nearness(points, n, [h, w]), reshape(known, [n, 1, 1]))
+  const near = mul(attentionMap(points, n, [h, w]), reshape(known, [n, 1, 1]))
   const difference = mul(reduceSum(abs(sub(prediction, driving)), [1]), 1 / 3)
   return weightedMean(difference, near)
 }
 
 /** How near each place is to a known point of the driving frames, [N, h, w] in [0, 1]. */
-function nearness(points: Value, n: number, [h, w]: readonly [number, number]): Value {
+function attentionMap(points: Value, n: number, [h, w]: readonly [number, number]): Value {
   const driving = sliceAxis(points, 0, n, 2 * n)
   const weights = reshape(sliceAxis(driving, 2, 2, 3), [n, labelPoints, 1])
   // A product of Gaussians along y and along x, summed over points.
