@@ -135,6 +135,25 @@ export function resolveConfig(clips: readonly string[], options: TrainOptions): 
   return { model, training: checkedOptions(trainingConfigSchema, training) }
 }
 
+/** Options that decide the model, and what it begins with. */
+const ofModel: ReadonlySet<string> = new Set([
+  ...Object.keys({ ...detectorOptions, ...modelOptions }),
+  ...['net', 'design', 'netOptions', 'model', 'init'],
+])
+
+/** Refuses another model beside `from`. @throws InputError that names the options */
+export function assertKeepsModel(options: object): void {
+  const given = Object.entries(options).flatMap(([name, value]) =>
+    ofModel.has(name) && value !== undefined ? [name] : [],
+  )
+  if (given.length === 0) return
+  throw new InputError({
+    what: 'a run that is trained further keeps its model',
+    got: `from, and ${given.join(', ')}`,
+    remedy: 'leave these out, or take init, which begins another model with what fits',
+  })
+}
+
 /**
  * The crop that a new run records. A configuration without one is an older run's, whose frames were cropped to what moves.
  *

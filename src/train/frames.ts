@@ -80,8 +80,8 @@ export interface CacheOptions
   readonly crop?: string | undefined
   /** Part of each clip, at its end, that is not trained on: 0 to under 1. */
   readonly holdout: number
-  /** Makes the file that frames are kept in. @param length bytes of a record */
-  records(length: number): Records
+  /** Makes the file that frames, or their labels, are kept in. @param length bytes of a record */
+  records(length: number, of: 'frames' | 'labels'): Records
   /** Frames that are kept of one clip at most. Of a longer clip, every second, third, ... frame is taken. */
   readonly mostFrames?: number
   /** Points of the grid along each axis on which known motion is kept (default: it is not kept). */
@@ -105,8 +105,9 @@ export async function cacheClips(clips: readonly Clip[], options: CacheOptions):
   const steps = clips.map((clip) => Math.max(1, Math.ceil(clip.frameCount / mostFrames)))
   const total = clips.reduce((sum, clip, i) => sum + Math.ceil(clip.frameCount / steps[i]!), 0)
   assertUsable(clips, options)
-  const labels = options.labels === undefined ? undefined : new MotionLabels(options.labels, options.records)
-  const cache = new FrameCache(size, options.records(size * size * 3), [], labels)
+  const ofLabels = (length: number) => options.records(length, 'labels')
+  const labels = options.labels === undefined ? undefined : new MotionLabels(options.labels, ofLabels)
+  const cache = new FrameCache(size, options.records(size * size * 3, 'frames'), [], labels)
   let done = 0
   try {
     for (const [i, clip] of clips.entries()) {

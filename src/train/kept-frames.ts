@@ -71,9 +71,8 @@ export async function keptFrames(
   if (kept !== undefined) return kept
   const outputs = await Promise.all(endings.map((end) => createOutput(`${path}.${end}`, { overwrite: true })))
   try {
-    // Labels are asked for first, if there are any.
-    const free = options.labels === undefined ? [outputs[0]!] : [outputs[1]!, outputs[0]!]
-    const records = (length: number) => RecordFile.create(free.shift()!.temporary, length)
+    const records = (length: number, of: 'frames' | 'labels') =>
+      RecordFile.create(outputs[endings.indexOf(of)]!.temporary, length)
     const cache = await cacheClips(clips, { ...options, records })
     if (options.labels === undefined) await outputs[1]!.abort()
     else await outputs[1]!.commit()

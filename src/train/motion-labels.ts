@@ -26,6 +26,12 @@ export interface PairLabel {
   readonly visible: Uint8Array
 }
 
+/** Bytes of one pair's motion, with `side` points along each axis. */
+const pairBytes = (side: number): number => 4 + 5 * side * side
+
+/** Bytes of one frame's label, with `side` points of the flow's grid along each axis. */
+export const labelBytes = (side: number): number => labelPoints * 12 + partners * pairBytes(side)
+
 /** Labels of cached frames, in a file of records. Only frames of clips with known motion have some. */
 export class MotionLabels {
   private readonly file: Records
@@ -39,8 +45,8 @@ export class MotionLabels {
     readonly side: number,
     records: (length: number) => Records,
   ) {
-    this.pairBytes = 4 + 5 * side * side
-    this.file = records(labelPoints * 12 + partners * this.pairBytes)
+    this.pairBytes = pairBytes(side)
+    this.file = records(labelBytes(side))
   }
 
   /** Number of labelled frames. */

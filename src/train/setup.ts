@@ -15,7 +15,7 @@ import { defined, recordedAll } from '../util/options.ts'
 import { version } from '../util/version.ts'
 import { ownOptions } from '../zoo/net.ts'
 import { findNet } from '../zoo/registry.ts'
-import type { RunOptions, Settings, TrainOptions } from './config.ts'
+import { assertKeepsModel, type RunOptions, type Settings, type TrainOptions } from './config.ts'
 
 /** What the configurations of all runs have in common. */
 export interface AnyConfig {
@@ -101,25 +101,10 @@ export async function readStart({
   return init === undefined ? undefined : startingWeights(init, model)
 }
 
-/** Options that decide the model, and what it begins with. */
-const ofModel: ReadonlySet<string> = new Set([
-  ...Object.keys({ ...detectorOptions, ...modelOptions }),
-  ...['net', 'design', 'netOptions', 'model', 'init'],
-])
-
 /** Puts the model of the run that is to be trained further into the options. @throws InputError */
 export async function withFinetuned({ from, ...options }: TrainOptions): Promise<TrainOptions> {
   if (from === undefined) return options
-  const given = Object.entries(options).flatMap(([name, value]) =>
-    ofModel.has(name) && value !== undefined ? [name] : [],
-  )
-  if (given.length > 0) {
-    throw new InputError({
-      what: 'a run that is trained further keeps its model',
-      got: `from, and ${given.join(', ')}`,
-      remedy: 'leave these out, or take --init, which begins another model with what fits',
-    })
-  }
+  assertKeepsModel(options)
   const { config } = await loadRun(from)
   return { ...options, model: config, init: from }
 }

@@ -1,15 +1,11 @@
 // train(): a motion model from clips, without labels.
 import { nodeFaces } from '../faces/node.ts'
 import { readWhole } from '../files/read.ts'
-import type { Clip } from '../media/clip.ts'
-import type { MotionConfig } from '../motion/config.ts'
-import { hasFlow } from '../synthetic/flow.ts'
 import { resolveConfig, runConfigSchema, type TrainingConfig, type TrainOptions } from './config.ts'
 import { keptFrames } from './kept-frames.ts'
 import type { TrainedRun } from './loop.ts'
-import { labelLosses } from './losses.ts'
 import { type PerceptualLoss, perceptualLoss } from './reconstruction/perceptual.ts'
-import { reconstructionTask } from './reconstruction/task.ts'
+import { labelSide, reconstructionTask } from './reconstruction/task.ts'
 import { beginRun, withFinetuned } from './setup.ts'
 import { trainRun } from './training-run.ts'
 
@@ -37,7 +33,7 @@ export async function train(clips: string | readonly string[], given: TrainOptio
     prepare: ({ model, training }, _, opened, { signal, onEvent }) =>
       keptFrames(opened, training.clips, options.cache, {
         ...{ size: model.size, fit: training.fit, holdout: training.holdout },
-        labels: labelSide(opened, model, training),
+        labels: labelSide(opened, { model, training }),
         ...{ crop: training.crop, face: training.face, faces: nodeFaces },
         ...(signal && { signal }),
         onFrame: (done, total) => onEvent({ kind: 'decode', done, total }),
@@ -45,16 +41,6 @@ export async function train(clips: string | readonly string[], given: TrainOptio
       }),
     task: (own, perceptual, cache, openSession) => reconstructionTask(own, cache, openSession, perceptual),
   })
-}
-
-/** Points of the grid on which known motion is kept, one for each pixel of the model's motion; undefined if none is used. */
-function labelSide(
-  clips: readonly Clip[],
-  { size, denseMotion }: MotionConfig,
-  { losses }: TrainingConfig,
-): number | undefined {
-  const used = clips.some(hasFlow) && labelLosses.some((name) => (losses[name] ?? 0) > 0)
-  return used ? Math.round(size * denseMotion.scaleFactor) : undefined
 }
 
 /** VGG-19 has 80 MB of features. */

@@ -7,6 +7,10 @@ import { checkRunName, runsFolder, StoredFolder, storageError, withRunLock } fro
 
 /** Decoded frames beside a stored run, so that training goes on after a reload. They are not part of the run folder. */
 export const framesFile = 'frames/frames.bin'
+/** What is known of the frames of synthetic clips. */
+export const labelsFile = 'frames/labels.bin'
+/** The weights that a run began with, until its first checkpoint. */
+export const startFile = 'frames/start.safetensors'
 /** The clips of the frames. It is written last: without it, the frames are not kept. */
 export const framesIndex = 'frames/clips.json'
 

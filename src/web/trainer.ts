@@ -14,17 +14,24 @@ import {
   type WebPlace,
 } from './connection.ts'
 import type { DeviceEvent } from './model.ts'
-import { type RunFiles, runOf, type WebRun } from './run.ts'
+import { openRun, type RunFiles, runOf, type WebRun } from './run.ts'
 import { checkRunName } from './storage.ts'
 
 /** What is trained. Node's `TrainOptions` have more, such as the run folder to make. */
 export interface TrainSettings extends OptionValues<typeof pageOptions> {
-  /** Backbone of the detector, a name of the zoo. */
-  readonly net: string
+  /** Backbone of the detector, a name of the zoo (default: ficelle). */
+  readonly net?: string
   /** The network's own options, if it has some (default: its own). */
   readonly netOptions?: unknown
   /** The whole model, instead of net, size, keypoints and generator. */
   readonly model?: MotionConfig
+  /** A starter, or an open run, whose model and weights training begins with, instead of the options of the model. */
+  readonly from?: string | WebRun
+}
+
+/** The settings, and the files of the run that `from` names. */
+export type SentSettings = Omit<TrainSettings, 'from'> & {
+  readonly from?: { readonly name: string; readonly files: RunFiles }
 }
 
 /** The library goes on in another way: on the CPU, for example, after the GPU was lost. */
@@ -62,7 +69,7 @@ export interface TrainingMethods {
   train(request: {
     name: string
     clips: readonly (Blob | string)[]
-    settings: TrainSettings
+    settings: SentSettings
     place: SentPlace
   }): void
   resumeTraining(request: { name: string; place: SentPlace }): void
@@ -108,14 +115,16 @@ export class Trainer {
    * @throws InputError for settings or clips that cannot be used, and for a name that is taken or in use. The signal's
    * reason, if it is aborted before training begins.
    */
-  static start(
+  static async start(
     clips: readonly (Blob | string)[],
     settings: TrainSettings,
     place: TrainPlace & { readonly name: string },
   ): Promise<Trainer> {
     const { name } = place
+    checkRunName(name)
+    const sent = await sentSettings(settings, place)
     return Trainer.begin(place, name, (connection) =>
-      connection.call('train', { name, clips, settings, place: sentPlace(place) }),
+      connection.call('train', { name, clips, settings: sent, place: sentPlace(place) }),
     )
   }
 
@@ -166,4 +175,12 @@ export class Trainer {
       return new Trainer(name, connection)
     })
   }
+}
+
+async function sentSettings({ from, ...settings }: TrainSettings, place: TrainPlace): Promise<SentSettings> {
+  if (from === undefined) return settings
+  const { assetsFolder, signal } = place
+  const options = { ...(assetsFolder !== undefined && { assetsFolder }), ...(signal && { signal }) }
+  const run = typeof from === 'string' ? await openRun(from, options) : from
+  return { ...settings, from: { name: run.name, files: run.files() } }
 }

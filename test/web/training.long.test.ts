@@ -143,6 +143,63 @@ describe.skipIf(chromium === undefined)(title, () => {
     }
   }, 240_000)
 
+  test('a run that is trained further begins with its weights, as in Node, and after a reload too', async () => {
+    const further = { batch: 2, steps: 3, seed: 7 }
+    const result = await inPage<{ losses: number[]; config: { training: object }; said: string }>(
+      page,
+      `
+      const from = await pantin.storedRuns.open('me')
+      const losses = []
+      const onEvent = (event) => event.kind === 'step' && losses.push(event.loss)
+      const settings = { ...input.further, from, checkpointSeconds: 600, previewSeconds: 600 }
+      const trainer = await pantin.Trainer.start([input.clip], settings, { ...place, name: 'further', onEvent })
+      const files = (await trainer.done).files()
+      const config = JSON.parse(await files.get('config.json').text())
+      const said = await pantin.Trainer.start([input.clip], { ...settings, keypoints: 3 }, { ...place, name: 'other', onEvent }).then(() => 'done', (error) => error.message)
+      return { losses, config, said }
+      `,
+      { clip, further },
+    )
+    const inNode: number[] = []
+    await train(clip, {
+      ...{ out: at('further'), from: at('zip/me'), ...further, device: 'cpu', crop: 'motion' },
+      onEvent: (event) => event.kind === 'step' && inNode.push(event.loss),
+    })
+    expectClose(result.losses, inNode, 1e-3, 'losses')
+    expect(result.config.training).toMatchObject({ init: 'me' })
+    expect(result.said).toMatch(/trained further keeps its model.*from, and keypoints/s)
+
+    // Given up before its first checkpoint, a run still knows what it began with.
+    await inPage(
+      page,
+      `
+      const from = await pantin.storedRuns.open('me')
+      const settings = { ...input.further, steps: 100000, from, checkpointSeconds: 600, previewSeconds: 600 }
+      await new Promise((resolve) => {
+        pantin.Trainer.start([input.clip], settings, { ...place, name: 'again', onEvent: (event) => event.kind === 'step' && resolve() })
+      })
+      `,
+      { clip, further },
+    )
+    await page.reload()
+    await page.waitForFunction('globalThis.ready === true')
+    const resumed = await inPage<number>(
+      page,
+      `
+      let trainer
+      const loss = await new Promise((resolve, reject) => {
+        pantin.Trainer.resume('again', { ...place, onEvent: (event) => event.kind === 'step' && event.step === 1 && resolve(event.loss) })
+          .then((made) => { trainer = made }, reject)
+      })
+      while (trainer === undefined) await new Promise((resolve) => setTimeout(resolve, 20))
+      await trainer.close()
+      for (const name of ['again', 'further']) await pantin.storedRuns.remove(name)
+      return loss
+      `,
+    )
+    expectClose([resumed], inNode.slice(0, 1), 1e-3, 'the first loss after a reload')
+  }, 240_000)
+
   test('a run is trained by one tab at a time, and goes on after a pause', async () => {
     const other = await site.open()
     const start = `

@@ -4,24 +4,31 @@ import type { Value } from '../../graph/graph.ts'
 import { add, cast, clip, mul, sliceAxis, transpose } from '../../graph/ops/index.ts'
 import { floats, tensor } from '../../graph/tensor.ts'
 import type { Scope } from '../../layers/scope.ts'
-import type { Frame } from '../../media/clip.ts'
+import type { Clip, Frame } from '../../media/clip.ts'
 import { contactSheet } from '../../media/draw.ts'
 import { resized } from '../../model/inputs-outputs.ts'
 import type { MotionConfig } from '../../motion/config.ts'
 import { animateFrame, detect } from '../../motion/model.ts'
 import type { OpenSession, Tensors } from '../../runtime/session.ts'
+import { hasFlow } from '../../synthetic/flow.ts'
 import type { Random } from '../../util/random.ts'
 import { drawTransform } from '../augment.ts'
 import type { RunConfig } from '../config.ts'
 import { EvaluationModel, keypointsOfFrame } from '../evaluation-model.ts'
 import { drawBatch, type FrameCache } from '../frames.ts'
-import { needsWarps } from '../losses.ts'
+import { labelLosses, needsWarps } from '../losses.ts'
 import type { TrainingState } from '../state.ts'
 import type { Preview, Task } from '../task.ts'
 import { discriminatorPrefix } from './discriminator.ts'
 import { labelTensors } from './label-losses.ts'
 import type { PerceptualLoss } from './perceptual.ts'
 import { buildTrainingStep } from './step.ts'
+
+/** Points of the grid on which known motion is kept, one for each pixel of the model's motion; undefined if none is used. */
+export function labelSide(clips: readonly Clip[], { model, training }: RunConfig): number | undefined {
+  const used = clips.some(hasFlow) && labelLosses.some((name) => (training.losses[name] ?? 0) > 0)
+  return used ? Math.round(model.size * model.denseMotion.scaleFactor) : undefined
+}
 
 /**
  * The task of training without labels.

@@ -212,7 +212,8 @@ function noSource(): never {
 }
 
 /** Reads a run's files as animation needs them. @throws InputError, FormatError if they cannot be used. */
-async function readRun(name: string, files: RunFiles): Promise<LoadedRun> {
+/** Reads the files of a run. @throws InputError, FormatError if they cannot be used */
+export async function readRun(name: string, files: RunFiles): Promise<LoadedRun> {
   const text = await file(files, name, configFile).text()
   const { config } = parseConfig(text, `${name}/${configFile}`, animatedRunSchema)
   const bytes = new Uint8Array(await file(files, name, weightsFile).arrayBuffer())

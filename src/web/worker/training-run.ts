@@ -1,20 +1,25 @@
 // A run in the browser's storage, made ready for training: from clips, or from what an earlier training kept.
 import { z } from 'zod'
+import { decodeSafetensors } from '../../formats/safetensors/bytes.ts'
+import type { Tensor } from '../../graph/tensor.ts'
 import type { Clip } from '../../media/clip.ts'
 import { configText, parseConfig } from '../../run/config.ts'
 import { checkpointFile, configFile, environmentFile, metricsFile, weightsFile } from '../../run/run-files.ts'
-import { type RunConfig, resolveConfig, runConfigSchema } from '../../train/config.ts'
+import { assertKeepsModel, type RunConfig, resolveConfig, runConfigSchema } from '../../train/config.ts'
 import { assertUsable, cacheClips, FrameCache } from '../../train/frames.ts'
+import { labelBytes, MotionLabels } from '../../train/motion-labels.ts'
 import { pageOptions } from '../../train/options.ts'
+import { labelSide } from '../../train/reconstruction/task.ts'
 import { InputError, messageOf } from '../../util/errors.ts'
 import { version } from '../../util/version.ts'
 import type { SentPlace } from '../connection.ts'
 import { StoredFolder } from '../storage.ts'
-import { absent, framesFile, framesIndex, taken } from '../stored-runs.ts'
-import type { TrainSettings } from '../trainer.ts'
+import { absent, framesFile, framesIndex, labelsFile, startFile, taken } from '../stored-runs.ts'
+import type { SentSettings } from '../trainer.ts'
 import { openClip } from './clip.ts'
 import { webFaces } from './faces.ts'
 import { FrameRecords } from './frame-records.ts'
+import { readRun } from './model.ts'
 import { tell } from './serve.ts'
 import { TrainingStore } from './training-store.ts'
 
@@ -23,6 +28,8 @@ export interface TrainingRun {
   readonly config: RunConfig
   readonly cache: FrameCache
   readonly store: TrainingStore
+  /** Weights to begin with, as long as there is no checkpoint. */
+  readonly start: ReadonlyMap<string, Tensor> | undefined
 }
 
 /**
@@ -33,17 +40,21 @@ export interface TrainingRun {
 export async function beginRun(request: {
   name: string
   clips: readonly (Blob | string)[]
-  settings: TrainSettings
+  settings: SentSettings
   place: SentPlace
 }): Promise<TrainingRun> {
   const { name, clips, place } = request
   if (clips.length === 0) throw new InputError({ what: 'there is no clip to train on', remedy: 'give one' })
   if ((await (await StoredFolder.ofRun(name))?.read(configFile)) !== undefined) throw taken(name)
+  const { from, ...settings } = request.settings
+  if (from !== undefined) assertKeepsModel(settings)
+  const begun = from && (await readRun(from.name, from.files))
   const config = resolveConfig(clips.map(nameOf), {
     ...{ out: name, crop: 'motion' },
     checkpointSeconds: pageOptions.checkpointSeconds.default,
     previewSeconds: pageOptions.previewSeconds.default,
-    ...request.settings,
+    ...settings,
+    ...(begun && { model: begun.config, init: begun.path }),
     device: place.device ?? 'auto',
   })
   const opened: Clip[] = []
@@ -52,13 +63,14 @@ export async function beginRun(request: {
     assertUsable(opened, { size: config.model.size, holdout: config.training.holdout })
     const folder = (await StoredFolder.ofRun(name, { create: true }))!
     // Files of a page that ended before its folder was a run.
-    for (const path of [checkpointFile, weightsFile, metricsFile]) await folder.remove(path)
+    for (const path of [checkpointFile, weightsFile, metricsFile, startFile]) await folder.remove(path)
     const store = new TrainingStore(folder)
+    if (from !== undefined) await store.write(startFile, [from.files.get(weightsFile)!])
     const cache = await decode(opened, config, place, folder, store)
     const text = (value: object) => `${JSON.stringify(value, null, 2)}\n`
     await store.write(environmentFile, [text(environment())])
     await store.write(configFile, [configText(name, version, config)])
-    return { config, cache, store }
+    return { config, cache, store, start: begun?.weights }
   } finally {
     await Promise.all(opened.map((clip) => clip.close()))
   }
@@ -82,30 +94,54 @@ export async function reopenRun(name: string): Promise<TrainingRun> {
   await assertUnfinished(store, config)
   const count = index.clips.reduce((sum, clip) => sum + clip.count, 0)
   const records = await FrameRecords.open(folder, framesFile, { length: size * size * 3, count })
-  return { config, cache: new FrameCache(size, records, index.clips), store }
+  const labels = index.labels && (await reopenLabels(folder, index.labels))
+  const cache = new FrameCache(size, records, index.clips, labels)
+  return { config, cache, store, start: await readStart(folder, config) }
+}
+
+async function readStart(folder: StoredFolder, { training }: RunConfig) {
+  const file = training.init === undefined ? undefined : await folder.read(startFile)
+  if (file === undefined) return undefined
+  const bytes = new Uint8Array(await file.arrayBuffer())
+  return (await decodeSafetensors(bytes, `${folder.name}/${startFile}`)).tensors
+}
+
+async function reopenLabels(folder: StoredFolder, { side, count }: { side: number; count: number }) {
+  const records = await FrameRecords.open(folder, labelsFile, { length: labelBytes(side), count })
+  return new MotionLabels(side, () => records)
 }
 
 async function decode(
   clips: readonly Clip[],
-  { model: { size }, training: { fit, crop, face, holdout } }: RunConfig,
+  config: RunConfig,
   place: SentPlace,
   folder: StoredFolder,
   store: TrainingStore,
 ): Promise<FrameCache> {
+  const { size } = config.model
+  const { fit, crop, face, holdout } = config.training
+  const side = labelSide(clips, config)
   await folder.remove(framesIndex)
   const onFull = () => store.lackFrames()
-  const records = await FrameRecords.open(folder, framesFile, { length: size * size * 3, onFull })
+  const frames = await FrameRecords.open(folder, framesFile, { length: size * size * 3, onFull })
+  const labels =
+    side === undefined
+      ? undefined
+      : await FrameRecords.open(folder, labelsFile, { length: labelBytes(side), onFull })
   const cache = await cacheClips(clips, {
-    ...{ size, fit, crop, face, holdout, records: () => records },
+    ...{ size, fit, crop, face, holdout, labels: side },
+    records: (_, of) => (of === 'labels' ? labels! : frames),
     faces: () => webFaces(place),
     onFrame: (done, total) => tell({ kind: 'train', event: { kind: 'decode', done, total } }),
     onFramed: (clip, framing) => tell({ kind: 'train', event: { kind: 'crop', clip, framing } }),
   })
-  if (records.isWhole) {
-    await store.write(framesIndex, [JSON.stringify({ size, clips: cache.clips })])
+  if (frames.isWhole && labels?.isWhole !== false) {
+    const index = { size, clips: cache.clips, ...(labels && { labels: { side, count: labels.count } }) }
+    await store.write(framesIndex, [JSON.stringify(index)])
   } else {
     // A part of the frames is of no use, and takes the room that checkpoints need.
-    await records.release()
+    await frames.release()
+    await labels?.release()
   }
   return cache
 }
@@ -119,9 +155,11 @@ const indexSchema = z.object({
         first: z.int().nonnegative(),
         training: z.int().nonnegative(),
         count: z.int().positive(),
+        firstLabel: z.int().nonnegative().optional(),
       }),
     )
     .min(1),
+  labels: z.object({ side: z.int().positive(), count: z.int().nonnegative() }).optional(),
 })
 
 async function readIndex(folder: StoredFolder): Promise<z.infer<typeof indexSchema> | undefined> {

@@ -86,14 +86,14 @@ async function trainOnWhatWorks(
 }
 
 async function trainOnce(
-  { config, cache, store }: TrainingRun,
+  { config, cache, store, start }: TrainingRun,
   processor: Processor,
   signal: AbortSignal,
 ): Promise<LoopResult> {
   const task = await reconstructionTask(config, cache, processor.openSession)
   try {
     return await trainTask(store, {
-      ...{ task, signal, settings: config.training, start: undefined },
+      ...{ task, signal, settings: config.training, start },
       openStep: residentSteps(processor.current),
       onStep: (event) => say({ ...event, device: processor.computing.device }),
     })
