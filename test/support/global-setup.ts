@@ -30,11 +30,12 @@ function findOrUnpackChromium(): void {
   const folder = fileURLToPath(new URL('../../node_modules/.cache/pantin-chromium/', import.meta.url))
   if (!existsSync(folder)) unpack(folder)
   const start = join(folder, 'start')
-  // Its libraries are for it alone: the tests' own processes must not load them.
+  // Its libraries are for it alone: the tests' own processes must not load them. Without a locale it tells pages that their
+  // language is "en-US@posix", which Intl refuses.
   const libraries = join(folder, 'al2023', 'lib')
   writeFileSync(
     start,
-    `#!/bin/sh\nLD_LIBRARY_PATH='${libraries}' exec '${join(folder, 'chromium')}' "$@"\n`,
+    `#!/bin/sh\nLC_ALL=en_US.UTF-8 LD_LIBRARY_PATH='${libraries}' exec '${join(folder, 'chromium')}' "$@"\n`,
     { mode: 0o755 },
   )
   process.env.PANTIN_CHROMIUM = start
