@@ -94,6 +94,8 @@ const motionConfigObject = z.strictObject({
     occlusion: z.boolean(),
     /** Whether a motion has more say near its keypoint before anything is learned. */
     prior: z.boolean().optional(),
+    /** Keypoints, from the first one, that move only what is next to them. */
+    localKeypoints: z.int().nonnegative().optional(),
   }),
   /** The generator. */
   generator: z.strictObject({
@@ -113,6 +115,8 @@ const motionConfigObject = z.strictObject({
     skips: z.enum(['none', 'coarse', 'all']),
     /** What is shown where nothing moves: what is painted (`free`, as in runs that do not say), or the source itself. */
     atRest: z.enum(['free', 'source']).optional(),
+    /** Whether the light generator's decoder sees the features of dense motion. */
+    guided: z.boolean().optional(),
   }),
 })
 

@@ -9,7 +9,7 @@ import type { Scope } from '../layers/scope.ts'
 import { checkSize } from '../zoo/net.ts'
 import { type DenseMotion, type DenseMotionOptions, denseMotion, motionPicture } from './dense-motion.ts'
 import type { Keypoints } from './keypoints.ts'
-import { lightDecoder, lightEncoder } from './light-generator.ts'
+import { guided, lightDecoder, lightEncoder } from './light-generator.ts'
 import { deformed, occluded, overlaid } from './warp.ts'
 
 /** How a generator is built. */
@@ -37,6 +37,11 @@ export interface GeneratorOptions {
    * itself (`source`): with equal keypoints nothing is painted over the moved source.
    */
   readonly atRest?: 'free' | 'source' | undefined
+  /**
+   * Whether the light decoder sees the features of dense motion, and with them the keypoints of the driving frame (default:
+   * no). The moved source alone cannot tell how far an eye opens that is closed in the source.
+   */
+  readonly guided?: boolean | undefined
   readonly denseMotion: DenseMotionOptions
 }
 
@@ -100,7 +105,12 @@ export function generate(
   const visible = occluded(deepest, shown, alignCorners)
   const made =
     options.kind === 'light'
-      ? lightDecoder(scope, visible, whole, options)
+      ? lightDecoder(
+          scope,
+          options.guided ? guided(scope, visible, motion.features) : visible,
+          whole,
+          options,
+        )
       : decoder(scope, visible, source, { ...motion, occlusionMap: shown }, options)
   const prediction = options.skips === 'none' ? made : overlaid(whole, made, shown, alignCorners)
   return { ...motion, prediction, deformed: whole }

@@ -68,6 +68,21 @@ export function lightDecoder(scope: Scope, moved: Value, picture: Value, size: L
   return sigmoid(channelsToPixels(quadruple, 2))
 }
 
+/**
+ * Adds what a 1x1 convolution sees in the features of dense motion. A new model begins without it. Names: `guide`.
+ *
+ * @param moved [N, C, h, w]
+ * @param features [N, F, h', w']
+ */
+export function guided(scope: Scope, moved: Value, features: Value): Value {
+  const [, channels, h, w] = moved.shape as [number, number, number, number]
+  const inner = scope.child('guide')
+  const seen = conv2d(inner.child('conv'), features, channels, { kernel: 1, bias: false })
+  const map = batchNorm2d(inner.child('norm'), seen, { gain: 0 })
+  const same = map.shape[2] === h && map.shape[3] === w
+  return add(moved, same ? map : resize(map, [h, w], 'nearest'))
+}
+
 /** Adds what a 1x1 convolution sees in the picture's 2x2 squares. */
 function withPicture(scope: Scope, y: Value, picture: Value): Value {
   return add(y, pointwise(scope, pixelsToChannels(picture, 2), y.shape[1]!))

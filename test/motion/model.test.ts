@@ -125,6 +125,53 @@ describe('generatorGraph', () => {
     expect(await shiftAt(false, 0.5, 0.5)).toBeLessThan(0.12)
   })
 
+  it('moves what is next to a local keypoint, and leaves the rest to the others', async () => {
+    const size = 64
+    // The lower lid of an eye rests, the upper one moves, and so does the head around them.
+    const places = floats([0, 0.05, 0, -0.05, 0.4, 0], [1, 3, 2])
+    const moved = floats([0, 0.05, 0, -0.15, 0.6, 0], [1, 3, 2])
+    const config = (localKeypoints: number): MotionConfig => ({
+      ...tiny,
+      ...{ size, keypoints: 3 },
+      denseMotion: { ...tiny.denseMotion, scaleFactor: 1, prior: true, localKeypoints },
+    })
+    const shiftAt = async (local: number, x: number, y: number) => {
+      const graph = generatorGraph(config(local), { details: ['deformation'] })
+      const feeds = { ...still(config(local)), valueSource: moved, valueDriving: places }
+      const { deformation } = await evaluate(graph, feeds, weightsOf(graph))
+      const [column, row] = [x, y].map((place) => Math.round(((place + 1) / 2) * (size - 1)))
+      const at = 2 * (row! * size + column!)
+      const [dx, dy] = [Number(deformation!.data[at]), Number(deformation!.data[at + 1])]
+      return [dx - ((2 * column!) / (size - 1) - 1), dy - ((2 * row!) / (size - 1) - 1)] as const
+    }
+    const between = async (local: number) =>
+      (await shiftAt(local, 0, 0.08))[1] - (await shiftAt(local, 0, -0.08))[1]
+    expect(await between(2)).toBeGreaterThan(0.06)
+    expect(await between(0)).toBeLessThan(0.03)
+    const [aside] = await shiftAt(2, 0.4, 0.1)
+    expect(aside).toBeGreaterThan(0.12)
+  })
+
+  it('shows the light decoder the driving keypoints, if it is guided', async () => {
+    const guided = { ...tinyLight, generator: { ...tinyLight.generator, guided: true } }
+    const graph = generatorGraph(guided)
+    const weights = weightsOf(graph)
+    const feeds = still(tinyLight, 0.2)
+    const plain = await evaluate(generatorGraph(tinyLight), feeds, weights)
+    const untrained = await evaluate(graph, feeds, weights)
+    expect([...untrained.prediction!.data]).toEqual([...plain.prediction!.data])
+    const trained = new Map(weights).set(
+      'generator.guide.norm.weight',
+      floats(new Float32Array(16).fill(3), [16]),
+    )
+    expect(weights.get('generator.guide.norm.weight')!.shape).toEqual([16])
+    const { prediction } = await evaluate(graph, feeds, trained)
+    const differences = Array.from(prediction!.data, (x, i) =>
+      Math.abs(Number(x) - Number(plain.prediction!.data[i])),
+    )
+    expect(Math.max(...differences)).toBeGreaterThan(0.01)
+  })
+
   it('estimates motion at any scale that fits', async () => {
     for (const scaleFactor of [1, 0.5, 0.25]) {
       const config = { ...tiny, denseMotion: { ...tiny.denseMotion, scaleFactor } }

@@ -153,6 +153,28 @@ describe('labels', () => {
     expect(warped / still).toBeLessThan(0.7)
   })
 
+  it('know that an eye is hidden behind its lids: it is not the skin that is seen there', async () => {
+    let [shut, open] = [0, 0]
+    for (const seed of [1, 2, 4, 6]) {
+      const clip = headClip({ seed, size: 128, frames: 100, frameRate: 10, framing: 'close' }, mesh)
+      const gaps: number[] = []
+      for await (const { landmarks } of clip.frames())
+        gaps.push(landmarks[2 * 41 + 1]! - landmarks[2 * 37 + 1]!)
+      const byGap = gaps.map((_, i) => i).sort((i, j) => gaps[i]! - gaps[j]!)
+      const [narrow, again, wide] = [byGap[0]!, byGap.at(-2)!, byGap.at(-1)!]
+      const { landmarks } = await frameOf(clip, wide)
+      const [x, y] = [0, 1].map((axis) => {
+        const sum = [36, 37, 38, 39, 40, 41].reduce((s, i) => s + landmarks[2 * i + axis]!, 0)
+        return Math.round((sum / 6 + 1) * 63.5)
+      })
+      const seenIn = (to: number) => clip.flow(wide, to).visible[y! * 128 + x!]!
+      shut += seenIn(narrow)
+      open += seenIn(again)
+    }
+    expect(shut).toBe(0)
+    expect(open).toBeGreaterThanOrEqual(3)
+  })
+
   it('are lit and framed as they are asked to be, and else are the same person', async () => {
     const of = (more: Partial<HeadOptions>) =>
       headClip({ seed: 8, size, frames: 50, frameRate: 10, ...more }, mesh)

@@ -202,6 +202,30 @@ describe('losses on what is known', () => {
     },
   )
 
+  test('a wrong motion of a lid weighs more than one of the cheek', async () => {
+    const side = 32
+    const graph = new Graph()
+    const rows = Array.from({ length: labelPoints }, (_, i) => [
+      i === 37 || i === 38 ? -0.2 : 0.3,
+      0,
+      Number(i >= 36 && i < 48),
+    ])
+    const points = constant(graph, floats([...rows, ...rows].flat(), [2, labelPoints, 3]))
+    const flow = constant(graph, floats(new Float32Array(2 * side ** 2), [1, side, side, 2]))
+    const visible = constant(graph, floats(new Float32Array(side ** 2).fill(1), [1, side, side]))
+    const known = constant(graph, floats([1], [1]))
+    const wrongAt = (x: number) => {
+      const motion = new Float32Array(2 * side ** 2)
+      const column = Math.round(((x + 1) / 2) * (side - 1))
+      motion[2 * ((side / 2) * side + column)] = 1
+      return constant(graph, floats(motion, [1, side, side, 2]))
+    }
+    graph.output('lid', flowLoss(wrongAt(-0.2), all(points, flow, visible, known)))
+    graph.output('cheek', flowLoss(wrongAt(-0.9), all(points, flow, visible, known)))
+    const { lid, cheek } = await evaluate(graph, {})
+    expect(Number(lid!.data[0]) / Number(cheek!.data[0])).toBeGreaterThan(20)
+  })
+
   test('openings see a blink, and not a face that is found elsewhere', async () => {
     const graph = new Graph()
     const at = (k: number, shift: number, blink: number) => [

@@ -1,5 +1,5 @@
 // One moment of a head's clip: where every point of the person and of the backdrop is, and what is in sight.
-import { type HeadMesh, partNumber } from './asset.ts'
+import { type HeadMesh, type HeadPart, headParts, partNumber } from './asset.ts'
 import { createSamples, type Projected, type Samples } from './body.ts'
 import type { SurfacePlace } from './landmarks.ts'
 import type { Performance } from './performance.ts'
@@ -82,6 +82,24 @@ export function panned(px: number, py: number, size: number, from: Pan, to: Pan)
     return size + (place - to[axis]) * to.zoom * size
   }
   return [carry(px, 'x'), carry(py, 'y'), Number.NEGATIVE_INFINITY] as const
+}
+
+/** What covers each other by less than the tolerance of depth: an eyeball and its lid are not the same. */
+const layers: Readonly<Record<HeadPart, number>> = {
+  ...{ skin: 0, lashes: 0, hair: 1, leftEye: 2, rightEye: 2 },
+  ...{ upperTeeth: 3, lowerTeeth: 3, tongue: 3 },
+}
+const layerOf = headParts.map((part) => layers[part])
+
+/** Whether two faces of the mesh are of one layer: of the skin, of the hair, of an eye, or of the mouth. */
+export const sameLayer = ({ parts }: HeadMesh, one: number, other: number): boolean =>
+  one < 0 || other < 0 || layerOf[parts[one]!] === layerOf[parts[other]!]
+
+/** The face of the mesh at a sample; -1 for the backdrop and outside the picture. */
+export function faceAt({ samples }: Moment, x: number, y: number): number {
+  const [column, row] = [Math.floor(x), Math.floor(y)]
+  const within = column >= 0 && row >= 0 && column < samples.side && row < samples.side
+  return within ? samples.ids[row * samples.side + column]! : -1
 }
 
 /** Whether a point at a sample is within the picture, and nothing is nearer than it by 0.08 decimetres. */

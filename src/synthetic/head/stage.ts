@@ -12,11 +12,13 @@ import {
   type Buffers,
   carried,
   createBuffers,
+  faceAt,
   inSight,
   type Moment,
   type Pan,
   panned,
   positionOf,
+  sameLayer,
   withoutHair,
 } from './moment.ts'
 import { performanceAt } from './performance.ts'
@@ -143,7 +145,8 @@ export class Stage {
         triangle < 0
           ? panned(column, row, size, here.pan, there.pan)
           : carried(mesh, triangle, column, row, here.points, there.points)
-      return [fromSample(x), fromSample(y), inSight(there, x, y, near, triangle < 0)]
+      const seen = inSight(there, x, y, near, triangle < 0) && sameLayer(mesh, triangle, faceAt(there, x, y))
+      return [fromSample(x), fromSample(y), seen]
     })
   }
 

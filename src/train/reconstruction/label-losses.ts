@@ -72,16 +72,24 @@ const focus = 10
 /** Squared deviation of a known point's neighbourhood, in units of [-1, 1]. */
 const focusVariance = 0.003
 
+/** The same of a place next to what keypoints are tied to, such as a lid, and how near that is. */
+const tiedFocus = 40
+const tiedVariance = 0.0007
+
 /**
  * Mean distance, as |x| + |y| in units of [-1, 1], of the motion from the true one, where the driving frame's points are
  * in sight in the source. Places near known points weigh more: lids and lips are a small part of a picture.
  *
  * @param deformation [N, side, side, 2]
  */
-export function flowLoss(deformation: Value, { flow, visible, points, known }: KnownMotion): Value {
+export function flowLoss(deformation: Value, { flow, visible, points, known, tie }: KnownMotion): Value {
   const [n, side] = flow.shape as [number, number]
-  const attention = attentionMap(points, n, [side, side])
-  const weight = mul(mul(visible, add(mul(attention, focus), 1)), reshape(known, [n, 1, 1]))
+  let attention = add(mul(attentionMap(points, n, [side, side]), focus), 1)
+  if (tiedPoints[tie].length > 0) {
+    const near = attentionMap(tiedPlaces(points, tie), n, [side, side], tiedVariance)
+    attention = add(attention, mul(near, tiedFocus))
+  }
+  const weight = mul(mul(visible, attention), reshape(known, [n, 1, 1]))
   const distance = reduceSum(abs(sub(deformation, flow)), [3])
   return weightedMean(distance, weight)
 }
@@ -105,13 +113,18 @@ export function nearPointsDifference(
 }
 
 /** How near each place is to a known point of the driving frames, [N, h, w] in [0, 1]. */
-function attentionMap(points: Value, n: number, [h, w]: readonly [number, number]): Value {
+function attentionMap(
+  points: Value,
+  n: number,
+  [h, w]: readonly [number, number],
+  variance = focusVariance,
+): Value {
   const driving = sliceAxis(points, 0, n, 2 * n)
-  const weights = reshape(sliceAxis(driving, 2, 2, 3), [n, labelPoints, 1])
+  const weights = reshape(sliceAxis(driving, 2, 2, 3), [n, points.shape[1]!, 1])
   // A product of Gaussians along y and along x, summed over points.
   const line = (axis: 0 | 1, size: number) => {
     const pixels = constant(points.graph, floats(axisCoordinates(size), [1, 1, size]))
-    return exp(mul(square(sub(pixels, sliceAxis(driving, 2, axis, axis + 1))), -0.5 / focusVariance))
+    return exp(mul(square(sub(pixels, sliceAxis(driving, 2, axis, axis + 1))), -0.5 / variance))
   }
   const sum = matmul(transposeLast(mul(line(1, h), weights)), line(0, w))
   return clip(sum, 0, 1)
@@ -173,17 +186,22 @@ export function openingDifference(
 
 /** Tied keypoints of source and driving frames, [2 N, T, 2], where they should be, and how much each counts, [2 N, T]. */
 function tiedKeypoints(source: Keypoints, driving: Keypoints, points: Value, tie: Tie) {
-  const ties = tiedPoints[tie].slice(0, source.value.shape[1])
-  if (ties.length === 0) return undefined
-  const shares = product(points.graph, ties, labelPoints, (members) =>
-    members.map((member) => [member, 1 / members.length]),
-  )
-  const known = matmul(shares, points)
+  const count = Math.min(tiedPoints[tie].length, source.value.shape[1]!)
+  if (count === 0) return undefined
+  const known = sliceAxis(tiedPlaces(points, tie), 1, 0, count)
   return {
-    found: sliceAxis(concat([source.value, driving.value], 0), 1, 0, ties.length),
+    found: sliceAxis(concat([source.value, driving.value], 0), 1, 0, count),
     wanted: sliceAxis(known, 2, 0, 2),
     weight: reshape(sliceAxis(known, 2, 2, 3), known.shape.slice(0, 2)),
   }
+}
+
+/** What keypoints are tied to, [2 N, T, 3] as `KnownMotion.points`. */
+function tiedPlaces(points: Value, tie: Tie): Value {
+  const shares = product(points.graph, tiedPoints[tie], labelPoints, (members) =>
+    members.map((member) => [member, 1 / members.length]),
+  )
+  return matmul(shares, points)
 }
 
 /** A matrix [1, items, columns] with few entries, to multiply by: for each item, pairs of a column and its number. */
