@@ -141,10 +141,13 @@ const ofModel: ReadonlySet<string> = new Set([
   ...['net', 'design', 'netOptions', 'model', 'init'],
 ])
 
+/** Whether an option of training decides the model, so that it cannot be given together with `from`. */
+export const isModelOption = (name: string): boolean => ofModel.has(name)
+
 /** Refuses another model beside `from`. @throws InputError that names the options */
 export function assertKeepsModel(options: object): void {
   const given = Object.entries(options).flatMap(([name, value]) =>
-    ofModel.has(name) && value !== undefined ? [name] : [],
+    isModelOption(name) && value !== undefined ? [name] : [],
   )
   if (given.length === 0) return
   throw new InputError({

@@ -208,6 +208,21 @@ describe.skipIf(chromium === undefined)(title, () => {
     await page.getByRole('button', { name: 'Animate with from-node' }).waitFor({ state: 'detached' })
   }, 240_000)
 
+  test('begins with a starter, whose model it keeps', async () => {
+    const other = await world.open('train')
+    await begin(other, 'further', 1, 'puppet (128x128)')
+    await other.locator('.state[data-state=finished]').waitFor({ timeout: 300_000 })
+    const [zip] = await Promise.all([
+      other.waitForEvent('download'),
+      other.getByRole('button', { name: 'Download the run' }).click(),
+    ])
+    const folder = unpack(await zip.path(), join(world.folder, 'further'))
+    const { model, training } = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8'))
+    expect(training.init).toBe('puppet')
+    expect(model.keypoints).toBe(20)
+    await other.close()
+  }, 400_000)
+
   test('no page complains on its console', () => {
     expect(world.complaints).toEqual([])
   })
@@ -232,19 +247,24 @@ function saveOften(): void {
 }
 
 /** Fills the form: a puppet, the lightest settings. */
-async function begin(page: Page, name: string, steps: number): Promise<void> {
+async function begin(page: Page, name: string, steps: number, from = 'a new model'): Promise<void> {
   const form = page.locator('.train-form')
   await form.waitFor()
   if ((await form.getByRole('button', { name: 'Remove puppet 1' }).count()) === 0) {
     await form.getByRole('button', { name: 'Puppet 1', exact: true }).click()
   }
+  await form.getByLabel('Begin with').selectOption(from)
   await form.getByText('More settings').click()
   await form.getByLabel('Name of the run').fill(name)
+  // A model that is trained further stays as it is.
+  const keypoints = from === 'a new model' ? 4 : undefined
+  expect(await form.getByLabel('Keypoints').count()).toBe(keypoints === undefined ? 0 : 1)
   for (const [label, value] of [
-    ['Keypoints', 4],
+    ['Keypoints', keypoints],
     ['Frame pairs per step', 1],
     ['Steps (0: minutes decide)', steps],
   ] as const) {
+    if (value === undefined) continue
     await form.getByLabel(label).fill(String(value))
     await form.getByLabel(label).blur()
   }

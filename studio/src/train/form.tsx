@@ -1,5 +1,12 @@
 import { type Signal, signal } from '@preact/signals'
-import { type NumberOption, type Option, type OptionValues, trainOptions } from 'pantin/web'
+import {
+  isModelOption,
+  type NumberOption,
+  type Option,
+  type OptionValues,
+  starters,
+  trainOptions,
+} from 'pantin/web'
 import { useEffect, useState } from 'preact/hooks'
 import { complain } from '../core/messages.ts'
 import { networks, readNetworks } from '../core/networks.ts'
@@ -10,6 +17,8 @@ import { clips } from './clips.ts'
 import { start } from './job.ts'
 
 const net = stored<string>('train.net', 'ficelle')
+/** The starter that training begins with; empty for a new model. */
+const from = stored<string>('train.from', 'face')
 
 /** One option of the table as the form keeps it. A number of 0 and an empty choice are not given where there is no default. */
 interface Setting {
@@ -29,15 +38,18 @@ const settings: readonly Setting[] = Object.entries<Option>(trainOptions).flatMa
 const isGiven = ({ option, value }: Setting) =>
   option.default !== undefined || (value.value !== 0 && value.value !== '' && value.value !== false)
 
+/** A model that is trained further stays as it is. */
+const isOpen = ({ name }: Setting) => from.value === '' || !isModelOption(name)
+
 /** The values of the form. The worker checks them. */
 function values(): OptionValues<typeof trainOptions> {
-  const given = settings.filter(isGiven)
+  const given = settings.filter(isGiven).filter(isOpen)
   const excluded = new Set(given.map(({ option }) => option.conflicts))
   const counted = given.filter(({ name }) => !excluded.has(name))
   return Object.fromEntries(counted.map(({ name, value }) => [name, value.value]))
 }
 
-/** Clips, a network, and how long. */
+/** Clips, a model to begin with, and how long. */
 export function TrainForm() {
   const [name, setName] = useState<string>()
   useEffect(() => {
@@ -49,7 +61,7 @@ export function TrainForm() {
     void start(
       shownName,
       clips.value.map(({ source }) => source),
-      { net: net.value, ...values() },
+      { ...(from.value === '' ? { net: net.value } : { from: from.value }), ...values() },
     )
   }
   const known = networks.value.length > 0 ? networks.value : [{ name: net.value, title: net.value, year: 0 }]
@@ -57,22 +69,44 @@ export function TrainForm() {
     <form class="panels train-form" onSubmit={submit}>
       <ClipList />
       <section class="panel">
-        <h2>Network</h2>
+        <h2>Model</h2>
         <label class="field">
-          Network
+          Begin with
           <select
-            value={net.value}
+            value={from.value}
             onChange={(event) => {
-              net.value = event.currentTarget.value
+              from.value = event.currentTarget.value
             }}
           >
-            {known.map(({ name: value, title }) => (
+            {starters.map(({ name: value, size }) => (
               <option key={value} value={value}>
-                {title}
+                {`${value} (${size}x${size})`}
               </option>
             ))}
+            <option value="">a new model</option>
           </select>
         </label>
+        {from.value === '' ? (
+          <label class="field">
+            Network
+            <select
+              value={net.value}
+              onChange={(event) => {
+                net.value = event.currentTarget.value
+              }}
+            >
+              {known.map(({ name: value, title }) => (
+                <option key={value} value={value}>
+                  {title}
+                </option>
+              ))}
+            </select>
+          </label>
+        ) : (
+          <p class="note">
+            {`This starter ${starters.find(({ name: value }) => value === from.value)?.purpose}. It learns your clips in minutes.`}
+          </p>
+        )}
         {settings.filter(isUpFront).map(field)}
         <label class="field">
           Name of the run
@@ -95,7 +129,7 @@ export function TrainForm() {
         <summary>
           <h2>More settings</h2>
         </summary>
-        {settings.filter((setting) => !isUpFront(setting)).map(field)}
+        {settings.filter((setting) => !isUpFront(setting) && isOpen(setting)).map(field)}
       </details>
     </form>
   )
