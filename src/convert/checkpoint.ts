@@ -1,8 +1,5 @@
-// Checkpoints from elsewhere, in any format, as dictionaries of tensors; and which of the tensors are which parameters
-// of a network, found by name endings and shapes.
-import { readStart } from '../files/read.ts'
-import { readSafetensors } from '../formats/safetensors/safetensors.ts'
-import { openTorchFile } from '../formats/torch/torch-file.ts'
+// Checkpoints from elsewhere as dictionaries of tensors, and which of the tensors are which parameters of a network,
+// found by name endings and shapes.
 import { type Shape, sameShape, type Tensor } from '../graph/tensor.ts'
 
 /** A tensor of a checkpoint. */
@@ -20,31 +17,12 @@ export interface CheckpointFile {
   readonly format: 'PyTorch' | 'safetensors'
   /** Every dictionary of tensors in the file, by the path of keys that leads to it: '' or `state_dict`. */
   readonly states: ReadonlyMap<string, StateDict>
+  /** Python classes in the file that pantin does not know, as `module.name`. Their objects are passed over. */
+  readonly foreign: readonly string[]
+  /** Unknown classes that have tensors in them, which cannot be read. */
+  readonly holders: readonly string[]
   close(): Promise<void>
 }
-
-/**
- * Opens a checkpoint: PyTorch's zip or legacy format, or safetensors. The first bytes tell the format, because the
- * names of such files say little.
- *
- * @throws FormatError for a file in another format, or one that is damaged or hostile; InputError for a file that
- * cannot be read.
- */
-export async function openCheckpoint(path: string): Promise<CheckpointFile> {
-  if (!looksLikeSafetensors(await readStart(path, 'a checkpoint', 9))) {
-    const { states, close } = await openTorchFile(path)
-    return { format: 'PyTorch', states, close }
-  }
-  const { tensors } = await readSafetensors(path)
-  const state = new Map(
-    Array.from(tensors, ([name, tensor]) => [name, { shape: tensor.shape, read: async () => tensor }]),
-  )
-  return { format: 'safetensors', states: new Map([['', state]]), close: async () => {} }
-}
-
-/** safetensors begin with a little-endian length whose upper half is 0, then the brace that opens the header. */
-const looksLikeSafetensors = (start: Uint8Array) =>
-  start.length === 9 && start.subarray(4, 8).every((byte) => byte === 0) && start[8] === 0x7b
 
 /** A parameter of a network. */
 export interface Wanted {
@@ -75,24 +53,73 @@ export interface Match {
   readonly left: readonly string[]
 }
 
+/** The name of a place in a file, for people and for the option `from`: `state_dict / module`. */
+export const placeName = (path: string, strip: string): string =>
+  [path, strip.replace(/\.$/, '')].filter((part) => part !== '').join(' / ') || 'the top'
+
+/** Whether a place is the one that a user names: by its whole name, by a path that leads to it, or by its beginning. */
+export const isPlace = (from: string, path: string, strip: string): boolean =>
+  from === placeName(path, strip) ||
+  [path, strip, `${path}.${strip}`].some((place) => `${place}.`.startsWith(`${from}.`))
+
+/**
+ * The order in which places with equally many tensors are taken, whatever their order in the file is: weights as they
+ * were trained before averages of them, then the shorter name.
+ */
+export function comparePlaces(a: string, b: string): number {
+  return Number(isAverage(a)) - Number(isAverage(b)) || a.length - b.length || (a < b ? -1 : a > b ? 1 : 0)
+}
+
+const isAverage = (place: string) =>
+  /(^|[^a-z])(ema|swa|avg|averaged?|shadow)([^a-z]|$)/.test(
+    place.replace(/([a-z])([A-Z])/g, '$1_$2').toLowerCase(),
+  )
+
+/** A match, and the other places in the file that would do. */
+export interface BestMatch extends Match {
+  /** Names of places with other tensors for at least half as many parameters, such as averaged weights. */
+  readonly others: readonly string[]
+}
+
+/** Other places that are compared with the best one. Real files have two or three. */
+const mostOthers = 16
+
 /**
  * Finds the dictionary and the renaming with which most parameters have a tensor of their shape. Names are compared
- * segment by segment (`encoder.layers.0.bn1.weight`).
+ * segment by segment (`encoder.layers.0.bn1.weight`). Among equals, `comparePlaces` decides.
  *
+ * @param from takes the tensors from this place only; see `isPlace`.
  * @returns undefined if nothing fits.
  */
 export function bestMatch(
   states: ReadonlyMap<string, StateDict>,
   wanted: readonly Wanted[],
-): Match | undefined {
-  let best: { path: string; renaming: Renaming; votes: number } | undefined
+  from?: string,
+): BestMatch | undefined {
   const bySuffix = suffixesOf(wanted)
-  for (const [path, state] of states) {
-    for (const { renaming, votes } of candidates(state, bySuffix).values()) {
-      if (best === undefined || votes > best.votes) best = { path, renaming, votes }
-    }
-  }
-  return best && matchUnder(best.path, states.get(best.path)!, best.renaming, wanted)
+  const all = [...states].flatMap(([path, state]) =>
+    Array.from(candidates(state, bySuffix).values(), (found) => ({ ...found, path })),
+  )
+  const name = ({ path, renaming }: (typeof all)[number]) => placeName(path, renaming.strip)
+  all.sort(
+    (a, b) =>
+      b.votes - a.votes ||
+      a.renaming.prepend.length - b.renaming.prepend.length ||
+      comparePlaces(name(a), name(b)),
+  )
+  const best = all.find(({ path, renaming }) => from === undefined || isPlace(from, path, renaming.strip))
+  if (best === undefined) return undefined
+  const match = matchUnder(best.path, states.get(best.path)!, best.renaming, wanted)
+  const taken = new Set(match.found.values())
+  const others = all
+    .filter((other) => other !== best && 2 * other.votes >= best.votes)
+    .slice(0, mostOthers)
+    .filter(({ path, renaming }) => {
+      const { found } = matchUnder(path, states.get(path)!, renaming, wanted)
+      // One dictionary may have several paths, and one tensor may fit several parameters.
+      return ![...found.values()].some((tensor) => taken.has(tensor))
+    })
+  return { ...match, others: [...new Set(others.map(name))] }
 }
 
 /** The match with one renaming. */

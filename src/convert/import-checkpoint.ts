@@ -4,10 +4,10 @@ import { createRun } from '../run/run.ts'
 import { InputError } from '../util/errors.ts'
 import { version } from '../util/version.ts'
 import { findNet } from '../zoo/registry.ts'
-import { openCheckpoint } from './checkpoint.ts'
 import { importFomm, isFomm } from './import-fomm.ts'
 import { importNetwork } from './import-network.ts'
 import { networkConfig } from './network-folder.ts'
+import { openCheckpoint } from './open-checkpoint.ts'
 
 /** How a checkpoint is imported. */
 export interface ImportOptions {
@@ -23,6 +23,11 @@ export interface ImportOptions {
   readonly dilations?: Dilations
   /** Side of the frames of a motion model in pixels. Default 256, as published. */
   readonly size?: number
+  /**
+   * The place in the file whose tensors are taken, if there are several, such as weights and their averages:
+   * `state_dict_ema`. Default: the place with most of the parameters, and weights before averages.
+   */
+  readonly from?: string
   /** Whether a run or network in `out` is replaced. Default false. */
   readonly force?: boolean
   /** Stops the import, which then fails with the signal's reason and leaves no folder. */
@@ -49,6 +54,10 @@ export interface ImportResult {
   readonly fresh: readonly string[]
   /** Tensors of the file that were not used. */
   readonly ignored: readonly string[]
+  /** Other places in the file with such weights, which the option `from` takes. */
+  readonly others: readonly string[]
+  /** Python classes and functions in the file that pantin does not know. Their objects were passed over. */
+  readonly foreign: readonly string[]
 }
 
 /**
@@ -62,15 +71,16 @@ export interface ImportResult {
 export async function importCheckpoint(file: string, options: ImportOptions): Promise<ImportResult> {
   const { out, outputs = 10, partial = false, dilations = 'published', force = false } = options
   const net = findNet(options.net)
-  const { signal } = options
+  const { signal, from } = options
   signal?.throwIfAborted()
   const checkpoint = await openCheckpoint(file)
   try {
-    const { format } = checkpoint
+    const { format, foreign } = checkpoint
     if (net.name === 'hourglass' && isFomm(checkpoint)) {
       const { config, weights, parts, ...rest } = await importFomm(checkpoint, {
         file,
         size: options.size ?? 256,
+        from,
         signal,
       })
       const imported = { file, format, parts }
@@ -82,6 +92,7 @@ export async function importCheckpoint(file: string, options: ImportOptions): Pr
         outputs: config.keypoints,
         format,
         fresh: [],
+        foreign,
         ...rest,
       }
     }
@@ -93,9 +104,9 @@ export async function importCheckpoint(file: string, options: ImportOptions): Pr
       })
     }
     const config = networkConfig(net.name, outputs, dilations)
-    const { weights, ...rest } = await importNetwork(checkpoint, config, { file, partial, signal })
+    const { weights, ...rest } = await importNetwork(checkpoint, config, { file, partial, from, signal })
     const path = await save(out, { network: config, imported: { file, format } }, weights, force)
-    return { path, kind: 'network', net: net.name, outputs, format, ...rest }
+    return { path, kind: 'network', net: net.name, outputs, format, foreign, ...rest }
   } finally {
     await checkpoint.close()
   }

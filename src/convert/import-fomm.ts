@@ -9,8 +9,16 @@ import { detectorGraph, generatorGraph } from '../motion/model.ts'
 import { parametersOf } from '../motion/weights.ts'
 import { FormatError, InputError } from '../util/errors.ts'
 import type { HourglassSize } from '../zoo/hourglass.ts'
-import { type CheckpointFile, matchUnder, type StateDict } from './checkpoint.ts'
-import { readFinite, whereFrom } from './import-network.ts'
+import {
+  type CheckpointFile,
+  type CheckpointTensor,
+  comparePlaces,
+  isPlace,
+  matchUnder,
+  placeName,
+  type StateDict,
+} from './checkpoint.ts'
+import { notThere, readFinite, whereFrom } from './import-network.ts'
 
 /** The parts of a motion model. */
 export const motionParts = ['detector', 'generator'] as const
@@ -23,6 +31,8 @@ interface Found {
   /** The beginning of its names in the file. */
   readonly prefix: string
   readonly state: StateDict
+  /** A tensor that only this place has. */
+  readonly first: CheckpointTensor
 }
 
 /** A motion model that was read from a checkpoint. */
@@ -33,6 +43,8 @@ export interface FommImport {
   readonly from: string
   readonly taken: number
   readonly ignored: readonly string[]
+  /** Other places in the file with such parts. */
+  readonly others: readonly string[]
 }
 
 /** Names that only this part has. */
@@ -51,7 +63,7 @@ const graphs: Readonly<Record<MotionPart, (config: MotionConfig) => Graph>> = {
 
 /** Whether a file holds parts of a motion model. */
 export const isFomm = (checkpoint: CheckpointFile): boolean =>
-  motionParts.some((part) => find(checkpoint, part) !== undefined)
+  motionParts.some((part) => find(checkpoint, part).length > 0)
 
 /**
  * Takes a motion model, or the one part that is there, from a checkpoint with the published names.
@@ -65,10 +77,22 @@ export async function importFomm(
   {
     file,
     size,
+    from: place,
     signal,
-  }: { readonly file: string; readonly size: number; readonly signal?: AbortSignal | undefined },
+  }: {
+    readonly file: string
+    readonly size: number
+    readonly from?: string | undefined
+    readonly signal?: AbortSignal | undefined
+  },
 ): Promise<FommImport> {
-  const found = { detector: find(checkpoint, 'detector'), generator: find(checkpoint, 'generator') }
+  const all = { detector: find(checkpoint, 'detector'), generator: find(checkpoint, 'generator') }
+  const places = Object.values(all).flat()
+  if (place !== undefined && !places.some((found) => isAt(place, found)))
+    throw notThere(file, place, places.map(nameOf))
+  const found = { detector: chosen(all.detector, place), generator: chosen(all.generator, place) }
+  const taken = Object.values(found)
+  const others = places.filter((other) => !taken.some((one) => one?.first === other.first)).map(nameOf)
   const shapes = (part: Found | undefined) => part && shapesOf(part)
   const config = fommConfig(
     { detector: shapes(found.detector), generator: shapes(found.generator) },
@@ -99,7 +123,7 @@ export async function importFomm(
     from.push(whereFrom(match))
     ignored.push(...match.left.filter((name) => name.startsWith(prefix)))
   }
-  return { config, parts, weights, from: from.join(', '), taken: weights.size, ignored }
+  return { config, parts, weights, from: from.join(', '), taken: weights.size, ignored, others }
 }
 
 /** Refuses shapes that make no model: a file may have tensors without axes, empty ones, or a billion keypoints. */
@@ -114,16 +138,27 @@ function assertBuildable(config: MotionConfig, file: string): void {
   })
 }
 
-function find({ states }: CheckpointFile, part: MotionPart): Found | undefined {
+/** Every place in a file that has a part, in the order of preference. */
+function find({ states }: CheckpointFile, part: MotionPart): Found[] {
   const [first, second] = signs[part] as readonly [string, string]
+  const found: Found[] = []
   for (const [path, state] of states) {
-    for (const name of state.keys()) {
+    for (const [name, tensor] of state) {
       if (name !== first && !name.endsWith(`.${first}`)) continue
       const prefix = name.slice(0, name.length - first.length)
-      if (state.has(prefix + second)) return { path, prefix, state }
+      if (state.has(prefix + second)) found.push({ path, prefix, state, first: tensor })
     }
   }
-  return undefined
+  return found.sort((a, b) => comparePlaces(nameOf(a), nameOf(b)))
+}
+
+const nameOf = ({ path, prefix }: Found): string => placeName(path, prefix)
+
+const isAt = (place: string, { path, prefix }: Found): boolean => isPlace(place, path, prefix)
+
+/** The place that a user names, or the preferred one. */
+function chosen(found: readonly Found[], place: string | undefined): Found | undefined {
+  return (place === undefined ? undefined : found.find((one) => isAt(place, one))) ?? found[0]
 }
 
 function shapesOf({ prefix, state }: Found): Shapes {

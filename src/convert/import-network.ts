@@ -1,4 +1,5 @@
 // Imports the weights of a plain network from a checkpoint with the names of the published code.
+import { hangsOn } from '../formats/torch/content.ts'
 import { formatShape, type Shape, type Tensor } from '../graph/tensor.ts'
 import { initialise } from '../motion/weights.ts'
 import { FormatError, InputError } from '../util/errors.ts'
@@ -9,6 +10,7 @@ import {
   type CheckpointFile,
   type CheckpointTensor,
   type Match,
+  placeName,
   type Wanted,
 } from './checkpoint.ts'
 import { type NetworkConfig, parametersOfNetwork } from './network-folder.ts'
@@ -24,26 +26,36 @@ export interface NetworkImport {
   readonly fresh: readonly string[]
   /** Tensors of the file that are no parameters of the network. */
   readonly ignored: readonly string[]
+  /** Other places in the file with such tensors. */
+  readonly others: readonly string[]
+}
+
+interface NetworkImportOptions {
+  readonly file: string
+  readonly partial: boolean
+  readonly from?: string | undefined
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
  * Takes the weights of a plain network from a checkpoint with the names of the published code.
  *
- * @param file name for messages.
- * @param partial take the parameters that fit and initialise the others, seeded: for a pretrained encoder, or for
+ * @param options.file name for messages.
+ * @param options.from take the tensors of this place in the file only.
+ * @param options.partial take the parameters that fit and initialise the others, seeded: for a pretrained encoder, or for
  *   another number of outputs.
  * @throws InputError if parameters are missing or have other shapes, FormatError for numbers that are not finite.
  */
 export async function importNetwork(
   checkpoint: CheckpointFile,
   config: NetworkConfig,
-  { file, partial, signal }: { file: string; partial: boolean; signal?: AbortSignal | undefined },
+  { file, partial, from, signal }: NetworkImportOptions,
 ): Promise<NetworkImport> {
   const infos = parametersOfNetwork(config)
-  const match = bestMatch(checkpoint.states, infos)
-  if (match === undefined) throw nothingFits(checkpoint, config, infos, file)
+  const match = bestMatch(checkpoint.states, infos, from)
+  if (match === undefined) throw nothingFits(checkpoint, config, infos, file, from)
   const fresh = [...match.missing, ...match.misshapen]
-  if (fresh.length > 0 && !partial) throw incomplete(match, config, file)
+  if (fresh.length > 0 && !partial) throw incomplete(match, config, file, checkpoint.holders)
 
   const names = new Set(fresh.map(({ name }) => name))
   const started = initialise(
@@ -62,6 +74,7 @@ export async function importNetwork(
     taken: match.found.size,
     fresh: [...names],
     ignored: ignoredOf(match, config),
+    others: match.others,
   }
 }
 
@@ -87,8 +100,7 @@ export async function readFinite(tensor: CheckpointTensor, name: string, file: s
 }
 
 /** Where in a file the tensors of a match are, for people. */
-export const whereFrom = ({ path, renaming: { strip } }: Match) =>
-  [path, strip.replace(/\.$/, '')].filter((part) => part !== '').join(' / ') || 'the top'
+export const whereFrom = ({ path, renaming: { strip } }: Match): string => placeName(path, strip)
 
 /** Tensors that are no parameters of the network, except tensors that are known to be unused. */
 function ignoredOf({ left, renaming }: Match, { net, outputs }: NetworkConfig): string[] {
@@ -97,11 +109,17 @@ function ignoredOf({ left, renaming }: Match, { net, outputs }: NetworkConfig): 
 }
 
 function nothingFits(
-  { states }: CheckpointFile,
+  { states, holders }: CheckpointFile,
   { net }: NetworkConfig,
   wanted: readonly Wanted[],
   file: string,
+  from: string | undefined,
 ): InputError {
+  const anywhere = from === undefined ? undefined : bestMatch(states, wanted)
+  if (from !== undefined && anywhere !== undefined) {
+    return notThere(file, from, [whereFrom(anywhere), ...anywhere.others])
+  }
+  if (holders.length > 0) return hangsOn(holders, file)
   const theirs = [...states.values()].flatMap((state) => [...state.keys()])
   return new InputError({
     what: `no tensor of the file is a parameter of ${net}`,
@@ -112,7 +130,25 @@ function nothingFits(
   })
 }
 
-function incomplete({ missing, misshapen }: Match, config: NetworkConfig, file: string): InputError {
+/** The error for a place that a user names, and that has no fitting tensors. */
+export function notThere(file: string, from: string, places: readonly string[]): InputError {
+  return new InputError({
+    what: 'the file has no weights of the network at this place',
+    where: file,
+    got: JSON.stringify(from),
+    expected: places.join(', '),
+    remedy: 'give one of these places as --from',
+  })
+}
+
+function incomplete(
+  { missing, misshapen, found }: Match,
+  config: NetworkConfig,
+  file: string,
+  holders: readonly string[],
+): InputError {
+  // Some tensor of the optimiser's may fit by chance.
+  if (holders.length > 0 && 2 * found.size < missing.length) return hangsOn(holders, file)
   const [first] = misshapen
   if (first !== undefined && missing.length === 0) {
     const outputs = outputsOf(misshapen, config.outputs)

@@ -84,7 +84,7 @@ export class FileBytes implements Bytes {
   private closed = false
 
   private constructor(
-    private readonly handle: FileHandle,
+    private readonly source: FileHandle | Uint8Array,
     readonly path: string,
     readonly size: number,
   ) {}
@@ -105,6 +105,11 @@ export class FileBytes implements Bytes {
     }
   }
 
+  /** The content of a file that is in memory already, because it had to be inflated. */
+  static inMemory(path: string, content: Uint8Array): FileBytes {
+    return new FileBytes(content, path, content.length)
+  }
+
   /**
    * Fills `into` from byte `at` on.
    *
@@ -112,11 +117,16 @@ export class FileBytes implements Bytes {
    */
   async read(into: Uint8Array, at: number): Promise<void> {
     this.check(into.length, at)
+    const { source } = this
+    if (source instanceof Uint8Array) {
+      into.set(source.subarray(at, at + into.length))
+      return
+    }
     // The system cuts a read at 2^31 - 1 bytes, and a read may be shorter still.
     const most = 1 << 30
     for (let done = 0; done < into.length; ) {
       const length = Math.min(most, into.length - done)
-      const { bytesRead } = await this.handle.read(into, done, length, at + done)
+      const { bytesRead } = await source.read(into, done, length, at + done)
       if (bytesRead === 0) this.shorter(at + done)
       done += bytesRead
     }
@@ -124,8 +134,13 @@ export class FileBytes implements Bytes {
 
   readNow(into: Uint8Array, at: number): void {
     this.check(into.length, at)
+    const { source } = this
+    if (source instanceof Uint8Array) {
+      into.set(source.subarray(at, at + into.length))
+      return
+    }
     for (let done = 0; done < into.length; ) {
-      const bytesRead = readSync(this.handle.fd, into, done, into.length - done, at + done)
+      const bytesRead = readSync(source.fd, into, done, into.length - done, at + done)
       if (bytesRead === 0) this.shorter(at + done)
       done += bytesRead
     }
@@ -135,7 +150,7 @@ export class FileBytes implements Bytes {
   async close(): Promise<void> {
     if (this.closed) return
     this.closed = true
-    await this.handle.close()
+    if (!(this.source instanceof Uint8Array)) await this.source.close()
   }
 
   private check(length: number, at: number): void {

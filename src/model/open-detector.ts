@@ -1,16 +1,16 @@
 // Opens a keypoint detector in Node: the detector of a run, or an ONNX file of any maker.
 import { join } from 'node:path'
 import { fileError } from '../files/file-errors.ts'
-import { readWhole } from '../files/read.ts'
 import { tensor } from '../graph/tensor.ts'
 import { detectorGraph } from '../motion/model.ts'
 import { parametersOf } from '../motion/weights.ts'
-import { assertSelfContained } from '../onnx/import/decode.ts'
+import { assertSelfContained } from '../onnx/import/external.ts'
 import { createSession } from '../runtime/node.ts'
 import { type Device, describePort, type PortType, type Session } from '../runtime/session.ts'
 import { FormatError } from '../util/errors.ts'
 import { toPlanes } from './inputs-outputs.ts'
 import { type KeypointDetector, type OutputNames, SessionDetector } from './keypoint-detector.ts'
+import { readOnnxFile } from './onnx-file.ts'
 import { checkWeights, loadRun } from './open-model.ts'
 
 export type { Detections, KeypointDetector } from './keypoint-detector.ts'
@@ -30,7 +30,7 @@ export interface OpenDetectorOptions {
  *
  * An ONNX file has one input, a square picture: float32 [N, 3, S, S] in [0, 1], or uint8 [N, S, S, 3]. Its outputs are
  * found by name, and otherwise by shape: `value` [N, K, 2] in [-1, 1]; `jacobian` [N, K, 2, 2]; `heatmap`
- * [N, K, h, w], each of sum 1; `features` [N, F, h, w].
+ * [N, K, h, w], each of sum 1; `features` [N, F, h, w]. Its weights may lie in a file beside it.
  *
  * @param path a run folder, the name of a starter, or a file `.onnx`.
  * @throws InputError if the path is neither, FormatError if a file cannot be used, EnvironmentError if the device is
@@ -90,11 +90,8 @@ async function openOnnxDetector(
   }
 }
 
-/** The largest ONNX file that is read. Detectors for phones are far smaller. */
-const mostBytes = 1 << 30
-
 async function readModel(path: string): Promise<Uint8Array> {
-  const bytes = await readWhole(path, 'an ONNX model', mostBytes)
+  const bytes = await readOnnxFile(path)
   try {
     assertSelfContained(bytes)
     return bytes

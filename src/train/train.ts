@@ -1,6 +1,6 @@
 // train(): a motion model from clips, without labels.
 import { nodeFaces } from '../faces/node.ts'
-import { readWhole } from '../files/read.ts'
+import { readOnnxFile } from '../model/onnx-file.ts'
 import { resolveConfig, runConfigSchema, type TrainingConfig, type TrainOptions } from './config.ts'
 import { keptFrames } from './kept-frames.ts'
 import type { TrainedRun } from './loop.ts'
@@ -43,12 +43,9 @@ export async function train(clips: string | readonly string[], given: TrainOptio
   })
 }
 
-/** VGG-19 has 80 MB of features. */
-const mostPerceptualBytes = 1 << 30
-
 /** The perceptual network that a run names. @throws InputError, FormatError for a file that cannot be used. */
 async function readPerceptual({ perceptual, scales }: TrainingConfig): Promise<PerceptualLoss | undefined> {
   if (perceptual === undefined) return undefined
-  const bytes = await readWhole(perceptual, 'an ONNX model', mostPerceptualBytes)
+  const bytes = await readOnnxFile(perceptual)
   return perceptualLoss(bytes, perceptual, scales)
 }

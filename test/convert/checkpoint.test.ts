@@ -46,6 +46,41 @@ describe('bestMatch', () => {
     expect(match!.path).toBe('model')
   })
 
+  it('takes weights before their averages, whatever the order in the file is, and names the others', () => {
+    const places = [
+      ['state_dict', prefixed('module.')],
+      ['state_dict_ema', prefixed('module.')],
+      ['shadow', prefixed('')],
+      ['optimizer', state({ 'x.conv.weight': [8, 3, 3, 3] })],
+    ] as const
+    for (const order of [places, places.toReversed()]) {
+      const states = new Map(order)
+      const match = bestMatch(states, wanted)!
+      expect(match.path).toBe('state_dict')
+      expect(match.others).toEqual(['shadow', 'state_dict_ema / module'])
+      for (const from of ['state_dict_ema', 'state_dict_ema / module', 'state_dict_ema.module']) {
+        const other = bestMatch(states, wanted, from)!
+        expect([other.path, other.others]).toEqual(['state_dict_ema', ['state_dict / module', 'shadow']])
+      }
+      expect(bestMatch(states, wanted, 'state')).toBeUndefined()
+    }
+  })
+
+  it('finds averages in the same dictionary, and no dictionary twice', () => {
+    const both = new Map([...prefixed('model_ema.'), ...prefixed('model.')])
+    const states = new Map([
+      ['a', both],
+      ['b', both],
+    ])
+    const match = bestMatch(states, wanted)!
+    expect([match.path, match.renaming.strip, match.others]).toEqual([
+      'a',
+      'model.',
+      ['a / model_ema', 'b / model_ema'],
+    ])
+    expect(bestMatch(states, wanted, 'model_ema')!.renaming.strip).toBe('model_ema.')
+  })
+
   it('tells other shapes from missing names, and names what is left', () => {
     const other = { ...whole, 'decoder.layers.1.conv.weight': [9, 8, 3, 3], 'fc.weight': [10, 8], n: [1] }
     const match = bestMatch(new Map([['', state({ ...other, 'bn.num_batches_tracked': [] })]]), wanted)!

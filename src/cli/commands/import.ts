@@ -13,6 +13,7 @@ interface ImportFlags extends Pick<OptionValues<typeof detectorOptions>, 'dilati
   readonly outputs?: number
   readonly size?: number
   readonly partial?: true
+  readonly from?: string
   readonly force?: true
 }
 
@@ -38,6 +39,11 @@ export const addImport: AddCommand = (program, call) => {
       '--partial',
       'take the parameters that fit and initialise the others, for instance with a pretrained encoder',
     )
+    .option(
+      '--from <place>',
+      'where in the file the weights are, if it has several, such as averaged ones (state_dict_ema); without it, ' +
+        'weights are taken before averages, and the other places are named',
+    )
     .addOption(flagOf('dilations', { ...detectorOptions.dilations, default: 'published' }))
     .option(
       '--size <pixels>',
@@ -50,14 +56,14 @@ export const addImport: AddCommand = (program, call) => {
 
 async function runImport({ reporter, signal }: Context, file: string, flags: ImportFlags): Promise<void> {
   const { importCheckpoint } = await import('../../convert/import-checkpoint.ts')
-  const { net, out, outputs, size, dilations, partial = false, force = false } = flags
+  const { net, out, outputs, size, dilations, from, partial = false, force = false } = flags
   const made = await importCheckpoint(file, {
     net,
     out,
     partial,
     force,
     signal,
-    ...defined({ outputs, size, dilations }),
+    ...defined({ outputs, size, dilations, from }),
   })
   reporter.result(made, () => describe(made, out))
 }
@@ -70,6 +76,12 @@ function describe(made: ImportResult, out: string): string {
   ]
   if (made.fresh.length > 0) lines.push(`initialised: ${listed(made.fresh)}`)
   if (made.ignored.length > 0) lines.push(`not used: ${listed(made.ignored)}`)
+  if (made.others.length > 0) {
+    lines.push(`other weights in the file: ${listed(made.others)}; --from "${made.others[0]}" takes them`)
+  }
+  if (made.foreign.length > 0) {
+    lines.push(`passed over, and never executed: objects of ${listed(made.foreign)}`)
+  }
   return lines.join('\n')
 }
 

@@ -1,6 +1,6 @@
-// The only Python names that a checkpoint may mention, and the data that each of them becomes. All other names are
-// refused. The list follows what PyTorch allows for `weights_only=True`; it adds numpy's scalars and arrays and
-// argparse's settings, which training scripts store beside the weights.
+// The Python names that pantin knows in a checkpoint, and the data that each of them becomes. The list follows what
+// PyTorch allows for `weights_only=True`; it adds numpy's scalars and arrays and argparse's settings, which training
+// scripts store beside the weights. All other names are foreign: they become objects that nothing looks into.
 
 import { storageTypes, tensorTypes } from './tensor-types.ts'
 import { StorageSlice, TensorView } from './tensor-view.ts'
@@ -8,6 +8,7 @@ import {
   type Construct,
   type ConstructContext,
   Dict,
+  Foreign,
   Global,
   List,
   type Meaning,
@@ -85,13 +86,26 @@ function parameter([data]: readonly Value[], context: ConstructContext): Value {
   return data
 }
 
-/** Arguments (function, class, its arguments, attributes): a tensor with attributes, which are dropped. */
+/**
+ * Arguments (function, class, its arguments, attributes): a tensor, also one of a class that is derived from torch's,
+ * with attributes. The class and the attributes are dropped.
+ */
 function fromType([rebuild, type, args]: readonly Value[], context: ConstructContext): Value {
   const isRebuild = rebuild instanceof Global && rebuilders.has(rebuild.name)
-  if (!isRebuild || !(type instanceof Global) || !(args instanceof Tuple)) {
+  const isClass = type instanceof Global || type instanceof Foreign
+  if (!isRebuild || !isClass || !(args instanceof Tuple)) {
     context.refuse('a function that rebuilds a tensor, a class, and arguments')
   }
   return rebuild.meaning.construct!(args.items, context)
+}
+
+/** Arguments (class, ...): Python's own way to make an object of a class. */
+function instance(args: readonly Value[], context: ConstructContext): Value {
+  const [type] = args
+  if (!(type instanceof Foreign || type instanceof Global)) context.refuse('a class')
+  const made = new Foreign(type.name)
+  made.held = args.slice(1)
+  return made
 }
 
 /** torch.Size is a tuple. */
@@ -127,14 +141,18 @@ function* meanings(): Generator<readonly [string, Meaning]> {
   yield ['collections Counter', { construct: orderedDict }]
   yield ['collections defaultdict', { construct: defaultDict }]
   yield ['argparse Namespace', opaque('settings')]
+  for (const module of ['copyreg', 'copy_reg']) {
+    yield [`${module} _reconstructor`, { construct: instance }]
+    yield [`${module} __newobj__`, { construct: instance }]
+  }
   yield ['_codecs encode', opaque('bytes')]
   // Protocol 2 uses the first name, from Python 2.
   for (const module of ['__builtin__', 'builtins']) {
     for (const name of ['set', 'frozenset', 'bytes', 'bytearray', 'complex']) {
       yield [`${module} ${name}`, opaque(`a ${name}`)]
     }
-    // Functions that make the missing entries of a defaultdict.
-    for (const name of ['dict', 'list', 'tuple', 'int', 'float', 'str', 'bool'])
+    // Classes that other classes are derived from, and that make the missing entries of a defaultdict.
+    for (const name of ['object', 'dict', 'list', 'tuple', 'int', 'float', 'str', 'bool'])
       yield [`${module} ${name}`, {}]
   }
 

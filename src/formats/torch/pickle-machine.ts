@@ -1,9 +1,10 @@
 // The stack machine of Python pickles, which builds data only and calls nothing that a file names.
-import { FormatError } from '../../util/errors.ts'
+import { assertHarmless } from './attacks.ts'
+import { buildKnown, foreignObject } from './foreign.ts'
 import { findGlobal } from './globals.ts'
 import { type Budget, limits } from './limits.ts'
 import { opcodes as op, type PickleReader, refusedOpcodes, smallest } from './pickle-reader.ts'
-import { type ConstructContext, Dict, describe, Global, List, Opaque, Tuple, type Value } from './values.ts'
+import { Dict, describe, Foreign, Global, List, Opaque, Tuple, type Value } from './values.ts'
 
 /** The newest protocol that Python has. */
 const maxProtocol = 5
@@ -15,15 +16,22 @@ const emptyTuple = new Tuple([])
 
 /**
  * Reads one pickle as data. A pickle is a program for a stack machine. This machine knows lists, tuples,
- * dictionaries, numbers and texts. Of all other objects it knows only those in `globals.ts`, which it builds
- * itself. It never calls anything that a file names.
+ * dictionaries, numbers and texts, and the objects in `globals.ts`, which it builds itself. Every other object
+ * becomes a `Foreign`. It never calls anything that a file names.
  *
  * @param reader at the first byte of the pickle; afterwards, at the byte after the pickle.
  * @param persistent returns the value of a persistent id.
- * @throws FormatError for anything else than a pickle of such data, and beyond `limits`.
+ * @param foreign gets the classes and functions of the pickle that pantin does not know, by their names.
+ * @throws FormatError for anything else than a pickle of such data, for one that was made to harm programs that
+ * load it, and beyond `limits`.
  */
-export function readPickle(reader: PickleReader, budget: Budget, persistent: (id: Value) => Value): Value {
-  return new PickleMachine(reader, budget, persistent).run()
+export function readPickle(
+  reader: PickleReader,
+  budget: Budget,
+  persistent: (id: Value) => Value,
+  foreign: Map<string, Foreign> = new Map(),
+): Value {
+  return new PickleMachine(reader, budget, persistent, foreign).run()
 }
 
 class PickleMachine {
@@ -37,6 +45,7 @@ class PickleMachine {
     private readonly reader: PickleReader,
     private readonly budget: Budget,
     private readonly persistent: (id: Value) => Value,
+    private readonly foreign: Map<string, Foreign>,
   ) {}
 
   run(): Value {
@@ -163,8 +172,7 @@ class PickleMachine {
         stack.push(set)
         return
       case op.ADDITEMS:
-        this.popToMark()
-        if (this.top() !== set) this.refuse('items are added to something else than a set')
+        this.addItems(this.popToMark())
         return
 
       case op.MARK:
@@ -214,13 +222,19 @@ class PickleMachine {
       }
       case op.NEWOBJ_EX: {
         const [callee, args, named] = this.popMany(3)
-        if (!(named instanceof Dict) || named.pairs.length > 0)
+        if (!(named instanceof Dict) || (named.pairs.length > 0 && !(callee instanceof Foreign)))
           this.refuse('arguments with names', describe(named))
-        this.construct(callee, args)
+        this.construct(callee, args, named)
+        return
+      }
+      case op.OBJ: {
+        // Objects of the oldest kind of classes in Python 2.
+        const [callee, ...args] = this.popToMark()
+        this.construct(callee, new Tuple(args))
         return
       }
       case op.BUILD:
-        this.build()
+        this.setAttributes()
         return
       case op.BINPERSID:
         this.budget.object()
@@ -278,18 +292,32 @@ class PickleMachine {
 
   private append(items: Value[]): void {
     const list = this.top()
-    if (!(list instanceof List)) this.refuse('items are added to something else than a list', describe(list))
-    if (list.items.length === 0) list.items = items
+    if (list instanceof Foreign) this.hold(list, items)
+    else if (!(list instanceof List))
+      this.refuse('items are added to something else than a list', describe(list))
+    else if (list.items.length === 0) list.items = items
     else for (const item of items) list.items.push(item)
   }
 
   private setItems(pairs: Value[]): void {
     const dict = this.top()
-    if (!(dict instanceof Dict))
+    if (dict instanceof Foreign) this.hold(dict, pairs)
+    else if (!(dict instanceof Dict))
       this.refuse('entries are set in something else than a dictionary', describe(dict))
-    if (pairs.length % 2 !== 0) this.refuse('a key without a value')
-    if (dict.pairs.length === 0) dict.pairs = pairs
+    else if (pairs.length % 2 !== 0) this.refuse('a key without a value')
+    else if (dict.pairs.length === 0) dict.pairs = pairs
     else for (const item of pairs) dict.pairs.push(item)
+  }
+
+  private addItems(items: Value[]): void {
+    const target = this.top()
+    if (target instanceof Foreign) this.hold(target, items)
+    else if (target !== set) this.refuse('items are added to something else than a set')
+  }
+
+  private hold(object: Foreign, items: Value[]): void {
+    if (object.held.length === 0) object.held = items
+    else for (const item of items) object.held.push(item)
   }
 
   private remember(key: number): void {
@@ -305,40 +333,46 @@ class PickleMachine {
   }
 
   private global(module: string, name: string): void {
-    const global = findGlobal(module, name)
-    if (global === undefined) {
-      throw new FormatError({
-        what: 'the file wants to use code, or an object that is not plain data',
-        where: this.reader.where,
-        got: JSON.stringify(`${module.slice(0, 80)}.${name.slice(0, 80)}`),
-        expected: 'tensors, numbers and texts in dictionaries, lists and tuples',
-        remedy:
-          'do not load it in Python unless you trust its source; if you do, save only its state_dict() there',
-      })
+    const known = findGlobal(module, name)
+    if (known !== undefined) {
+      this.stack.push(known)
+      return
     }
-    this.stack.push(global)
+    const path = `${module.slice(0, 80)}.${name.slice(0, 80)}`
+    assertHarmless(path, this.reader.where)
+    let foreign = this.foreign.get(path)
+    if (foreign === undefined) {
+      this.budget.object()
+      foreign = new Foreign(path)
+      this.foreign.set(path, foreign)
+    }
+    this.stack.push(foreign)
   }
 
-  private construct(callee: Value | undefined, args: Value | undefined): void {
-    const make = callee instanceof Global ? callee.meaning.construct : undefined
-    if (make === undefined || !(args instanceof Tuple)) {
+  private construct(callee: Value | undefined, args: Value | undefined, named?: Dict): void {
+    if (!(callee instanceof Global || callee instanceof Foreign) || !(args instanceof Tuple)) {
       this.refuse('something is called that cannot be', describe(callee))
     }
     this.budget.object()
-    const context: ConstructContext = {
-      work: (steps) => this.budget.work(steps),
-      refuse: (expected) =>
-        this.refuse(`the arguments of ${describe(callee)} do not fit`, describe(args), expected),
+    const make = callee instanceof Global ? callee.meaning.construct : undefined
+    if (make === undefined) {
+      this.stack.push(foreignObject(callee, named === undefined ? [args] : [args, named]))
+      return
     }
-    this.stack.push(make(args.items, context))
+    const refuse = (expected: string) =>
+      this.refuse(`the arguments of ${describe(callee)} do not fit`, describe(args), expected)
+    this.stack.push(
+      buildKnown(callee as Global, make, args, { work: (steps) => this.budget.work(steps), refuse }),
+    )
   }
 
-  /** Attributes for the object on the stack. Only dictionaries and settings may have some; they are dropped. */
-  private build(): void {
-    this.pop()
+  /** Attributes for the object on the stack. Known objects drop them. */
+  private setAttributes(): void {
+    const attributes = this.pop()
     const target = this.top()
     if (target instanceof Dict || target instanceof Opaque) return
-    this.refuse('attributes are set on something that has none', describe(target))
+    if (target instanceof Foreign) this.hold(target, [attributes])
+    else this.refuse('attributes are set on something that has none', describe(target))
   }
 
   private refuse(what: string, got = `opcode 0x${this.opcode.toString(16)}`, expected?: string): never {

@@ -1,54 +1,41 @@
-// Checkpoints of PyTorch (.pth, .pt, .pth.tar), read as data: no code in a file ever runs, and whatever is more than
-// data is refused. Here are the two containers, zip and legacy; pickle-machine.ts reads the pickles in them, and
-// limits.ts says how much a file may cost.
+// Checkpoints of PyTorch (.pth, .pt, .pth.tar), read as data: no code in a file ever runs. Here are the two containers,
+// zip (its parts are in parts.ts) and legacy; pickle-machine.ts reads the pickles in them, and limits.ts says how much a
+// file may cost.
 import { fileError } from '../../files/file-errors.ts'
-import { bytesInMemory, FileBytes } from '../../files/read.ts'
+import { FileBytes } from '../../files/read.ts'
 import { FormatError } from '../../util/errors.ts'
-import { ZipArchive, type ZipEntry } from '../zip/zip-archive.ts'
-import { Budget, damaged, limits } from './limits.ts'
+import { ZipArchive } from '../zip/zip-archive.ts'
+import { type Content, contentOf, type TorchFile } from './content.ts'
+import { Budget, damaged } from './limits.ts'
+import { type Parts, readParts } from './parts.ts'
 import { readPickle } from './pickle-machine.ts'
 import { PickleReader } from './pickle-reader.ts'
-import { collectStates, type States } from './states.ts'
-import type { StorageSlice, StoredTensor } from './tensor-view.ts'
-import { List, StorageTable, type Value } from './values.ts'
+import { type Foreign, List, StorageTable, type Value } from './values.ts'
 
+export type { TorchFile } from './content.ts'
 export type { StoredTensor } from './tensor-view.ts'
-
-/** An open checkpoint file. */
-export interface TorchFile {
-  /**
-   * Every dictionary of the file that has tensors, by the path of keys that leads to it, joined with dots: '' is
-   * the saved object itself; others are 'state_dict', 'kp_detector', 'optimizer.state.0'. Lists and tuples count
-   * as dictionaries with the keys 0, 1, 2. A dictionary has, in their order, the entries that are tensors and
-   * whose key is a text (of at most 64 KiB) or a whole number. A dictionary with several paths is listed under
-   * each of them, and what is inside it under the first. If two paths or names are the same text, the later one
-   * ends in ' (2)'.
-   */
-  readonly states: ReadonlyMap<string, ReadonlyMap<string, StoredTensor>>
-  /** Closes the file; tensors cannot be read after that. Calling it again does no harm. */
-  close(): Promise<void>
-}
 
 /**
  * Opens a checkpoint that torch.save wrote, in either format, which its content tells. Reads the shapes and types
  * of the tensors, and no tensor data.
  *
- * @throws FormatError for a file that is damaged, is no checkpoint, holds anything but data, or asks for more
- * than `limits`; InputError or EnvironmentError for one that cannot be read.
+ * @param source a path, or the content of a file that was inflated.
+ * @throws FormatError for a file that is damaged, is no checkpoint, has its weights inside of objects of code, or asks
+ * for more than `limits`; InputError or EnvironmentError for one that cannot be read.
  */
-export async function openTorchFile(path: string): Promise<TorchFile> {
+export async function openTorchFile(source: string | FileBytes): Promise<TorchFile> {
   let file: FileBytes | undefined
   try {
-    file = await FileBytes.open(path, 'a PyTorch file')
-    const states = await readStates(file)
-    return { states, close: () => file!.close() }
+    file = source instanceof FileBytes ? source : await FileBytes.open(source, 'a PyTorch file')
+    const content = await readContent(file)
+    return { ...content, close: () => file!.close() }
   } catch (error) {
     await file?.close()
-    throw fileError(error, path, 'read')
+    throw fileError(error, source instanceof FileBytes ? source.path : source, 'read')
   }
 }
 
-async function readStates(file: FileBytes): Promise<States> {
+async function readContent(file: FileBytes): Promise<Content> {
   const head = new Uint8Array(Math.min(512, file.size))
   await file.read(head, 0)
   const text = Buffer.from(head.buffer).toString('latin1')
@@ -88,96 +75,35 @@ function guess(text: string, size: number): { got: string; remedy: string } {
   return { got: `a file that begins with ${bytes.join(' ')}`, remedy: 'check that it is the right file' }
 }
 
-/**
- * Reads the format of torch 1.6 and later: a zip archive with one folder of any name. In it, `data.pkl` is the
- * saved object, `data/KEY` are the bytes of each storage, and `byteorder` says 'little' or 'big' ('little' if it
- * is absent).
- *
- * @throws FormatError
- */
-async function readZipFormat(file: FileBytes): Promise<States> {
+/** @throws FormatError */
+async function readZipFormat(file: FileBytes): Promise<Content> {
   const archive = await ZipArchive.open(file)
-  const [first = ''] = archive.entries.keys()
-  const folder = first.slice(0, first.indexOf('/') + 1)
-  const entryOf = (name: string): ZipEntry | undefined => archive.entries.get(folder + name)
-
-  const pickle = entryOf('data.pkl')
-  if (pickle === undefined) {
+  const names = [...archive.entries.keys()]
+  const pickles = names.filter((name) => /^(?!__MACOSX\/)(.*\/)?data\.pkl$/.test(name))
+  const folder = pickles[0]?.slice(0, -'data.pkl'.length)
+  if (folder === undefined || pickles.length > 1) {
     throw new FormatError({
       what: 'a zip archive that torch.save did not write',
       where: file.path,
-      got: `${archive.entries.size} entries, the first ${JSON.stringify(first.slice(0, 80))}`,
-      expected: 'an entry data.pkl in the folder of the first entry',
+      got: `${names.length} entries, the first ${JSON.stringify((names[0] ?? '').slice(0, 80))}`,
+      expected: 'one entry data.pkl',
       remedy: 'if the checkpoint was packed into this archive, unpack it',
     })
   }
-  if (entryOf('constants.pkl') !== undefined) {
-    throw new FormatError({
-      what: 'a TorchScript archive, which is a program',
-      where: file.path,
-      expected: 'a checkpoint, as torch.save writes it',
-      remedy: 'in PyTorch, save its state_dict() with torch.save',
-    })
-  }
-  const littleEndian = await readByteOrder(archive, entryOf('byteorder'), file)
-
-  const table = new StorageTable(file.path)
-  const reader = await readerOf(archive, pickle, file)
-  const root = readPickle(reader, new Budget(file.path), (id) => table.find(id))
-  let storedBytes = 0
-  for (const [key, storage] of table.storages) {
-    const entry = entryOf(`data/${key}`)
-    if (entry === undefined || entry.size < storage.byteLength) {
-      throw new FormatError({
-        what: 'the file lacks data of a storage',
-        where: `${file.path}, storage ${JSON.stringify(key.slice(0, 80))}`,
-        got: entry === undefined ? 'no entry' : `${entry.size} bytes`,
-        expected: `${storage.byteLength} bytes`,
-        remedy: damaged,
-      })
-    }
-    storage.locate({
-      littleEndian,
+  const parts: Parts = async (name) => {
+    const entry = archive.entries.get(folder + name)
+    if (entry === undefined) return undefined
+    const read = (into: Uint8Array, at: number) => archive.read(entry, into, at)
+    // A stored pickle is read from the file itself, a deflated one from memory.
+    const place = entry.isDeflated || name !== 'data.pkl' ? undefined : await archive.placeOf(entry)
+    return {
+      size: entry.size,
       isRandomAccess: !entry.isDeflated,
-      read: (into, at) => archive.read(entry, into, at),
-    })
-    storedBytes += storage.byteLength
+      read,
+      ...(place !== undefined && { bytes: { file, place } }),
+    }
   }
-  return collectStates(root, file.path, storedBytes)
-}
-
-async function readByteOrder(
-  archive: ZipArchive,
-  entry: ZipEntry | undefined,
-  file: FileBytes,
-): Promise<boolean> {
-  if (entry === undefined) return true
-  const bytes = new Uint8Array(Math.min(entry.size, 16))
-  await archive.read(entry, bytes, 0)
-  const order = new TextDecoder().decode(bytes)
-  if (order !== 'little' && order !== 'big') {
-    const expected = 'little or big'
-    const what = 'an unknown byte order'
-    throw new FormatError({ what, where: file.path, got: JSON.stringify(order), expected, remedy: damaged })
-  }
-  return order === 'little'
-}
-
-/** Reads a stored pickle from the file itself, and a deflated one from memory. */
-async function readerOf(archive: ZipArchive, entry: ZipEntry, file: FileBytes): Promise<PickleReader> {
-  const where = `${file.path}, data.pkl`
-  if (entry.size > limits.pickleBytes) {
-    const expected = `at most ${limits.pickleBytes}`
-    const what = 'a pickle of absurd size'
-    throw new FormatError({ what, where, got: `${entry.size} bytes`, expected, remedy: damaged })
-  }
-  if (!entry.isDeflated) {
-    const start = await archive.placeOf(entry)
-    return new PickleReader(file, start, start + entry.size, where)
-  }
-  const bytes = new Uint8Array(entry.size)
-  await archive.read(entry, bytes, 0)
-  return new PickleReader(bytesInMemory(bytes), 0, entry.size, where)
+  return readParts(parts, file.path)
 }
 
 /** The values of the first two pickles of a legacy file. */
@@ -191,12 +117,13 @@ const legacyVersion = 1001
  *
  * @throws FormatError
  */
-async function readLegacyFormat(file: FileBytes): Promise<States> {
+async function readLegacyFormat(file: FileBytes): Promise<Content> {
   const budget = new Budget(file.path)
   let at = 0
-  const next = (name: string, persistent: (id: Value) => StorageSlice): Value => {
+  const foreign = new Map<string, Foreign>()
+  const next = (name: string, persistent: (id: Value) => Value): Value => {
     const reader = new PickleReader(file, at, file.size, `${file.path}, ${name}`)
-    const value = readPickle(reader, budget, persistent)
+    const value = readPickle(reader, budget, persistent, foreign)
     at = reader.at
     return value
   }
@@ -214,7 +141,7 @@ async function readLegacyFormat(file: FileBytes): Promise<States> {
   const root = next('saved object', (id) => table.find(id))
   const keys = next('storage keys', nothingPersistent)
   const storedBytes = locateStorages(table, keys, file, at)
-  return collectStates(root, file.path, storedBytes)
+  return contentOf(root, foreign, file.path, storedBytes)
 }
 
 /** Finds the position of each storage from byte `at` on. @returns the number of bytes of all storages. */

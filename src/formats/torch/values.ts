@@ -19,6 +19,7 @@ export type Value =
   | StorageSlice
   | TensorView
   | Opaque
+  | Foreign
 
 /** A list of Python, which grows. */
 export class List {
@@ -47,7 +48,18 @@ export class Opaque {
   constructor(readonly what: string) {}
 }
 
-/** A Python name that may occur in a checkpoint, and its meaning here. */
+/**
+ * A class or function that pantin does not know, or an object that it would make in Python. Nothing is called. The
+ * values that the file puts into the object are kept only to tell whether tensors are among them.
+ */
+export class Foreign {
+  held: Value[] = []
+
+  /** @param name module and name, with a dot between them. */
+  constructor(readonly name: string) {}
+}
+
+/** A Python name that pantin knows, and its meaning here. */
 export class Global {
   constructor(
     /** Module and name, with a space between them. */
@@ -86,6 +98,7 @@ export function describe(value: Value | undefined): string {
   if (typeof value !== 'object') return String(value)
   if (value instanceof Global) return value.name
   if (value instanceof Opaque) return value.what
+  if (value instanceof Foreign) return value.name
   if (value instanceof List) return `a list of ${value.items.length}`
   if (value instanceof Tuple) return `a tuple of ${value.items.length}`
   if (value instanceof Dict) return 'a dictionary'
@@ -102,12 +115,15 @@ export class StorageTable {
    * The storage of a persistent id ('storage', class, key, location, elements). In the legacy format a sixth item
    * follows: None, or (view key, offset, elements) for a range of the storage.
    *
+   * The legacy format refers to the class of a network by ('module', class, ...), which is this class.
+   *
    * @throws FormatError for anything else.
    */
-  find(id: Value): StorageSlice {
+  find(id: Value): StorageSlice | Foreign {
     if (!(id instanceof Tuple)) this.refuse('a reference that is no storage', describe(id))
     const [kind, storageClass, key, , elements, range = null] = id.items
     if (kind === 'module') {
+      if (storageClass instanceof Foreign) return storageClass
       throw new FormatError({
         what: 'the file holds a whole network with its code, not only its weights',
         where: this.file,

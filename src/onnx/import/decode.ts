@@ -4,7 +4,6 @@ import { type DescField, type DescMessage, fromBinary, ScalarType } from '@bufbu
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire'
 import { FormatError, messageOf } from '../../util/errors.ts'
 import { type GraphProto, type ModelProto, ModelProtoSchema } from '../generated/onnx_pb.ts'
-import { assertStoredHere } from './tensors.ts'
 
 interface DecodedModel {
   readonly graph: GraphProto
@@ -79,17 +78,6 @@ export function listNodes(bytes: Uint8Array): NodeSummary[] {
     outputs: output,
     stored: input.map((from) => shapes.get(from)),
   }))
-}
-
-/**
- * Checks a model that ONNX Runtime gets unchanged: all its weights must be in its own bytes.
- *
- * @throws FormatError if the model names other files, or the bytes hold no model.
- */
-export function assertSelfContained(bytes: Uint8Array): void {
-  for (const tensor of decodeModel(bytes).graph.initializer) {
-    assertStoredHere(tensor, `the tensor "${tensor.name}"`)
-  }
 }
 
 /** More than any real model has; a network of a thousand layers has some ten thousand messages. */

@@ -94,6 +94,11 @@ export function assertStoredHere({ dataLocation, externalData }: TensorProto, wh
     where,
     got: externalData.find(({ key }) => key === 'location')?.value ?? 'external data',
     expected: 'a model in one file',
-    remedy: 'save it with onnx.save_model(model, path, save_as_external_data=False)',
+    remedy: inOneFile,
   })
 }
+
+/** How a model with tensors in other files becomes one file. */
+export const inOneFile =
+  'export it again as one file: torch.onnx.export(..., external_data=False), or ' +
+  'onnx.save_model(model, path, save_as_external_data=False)'

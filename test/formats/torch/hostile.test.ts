@@ -69,34 +69,33 @@ const attacks: readonly (readonly [string, Buffer, RegExp])[] = [
   ['GLOBAL that is then dropped', pickle(system, '0', none), /os\.system/],
   ['STACK_GLOBAL', pickle(reduce(stackGlobal('os', 'system'), command)), /os\.system/],
   ['STACK_GLOBAL with a dotted name', pickle(stackGlobal('torch._utils', 'os.system')), /_utils\.os\.system/],
-  [
-    'STACK_GLOBAL through an allowed name',
-    pickle(stackGlobal('collections', 'OrderedDict.__init__')),
-    /__init__/,
-  ],
-  ['STACK_GLOBAL with a space in the module', pickle(stackGlobal('torch Size', '')), /torch Size/],
   ['STACK_GLOBAL without a name', pickle(none, none, 0x93), /without a name/],
-  ['getattr', pickle(reduce(global('builtins', 'getattr'), namespace, text('x'))), /builtins\.getattr/],
-  ['operator.attrgetter', pickle(global('operator', 'attrgetter')), /attrgetter/],
   ['importlib', pickle(global('importlib', 'import_module')), /importlib/],
   ['torch.load', pickle(reduce(global('torch', 'load'), text('x'))), /torch\.load/],
   ['torch.hub', pickle(global('torch.hub', 'load')), /torch\.hub\.load/],
   ['numpy.load', pickle(global('numpy', 'load')), /numpy\.load/],
-  ['copyreg', pickle(global('copy_reg', '_reconstructor')), /copy_reg/],
-  ['functools.partial', pickle(global('functools', 'partial')), /functools\.partial/],
-  ['a network as it is', pickle(global('modules.generator', 'Generator')), /save only its state_dict/],
-  ['names of our own objects', pickle(global('__proto__', 'constructor')), /__proto__\.constructor/],
-  ['an empty name', pickle(global('', '')), /"\."/],
+  [
+    'a network as it is',
+    pickle(
+      ...[global('modules.generator', 'Generator'), tuple(), 0x81],
+      ...[dict([text('weight'), w.tensor({ legacy: true })]), 'b'],
+    ),
+    /object of modules\.generator\.Generator.*save only its state_dict/s,
+  ],
   [
     'NEWOBJ of a forbidden class',
     pickle(global('subprocess', 'Popen'), tuple(command), 0x81),
     /subprocess\.Popen/,
   ],
   ['NEWOBJ_EX', pickle(global('subprocess', 'Popen'), tuple(), dict(), 0x92), /subprocess\.Popen/],
-  ['NEWOBJ_EX with names', pickle(namespace, tuple(), dict([text('a'), none]), 0x92), /arguments with names/],
+  [
+    'NEWOBJ_EX with names of a known class',
+    pickle(namespace, tuple(), dict([text('a'), none]), 0x92),
+    /arguments with names/,
+  ],
   ['INST', pickle('(', command, 'ios\nsystem\n'), /no checkpoint has.*INST/s],
   ['INST of an allowed class', pickle('(iargparse\nNamespace\n'), /INST/],
-  ['OBJ', pickle('(', namespace, command, 'o'), /OBJ/],
+  ['OBJ of text', pickle('(', command, 'o'), /called that cannot be/],
   ['PERSID', pickle('Pid\n'), /PERSID/],
   ['EXT1', pickle(0x82, 1), /EXT1/],
   ['EXT2', pickle(0x83, 1, 0), /EXT2/],
@@ -107,16 +106,6 @@ const attacks: readonly (readonly [string, Buffer, RegExp])[] = [
   ['an unknown opcode', pickle(0xff), /0xff/],
   ['a protocol of the future', w.bytes(0x80, 6, 'N.'), /newer protocol/],
   ['a call of text', pickle(reduce(command, command)), /called that cannot be.*touch executed/s],
-  [
-    'a call of a name that is only a name',
-    pickle(reduce(global('builtins', 'int'), text('1'))),
-    /builtins int/,
-  ],
-  [
-    'a call of a storage class',
-    pickle(reduce(global('torch', 'FloatStorage'), int(9))),
-    /torch FloatStorage/,
-  ],
   ['a call of what a call gave', pickle(reduce(reduce(namespace), command)), /settings/],
   ['a call without a tuple', pickle(namespace, list(), 'R'), /called that cannot be/],
   ['BUILD on a class', pickle(namespace, dict([text('__init__'), text('x')]), 'b'), /argparse Namespace/],
@@ -371,7 +360,12 @@ const zeros = Buffer.alloc(8 << 20)
 const wrongArchives: readonly (readonly [string, Buffer, RegExp])[] = [
   ['no entries', w.bytes('PK\x03\x04', w.zip([])), /did not write/],
   ['no data.pkl', w.zip([data]), /did not write/],
-  ['a data.pkl elsewhere', w.zip([data, { name: 'b/data.pkl', data: saved }]), /did not write/],
+  [
+    'two data.pkl',
+    w.zip([inFolder(saved), data, { name: 'b/data.pkl', data: saved }]),
+    /did not write.*one entry data.pkl/s,
+  ],
+  ['a data.pkl elsewhere', w.zip([data, { name: 'b/data.pkl', data: saved }]), /lacks data/],
   [
     'a data.pkl that inflates 1000 times',
     w.zip([inFolder(zeros, { deflate: true }), data]),
@@ -477,7 +471,7 @@ const wrongArchives: readonly (readonly [string, Buffer, RegExp])[] = [
     /lacks data/,
   ],
   ['TorchScript', readFileSync(committed('script.pt')), /TorchScript/],
-  ['a whole network', readFileSync(committed('network.pt')), /torch\.nn\.modules\.linear\.Linear/],
+  ['a whole network', readFileSync(committed('network.pt')), /object of torch\.nn\.modules\.linear\.Linear/],
 ]
 
 function zip64Elsewhere(): Buffer {
