@@ -74,7 +74,7 @@ const focusVariance = 0.003
 
 /** The same of a place next to what keypoints are tied to, such as a lid, and how near that is. */
 const tiedFocus = 40
-const tiedVariance = 0.0007
+const tiedVariance = 0.002
 
 /**
  * Mean distance, as |x| + |y| in units of [-1, 1], of the motion from the true one, where the driving frame's points are
