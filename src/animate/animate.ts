@@ -5,6 +5,7 @@ import { type Framing, frameClip } from '../faces/framing.ts'
 import { framingOf } from '../faces/node.ts'
 import { fitSource } from '../faces/source.ts'
 import { assertAtLeast, type Frame } from '../media/clip.ts'
+import { soundFor } from '../media/sound-copy.ts'
 import { createVideoWriter } from '../media/video-out.ts'
 import { resized } from '../model/inputs-outputs.ts'
 import { type ModelOptions, type MotionModel, type RunReference, withModel } from '../model/open-model.ts'
@@ -30,6 +31,8 @@ export interface AnimateOptions extends AnimateFramesOptions, ModelOptions {
   readonly overwrite?: boolean
   /** Puts the moved square back into the whole picture, with soft edges (default false). The video has the picture's size. */
   readonly paste?: boolean
+  /** Whether the video gets the sound of the driving clip (default true). */
+  readonly sound?: boolean
 }
 
 /** What `animate` wrote. */
@@ -40,6 +43,10 @@ export interface AnimateResult {
   readonly frames: number
   /** Frames per second, as in the driving clip. */
   readonly frameRate: number
+  /** What became of the driving clip's sound, in words. */
+  readonly sound: string
+  /** What a user should know about the driving clip's file, a sentence each. */
+  readonly notices: readonly string[]
   /** Number of the reference frame; undefined if the transfer is absolute. */
   readonly referenceFrame: number | undefined
   /** The squares that the model saw, and what decided them. */
@@ -57,7 +64,7 @@ export interface AnimateResult {
 
 /**
  * Animates a picture with the motion of a video, and writes a video with the same number of frames and the same frame
- * rate (Siarohin et al. 2019, section 3.3). Frames are streamed. A failure or an abort leaves no file.
+ * times (Siarohin et al. 2019, section 3.3). Its sound is copied. Frames are streamed. A failure or an abort leaves no file.
  *
  * @param run a run folder, the result of `train`, or an open model, which stays open.
  * @throws InputError if the run, the source, the driving clip or the output cannot be used; EnvironmentError if a device
@@ -92,7 +99,9 @@ async function writeAnimation(model: MotionModel, options: AnimateOptions) {
     const { frameRate } = clip
     const overwrite = options.overwrite ?? false
     const { width, height } = shown
-    const writer = await createVideoWriter(out, { width, height, frameRate, overwrite })
+    const { sound, words } = await soundFor(out, clip, options.sound)
+    const times = { frameRate, variableRate: clip.variableRate ?? false }
+    const writer = await createVideoWriter(out, { width, height, overwrite, ...times, sound })
     try {
       let referenceFrame: number | undefined
       for await (const moved of moveFrames(model, source.pixels, clip, {
@@ -105,7 +114,8 @@ async function writeAnimation(model: MotionModel, options: AnimateOptions) {
       signal?.throwIfAborted()
       await writer.close()
       const squares = { source: source.framing, driving: driving.framing }
-      return { out, frames: writer.frameCount, frameRate, referenceFrame, squares }
+      const notices = clip.notices ?? []
+      return { out, frames: writer.frameCount, frameRate, sound: words, notices, referenceFrame, squares }
     } finally {
       await writer.abort()
     }

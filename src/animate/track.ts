@@ -8,6 +8,7 @@ import { createOutput } from '../files/atomic.ts'
 import { fileError } from '../files/file-errors.ts'
 import { assertAtLeast, type Clip, type Frame } from '../media/clip.ts'
 import { type Fitter, type Square, seenSquare, videoPosition } from '../media/fit.ts'
+import { type KeptSound, soundFor } from '../media/sound-copy.ts'
 import { createVideoWriter, type VideoWriter } from '../media/video-out.ts'
 import type { Keypoints } from '../model/inputs-outputs.ts'
 import {
@@ -39,6 +40,8 @@ export interface TrackedFrame {
   readonly value: number[][]
   /** K x 2 x 2, the local affine maps; undefined if the model has points only. */
   readonly jacobian: number[][][] | undefined
+  /** Set if the frame is damaged: the keypoints are those of the frame before it. */
+  readonly damaged?: true
 }
 
 /**
@@ -60,7 +63,7 @@ export async function* track(
       const { fitter } = await framed(model, opened, options)
       let frame = 0
       for await (const { read, keypoints } of detectAll(model, opened, fitter, options)) {
-        yield tracked(frame++, read.time, keypoints)
+        yield tracked(frame++, read, keypoints)
       }
     } finally {
       if (opened !== clip) await opened.close()
@@ -93,7 +96,11 @@ export async function* detectAll(
 }
 
 /** Keypoints as nested lists, rounded to 7 significant digits, the precision of float32. */
-export function tracked(frame: number, time: number, { value, jacobian }: Keypoints): TrackedFrame {
+export function tracked(
+  frame: number,
+  { time, damaged }: Pick<Frame, 'time' | 'damaged'>,
+  { value, jacobian }: Keypoints,
+): TrackedFrame {
   const round = (number: number) => Number(number.toPrecision(7))
   const pairs = (flat: Float32Array) =>
     Array.from({ length: flat.length / 2 }, (_, i) => [round(flat[2 * i]!), round(flat[2 * i + 1]!)])
@@ -103,6 +110,7 @@ export function tracked(frame: number, time: number, { value, jacobian }: Keypoi
     time,
     value: pairs(value),
     jacobian: rows && Array.from({ length: rows.length / 2 }, (_, k) => [rows[2 * k]!, rows[2 * k + 1]!]),
+    ...(damaged && { damaged }),
   }
 }
 
@@ -114,6 +122,8 @@ export interface WriteTrackOptions extends TrackOptions {
   readonly overlay?: string
   /** Replaces existing files (default false). */
   readonly overwrite?: boolean
+  /** Whether the overlay gets the clip's sound (default true). */
+  readonly sound?: boolean
 }
 
 /** The head of a track file. The list `frames` follows, with one `TrackedFrame` per line. */
@@ -155,6 +165,10 @@ export interface WriteTrackResult {
   readonly overlay: string | undefined
   /** Number of frames. */
   readonly frames: number
+  /** What became of the clip's sound, in words; undefined without an overlay. */
+  readonly sound: string | undefined
+  /** What a user should know about the clip's file, a sentence each. */
+  readonly notices: readonly string[]
   /** Number of keypoints, K. */
   readonly keypoints: number
   /** The square that the model saw, and what decided it. */
@@ -186,10 +200,11 @@ export async function writeTrack(
     const clip = await openClip(video, { signal: options.signal })
     try {
       const { fitter, framing } = await framed(model, clip, options)
-      const frames = await writeFiles(model, clip, fitter, framing.by, options)
+      const { frames, sound } = await writeFiles(model, clip, fitter, framing.by, options)
       const { keypoints } = model.config
       const seconds = (performance.now() - start) / 1000
-      return { out, overlay, frames, keypoints, square: framing, device: model.device, seconds }
+      const made = { out, overlay, frames, sound, notices: clip.notices ?? [], keypoints, square: framing }
+      return { ...made, device: model.device, seconds }
     } finally {
       await clip.close()
     }
@@ -213,21 +228,24 @@ async function writeFiles(
 
   const output = await createOutput(out, { overwrite })
   let film: VideoWriter | undefined
+  let kept: KeptSound | undefined
   try {
     if (overlay !== undefined) {
-      film = await createVideoWriter(overlay, { width, height, frameRate, overwrite })
+      kept = await soundFor(overlay, clip, options.sound)
+      const times = { frameRate, variableRate: clip.variableRate ?? false }
+      film = await createVideoWriter(overlay, { width, height, overwrite, ...times, sound: kept.sound })
     }
     const frames = await writeLines(output.temporary, header, async function* () {
       let frame = 0
       for await (const { read, keypoints } of detectAll(model, clip, fitter, options)) {
         await film?.write(drawKeypoints(read, keypoints, { place }))
-        yield tracked(frame++, read.time, keypoints)
+        yield tracked(frame++, read, keypoints)
       }
     })
     options.signal?.throwIfAborted()
     await film?.close()
     await output.commit()
-    return frames
+    return { frames, sound: kept?.words }
   } catch (error) {
     throw fileError(error, out, 'written')
   } finally {

@@ -114,6 +114,11 @@ export class Reporter {
     if (!this.voice.quiet) process.stderr.write(`${text}\n`)
   }
 
+  /** Prints what a user should know about inputs, a line each. Results in JSON contain the same sentences. */
+  warn(notices: readonly string[]): void {
+    for (const notice of notices) this.note(`pantin: warning: ${notice}`)
+  }
+
   /** Prints the command's result, as one line of JSON or as text. Called once, at the end. */
   result(value: object, text: () => string): void {
     this.settle()

@@ -82,6 +82,7 @@ export const showTraining =
 /** @param words the command that continues the run, without `--resume` */
 export function reportRun(reporter: Reporter, run: TrainedRun, words: readonly string[]): void {
   const { path, ...rest } = run
+  reporter.warn(run.notices)
   reporter.result({ run: path, ...rest }, () => {
     const done = `${formatCount(run.steps)} steps, ${formatSeconds(run.seconds)} on ${run.device}`
     const loss = Number.isFinite(run.loss) ? `, loss ${run.loss.toFixed(4)}` : ''

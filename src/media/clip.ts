@@ -1,5 +1,6 @@
 // Frames and clips: a frame is 8-bit RGB pixels with a time, a clip is frames that are read as a stream.
 import { InputError } from '../util/errors.ts'
+import type { SoundFound } from './sound.ts'
 
 /** A picture in time: 8-bit sRGB, 3 bytes per pixel, rows from the top, no padding. */
 export interface Frame {
@@ -13,6 +14,8 @@ export interface Frame {
   readonly time: number
   /** Seconds until the next frame; 0 for a still picture. */
   readonly duration: number
+  /** Set if the frame cannot be decoded: its pixels are those of the nearest frame before it. */
+  readonly damaged?: true
 }
 
 /** A still frame of one colour ([red, green, blue], 0 to 255), black by default. */
@@ -117,6 +120,12 @@ export interface Clip<F extends Frame = Frame> {
   readonly duration: number
   /** Number of frames, exact. */
   readonly frameCount: number
+  /** Set if frames are not evenly spaced: frame i is not shown at i / frameRate. */
+  readonly variableRate?: boolean
+  /** What a user should know about the file, a sentence each. Reading may add some. */
+  readonly notices?: readonly string[]
+  /** The sound of the clip. Clips without this method have none. */
+  sound?(): Promise<SoundFound>
   /**
    * Decodes the frames of a range in order. If the loop ends early, the decoder is freed.
    *

@@ -5,6 +5,8 @@ import { runInNewContext } from 'node:vm'
 import { assertFile } from '../files/read.ts'
 import { EnvironmentError, messageOf } from '../util/errors.ts'
 import type { Clip } from './clip.ts'
+import { openFile } from './file-bytes.ts'
+import { type DecodingOptions, PacketDecoder } from './packet-decoder.ts'
 import { readVideo } from './video-in.ts'
 
 /**
@@ -19,11 +21,8 @@ export async function openVideo(
 ): Promise<Clip> {
   await assertFile(path, 'a video file', { allowEmpty: false })
   const mediabunny = await loadCodecs()
-  return readVideo(new mediabunny.FilePathSource(path), path, {
-    mediabunny,
-    frameClosed,
-    signal: options.signal,
-  })
+  const decoder = (decoding: DecodingOptions) => new PacketDecoder(decoding)
+  return readVideo(openFile(path), path, { mediabunny, frameClosed, decoder, signal: options.signal })
 }
 
 /** The names that mediabunny looks up on the global object. */

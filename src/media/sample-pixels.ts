@@ -35,13 +35,15 @@ const packed: Readonly<Record<string, readonly [number, number, number]>> = {
   BGRX: [2, 1, 0],
 }
 
-/** Converts decoded samples of one size. */
+/** Converts decoded samples of one video. */
 export class SampleReader {
   private buffer = new Uint8Array(0)
   private stretch: Resampler | undefined
+  private first: Size | undefined
+  private other: (Size & { readonly resample: Resampler }) | undefined
 
-  /** @param display size in square pixels after rotation. */
-  constructor(private readonly display: { readonly width: number; readonly height: number }) {}
+  /** @param display size in square pixels after rotation, of pictures that are stored as large as the first. */
+  constructor(private readonly display: Size) {}
 
   /** RGB as displayed, which the caller may keep. The sample stays open. */
   async read(sample: VideoSample): Promise<Pixels> {
@@ -53,15 +55,48 @@ export class SampleReader {
     return this.square(rotate({ width, height, data }, sample.rotation, sample.flip))
   }
 
-  /** Resizes if the pixels are not square. */
+  /** Resizes if the pixels are not square, or if the size changes in the middle of the video. */
   private square(pixels: Pixels): Pixels {
     const { width, height } = this.display
-    if (pixels.width === width && pixels.height === height) return pixels
-    const whole = { left: 0, top: 0, width: pixels.width, height: pixels.height }
-    this.stretch ??= createResampler(pixels, whole, this.display)
-    return { width, height, data: this.stretch(pixels.data) }
+    this.first ??= { width: pixels.width, height: pixels.height }
+    if (pixels.width === this.first.width && pixels.height === this.first.height) {
+      if (pixels.width === width && pixels.height === height) return pixels
+      this.stretch ??= createResampler(pixels, wholeOf(pixels), this.display)
+      return { width, height, data: this.stretch(pixels.data) }
+    }
+    return this.fit(pixels, this.first)
+  }
+
+  /** A picture of another size than the first, as large as it fits, between black bars. */
+  private fit(pixels: Pixels, first: Size): Pixels {
+    const { width, height } = this.display
+    const shape = [(pixels.width * width) / first.width, (pixels.height * height) / first.height] as const
+    const scale = Math.min(width / shape[0], height / shape[1])
+    const shown = {
+      width: Math.max(1, Math.min(width, Math.round(shape[0] * scale))),
+      height: Math.max(1, Math.min(height, Math.round(shape[1] * scale))),
+    }
+    if (this.other?.width !== pixels.width || this.other.height !== pixels.height) {
+      const resample = createResampler(pixels, wholeOf(pixels), shown)
+      this.other = { width: pixels.width, height: pixels.height, resample }
+    }
+    const data = this.other.resample(pixels.data)
+    const [left, top] = [(width - shown.width) >> 1, (height - shown.height) >> 1]
+    const out = new Uint8Array(width * height * 3)
+    for (let y = 0; y < shown.height; y++) {
+      const row = data.subarray(y * shown.width * 3, (y + 1) * shown.width * 3)
+      out.set(row, ((top + y) * width + left) * 3)
+    }
+    return { width, height, data: out }
   }
 }
+
+interface Size {
+  readonly width: number
+  readonly height: number
+}
+
+const wholeOf = ({ width, height }: Size) => ({ left: 0, top: 0, width, height })
 
 function toRgb(
   format: string,

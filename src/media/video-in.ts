@@ -1,9 +1,14 @@
 // Reading a video container as a clip: its index without decoding, then its frames by number. In Node and in pages.
-import type { EncodedPacket, Input, InputVideoTrack, Source, VideoSample } from 'mediabunny'
-import { FormatError, InputError, messageOf, PantinError } from '../util/errors.ts'
+import type { Input, InputVideoTrack, VideoSample } from 'mediabunny'
+import { InputError, messageOf, PantinError } from '../util/errors.ts'
 import { keepAlive } from '../util/keep-alive.ts'
+import { type ByteSource, sourceOf } from './byte-source.ts'
 import { type Clip, type Frame, type FrameRange, resolveRange } from './clip.ts'
-import { SampleReader } from './sample-pixels.ts'
+import { type FrameIndex, readFrameIndex } from './frame-index.ts'
+import { readBoxes } from './mp4-boxes.ts'
+import type { DecodingOptions, PacketDecoder } from './packet-decoder.ts'
+import { type Pixels, type Rotation, SampleReader } from './sample-pixels.ts'
+import { readSound, type SoundFound } from './sound.ts'
 
 type Mediabunny = typeof import('mediabunny')
 
@@ -15,39 +20,63 @@ export interface VideoSurroundings {
   readonly mediabunny: Mediabunny
   /** Is told that closed frames of `bytes` each wait for the garbage collector; see codecs.ts. */
   frameClosed?(bytes: number, frames: number): void
+  /** Decodes packets one by one. Default: as the container library does, which gives up at the first damaged packet. */
+  decoder?(options: DecodingOptions): PacketDecoder
   /** Stops the opening, which then fails with the signal's reason. */
   readonly signal?: AbortSignal | undefined
 }
 
 /**
- * Reads a container (mp4, mov, webm, mkv, ts with H.264, H.265, VP8, VP9 or AV1) as a clip.
+ * Reads a container (mp4, mov, webm, mkv, ts with H.264, H.265, VP8, VP9 or AV1) as a clip, which closes the file.
  *
  * @param name for messages.
- * @throws InputError if it is not a video, cut short, or of a codec that is not decoded here; FormatError if it claims
- * more frames than it has room for.
+ * @throws InputError if it is not a video, holds no whole frame, or is of a codec that is not decoded here; FormatError if
+ * it claims more frames than it has room for.
  */
 export async function readVideo(
-  source: Source,
+  file: ByteSource,
   name: string,
   surroundings: VideoSurroundings,
 ): Promise<Clip> {
   const { mediabunny, signal } = surroundings
   signal?.throwIfAborted()
-  const input = new mediabunny.Input({ source, formats: mediabunny.ALL_FORMATS })
+  const source = sourceOf(mediabunny, file)
+  const input = new mediabunny.Input({ source, formats: formatsOf(mediabunny) })
   try {
+    const { hasIndex, isMp4, edits } = await keepAlive(readBoxes(file))
+    if (isMp4 && !hasIndex) throw unfinished(name)
     const track = await keepAlive(findTrack(mediabunny, input, name))
-    const bytes = (await source.getSizeOrNull()) ?? Number.POSITIVE_INFINITY
-    const times = await keepAlive(readFrameTimes(mediabunny, track, { bytes, name, signal }))
-    await keepAlive(assertWhole(input, times, name))
+    const index = await keepAlive(
+      readFrameIndex(new mediabunny.EncodedPacketSink(track), track, {
+        ...{ bytes: file.size, name, signal, edits: edits.get(track.id) },
+        loose: (await input.getFormat()) === mediabunny.MPEG_TS,
+      }),
+    )
+    if (index.times.length === 0)
+      throw damaged(name, 'the file holds no whole frame: it is cut short or damaged')
     const width = await track.getDisplayWidth()
     const height = await track.getDisplayHeight()
-    const frameRate = await keepAlive(rateOf(track, times))
-    return new VideoClip(surroundings, input, track, times, { name, width, height, frameRate })
+    const frameRate = await keepAlive(rateOf(track, index))
+    const decoding = {
+      config: (await track.getDecoderConfig())!,
+      rotation: await track.getRotation(),
+      flip: await track.getFlip(),
+    }
+    const early = await keepAlive(earlyEnd(input, index))
+    const facts = { name, width, height, frameRate, notices: early === undefined ? [] : [early] }
+    return new VideoClip(surroundings, input, track, index, decoding, facts)
   } catch (error) {
     input.dispose()
     if (error instanceof PantinError || signal?.aborted) throw error
     throw damaged(name, 'cannot be read as a video', error)
   }
+}
+
+/** How samples of a track become pictures. */
+interface Decoding {
+  readonly config: VideoDecoderConfig
+  readonly rotation: Rotation
+  readonly flip: boolean
 }
 
 class VideoClip implements Clip {
@@ -57,22 +86,40 @@ class VideoClip implements Clip {
   readonly frameRate: number
   readonly duration: number
   readonly frameCount: number
-  private stored: { readonly width: number; readonly height: number } | undefined
+  readonly variableRate: boolean
+  private readonly known: readonly string[]
+  private readonly damagedFrames = new Set<number>()
+  private decoder: PacketDecoder | undefined
 
   constructor(
     private readonly surroundings: VideoSurroundings,
     private readonly input: Input,
     private readonly track: InputVideoTrack,
-    private readonly index: FrameTimes,
-    { name, width, height, frameRate }: Pick<Clip, 'name' | 'width' | 'height' | 'frameRate'>,
+    private readonly index: FrameIndex,
+    private readonly decoding: Decoding,
+    facts: Pick<Clip, 'name' | 'width' | 'height' | 'frameRate'> & { readonly notices: readonly string[] },
   ) {
     const { times, durations } = index
-    this.name = name
-    this.width = width
-    this.height = height
+    this.name = facts.name
+    this.width = facts.width
+    this.height = facts.height
+    this.known = facts.notices
     this.frameCount = times.length
-    this.duration = times.at(-1)! + durations.at(-1)! - times[0]!
-    this.frameRate = frameRate
+    this.duration = times.at(-1)! + durations.at(-1)!
+    this.frameRate = facts.frameRate
+    // Containers round times to a tick, a millisecond at most.
+    const most = Math.max(0.1 / this.frameRate, 0.002)
+    this.variableRate = times.some((time, i) => Math.abs(time - i / this.frameRate) > most)
+  }
+
+  get notices(): readonly string[] {
+    const count = this.damagedFrames.size
+    if (count === 0) return this.known
+    const places = [...this.damagedFrames].sort((a, b) => a - b).slice(0, 5)
+    const named = places.map((number) => `frame ${number} at ${this.index.times[number]!.toFixed(2)} s`)
+    const list = `${named.join(', ')}${count > places.length ? ', ...' : ''}`
+    const text = `${count === 1 ? 'one damaged frame' : `${count} damaged frames`}: ${list}`
+    return [...this.known, `${text} (the picture before is shown instead)`]
   }
 
   async *frames(range?: FrameRange): AsyncGenerator<Frame, void, undefined> {
@@ -83,11 +130,29 @@ class VideoClip implements Clip {
     // The frames since the last key frame are decoded too.
     const decoded = Math.min((numbers[1] ?? numbers[0]! + 1) - numbers[0]!, mostBetweenKeys)
     let done = 0
+    let shown: Pixels | undefined
+    let early: number[] = []
     try {
-      for (; ; done++) {
+      for (; done < numbers.length; done++) {
+        const number = numbers[done]!
         const next = await keepAlive(samples.next())
-        if (next.done || next.value === null) break
-        yield await this.toFrame(next.value, numbers[done]!, reader, decoded)
+        if (next.done) break
+        const sample = next.value
+        if (sample === null) {
+          this.damagedFrames.add(number)
+          if (shown === undefined) early.push(number)
+          else yield this.frame(number, { ...shown, data: shown.data.slice() }, true)
+          continue
+        }
+        shown = await this.pixels(sample, number, reader, decoded)
+        // Nothing was shown before the first damaged frames, so that the picture after them is.
+        for (const before of early) yield this.frame(before, { ...shown, data: shown.data.slice() }, true)
+        early = []
+        // The reader of a frame may change its pixels.
+        const kept: Pixels =
+          this.surroundings.decoder === undefined ? shown : { ...shown, data: shown.data.slice() }
+        yield this.frame(number, shown)
+        shown = kept
       }
     } catch (error) {
       if (error instanceof PantinError) throw error
@@ -96,6 +161,13 @@ class VideoClip implements Clip {
       await keepAlive(samples.return(undefined))
     }
     if (done < numbers.length) throw this.broken(numbers[done]!)
+    if (early.length > 0) throw this.broken(early[0]!)
+  }
+
+  /** Of the shown frames: up to their end. */
+  sound(): Promise<SoundFound> {
+    const end = this.index.start + this.duration
+    return keepAlive(readSound(this.surroundings.mediabunny, this.input, { ...this.index, end }))
   }
 
   async close(): Promise<void> {
@@ -106,34 +178,51 @@ class VideoClip implements Clip {
     return this.close()
   }
 
+  /** The frames of these numbers; null for one that is damaged. */
+  private async *samples(numbers: readonly number[]): AsyncGenerator<VideoSample | null, void, undefined> {
+    const { decoder, mediabunny } = this.surroundings
+    const { config, rotation, flip } = this.decoding
+    if (decoder === undefined) {
+      yield* this.librarySamples(numbers)
+      return
+    }
+    const sink = new mediabunny.EncodedPacketSink(this.track)
+    this.decoder ??= decoder({ sink, config, index: this.index })
+    for await (const { picture } of this.decoder.decode(numbers)) {
+      yield picture === undefined ? null : new mediabunny.VideoSample(picture, { rotation, flip })
+    }
+  }
+
   /** Consecutive frames are decoded one after the other; frames with a step are found from key frames. */
-  private samples(numbers: readonly number[]): AsyncGenerator<VideoSample | null, void, unknown> {
+  private librarySamples(numbers: readonly number[]): AsyncGenerator<VideoSample | null, void, unknown> {
     const sink = new this.surroundings.mediabunny.VideoSampleSink(this.track)
-    const { times, durations } = this.index
+    const { stamps, durations, rearranged } = this.index
     const [first, second] = [numbers[0]!, numbers[1]]
     // The time in the middle of a frame finds it, however its start was rounded.
-    const middle = (i: number) => times[i]! + durations[i]! / 2
-    if (second !== undefined && second > first + 1) return sink.samplesAtTimestamps(numbers.map(middle))
+    const middle = (i: number) => stamps[i]! + durations[i]! / 2
+    const apart = second !== undefined && second > first + 1
+    if (apart || rearranged) return sink.samplesAtTimestamps(numbers.map(middle))
     const end = numbers.at(-1)! + 1
-    return sink.samples(middle(first), end < times.length ? times[end]! - durations[end - 1]! / 2 : undefined)
+    return sink.samples(
+      middle(first),
+      end < stamps.length ? stamps[end]! - durations[end - 1]! / 2 : undefined,
+    )
   }
 
   /** Closes the sample: the decoder has only a few pictures, and waits until they are closed. */
-  private async toFrame(
+  private async pixels(
     sample: VideoSample,
     number: number,
     reader: SampleReader,
     decoded: number,
-  ): Promise<Frame> {
-    const { times, durations } = this.index
+  ): Promise<Pixels> {
     try {
-      const time = times[number]!
-      if (Math.abs(sample.timestamp - time) > Math.max(durations[number]! / 2, 0.001)) {
+      const expected = this.index.stamps[number]!
+      const late = Math.abs(sample.timestamp - expected) > Math.max(this.index.durations[number]! / 2, 0.001)
+      if (this.surroundings.decoder === undefined && late) {
         throw this.broken(number, `the decoder gave the frame at ${sample.timestamp} s instead`)
       }
-      this.assertSameSize(sample, number)
-      const pixels = await keepAlive(reader.read(sample))
-      return { ...pixels, time: time - times[0]!, duration: durations[number]! }
+      return await keepAlive(reader.read(sample))
     } finally {
       const bytes = sample.allocationSize()
       sample.close()
@@ -141,39 +230,34 @@ class VideoClip implements Clip {
     }
   }
 
-  /** Compares the stored sizes. The displayed size is that of the track, whatever a frame says. */
-  private assertSameSize({ visibleRect: { width, height } }: VideoSample, number: number): void {
-    this.stored ??= { width, height }
-    if (this.stored.width === width && this.stored.height === height) return
-    throw new InputError({
-      what: `the frame size changes at frame ${number}`,
-      where: this.name,
-      got: `${width} x ${height}`,
-      expected: `${this.stored.width} x ${this.stored.height}, as before`,
-      remedy: 'convert the video to one frame size first',
-    })
+  private frame(number: number, pixels: Pixels, isDamaged = false): Frame {
+    const [time, duration] = [this.index.times[number]!, this.index.durations[number]!]
+    return { ...pixels, time, duration, ...(isDamaged && { damaged: true }) }
   }
 
   private broken(number: number, cause?: unknown): InputError {
-    const what = `frame ${number} of ${this.frameCount} cannot be decoded: the file is cut short or damaged`
-    return damaged(this.name, what, cause)
+    const at = `frame ${number} of ${this.frameCount}, at ${this.index.times[number]!.toFixed(2)} s,`
+    return damaged(this.name, `${at} cannot be decoded: the file is cut short or damaged`, cause)
   }
 }
 
 /** The constant rate that the times fit, or else their average; 25 for a single frame without a duration. */
-async function rateOf(track: InputVideoTrack, { times, durations }: FrameTimes): Promise<number> {
-  const span = times.at(-1)! - times[0]!
+async function rateOf(track: InputVideoTrack, { times, durations, rearranged }: FrameIndex): Promise<number> {
+  const span = times.at(-1)!
   if (times.length === 1 || span <= 0) return durations[0]! > 0 ? 1 / durations[0]! : 25
   const average = (times.length - 1) / span
+  if (rearranged) return Math.round(average * 1000) / 1000
   // Containers round times to a tick, so a rate of 30 averages to 30.016. mediabunny finds the rate behind that.
   const { underlyingFrameRate } = await track.computeFrameRateMetrics()
   const constant = underlyingFrameRate !== null && Math.abs(underlyingFrameRate / average - 1) < 0.02
   return constant ? underlyingFrameRate : Math.round(average * 1000) / 1000
 }
 
+/** Without playlists, which refer to other files that the user did not name. */
+const formatsOf = ({ ALL_FORMATS, HLS }: Mediabunny) => ALL_FORMATS.filter((format) => format !== HLS)
+
 async function findTrack(mediabunny: Mediabunny, input: Input, path: string): Promise<InputVideoTrack> {
-  // A playlist refers to other files, which the user did not name.
-  if (!(await input.canRead()) || (await input.getFormat()) === mediabunny.HLS) {
+  if (!(await input.canRead())) {
     throw new InputError({
       what: 'this is not a video that can be read here',
       where: path,
@@ -205,22 +289,25 @@ async function findTrack(mediabunny: Mediabunny, input: Input, path: string): Pr
   return track
 }
 
-/** Refuses a container that promises more seconds than it holds: it was cut off. */
-async function assertWhole(input: Input, { times, durations }: FrameTimes, path: string): Promise<void> {
-  if (times.length === 0) throw damaged(path, 'the file holds no whole frame: it is cut short or damaged')
+/** A notice if a container promises more than it holds: it was cut off. */
+async function earlyEnd(input: Input, { end, missing, times }: FrameIndex): Promise<string | undefined> {
+  const kept = `the ${times.length} frames before its end are read`
+  if (missing > 0) return `the file is cut short: ${missing} frames of its index are missing, ${kept}`
   // Only if the file has no other track that the length could come from.
-  if ((await input.getTracks()).length > 1) return
+  if ((await input.getTracks()).length > 1) return undefined
   const promised = (await input.getDurationFromMetadata()) ?? 0
-  const held = times.at(-1)! + durations.at(-1)!
-  if (promised - held > Math.max(0.5, promised * 0.02)) {
-    throw new InputError({
-      what: `the file is cut short or damaged after frame ${times.length - 1}`,
-      where: path,
-      got: `${held.toFixed(2)} s of pictures`,
-      expected: `${promised.toFixed(2)} s, as its header says`,
-      remedy: 'copy or record it again, or cut the good part into a new file',
-    })
-  }
+  if (promised - end <= Math.max(0.5, promised * 0.02)) return undefined
+  const seconds = `${end.toFixed(2)} s of the ${promised.toFixed(2)} s that its header promises`
+  return `the file is cut short or damaged: it holds ${seconds}, ${kept}`
+}
+
+function unfinished(path: string): InputError {
+  return new InputError({
+    what: 'the recording was not finished: the index of the file (its moov box) is missing or cut short',
+    where: path,
+    remedy:
+      'let the camera or program that recorded it repair it, or use untrunc with another video of the same camera',
+  })
 }
 
 function damaged(path: string, what: string, cause?: unknown): InputError {
@@ -228,90 +315,3 @@ function damaged(path: string, what: string, cause?: unknown): InputError {
   const remedy = 'copy or record the video again, or use another one'
   return new InputError({ what, where: path, ...got, remedy }, { cause })
 }
-
-/** When each frame is shown, from the container without decoding: seconds by frame number. */
-export interface FrameTimes {
-  readonly times: Float64Array
-  readonly durations: Float64Array
-}
-
-/** How an index is read. */
-export interface IndexOptions {
-  /** Size of the whole file; infinity if it is not known. */
-  readonly bytes: number
-  /** For messages. */
-  readonly name: string
-  readonly signal?: AbortSignal | undefined
-}
-
-/** A day at 60 frames per second has 5.2 million frames. Their times and positions are in memory. */
-const mostFrames = 6_000_000
-
-/** Number of frames after which the event loop runs once, for Ctrl-C among others. */
-const framesPerTurn = 10_000
-
-/**
- * The frames that will come out of the decoder, in the order shown. Empty if there are none.
- *
- * @throws FormatError for more frames than the file has room for, which a few bytes can claim.
- */
-export async function readFrameTimes(
-  mediabunny: typeof import('mediabunny'),
-  track: InputVideoTrack,
-  options: IndexOptions,
-): Promise<FrameTimes> {
-  // VP8 has packets that are not shown. Only their bytes tell.
-  const hidesFrames = (await track.getCodec()) === 'vp8'
-  const packets = new mediabunny.EncodedPacketSink(track).packets(undefined, undefined, {
-    metadataOnly: !hidesFrames,
-  })
-  const shown: { time: number; duration: number }[] = []
-  let decodable = false
-  let count = 0
-  for await (const packet of packets) {
-    // In any index a frame takes more than a byte. The index is complete even if the end of the file is missing.
-    if (++count > Math.min(mostFrames, options.bytes)) throw overfull(options)
-    if (count % framesPerTurn === 0) {
-      await pause()
-      options.signal?.throwIfAborted()
-    }
-    decodable ||= packet.type === 'key'
-    // Frames before zero are cut away by the container's edit list.
-    const cut = packet.timestamp < 0
-    if (decodable && !cut && !(hidesFrames && isHidden(packet))) {
-      shown.push({ time: packet.timestamp, duration: packet.duration })
-    }
-  }
-  shown.sort((a, b) => a.time - b.time)
-  const times = Float64Array.from(shown, ({ time }) => time)
-  const durations = Float64Array.from(shown, ({ duration }, i) =>
-    i + 1 < times.length ? times[i + 1]! - times[i]! : duration,
-  )
-  return { times, durations }
-}
-
-/** RFC 6386, section 9.1: bit 4 of a frame's first byte is show_frame. */
-function isHidden(packet: EncodedPacket): boolean {
-  return packet.data.length > 0 && ((packet.data[0]! >> 4) & 1) === 0
-}
-
-function overfull({ bytes, name }: IndexOptions): FormatError {
-  if (bytes > mostFrames) {
-    const what = 'the video has too many frames'
-    return new FormatError({
-      what,
-      where: name,
-      expected: `${mostFrames} at most`,
-      remedy: 'cut it into several',
-    })
-  }
-  return new FormatError({
-    what: 'the file is damaged: it claims more frames than it has room for',
-    where: name,
-    got: `over ${bytes} frames in ${bytes} bytes`,
-    remedy: 'copy or record the video again, or use another one',
-  })
-}
-
-/** Lets the event loop run once, in Node and in pages. */
-const pause = () => new Promise<void>((resolve) => setTimeout(resolve, 0))

@@ -1,29 +1,17 @@
 // Writing a video file frame by frame, in Node: H.264, H.265, VP8, VP9 or AV1 in mp4, mov, webm or mkv.
-import { extname } from 'node:path'
-import type { Output as Muxer, OutputFormat, VideoCodec, VideoSampleSource } from 'mediabunny'
+import type { Output as Muxer, VideoSampleSource } from 'mediabunny'
 import { createOutput, type Output } from '../files/atomic.ts'
 import { codeOf, fileError } from '../files/file-errors.ts'
 import { EnvironmentError, InputError, messageOf, PantinError } from '../util/errors.ts'
 import { keepAlive } from '../util/keep-alive.ts'
 import type { Frame } from './clip.ts'
 import { frameClosed, loadCodecs } from './codecs.ts'
+import type { Sound } from './sound.ts'
+import { SoundCopy } from './sound-copy.ts'
+import { chooseCodec, type WriterCodec } from './video-containers.ts'
 import { rgbToI420 } from './yuv.ts'
 
 type Mediabunny = typeof import('mediabunny')
-
-/** The container of each file ending, and its codecs, the default first. */
-const containers = {
-  '.mp4': { codecs: ['avc', 'hevc', 'vp9', 'av1'], format: (m: Mediabunny) => new m.Mp4OutputFormat() },
-  '.mov': { codecs: ['avc', 'hevc'], format: (m: Mediabunny) => new m.MovOutputFormat() },
-  '.webm': { codecs: ['vp9', 'vp8', 'av1'], format: (m: Mediabunny) => new m.WebMOutputFormat() },
-  '.mkv': {
-    codecs: ['avc', 'hevc', 'vp9', 'vp8', 'av1'],
-    format: (m: Mediabunny) => new m.MkvOutputFormat(),
-  },
-} satisfies Record<string, { codecs: VideoCodec[]; format: (m: Mediabunny) => OutputFormat }>
-
-/** Codecs that videos are written in. */
-export type WriterCodec = 'avc' | 'hevc' | 'vp9' | 'av1' | 'vp8'
 
 /** How a video is written. */
 export interface VideoWriterOptions {
@@ -33,6 +21,10 @@ export interface VideoWriterOptions {
   readonly height: number
   /** Frames per second, over 0 and at most 1000. Frame i is shown at i / frameRate, whatever its own time is. */
   readonly frameRate: number
+  /** Shows each frame at its own time, and for its own duration (default false). Times must grow. */
+  readonly variableRate?: boolean
+  /** Sound that is copied beside the frames, up to their end (default: none). See `soundFor`. */
+  readonly sound?: Sound | undefined
   /** Default: H.264 (`avc`) in mp4, mov and mkv, VP9 in webm. */
   readonly codec?: WriterCodec
   /** Bits per second. Default: from frame size and rate, for a quality at which losses are hard to see. */
@@ -84,14 +76,17 @@ export async function createVideoWriter(path: string, options: VideoWriterOption
     format: container.format(mediabunny),
     target: new mediabunny.FilePathTarget(output.temporary),
   })
-  muxer.addVideoTrack(source, { frameRate })
-  const writer = new MuxedWriter(path, options, mediabunny, muxer, source, output)
+  muxer.addVideoTrack(source, options.variableRate ? {} : { frameRate })
+  const sound = options.sound && new SoundCopy(mediabunny, muxer, options.sound)
+  const writer = new MuxedWriter(path, options, mediabunny, muxer, source, output, sound)
   await writer.start()
   return writer
 }
 
 class MuxedWriter implements VideoWriter {
   frameCount = 0
+  private latest = Number.NEGATIVE_INFINITY
+  private end = 0
   private state: 'open' | 'closed' = 'open'
 
   constructor(
@@ -101,6 +96,7 @@ class MuxedWriter implements VideoWriter {
     private readonly muxer: Muxer,
     private readonly source: VideoSampleSource,
     private readonly output: Output,
+    private readonly sound: SoundCopy | undefined,
   ) {}
 
   start(): Promise<void> {
@@ -108,7 +104,7 @@ class MuxedWriter implements VideoWriter {
   }
 
   async write(frame: Frame): Promise<void> {
-    const { width, height, frameRate } = this.options
+    const { width, height } = this.options
     if (this.state !== 'open') {
       throw new InputError({ what: 'the video is finished: no frame can be added', where: this.path })
     }
@@ -121,21 +117,39 @@ class MuxedWriter implements VideoWriter {
       })
     }
     const [w, h] = [even(width), even(height)]
+    const [time, duration] = this.timeOf(frame)
     const sample = new this.mediabunny.VideoSample(rgbToI420(padToEven(frame), w, h), {
       format: 'I420',
       codedWidth: w,
       codedHeight: h,
-      timestamp: this.frameCount / frameRate,
-      duration: 1 / frameRate,
+      timestamp: time,
+      duration,
       colorSpace: { primaries: 'bt709', transfer: 'bt709', matrix: 'bt709', fullRange: false },
     })
     try {
       await this.guard(() => this.source.add(sample))
       this.frameCount++
+      this.end = time + duration
+      await this.guard(async () => this.sound?.writeUntil(time))
     } finally {
       sample.close()
       frameClosed((w * h * 3) / 2)
     }
+  }
+
+  private timeOf(frame: Frame): readonly [time: number, duration: number] {
+    const { frameRate, variableRate = false } = this.options
+    if (!variableRate) return [this.frameCount / frameRate, 1 / frameRate]
+    if (frame.time > this.latest) {
+      this.latest = frame.time
+      return [frame.time, frame.duration > 0 ? frame.duration : 1 / frameRate]
+    }
+    throw new InputError({
+      what: `frame ${this.frameCount} is not later than the frame before it`,
+      where: this.path,
+      got: `${frame.time} s`,
+      expected: `more than ${this.latest} s`,
+    })
   }
 
   async close(): Promise<void> {
@@ -144,6 +158,7 @@ class MuxedWriter implements VideoWriter {
       await this.abort()
       throw new InputError({ what: 'a video needs at least one frame', where: this.path })
     }
+    await this.guard(async () => this.sound?.writeUntil(this.end))
     await this.guard(() => this.muxer.finalize())
     this.state = 'closed'
     await this.output.commit()
@@ -152,6 +167,7 @@ class MuxedWriter implements VideoWriter {
   async abort(): Promise<void> {
     if (this.state === 'closed') return
     this.state = 'closed'
+    await this.sound?.stop()
     // The temporary is removed even if the muxer fails.
     await keepAlive(this.muxer.cancel()).catch(() => {})
     await this.output.abort()
@@ -180,30 +196,6 @@ class MuxedWriter implements VideoWriter {
       )
     }
   }
-}
-
-function chooseCodec(path: string, wanted: WriterCodec | undefined) {
-  const ending = extname(path).toLowerCase()
-  const container = Object.entries(containers).find(([name]) => name === ending)?.[1]
-  if (container === undefined) {
-    throw new InputError({
-      what: 'the file ending does not say which kind of video to write',
-      where: path,
-      got: ending === '' ? 'no ending' : ending,
-      expected: Object.keys(containers).join(', '),
-    })
-  }
-  const codecs: readonly WriterCodec[] = container.codecs
-  const codec = wanted ?? codecs[0]!
-  if (!codecs.includes(codec)) {
-    throw new InputError({
-      what: `a ${ending} file cannot hold this codec`,
-      where: path,
-      got: codec,
-      expected: codecs.join(', '),
-    })
-  }
-  return { container, codec }
 }
 
 function assertWritable(path: string, { width, height, frameRate }: VideoWriterOptions): void {

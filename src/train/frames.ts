@@ -118,6 +118,10 @@ export async function cacheClips(clips: readonly Clip[], options: CacheOptions):
         let number = 0
         for await (const frame of clip.frames({ step: steps[i]! })) {
           signal?.throwIfAborted()
+          if (frame.damaged) {
+            options.onFrame?.(++done, total)
+            continue
+          }
           if (number < training) labels?.append(clip, frame, number, steps[i]!, training)
           number++
           yield fitter(frame)

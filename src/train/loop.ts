@@ -27,10 +27,12 @@ export interface TrainedRun {
   readonly interrupted: boolean
   /** The square of each clip, without puppets and heads; empty if a cache had the frames already. */
   readonly squares: readonly ClipSquare[]
+  /** What a user should know about the clips' files, a sentence each with the clip's name before it. */
+  readonly notices: readonly string[]
 }
 
 /** What the loop itself tells of a run. */
-export type LoopResult = Omit<TrainedRun, 'squares'>
+export type LoopResult = Omit<TrainedRun, 'squares' | 'notices'>
 
 /** What a run is trained with. */
 export interface LoopOptions {

@@ -81,7 +81,7 @@ export async function trainRun<C extends AnyConfig, I, D extends { close(): void
         onStep: onEvent,
       })
       onEvent({ kind: trained.interrupted ? 'paused' : 'finished', step: trained.steps })
-      return { ...trained, squares }
+      return { ...trained, squares, notices: noticesOf(opened) }
     } finally {
       await task.close()
     }
@@ -96,6 +96,7 @@ export async function trainRun<C extends AnyConfig, I, D extends { close(): void
       device: 'none yet',
       interrupted: true,
       squares: [],
+      notices: noticesOf(opened),
     }
   } finally {
     data?.close()
@@ -103,6 +104,9 @@ export async function trainRun<C extends AnyConfig, I, D extends { close(): void
     await Promise.all(opened.map((clip) => clip.close()))
   }
 }
+
+const noticesOf = (clips: readonly Clip[]) =>
+  clips.flatMap(({ name, notices = [] }) => notices.map((notice) => `${name}: ${notice}`))
 
 /** All files that a new run begins with. */
 async function readAll<C extends AnyConfig, I, D extends { close(): void }>(

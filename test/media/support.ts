@@ -53,19 +53,27 @@ export function gradientFrame(width: number, height: number, shift = 0): Frame {
   return frame
 }
 
-/** Writes with mediabunny itself what our writer never would: rotated tracks, an index in front, VP8. */
+/**
+ * Writes with mediabunny itself what our writer never would: rotated tracks, an index in front, VP8, MPEG-TS, a start after
+ * zero. A key frame is the first of every 25 frames.
+ */
 export async function writeOddVideo(
   path: string,
   frames: readonly Frame[],
-  track: { rotation?: 0 | 90 | 180 | 270; flip?: boolean } = {},
+  { start = 0, ...track }: { rotation?: 0 | 90 | 180 | 270; flip?: boolean; start?: number } = {},
 ): Promise<string> {
   const m = await loadCodecs()
   const webm = path.endsWith('.webm')
+  const formats = [
+    ['.webm', () => new m.WebMOutputFormat()],
+    ['.ts', () => new m.MpegTsOutputFormat()],
+    ['', () => new m.Mp4OutputFormat({ fastStart: 'in-memory' })],
+  ] as const
   const output = new m.Output({
-    format: webm ? new m.WebMOutputFormat() : new m.Mp4OutputFormat({ fastStart: 'in-memory' }),
+    format: formats.find(([ending]) => path.endsWith(ending))![1](),
     target: new m.FilePathTarget(path),
   })
-  const source = new m.VideoSampleSource({ codec: webm ? 'vp8' : 'avc', bitrate: 2e6 })
+  const source = new m.VideoSampleSource({ codec: webm ? 'vp8' : 'avc', bitrate: 2e6, keyFrameInterval: 1 })
   output.addVideoTrack(source, { frameRate: 25, ...track })
   await keepAlive(output.start())
   for (const [i, { width, height, data }] of frames.entries()) {
@@ -73,7 +81,7 @@ export async function writeOddVideo(
       format: 'I420',
       codedWidth: width,
       codedHeight: height,
-      timestamp: i / 25,
+      timestamp: start + i / 25,
       duration: 1 / 25,
       colorSpace: { primaries: 'bt709', transfer: 'bt709', matrix: 'bt709', fullRange: false },
     })

@@ -20,6 +20,7 @@ interface AnimateFlags extends CropFlags {
   readonly reference?: 'best' | 'first'
   readonly size?: number
   readonly paste?: true
+  readonly sound: boolean
   readonly device?: DeviceName
   readonly force?: true
 }
@@ -51,6 +52,7 @@ export const addAnimate: AddCommand = (program, call) => {
         "put the moved square back into the whole picture: the video has the picture's size",
       ).conflicts('size'),
     )
+    .option('--no-sound', 'leave out the sound of the driving video')
     .addOption(deviceOption())
     .option('--force', 'replace an existing file')
   withCommonFlags(withPlugins(withCropFlags(command))).action(call(runAnimate))
@@ -68,10 +70,11 @@ async function runAnimate({ reporter, signal }: Context, run: string, flags: Ani
     signal,
     onProgress: (event) => reporter.progress({ unit: 'frames', ...event }),
   })
+  reporter.warn(made.notices)
   reporter.result(made, () => {
     const took = `${formatCount(made.frames)} frames in ${formatSeconds(made.seconds)} on ${made.device}`
     const pose = made.referenceFrame === undefined ? '' : `, reference: driving frame ${made.referenceFrame}`
     const squares = `picture: ${squareOf(made.squares.source)}; video: ${squareOf(made.squares.driving)}`
-    return `wrote ${made.out}: ${took}${pose}\n${squares}`
+    return `wrote ${made.out}: ${took}${pose}\n${squares}\nsound: ${made.sound}`
   })
 }

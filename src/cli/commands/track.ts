@@ -13,6 +13,7 @@ import {
 interface TrackFlags extends CropFlags {
   readonly out: string
   readonly overlay?: string
+  readonly sound: boolean
   readonly device?: DeviceName
   readonly force?: true
 }
@@ -26,6 +27,7 @@ export const addTrack: AddCommand = (program, call) => {
     .argument('<video>', 'the video')
     .requiredOption('-o, --out <file.json>', 'file to write')
     .option('--overlay <file.mp4>', 'also write the video with the keypoints drawn on it')
+    .option('--no-sound', 'leave out the sound of the video in the overlay')
     .addOption(deviceOption())
     .option('--force', 'replace existing files')
   withCommonFlags(withPlugins(withCropFlags(command))).action(call(runTrack))
@@ -50,10 +52,12 @@ async function runTrack(
     signal,
     onProgress: (done, total) => reporter.progress({ phase: 'track', done, total, unit: 'frames' }),
   })
+  reporter.warn(made.notices)
   reporter.result(made, () => {
     const files = made.overlay === undefined ? made.out : `${made.out} and ${made.overlay}`
     const what = `${made.keypoints} keypoints in ${formatCount(made.frames)} frames`
     const took = `${formatSeconds(made.seconds)} on ${made.device}`
-    return `wrote ${files}: ${what}, ${took}\nsquare: ${squareOf(made.square)}`
+    const sound = made.sound === undefined ? '' : `\nsound: ${made.sound}`
+    return `wrote ${files}: ${what}, ${took}\nsquare: ${squareOf(made.square)}${sound}`
   })
 }

@@ -1,5 +1,6 @@
 // Clips in the worker: opens video files, puppets and heads, and decodes frame by frame.
 import * as mediabunny from 'mediabunny'
+import type { ByteSource } from '../../media/byte-source.ts'
 import type { Clip, Frame, FrameRange } from '../../media/clip.ts'
 import { createFitter, subjectCrop } from '../../media/fit.ts'
 import { readVideo } from '../../media/video-in.ts'
@@ -24,7 +25,7 @@ mediabunny.Logging.level = mediabunny.LogLevel.Silent
 export async function openClip(source: Blob | string, assets: string): Promise<Clip> {
   if (typeof source !== 'string') {
     const name = 'name' in source && source.name !== '' ? String(source.name) : 'the video'
-    return readVideo(new mediabunny.BlobSource(source), name, { mediabunny })
+    return readVideo(bytesOf(source), name, { mediabunny })
   }
   if (isPuppet(source)) return openPuppet(source)
   if (isHead(source)) return openHead(source, await headMesh(`${assets}heads.bin`))
@@ -35,6 +36,12 @@ export async function openClip(source: Blob | string, assets: string): Promise<C
     remedy: 'for a video at an address, fetch it and give its blob',
   })
 }
+
+const bytesOf = (blob: Blob): ByteSource => ({
+  size: blob.size,
+  read: async (start, end) => new Uint8Array(await blob.slice(start, end).arrayBuffer()),
+  close: async () => {},
+})
 
 /** Fetched once in a worker; a training may have a hundred heads. */
 let mesh: Promise<HeadMesh> | undefined

@@ -1,0 +1,303 @@
+// Decoding a video's packets in Node. A packet that the decoder refuses costs its own picture, and no other.
+import type { EncodedPacket, EncodedPacketSink } from 'mediabunny'
+import { keepAlive } from '../util/keep-alive.ts'
+import type { FrameIndex, KeyPacket } from './frame-index.ts'
+
+/** Where packets come from, and how they are decoded. */
+export interface DecodingOptions {
+  readonly sink: EncodedPacketSink
+  readonly config: VideoDecoderConfig
+  readonly index: FrameIndex
+  /** The bytes of a packet that are decoded; undefined if it has none of this kind. Default: its pictures. */
+  bytesOf?(packet: EncodedPacket): Uint8Array | undefined
+}
+
+/** A frame as it comes from the decoder. */
+export interface Decoded {
+  /** Number of the frame. */
+  readonly number: number
+  /** The picture, which the reader closes; undefined if it is damaged. */
+  readonly picture: VideoFrame | undefined
+}
+
+/** Pictures that may wait in the decoder: all that it may need to give the first one, and few once it gives them. */
+const mostWaiting = (ready: number) => (ready === 0 ? 40 : 8)
+
+/** Packets after which the decoder is drained at the next key packet. A picture that is missing is then known. */
+const betweenDrains = 24
+
+/** Damaged packets of one group of pictures. If there are more, the rest of the group is passed over. */
+const mostDamaged = 8
+
+/** Decodes frames of one track. Damaged packets are remembered, so that a second pass is as fast as the first. */
+export class PacketDecoder {
+  private readonly damaged = new Set<number>()
+
+  constructor(private readonly options: DecodingOptions) {}
+
+  /** Decodes frames by their numbers, each in turn. */
+  async *decode(numbers: Iterable<number>): AsyncGenerator<Decoded, void, undefined> {
+    let run: Run | undefined
+    try {
+      for (const number of numbers) {
+        const packet = this.options.index.packets[number]!
+        const rank = this.options.index.ranks[packet]!
+        let picture: VideoFrame | undefined
+        for (;;) {
+          if (this.damaged.has(packet)) break
+          const key = this.keyFor(packet, rank)
+          if (key === undefined) break
+          if (run === undefined || !run.reaches(key, rank)) {
+            run?.close()
+            run = new Run(this.options, this.damaged, key)
+          }
+          const found = await keepAlive(run.pictureAt(rank))
+          if (found !== 'failed') {
+            picture = found
+            break
+          }
+          await keepAlive(this.findDamage(run))
+          run.close()
+          run = undefined
+        }
+        yield { number, picture }
+      }
+    } finally {
+      run?.close()
+    }
+  }
+
+  /** The last key packet from which a picture can be decoded. */
+  private keyFor(packet: number, rank: number): KeyPacket | undefined {
+    const { keys, ranks } = this.options.index
+    let [low, high] = [0, keys.length - 1]
+    while (low <= high) {
+      const middle = (low + high) >> 1
+      if (keys[middle]!.packet <= packet) low = middle + 1
+      else high = middle - 1
+    }
+    for (let i = high; i >= 0; i--) {
+      const key = keys[i]!
+      if (ranks[key.packet]! <= rank && !this.damaged.has(key.packet)) return key
+    }
+    return undefined
+  }
+
+  /** Finds the packet that made a run fail. The decoder tells of it later, so that it is searched. */
+  private async findDamage(failed: Run): Promise<void> {
+    const { keys, ranks } = this.options.index
+    const { drainedAt, fedUntil } = failed
+    // The decoder was drained before this packet, so that the fault is after it.
+    const reader = new PacketReader(this.options, keys.find(({ packet }) => packet === drainedAt)!)
+    const group: { number: number; packet: EncodedPacket }[] = []
+    for (let read = await reader.next(); read && read.number <= fedUntil; read = await reader.next()) {
+      if (!this.damaged.has(read.number)) group.push(read)
+    }
+    const decodes = (count: number) => decodesAll(this.options, group.slice(0, count))
+    let [good, bad] = [0, group.length]
+    while (bad - good > 1) {
+      const middle = (good + bad) >> 1
+      if (await decodes(middle)) good = middle
+      else bad = middle
+    }
+    const first = group[bad - 1]?.number
+    if (first === undefined) throw new Error('the decoder fails without a packet')
+    this.damaged.add(first)
+    const end = keys.find(({ packet }) => packet > first)?.packet ?? ranks.length
+    const start = keys.findLast(({ packet }) => packet <= first)!.packet
+    const count = [...this.damaged].filter((number) => number >= start && number < end).length
+    if (count >= mostDamaged) for (let i = first; i < end; i++) this.damaged.add(i)
+  }
+}
+
+/** Reads packets with their numbers, from a key packet on. */
+class PacketReader {
+  private last: EncodedPacket | undefined
+  private number: number
+
+  constructor(
+    private readonly options: DecodingOptions,
+    private readonly key: KeyPacket,
+  ) {
+    this.number = key.packet
+  }
+
+  async next(): Promise<{ readonly number: number; readonly packet: EncodedPacket } | undefined> {
+    const { sink, index } = this.options
+    if (this.number >= index.ranks.length) return undefined
+    const before = this.last ?? this.key.before
+    const packet = await (before === undefined ? sink.getFirstPacket() : sink.getNextPacket(before))
+    if (packet === null) return undefined
+    this.last = packet
+    return { number: this.number++, packet }
+  }
+}
+
+/** One decoder, which is fed from a key packet on. */
+class Run {
+  /** Number of the last packet that was given to the decoder. */
+  fedUntil: number
+  /** Number of the key packet before which the decoder was drained last. */
+  drainedAt: number
+  private readonly decoder: VideoDecoder
+  private readonly reader: PacketReader
+  /** Ranks of the pictures that are in the decoder, in order. It gives them in this order. */
+  private inside: number[] = []
+  private readonly ready: { readonly rank: number; readonly picture: VideoFrame }[] = []
+  private latest = -1
+  private sinceDrain = 0
+  private ended = false
+  private failed = false
+  private wake: () => void = () => {}
+
+  constructor(
+    private readonly options: DecodingOptions,
+    private readonly damaged: ReadonlySet<number>,
+    readonly key: KeyPacket,
+  ) {
+    this.fedUntil = key.packet
+    this.drainedAt = key.packet
+    this.reader = new PacketReader(options, key)
+    this.decoder = new VideoDecoder({
+      output: (picture) => {
+        const rank = this.inside.shift()
+        if (rank === undefined) picture.close()
+        else this.ready.push({ rank, picture })
+        this.wake()
+      },
+      error: () => {
+        this.failed = true
+        this.wake()
+      },
+    })
+    this.decoder.addEventListener('dequeue', () => this.wake())
+    this.decoder.configure(options.config)
+  }
+
+  /** Whether a picture that needs this key packet comes from this run, and not from a later one. */
+  reaches(key: KeyPacket, rank: number): boolean {
+    return !this.failed && rank > this.latest && key.packet <= this.fedUntil + 1
+  }
+
+  /** The picture of a rank; undefined if the decoder passes it over. */
+  async pictureAt(rank: number): Promise<VideoFrame | undefined | 'failed'> {
+    this.latest = rank
+    for (;;) {
+      const first = this.ready[0]
+      if (first !== undefined) {
+        if (first.rank > rank) return undefined
+        this.ready.shift()
+        if (first.rank === rank) return first.picture
+        first.picture.close()
+      } else if (this.failed) return 'failed'
+      else if (this.ended) return undefined
+      else if (this.decoder.decodeQueueSize + this.ready.length > mostWaiting(this.ready.length))
+        await this.change()
+      else await this.feed()
+    }
+  }
+
+  close(): void {
+    for (const { picture } of this.ready) picture.close()
+    this.ready.length = 0
+    this.inside = []
+    if (this.decoder.state !== 'closed') this.decoder.close()
+  }
+
+  private async feed(): Promise<void> {
+    const { index, bytesOf } = this.options
+    const read = await this.reader.next()
+    if (read === undefined) {
+      await this.drain()
+      this.ended = true
+      return
+    }
+    const { number, packet } = read
+    this.fedUntil = number
+    if (this.damaged.has(number)) return
+    const rank = index.ranks[number]!
+    const isKey = number > this.key.packet && packet.type === 'key'
+    if (
+      isKey &&
+      this.sinceDrain >= betweenDrains &&
+      index.keys.some((key) => key.packet === number && key.closed)
+    ) {
+      await this.drain()
+      if (this.failed) return
+      this.drainedAt = number
+    }
+    // Pictures that are shown before the first key packet need others, which this run has not decoded.
+    if (rank >= 0 && rank < index.ranks[this.key.packet]!) return
+    const data = bytesOf === undefined ? packet.data : bytesOf(packet)
+    if (data === undefined) return
+    if (rank >= 0) insert(this.inside, rank)
+    this.sinceDrain++
+    this.give(packet, data)
+  }
+
+  private give(packet: EncodedPacket, data: Uint8Array): void {
+    try {
+      this.decoder.decode(chunkOf(packet, data))
+    } catch {
+      this.failed = true
+    }
+  }
+
+  /** Waits for all pictures that are in the decoder. Those that do not come are lost. */
+  private async drain(): Promise<void> {
+    try {
+      await this.decoder.flush()
+    } catch {
+      this.failed = true
+    }
+    this.inside = []
+    this.sinceDrain = 0
+  }
+
+  private change(): Promise<void> {
+    return new Promise((resolve) => {
+      // Some decoders do not tell when their queue becomes shorter.
+      const timer = setTimeout(resolve, 20)
+      this.wake = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+    })
+  }
+}
+
+/** Whether the packets go through a decoder of their own without a fault. */
+async function decodesAll(
+  options: DecodingOptions,
+  group: readonly { readonly packet: EncodedPacket }[],
+): Promise<boolean> {
+  let failed = false
+  const decoder = new VideoDecoder({
+    output: (picture) => picture.close(),
+    error: () => {
+      failed = true
+    },
+  })
+  decoder.configure(options.config)
+  try {
+    for (const { packet } of group) {
+      const data = options.bytesOf === undefined ? packet.data : options.bytesOf(packet)
+      if (data !== undefined) decoder.decode(chunkOf(packet, data))
+    }
+    await decoder.flush()
+  } catch {
+    failed = true
+  }
+  if (decoder.state !== 'closed') decoder.close()
+  return !failed
+}
+
+const chunkOf = (packet: EncodedPacket, data: Uint8Array) =>
+  new EncodedVideoChunk({ type: packet.type, timestamp: Math.round(packet.timestamp * 1e6), data })
+
+/** Puts a number into an ascending list. It belongs near the end. */
+function insert(list: number[], value: number): void {
+  let at = list.length
+  while (at > 0 && list[at - 1]! > value) at--
+  list.splice(at, 0, value)
+}
