@@ -91,7 +91,7 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/web/[^/]+\\.ts$', pathNot: '^src/web/worker\\.ts$' },
       to: {
-        path: '^src/(?!web|util|files|formats|run|graph/tensor|media/fit|motion/options|train/options|profile/costs|report/(format|network-diagram|plot-layout))',
+        path: '^src/(?!web|util|files|formats|run|graph/tensor|media/fit|model/one-euro|motion/options|train/options|profile/costs|report/(format|network-diagram|plot-layout))',
         dependencyTypesNot: ['type-only'],
       },
     },

@@ -2,10 +2,11 @@
 // (Siarohin et al. 2019, section 3.3).
 import { frameClip } from '../faces/framing.ts'
 import { type CropOptions, framingOf } from '../faces/node.ts'
-import { assertAtLeast, type Clip, type Frame, type FrameRange } from '../media/clip.ts'
+import type { Clip, Frame, FrameRange } from '../media/clip.ts'
 import type { Fitter } from '../media/fit.ts'
 import { type Keypoints, squareFrame } from '../model/inputs-outputs.ts'
 import type { EncodedPicture, MotionModel } from '../model/motion-model.ts'
+import { type Smoothing, smoother } from '../model/one-euro.ts'
 import { nearestPose, type Pose, PoseSequence, type Reference } from './reference.ts'
 import { createTransfer, type TransferOptions } from './transfer.ts'
 
@@ -28,6 +29,8 @@ export interface AnimateFramesOptions extends TransferOptions, Omit<CropOptions,
   readonly reference?: 'best' | 'first'
   /** The fit of the driving clip's frames (default: by `fit`, `crop` and `face`). */
   readonly fitter?: Fitter
+  /** Smooths the keypoints of the driving clip in time by the one-euro filter (default false). */
+  readonly smooth?: boolean | Smoothing
   /** Stops the work, which then fails with the signal's reason. */
   readonly signal?: AbortSignal
   /** Called after each frame of each phase. */
@@ -61,8 +64,7 @@ export interface AnimatedFrame extends MovedFrame {
  *
  * @param source RGB [size, size, 3], 0 to 255, where size is `model.config.size`; see `fitSource`.
  * @param driving the clip whose motion is transferred. It stays open.
- * @throws InputError if the clip is smaller than the model's frames or cannot be decoded. The signal's reason, if it is
- * aborted.
+ * @throws InputError if the clip cannot be decoded. The signal's reason, if it is aborted.
  */
 export async function* animateFrames(
   model: MotionModel,
@@ -116,7 +118,6 @@ async function begin(
   options: AnimateFramesOptions,
 ): Promise<Start> {
   options.signal?.throwIfAborted()
-  assertAtLeast(driving, model.config.size, driving.name)
   const fitter =
     options.fitter ?? (await frameClip(driving, model.config.size, framingOf(model, options))).fitter
   const kpSource = await model.detect(source)
@@ -128,13 +129,14 @@ async function begin(
 async function findReference(
   model: MotionModel,
   { kpSource, driving, fitter }: Start,
-  { reference = 'best', signal, onProgress }: AnimateFramesOptions,
+  { reference = 'best', smooth, signal, onProgress }: AnimateFramesOptions,
 ): Promise<Pick<Start, 'reference' | 'poses'>> {
   const total = reference === 'first' ? 1 : driving.frameCount
   const poses = new PoseSequence(model.config.keypoints, model.config.jacobian)
+  const filter = smoother(smooth)
   const detected = async function* () {
     for await (const { time, duration, data } of fitted(driving, fitter, { toFrame: total }, signal)) {
-      const keypoints = await model.detect(data)
+      const keypoints = filter(await model.detect(data), time)
       poses.add({ time, duration, keypoints })
       yield keypoints
       if (reference === 'best') onProgress?.({ phase: 'align', done: poses.length, total })
@@ -148,12 +150,13 @@ async function findReference(
 async function* posesWithPixels(
   model: MotionModel,
   { driving, fitter, poses }: Start,
-  { signal }: AnimateFramesOptions,
+  { smooth, signal }: AnimateFramesOptions,
 ): AsyncGenerator<Pose & { readonly pixels: Uint8Array }, void, undefined> {
   const known = poses?.[Symbol.iterator]()
+  const filter = smoother(smooth)
   for await (const { time, duration, data: pixels } of fitted(driving, fitter, {}, signal)) {
     const next = known?.next()
-    const keypoints = next?.value?.keypoints ?? (await model.detect(pixels))
+    const keypoints = next?.value?.keypoints ?? filter(await model.detect(pixels), time)
     yield { time, duration, keypoints, pixels }
   }
 }

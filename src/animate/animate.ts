@@ -4,7 +4,8 @@ import { formatCrop } from '../faces/crop.ts'
 import { type Framing, frameClip } from '../faces/framing.ts'
 import { framingOf } from '../faces/node.ts'
 import { fitSource } from '../faces/source.ts'
-import { assertAtLeast, type Frame } from '../media/clip.ts'
+import { assertNoInput } from '../files/inputs.ts'
+import type { Frame } from '../media/clip.ts'
 import { soundFor } from '../media/sound-copy.ts'
 import { createVideoWriter } from '../media/video-out.ts'
 import { resized } from '../model/inputs-outputs.ts'
@@ -12,6 +13,7 @@ import { type ModelOptions, type MotionModel, type RunReference, withModel } fro
 import type { Device } from '../runtime/session.ts'
 import { InputError } from '../util/errors.ts'
 import { type AnimateFramesOptions, moveFrames } from './animate-frames.ts'
+import { clipNotes, MotionWatch, smallNotes } from './notes.ts'
 import { createPaster } from './paste.ts'
 
 /**
@@ -45,7 +47,10 @@ export interface AnimateResult {
   readonly frameRate: number
   /** What became of the driving clip's sound, in words. */
   readonly sound: string
-  /** What a user should know about the driving clip's file, a sentence each. */
+  /**
+   * What a user should know, a sentence each: about the driving clip's file, a clip in which nothing moves, a picture
+   * that was enlarged.
+   */
   readonly notices: readonly string[]
   /** Number of the reference frame; undefined if the transfer is absolute. */
   readonly referenceFrame: number | undefined
@@ -84,8 +89,10 @@ export async function animate(
 async function writeAnimation(model: MotionModel, options: AnimateOptions) {
   const { out, signal } = options
   signal?.throwIfAborted()
+  await assertNoInput([out], [options.source, options.driving])
   const crop = options.crop ?? formatCrop(model.crop)
-  const source = await fitSource(options.source, model.config.size, options.fit ?? model.fit, {
+  const { size } = model.config
+  const source = await fitSource(options.source, size, options.fit ?? model.fit, {
     ...{ crop, signal },
     ...(options.face !== undefined && { face: options.face }),
   })
@@ -94,8 +101,7 @@ async function writeAnimation(model: MotionModel, options: AnimateOptions) {
   const clip = await openClip(options.driving, { signal })
   try {
     if (clip.frameCount < 2) throw noMotion(clip.name)
-    assertAtLeast(clip, model.config.size, clip.name)
-    const driving = await frameClip(clip, model.config.size, drivingFraming(model, options))
+    const driving = await frameClip(clip, size, drivingFraming(model, options))
     const { frameRate } = clip
     const overwrite = options.overwrite ?? false
     const { width, height } = shown
@@ -104,9 +110,10 @@ async function writeAnimation(model: MotionModel, options: AnimateOptions) {
     const writer = await createVideoWriter(out, { width, height, overwrite, ...times, sound })
     try {
       let referenceFrame: number | undefined
+      const watch = new MotionWatch()
       for await (const moved of moveFrames(model, source.pixels, clip, {
         ...options,
-        fitter: driving.fitter,
+        fitter: watch.watching(driving.fitter),
       })) {
         referenceFrame = moved.referenceFrame
         await writer.write(shown.show(moved.result))
@@ -114,7 +121,8 @@ async function writeAnimation(model: MotionModel, options: AnimateOptions) {
       signal?.throwIfAborted()
       await writer.close()
       const squares = { source: source.framing, driving: driving.framing }
-      const notices = clip.notices ?? []
+      const name = typeof options.source === 'string' ? options.source : 'the source picture'
+      const notices = [...smallNotes(source.picture, size, name), ...clipNotes(clip, size, watch)]
       return { out, frames: writer.frameCount, frameRate, sound: words, notices, referenceFrame, squares }
     } finally {
       await writer.abort()

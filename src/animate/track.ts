@@ -6,11 +6,13 @@ import { type FramedBy, type Framing, frameClip } from '../faces/framing.ts'
 import { type CropOptions, framingOf } from '../faces/node.ts'
 import { createOutput } from '../files/atomic.ts'
 import { fileError } from '../files/file-errors.ts'
-import { assertAtLeast, type Clip, type Frame } from '../media/clip.ts'
-import { type Fitter, type Square, seenSquare, videoPosition } from '../media/fit.ts'
+import { assertNoInput, isSameFile } from '../files/inputs.ts'
+import type { Clip, Frame } from '../media/clip.ts'
+import { type Fitter, seenSquare, videoPosition } from '../media/fit.ts'
 import { type KeptSound, soundFor } from '../media/sound-copy.ts'
 import { createVideoWriter, type VideoWriter } from '../media/video-out.ts'
 import type { Keypoints } from '../model/inputs-outputs.ts'
+import { type Smoothing, smoother } from '../model/one-euro.ts'
 import {
   isModel,
   type ModelOptions,
@@ -22,26 +24,24 @@ import {
 import { producer } from '../onnx/format.ts'
 import type { Device } from '../runtime/session.ts'
 import { InputError } from '../util/errors.ts'
+import { clipNotes, MotionWatch } from './notes.ts'
 import { drawKeypoints } from './preview.ts'
+import {
+  formatOf,
+  type TrackedFrame,
+  type TrackFormat,
+  type TrackHeader,
+  type TrackText,
+} from './track-text.ts'
+
+export type { TrackedFrame, TrackHeader } from './track-text.ts'
 
 /** How `track` opens the model and reads the clip. */
 export interface TrackOptions extends ModelOptions, Omit<CropOptions, 'signal'> {
+  /** Smooths the keypoints in time by the one-euro filter (default false). */
+  readonly smooth?: boolean | Smoothing
   /** Called after each frame, with the numbers of frames done and of all frames. */
   onProgress?(done: number, total: number): void
-}
-
-/** The keypoints of one frame. */
-export interface TrackedFrame {
-  /** Number of the frame in the clip, from 0. */
-  readonly frame: number
-  /** Time in the clip, in seconds. */
-  readonly time: number
-  /** K x 2, (x, y) in [-1, 1] of the square that the model sees: see `TrackHeader.crop`. */
-  readonly value: number[][]
-  /** K x 2 x 2, the local affine maps; undefined if the model has points only. */
-  readonly jacobian: number[][][] | undefined
-  /** Set if the frame is damaged: the keypoints are those of the frame before it. */
-  readonly damaged?: true
 }
 
 /**
@@ -74,7 +74,6 @@ export async function* track(
 }
 
 function framed(model: MotionModel, clip: Clip, options: TrackOptions) {
-  assertAtLeast(clip, model.config.size, clip.name)
   return frameClip(clip, model.config.size, framingOf(model, options))
 }
 
@@ -83,13 +82,14 @@ export async function* detectAll(
   model: MotionModel,
   clip: Clip,
   fitter: Fitter,
-  { signal, onProgress }: TrackOptions,
+  { signal, smooth, onProgress }: TrackOptions,
 ): AsyncGenerator<{ readonly read: Frame; readonly keypoints: Keypoints }, void, undefined> {
   let done = 0
+  const filter = smoother(smooth)
   signal?.throwIfAborted()
   for await (const read of clip.frames()) {
     signal?.throwIfAborted()
-    yield { read, keypoints: await model.detect(fitter(read)) }
+    yield { read, keypoints: filter(await model.detect(fitter(read)), read.time) }
     done++
     onProgress?.(done, clip.frameCount)
   }
@@ -116,7 +116,11 @@ export function tracked(
 
 /** The files that `writeTrack` writes. */
 export interface WriteTrackOptions extends TrackOptions {
-  /** Path of the JSON file to write: the fields of `TrackHeader`, then `frames`, a list of `TrackedFrame`. */
+  /**
+   * Path of the file to write. A name that ends in `.json` gets the fields of `TrackHeader`, then `frames`, a list of
+   * `TrackedFrame`. One that ends in `.csv` gets a line of names, then a line for each frame: its number, its time in
+   * seconds, and x and y of each keypoint in pixels of the video, where 0 is the centre of the first pixel.
+   */
   readonly out: string
   /** Path of a video to write: the clip with its keypoints drawn on it (default: none). */
   readonly overlay?: string
@@ -126,40 +130,9 @@ export interface WriteTrackOptions extends TrackOptions {
   readonly sound?: boolean
 }
 
-/** The head of a track file. The list `frames` follows, with one `TrackedFrame` per line. */
-export interface TrackHeader {
-  /** Version of the file format, and the version of pantin that wrote it. */
-  readonly pantin: {
-    /** Version of the format. */
-    readonly format: 1
-    /** Version of pantin. */
-    readonly version: string
-  }
-  /** Name of the detector network. */
-  readonly net: string
-  /** Number of keypoints, K. */
-  readonly keypoints: number
-  /** Side of the square that the network sees, in pixels. */
-  readonly size: number
-  /** Width of the video as displayed, in pixels. */
-  readonly width: number
-  /** Height of the video as displayed, in pixels. */
-  readonly height: number
-  /** Frames per second; the mean if the rate varies. */
-  readonly frameRate: number
-  /**
-   * The square that the coordinates span, in pixels of the video. A coordinate x is at the pixel
-   * left + ((x + 1) / 2 * (size - 1) + 0.5) * side / size - 0.5, where 0 is the centre of the first pixel. For y, take
-   * `top` instead of `left`.
-   */
-  readonly crop: Square
-  /** What decided the square. */
-  readonly cropBy: FramedBy
-}
-
 /** What `writeTrack` wrote. */
 export interface WriteTrackResult {
-  /** Path of the JSON file. */
+  /** Path of the file with the keypoints. */
   readonly out: string
   /** Path of the video with the keypoints drawn on it; undefined if none was asked for. */
   readonly overlay: string | undefined
@@ -167,7 +140,7 @@ export interface WriteTrackResult {
   readonly frames: number
   /** What became of the clip's sound, in words; undefined without an overlay. */
   readonly sound: string | undefined
-  /** What a user should know about the clip's file, a sentence each. */
+  /** What a user should know about the clip, a sentence each: about its file, or that nothing moves in it. */
   readonly notices: readonly string[]
   /** Number of keypoints, K. */
   readonly keypoints: number
@@ -180,7 +153,7 @@ export interface WriteTrackResult {
 }
 
 /**
- * Writes the keypoints of every frame of a video as JSON and, if `overlay` is given, a video that shows them. Both files
+ * Writes the keypoints of every frame of a video as JSON or CSV and, if `overlay` is given, a video that shows them. Both files
  * are streamed, and get their names only when they are complete.
  *
  * @param run a run folder, the result of `train`, or an open model, which stays open.
@@ -195,15 +168,21 @@ export async function writeTrack(
 ): Promise<WriteTrackResult> {
   const start = performance.now()
   const { out, overlay } = options
-  assertDifferent(out, overlay)
+  const format = formatOf(out)
+  await assertTargets(video, options)
   return withModel(run, options, async (model) => {
     const clip = await openClip(video, { signal: options.signal })
     try {
       const { fitter, framing } = await framed(model, clip, options)
-      const { frames, sound } = await writeFiles(model, clip, fitter, framing.by, options)
-      const { keypoints } = model.config
+      const watch = new MotionWatch()
+      const { frames, sound } = await writeFiles(model, clip, watch.watching(fitter), framing.by, {
+        ...options,
+        format,
+      })
+      const { keypoints, size } = model.config
+      const notices = clipNotes(clip, size, watch)
       const seconds = (performance.now() - start) / 1000
-      const made = { out, overlay, frames, sound, notices: clip.notices ?? [], keypoints, square: framing }
+      const made = { out, overlay, frames, sound, notices, keypoints, square: framing }
       return { ...made, device: model.device, seconds }
     } finally {
       await clip.close()
@@ -216,9 +195,9 @@ async function writeFiles(
   clip: Clip,
   fitter: Fitter,
   cropBy: FramedBy,
-  options: WriteTrackOptions,
+  options: WriteTrackOptions & { readonly format: TrackFormat },
 ) {
-  const { out, overlay, overwrite = false } = options
+  const { out, overlay, format, overwrite = false } = options
   const { width, height, frameRate } = clip
   const crop = seenSquare(fitter)
   const { net, keypoints, size } = model.config
@@ -235,7 +214,7 @@ async function writeFiles(
       const times = { frameRate, variableRate: clip.variableRate ?? false }
       film = await createVideoWriter(overlay, { width, height, overwrite, ...times, sound: kept.sound })
     }
-    const frames = await writeLines(output.temporary, header, async function* () {
+    const frames = await writeLines(output.temporary, format(header), async function* () {
       let frame = 0
       for await (const { read, keypoints } of detectAll(model, clip, fitter, options)) {
         await film?.write(drawKeypoints(read, keypoints, { place }))
@@ -254,32 +233,41 @@ async function writeFiles(
   }
 }
 
-/** Writes one JSON object, whose last field, `frames`, has one element per line. @returns the number of frames. */
+/** Writes a line for each frame, between a beginning and an end. @returns the number of frames. */
 async function writeLines(
   path: string,
-  header: TrackHeader,
-  frames: () => AsyncIterable<object>,
+  { begin, line, end }: TrackText,
+  frames: () => AsyncIterable<TrackedFrame>,
 ): Promise<number> {
   const file: FileHandle = await open(path, 'wx')
   try {
     let count = 0
-    await file.write(`${JSON.stringify(header).slice(0, -1)},"frames":[`)
-    for await (const frame of frames()) {
-      await file.write(`${count === 0 ? '' : ','}\n${JSON.stringify(frame)}`)
-      count++
-    }
-    await file.write('\n]}\n')
+    await file.write(begin)
+    for await (const frame of frames()) await file.write(line(frame, count++))
+    await file.write(end)
     return count
   } finally {
     await file.close()
   }
 }
 
-function assertDifferent(out: string, overlay: string | undefined): void {
-  if (overlay === undefined || resolve(out) !== resolve(overlay)) return
+/**
+ * Checks, before any work, the files that `writeTrack` is to write.
+ *
+ * @throws InputError if a file is the video, both are the same, or the name of the track has another ending than `.json`
+ * or `.csv`.
+ */
+export async function assertTargets(
+  video: string,
+  { out, overlay }: Pick<WriteTrackOptions, 'out' | 'overlay'>,
+): Promise<void> {
+  formatOf(out)
+  await assertNoInput([out, overlay], [video])
+  if (overlay === undefined || (resolve(out) !== resolve(overlay) && !(await isSameFile(out, overlay))))
+    return
   throw new InputError({
     what: 'the track and its overlay cannot be the same file',
     where: out,
-    remedy: 'name a .json file for the track and a .mp4 file for the overlay',
+    remedy: 'name a .json or .csv file for the track and a .mp4 file for the overlay',
   })
 }

@@ -1,6 +1,7 @@
 // Tables of options as command-line flags, and parsers for the values of flags. Each names its flag in its errors.
 import { type Command, Option as Flag } from 'commander'
 import type { Framing } from '../faces/framing.ts'
+import { smoothingDefaults } from '../model/one-euro.ts'
 import { starterNames } from '../run/starters.ts'
 import { settingsOptions } from '../train/options.ts'
 import { InputError } from '../util/errors.ts'
@@ -136,6 +137,13 @@ export const runArgument = ['<run>', `folder of a run, or a starter: ${starterNa
 
 /** `--device`, for commands that compute. */
 export const deviceOption = (): Flag => flagOf('device', settingsOptions.device)
+
+/** `--smooth`, for commands that follow keypoints through a video. */
+export const smoothOption = [
+  '--smooth',
+  'smooth the keypoints in time by the one-euro filter, as the studio does: cutoff ' +
+    `${smoothingDefaults.minCutoff} Hz, beta ${smoothingDefaults.beta}`,
+] as const
 
 const fitOption = (): Flag => flagOf('fit', { ...settingsOptions.fit, otherwise: 'as in training' })
 

@@ -5,10 +5,11 @@ import { InputError, messageOf, PantinError } from '../util/errors.ts'
 import { toJson } from './context.ts'
 
 /** Exit codes by convention: 128 plus the number of the signal. */
-const signals = { SIGINT: 130, SIGTERM: 143 } as const
+const signals = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const
 
 /**
- * The first Ctrl-C asks the work to stop, which it does at its next safe point. The second ends the process.
+ * The first Ctrl-C asks the work to stop, which it does at its next safe point. The second ends the process. A terminal
+ * that is closed counts as the first. It may send its signal more than once, so this signal never ends the process.
  *
  * @param announce called at the first Ctrl-C
  */
@@ -16,7 +17,8 @@ export function stopOnSignals(announce: () => void): AbortSignal {
   const controller = new AbortController()
   for (const [name, code] of Object.entries(signals)) {
     process.on(name, () => {
-      if (controller.signal.aborted) process.exit(code)
+      if (controller.signal.aborted && name !== 'SIGHUP') process.exit(code)
+      if (controller.signal.aborted) return
       announce()
       controller.abort()
     })
@@ -24,10 +26,15 @@ export function stopOnSignals(announce: () => void): AbortSignal {
   return controller.signal
 }
 
-/** Ends the process without an error if a reader closes the pipe, as in `pantin info lednet | head -1`. */
+/**
+ * Ends the process without an error if a reader closes the pipe, as in `pantin info lednet | head -1`. Goes on without a
+ * terminal.
+ */
 export function allowClosedPipes(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0)
+    // The terminal is closed. SIGHUP says so too, and what has been computed is still to be saved.
+    if (error.code === 'EIO') return
     throw error
   })
   // If nobody reads the progress any more, the work continues.

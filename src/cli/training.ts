@@ -89,6 +89,12 @@ export function reportRun(reporter: Reporter, run: TrainedRun, words: readonly s
     const lines = run.squares.map((square) => `square of ${square.clip}: ${squareOf(square)}\n`)
     // A hundred clips would hide what was trained.
     const squares = lines.length > 8 ? '' : lines.join('')
+    if (run.finishedBefore) {
+      return (
+        `this run is finished, and nothing was left to do: ${done}\n${squares}run: ${path}\n` +
+        `to train further from its weights: ${commandLine(['pantin', 'train', 'VIDEO...', '--from', path, '--out', 'FOLDER'])}`
+      )
+    }
     if (!run.interrupted) return `trained ${done}${loss}\n${squares}run: ${path}`
     return `stopped and saved after ${done}${loss}\ncontinue with: ${commandLine([...words, '--resume'])}`
   })

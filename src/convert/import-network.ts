@@ -1,5 +1,5 @@
 // Imports the weights of a plain network from a checkpoint with the names of the published code.
-import { hangsOn } from '../formats/torch/content.ts'
+import { hangsOn } from '../formats/torch/parts.ts'
 import { formatShape, type Shape, type Tensor } from '../graph/tensor.ts'
 import { initialise } from '../motion/weights.ts'
 import { FormatError, InputError } from '../util/errors.ts'

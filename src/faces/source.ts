@@ -1,6 +1,6 @@
 // A picture to animate, read by its name and fitted: around its face, around what moves in its video, or in the middle.
 import { openClip, readSource } from '../clips/source.ts'
-import { assertAtLeast, type Frame } from '../media/clip.ts'
+import type { Frame } from '../media/clip.ts'
 import type { FitMode, Fitter } from '../media/fit.ts'
 import { isPicture } from '../media/picture.ts'
 import { type Framed, type Framing, frameClip, framePicture } from './framing.ts'
@@ -23,8 +23,8 @@ export interface FittedPicture {
  * first frame of a video to what moves in the video.
  *
  * @param source a frame, or a spec as for `readSource`.
- * @param size side of the square in pixels. The square around a face may be smaller, and is enlarged then.
- * @throws InputError if it cannot be read, is smaller than `size`, or lacks the face that is asked for.
+ * @param size side of the square in pixels. A smaller square is enlarged.
+ * @throws InputError if it cannot be read, or lacks the face that is asked for.
  */
 export async function fitSource(
   source: string | Frame,
@@ -34,7 +34,6 @@ export async function fitSource(
 ): Promise<FittedPicture> {
   const { signal } = options
   const picture = typeof source === 'string' ? await readSource(source, { signal }) : source
-  assertAtLeast(picture, size, typeof source === 'string' ? source : 'the source picture')
   const { fitter, framing } = await frame(source, picture, size, mode, options)
   return { picture, pixels: fitter(picture), fitter, framing }
 }

@@ -261,7 +261,8 @@ export async function removeStaleTemporaries(folder: string, { olderThan = 600 }
     if (pid === undefined || isAlive(Number(pid))) continue
     try {
       const { mtimeMs } = await stat(join(folder, name))
-      if (Date.now() - mtimeMs < olderThan * 1000) continue
+      // After the clock was set back, a leftover has a time to come.
+      if (Math.abs(Date.now() - mtimeMs) < olderThan * 1000) continue
       await rm(join(folder, name), { force: true })
       removed.push(name)
     } catch {

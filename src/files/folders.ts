@@ -63,7 +63,7 @@ export interface ResumeOptions {
   what(name: string): string
   /** The folder of the work. */
   readonly where: string
-  readonly remedy: string
+  readonly remedy: string | ((name: string) => string)
   /** Compares these options only (default: every option of either side). */
   readonly among?: ReadonlySet<string>
 }
@@ -75,7 +75,7 @@ export function assertResumable(begun: Facts, asked: Facts, options: ResumeOptio
     const [expected, got] = [begun[name], asked[name]]
     if (among?.has(name) === false || isDeepStrictEqual(expected, got)) continue
     throw new InputError({
-      ...{ what: what(name), where, remedy },
+      ...{ what: what(name), where, remedy: typeof remedy === 'string' ? remedy : remedy(name) },
       got: JSON.stringify(got) ?? 'nothing',
       expected: JSON.stringify(expected) ?? 'nothing',
     })

@@ -1,5 +1,14 @@
 // Lock files, so that two processes never train into one run, and the marks by which a dead process is recognised.
-import { linkSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  linkSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { hostname } from 'node:os'
 import { z } from 'zod'
 import { InputError } from '../util/errors.ts'
@@ -12,10 +21,22 @@ export interface Lock {
   release(): void
 }
 
-const markSchema = z.object({ pid: z.int().positive(), host: z.string(), born: z.string() })
+const markSchema = z.object({
+  pid: z.int().positive(),
+  host: z.string(),
+  born: z.string(),
+  namespace: z.string().optional(),
+})
 
 /** Milliseconds. A lock file is written right after it is created; one that is unreadable for longer is a leftover. */
 const writingTime = 2000
+
+/**
+ * Milliseconds between two touches of a held lock file, and after which a lock without a touch is a leftover. Only the
+ * touches show that a process lives if its id says nothing here: on another machine, or in another container.
+ */
+const touchInterval = 5000
+const mostSilence = 60_000
 
 /** Text of each held lock file, by path. All are removed when the process ends, unless SIGKILL ends it. */
 const held = new Map<string, string>()
@@ -37,7 +58,10 @@ export function acquireLock(path: string): Lock {
     throw fileError(error, path, 'written')
   }
   held.set(path, text)
-  if (!listening) process.on('exit', () => [...held.keys()].forEach(release))
+  if (!listening) {
+    process.on('exit', () => [...held.keys()].forEach(release))
+    setInterval(() => [...held.keys()].forEach(touch), touchInterval).unref()
+  }
   listening = true
   return { release: () => release(path) }
 }
@@ -47,7 +71,7 @@ export function isLocked(path: string): boolean {
   const text = read(path)
   if (text === undefined) return false
   const owner = ownerOf(text)
-  return owner === undefined ? age(path) < writingTime : held.has(path) || !isOver(owner)
+  return owner === undefined ? age(path) < writingTime : held.has(path) || !isLeftBy(owner, path)
 }
 
 function create(path: string, text: string): boolean {
@@ -57,6 +81,21 @@ function create(path: string, text: string): boolean {
   } catch (error) {
     if (codeOf(error) === 'EEXIST') return false
     throw error
+  }
+}
+
+/** Whether a lock's process has ended, as far as its id or its silence tells. */
+function isLeftBy(owner: ProcessMark, path: string): boolean {
+  return isOver(owner) || (!isVisible(owner) && age(path) > mostSilence)
+}
+
+function touch(path: string): void {
+  try {
+    if (read(path) !== held.get(path)) return
+    const now = new Date()
+    utimesSync(path, now, now)
+  } catch {
+    // The folder is gone or may not be written any more. The work itself will say so.
   }
 }
 
@@ -74,7 +113,7 @@ function takeOver(path: string): void {
   const owner = ownerOf(text)
   if (owner === undefined) {
     if (age(path) < writingTime) throw isHeld(path, 'a process that is just starting')
-  } else if (held.has(path) || !isOver(owner)) {
+  } else if (held.has(path) || !isLeftBy(owner, path)) {
     const here = owner.pid === process.pid ? 'this process' : `process ${owner.pid} on ${owner.host}`
     throw isHeld(path, here)
   }
@@ -95,6 +134,8 @@ function takeOver(path: string): void {
 
 function read(path: string): string | undefined {
   try {
+    // A pipe would wait for a process that writes to it.
+    if (statSync(path, { throwIfNoEntry: false })?.isFile() === false) return ''
     return readFileSync(path, 'utf8')
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined
@@ -102,8 +143,9 @@ function read(path: string): string | undefined {
   }
 }
 
+/** Milliseconds since a file was written or touched. After the clock was set back, the distance to a time to come. */
 function age(path: string): number {
-  return Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0)
+  return Math.abs(Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0))
 }
 
 function ownerOf(text: string): z.infer<typeof markSchema> | undefined {
@@ -121,7 +163,8 @@ function isHeld(path: string, holder: string): InputError {
     got: `its lock is held by ${holder}`,
     expected: 'one process that trains into a run',
     remedy:
-      'wait for it, stop it, or choose another folder; if you know that it has ended, delete the lock file',
+      'wait for it, stop it, or choose another folder; the lock of a process on another machine or in another container ' +
+      'is taken over a minute after that process has ended',
   })
 }
 
@@ -131,22 +174,43 @@ export interface ProcessMark {
   readonly host: string
   /** Boot and start time if the system tells them (Linux), otherwise empty. */
   readonly born: string
+  /** The set of processes in which the id is known, a container's for instance, if the system tells it (Linux). */
+  readonly namespace?: string | undefined
 }
 
 /** The mark of this process. */
 export function ownMark(): ProcessMark {
-  return { pid: process.pid, host: hostname(), born: birthOf(process.pid) }
+  return { pid: process.pid, host: hostname(), born: birthOf(process.pid), namespace: namespaceHere() }
+}
+
+/** Whether a mark's process can be seen from here: on this machine, under its name or, in this container, another one. */
+function isVisible({ host, born, namespace }: ProcessMark): boolean {
+  const here = ownMark()
+  if (host === here.host) return true
+  const boot = bootOf(born)
+  const isHere = boot !== '' && boot === bootOf(here.born)
+  return isHere && namespace !== undefined && namespace === here.namespace
 }
 
 /**
- * Whether the process of a mark has ended. Nothing is known about the processes of another machine: they count
- * as running.
+ * Whether the process of a mark has ended. Nothing is known about the processes of another machine or container: they
+ * count as running.
  */
 export function isOver(mark: ProcessMark): boolean {
-  if (mark.host !== hostname()) return false
+  if (!isVisible(mark)) return false
   if (!isAlive(mark.pid)) return true
   const born = birthOf(mark.pid)
   return mark.born !== '' && born !== '' && mark.born !== born
+}
+
+const bootOf = (born: string): string => born.slice(0, Math.max(0, born.lastIndexOf(':')))
+
+function namespaceHere(): string | undefined {
+  try {
+    return readlinkSync('/proc/self/ns/pid')
+  } catch {
+    return undefined
+  }
 }
 
 function birthOf(pid: number): string {

@@ -1,7 +1,7 @@
 // Square fits: how a picture becomes the square that a network sees, how positions in the square map back, and which
 // square of a clip holds most of what moves.
 import { InputError } from '../util/errors.ts'
-import { assertAtLeast, type Clip, type Frame } from './clip.ts'
+import type { Clip, Frame } from './clip.ts'
 import { createResampler, type Window } from './resample.ts'
 
 /**
@@ -141,7 +141,7 @@ const centrePrior = 0.1
  * The fit of a clip's frames: the square around what moves (`crop`), or the whole frame between bars (`letterbox`).
  *
  * @param size side of the square in pixels.
- * @throws InputError if the clip is smaller than `size`, or cannot be decoded. The signal's reason, if it is aborted.
+ * @throws InputError if the clip cannot be decoded. The signal's reason, if it is aborted.
  */
 export async function fitClip(
   clip: Clip,
@@ -149,7 +149,6 @@ export async function fitClip(
   mode: FitMode,
   signal?: AbortSignal,
 ): Promise<Fitter> {
-  assertAtLeast(clip, size, clip.name)
   return createFitter(clip, size, {
     mode,
     ...(mode === 'crop' ? { crop: await subjectCrop(clip, signal) } : {}),

@@ -25,6 +25,8 @@ export interface TrainedRun {
   readonly device: string
   /** Whether the signal stopped it before the end. */
   readonly interrupted: boolean
+  /** Present if the run was resumed after its end, so that no step was taken. */
+  readonly finishedBefore?: true
   /** The square of each clip, without puppets and heads; empty if a cache had the frames already. */
   readonly squares: readonly ClipSquare[]
   /** What a user should know about the clips' files, a sentence each with the clip's name before it. */
@@ -79,6 +81,7 @@ export async function trainTask(store: RunStore, options: LoopOptions): Promise<
   const { task, settings } = options
   const random = new Random(settings.seed)
   const { state, position, seconds } = await begin(store, options, random)
+  const first = position.step
   await store.truncateMetrics(position.step)
   const runner = await options.openStep(task.step, settings.adam, state)
   try {
@@ -96,6 +99,7 @@ export async function trainTask(store: RunStore, options: LoopOptions): Promise<
       loss: last?.loss ?? Number.NaN,
       device: runner.device,
       interrupted: !finished,
+      ...(finished && first > 0 && position.step === first && { finishedBefore: true as const }),
     }
   } finally {
     await runner.close()

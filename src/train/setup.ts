@@ -49,7 +49,12 @@ export async function beginRun<T extends AnyConfig>(request: RunRequest<T>): Pro
     assertResumable(facts(run.config), facts(config), {
       what: (name) => `the run was begun with another ${name}`,
       where: run.path,
-      remedy: 'resume it as it was begun, or train another run',
+      remedy: (name) =>
+        name === 'steps' || name === 'minutes'
+          ? `resume it as it was begun; or train further from its weights, with --from ${out} and another --out: the ` +
+            'learning rate of each step depends on the length of the run, so a finished run has no further steps, and ' +
+            'the optimiser starts again'
+          : 'resume it as it was begun, or train another run',
       among: given,
     })
     return run

@@ -2,6 +2,7 @@
 // A task goes in as a message and its result comes back as one. The parent stops a child through the same channel.
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
 import {
   EnvironmentError,
   FormatError,
@@ -99,7 +100,9 @@ function runInChild<Result>(
 /** The child's side: does the task that the parent sends, and ends the process. */
 function serveParent<Task extends object, Result>(work: (task: Task, hooks: Hooks) => Promise<Result>): void {
   const controller = new AbortController()
-  process.on('SIGINT', () => {})
+  // Both go to all processes of a terminal. The parent stops this one.
+  for (const name of ['SIGINT', 'SIGHUP'] as const) process.on(name, () => {})
+  endWithParent()
   // Without its parent the work is of no use. The open channel also keeps the event loop alive, which work in native
   // threads does not.
   process.on('disconnect', () => process.exit(1))
@@ -134,6 +137,26 @@ function serveParent<Task extends object, Result>(work: (task: Task, hooks: Hook
     if (order === 'stop') controller.abort()
     else void perform(order.task as Task)
   })
+}
+
+/** Milliseconds between two looks at the parent, and before a process that is still there is ended. */
+const watchInterval = 200
+const graceTime = 300
+
+/**
+ * Ends this process soon after its parent was killed, also while work in this thread or in native code lets no event
+ * through. Systems give an orphan another parent, which a thread of its own sees. Windows does not.
+ */
+function endWithParent(): void {
+  if (process.platform === 'win32') return
+  const watch = `
+    const { ppid } = process
+    const timer = setInterval(() => {
+      if (process.ppid === ppid) return
+      clearInterval(timer)
+      setTimeout(() => process.kill(process.pid, 'SIGKILL'), ${graceTime})
+    }, ${watchInterval})`
+  new Worker(watch, { eval: true, stdout: false, stderr: false }).unref()
 }
 
 const errorClasses: Readonly<Record<string, new (problem: Problem) => PantinError>> = {

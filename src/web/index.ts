@@ -4,6 +4,7 @@ export type { Face } from '../faces/finder.ts'
 export type { FramedBy, Framing } from '../faces/framing.ts'
 export type { FrameRange } from '../media/clip.ts'
 export type { Square } from '../media/fit.ts'
+export { OneEuroFilter, type Smoothing } from '../model/one-euro.ts'
 export type { MotionConfig } from '../motion/config.ts'
 // Pure functions that reports draw networks and numbers with. They load nothing.
 export { paretoFront } from '../profile/costs.ts'
@@ -66,7 +67,6 @@ export {
   type TimeOptions,
   timeNetwork,
 } from './networks.ts'
-export { OneEuroFilter, type Smoothing } from './one-euro.ts'
 export type { Picture } from './picture.ts'
 export { isPantinError } from './protocol.ts'
 export { type OpenRunOptions, openRun, type RunFiles, type WebRun } from './run.ts'

@@ -1,6 +1,7 @@
 // A run's model in a worker: `Tracker` finds the keypoints of pictures, `Animator` moves a picture as others move.
 
 import type { Square } from '../media/fit.ts'
+import type { Smoothing } from '../model/one-euro.ts'
 import {
   asyncDispose,
   type Computing,
@@ -11,7 +12,6 @@ import {
   sentPlace,
   type WebPlace,
 } from './connection.ts'
-import type { Smoothing } from './one-euro.ts'
 import { type Picture, type SentPicture, toParcel } from './picture.ts'
 import { openRun, type RunFiles, type WebRun } from './run.ts'
 

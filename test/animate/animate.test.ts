@@ -1,14 +1,16 @@
 // Animation: files, frames, errors, and what an abort leaves.
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { linkSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { animate } from '../../src/animate/animate.ts'
-import { animateFrames, moveFrames } from '../../src/animate/animate-frames.ts'
+import { type AnimateFramesOptions, animateFrames, moveFrames } from '../../src/animate/animate-frames.ts'
 import { compareSheet } from '../../src/animate/preview.ts'
 import { openClip } from '../../src/clips/source.ts'
 import { fitSource } from '../../src/faces/source.ts'
 import { blankFrame, frameAt, pixelAt } from '../../src/media/clip.ts'
 import { writePicture } from '../../src/media/picture.ts'
+import { createVideoWriter } from '../../src/media/video-out.ts'
+import { OneEuroFilter } from '../../src/model/one-euro.ts'
 import { openModel } from '../../src/model/open-model.ts'
 import { puppetClip, stillPuppet } from '../../src/synthetic/puppet/puppet.ts'
 import { InputError } from '../../src/util/errors.ts'
@@ -117,8 +119,6 @@ describe('animate', () => {
     const good = { source: 'puppet:5,size=64', driving, out: at('none.mp4'), device: 'cpu' } as const
     const refused = (options: object, ...parts: RegExp[]) =>
       expectFailure(() => animate(model, { ...good, ...options }), InputError, ...parts)
-    await refused({ source: small }, /smaller than the network/, /40 x 80/)
-    await refused({ driving: 'puppet:3,size=32' }, /smaller than the network/)
     await refused({ source: at('missing.png') }, /no such file/)
     await refused({ driving: small }, /this is a picture/)
     await refused({ driving: 'puppet:3,frames=1' }, /one frame/)
@@ -130,7 +130,78 @@ describe('animate', () => {
   })
 })
 
+describe('what the user may not expect', () => {
+  it('is a small picture or clip, which is enlarged, and a clip in which nothing moves', async () => {
+    const [source, out] = [at('tiny.png'), at('tiny.mp4')]
+    await writePicture(source, blankFrame(40, 80))
+    const options = { source, driving: 'puppet:3,size=32,frames=4', out, device: 'cpu' } as const
+    const { notices: notes } = await animate(run, options)
+    expect(notes).toHaveLength(2)
+    expect(notes[0]).toMatch(/tiny\.png: enlarged from 40 x 80 pixels.*64 x 64; detail is missing/)
+    expect(notes[1]).toMatch(/puppet:3.*enlarged from 32 x 32/)
+    const film = await openClip(out)
+    expect(film).toMatchObject({ width: 64, height: 64, frameCount: 4 })
+    await film.close()
+
+    const still = at('still.mp4')
+    const writer = await createVideoWriter(still, { width: 64, height: 64, frameRate: 10, overwrite: false })
+    for (let i = 0; i < 5; i++)
+      await writer.write({ ...blankFrame(64, 64, [9, 99, 200]), time: i / 10, duration: 0.1 })
+    await writer.close()
+    const moved = await animate(run, {
+      source: 'puppet:5,size=64',
+      driving: still,
+      out: at('s.mp4'),
+      device: 'cpu',
+    })
+    expect(moved.notices).toEqual([`${still}: nothing moves in this clip`])
+    const good = await animate(run, { source: 'puppet:5,size=64', driving, out: at('g.mp4'), device: 'cpu' })
+    expect(good.notices).toEqual([])
+  })
+
+  it('never replaces the driving clip or the source, under whatever name', async () => {
+    const clip = at('clip.mp4')
+    await animate(run, { source: 'puppet:5,size=64', driving, out: clip, device: 'cpu' })
+    symlinkSync(clip, at('symbolic.mp4'))
+    linkSync(clip, at('hard.mp4'))
+    const before = readFileSync(clip)
+    for (const out of [clip, join(dirname(clip), '.', 'clip.mp4'), at('symbolic.mp4'), at('hard.mp4')]) {
+      for (const inputs of [
+        { source: 'puppet:5,size=64', driving: clip },
+        { source: clip, driving },
+      ]) {
+        await expectFailure(
+          () => animate(run, { ...inputs, out, overwrite: true, device: 'cpu' }),
+          InputError,
+          /the output is one of the inputs/,
+        )
+      }
+    }
+    expect(readFileSync(clip).equals(before)).toBe(true)
+  })
+})
+
 describe('animateFrames', () => {
+  it('smooths the keypoints of the driving clip, whichever reference is taken', async () => {
+    const model = await openModel(run, { device: 'cpu' })
+    const clip = puppetClip({ seed: 3, frames: 6, size: 64 })
+    const { pixels } = await fitSource(stillPuppet({ seed: 5, size: 64 }), 64, 'crop')
+    const points = async (options: AnimateFramesOptions) => {
+      const found: Float32Array[] = []
+      for await (const { kpDriving } of moveFrames(model, pixels, clip, options)) found.push(kpDriving.value)
+      return found
+    }
+    const raw = await points({ reference: 'first' })
+    const smooth = await points({ reference: 'first', smooth: true })
+    const filter = new OneEuroFilter()
+    expect(smooth).toEqual(raw.map((value, i) => filter.filter(value, i / 25)))
+    expect(smooth[5]).not.toEqual(raw[5])
+    for (const options of [{ reference: 'best' }, { absolute: true }] as const) {
+      expect(await points({ ...options, smooth: true })).toEqual(smooth)
+    }
+    await model.close()
+  })
+
   it('gives every frame with its keypoints; the reference frame leaves the source as it stands', async () => {
     const model = await openModel(run, { device: 'cpu' })
     const clip = puppetClip({ seed: 3, frames: 6, size: 64 })

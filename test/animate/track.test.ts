@@ -1,5 +1,5 @@
 // Tracking: frames, files, memory, and the square that keypoints are in.
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, linkSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { type TrackedFrame, type TrackHeader, track, writeTrack } from '../../src/animate/track.ts'
@@ -72,6 +72,49 @@ describe('writeTrack', () => {
     await clip.close()
   })
 
+  it('writes CSV in pixels of the video, also of a video that is smaller than the network', async () => {
+    const options = { device: 'cpu', smooth: true } as const
+    const [csv, json] = [at('k.csv'), at('k.JSON')]
+    const made = await writeTrack(run, 'puppet:3,frames=4,size=40', { ...options, out: csv })
+    expect(made.notices).toEqual([expect.stringMatching(/enlarged from 40 x 40/)])
+    const lines = readFileSync(csv, 'utf8').trimEnd().split('\n')
+    expect(lines[0]).toBe('frame,time,x0,y0,x1,y1,x2,y2,x3,y3,x4,y4')
+    await writeTrack(run, 'puppet:3,frames=4,size=40', { ...options, out: json })
+    const { frames, crop, size } = JSON.parse(readFileSync(json, 'utf8')) as TrackHeader & {
+      frames: TrackedFrame[]
+    }
+    const place = videoPosition(crop, size)
+    expect(crop.side).toBe(40)
+    for (const [i, { frame, time, value }] of frames.entries()) {
+      const expected = [frame, time, ...value.flatMap(([x, y]) => place(x!, y!))]
+      const found = lines[i + 1]!.split(',').map(Number)
+      expect(found).toHaveLength(expected.length)
+      for (const [j, number] of found.entries()) expect(number).toBeCloseTo(expected[j]!, 3)
+    }
+    expect(lines).toHaveLength(5)
+  })
+
+  it('never replaces the video', async () => {
+    const clip = at('clip.mp4')
+    await writeTrack(run, 'puppet:3,frames=3,size=64', { out: at('c.json'), overlay: clip, device: 'cpu' })
+    linkSync(clip, at('linked.mp4'))
+    linkSync(clip, at('linked.json'))
+    const before = readFileSync(clip)
+    const options = { overwrite: true, device: 'cpu' } as const
+    for (const files of [
+      { out: at('x.json'), overlay: clip },
+      { out: at('x.json'), overlay: at('linked.mp4') },
+      { out: at('linked.json') },
+    ]) {
+      await expectFailure(
+        () => writeTrack(run, clip, { ...options, ...files }),
+        InputError,
+        /the output is one of the inputs/,
+      )
+    }
+    expect(readFileSync(clip).equals(before)).toBe(true)
+  })
+
   it('leaves neither file when it fails or is aborted', async () => {
     const before = files()
     const controller = new AbortController()
@@ -84,6 +127,9 @@ describe('writeTrack', () => {
     await expect(aborted).rejects.toThrow(/abort/i)
     const failing = (more: object, ...parts: RegExp[]) =>
       expectFailure(() => writeTrack(run, 'puppet:3', { ...options, ...more }), InputError, ...parts)
+    for (const out of [at('k'), at('k.txt'), at('json')]) {
+      await failing({ out }, /not written in a file of this kind/, /\.json or \.csv/)
+    }
     await failing({ overlay: options.out }, /cannot be the same file/)
     await failing({ overlay: at('a.txt') }, /file ending/)
     await failing({ out: at('no/a.json') }, /no such file or folder/)

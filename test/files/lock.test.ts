@@ -1,8 +1,9 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, expect, it } from 'vitest'
-import { acquireLock, ownMark } from '../../src/files/lock.ts'
+import { afterEach, beforeEach, expect, it, vi } from 'vitest'
+import { acquireLock, isLocked, ownMark } from '../../src/files/lock.ts'
 import { InputError } from '../../src/util/errors.ts'
 
 let folder = ''
@@ -32,6 +33,51 @@ it('respects a running process, and one of another machine', () => {
   expect(() => acquireLock(path)).toThrow(InputError)
 })
 
+it('takes over from a process of another machine or container that has not touched its lock for a minute', () => {
+  const { born, namespace } = ownMark()
+  for (const mark of [
+    { pid: 1, host: 'another-machine', born: '' },
+    { pid: 1, host: 'another-container', born, namespace: 'pid:[1]' },
+  ]) {
+    put(mark)
+    const at = (seconds: number) => utimesSync(path, Date.now() / 1000 + seconds, Date.now() / 1000 + seconds)
+    for (const seconds of [-50, 0, 50]) {
+      at(seconds)
+      expect(isLocked(path)).toBe(true)
+      expect(() => acquireLock(path)).toThrow(/another container is taken over a minute after/)
+    }
+    // A clock that was set back leaves times to come.
+    for (const seconds of [-70, 70, 90_000]) {
+      put(mark)
+      at(seconds)
+      expect(isLocked(path)).toBe(false)
+      acquireLock(path).release()
+    }
+  }
+  // The machine has another name now. Its processes can be seen, however new the lock is.
+  if (namespace === undefined) return
+  put({ ...ownMark(), pid: 4194999, host: 'name-of-yesterday' })
+  acquireLock(path).release()
+  put({ ...ownMark(), pid: process.ppid, born: born.replace(/:\d+$/, ':0'), host: 'name-of-yesterday' })
+  acquireLock(path).release()
+})
+
+it('touches its lock, so that other machines see that it lives', async () => {
+  vi.resetModules()
+  vi.useFakeTimers()
+  const fresh = await import('../../src/files/lock.ts')
+  const lock = fresh.acquireLock(path)
+  utimesSync(path, 1, 1)
+  vi.advanceTimersByTime(6000)
+  expect(Date.now() - statSync(path).mtimeMs).toBeLessThan(10_000)
+  put({ pid: 1, host: 'another-machine', born: '' })
+  utimesSync(path, 1, 1)
+  vi.advanceTimersByTime(6000)
+  expect(statSync(path).mtimeMs).toBe(1000)
+  lock.release()
+  vi.useRealTimers()
+})
+
 it('takes over from a dead process, and from one whose id was given to another', () => {
   put({ ...ownMark(), pid: 4194999 })
   acquireLock(path).release()
@@ -43,7 +89,18 @@ it('takes over from a dead process, and from one whose id was given to another',
 it('waits for a lock that is just being written, and takes over debris', () => {
   writeFileSync(path, '')
   expect(() => acquireLock(path)).toThrow(/just starting/)
+  for (const time of [1, Date.now() / 1000 + 90_000]) {
+    writeFileSync(path, '')
+    utimesSync(path, time, time)
+    acquireLock(path).release()
+  }
+})
+
+it('waits for no pipe', () => {
+  if (process.platform === 'win32') return
+  execFileSync('mkfifo', [path])
   utimesSync(path, 1, 1)
+  expect(isLocked(path)).toBe(false)
   acquireLock(path).release()
 })
 

@@ -7,6 +7,7 @@ import {
   type DeviceName,
   deviceOption,
   runArgument,
+  smoothOption,
   squareOf,
   wholeNumber,
   withCropFlags,
@@ -21,6 +22,7 @@ interface AnimateFlags extends CropFlags {
   readonly size?: number
   readonly paste?: true
   readonly sound: boolean
+  readonly smooth?: true
   readonly device?: DeviceName
   readonly force?: true
 }
@@ -53,12 +55,15 @@ export const addAnimate: AddCommand = (program, call) => {
       ).conflicts('size'),
     )
     .option('--no-sound', 'leave out the sound of the driving video')
+    .option(...smoothOption)
     .addOption(deviceOption())
     .option('--force', 'replace an existing file')
   withCommonFlags(withPlugins(withCropFlags(command))).action(call(runAnimate))
 }
 
 async function runAnimate({ reporter, signal }: Context, run: string, flags: AnimateFlags): Promise<void> {
+  const { assertNoInput } = await import('../../files/inputs.ts')
+  await assertNoInput([flags.out], [flags.source, flags.driving])
   const { assertWritableTarget } = await import('../../files/atomic.ts')
   await assertWritableTarget(flags.out, { force: flags.force ?? false })
   const { animate } = await import('../../animate/animate.ts')

@@ -6,6 +6,7 @@ import {
   type DeviceName,
   deviceOption,
   runArgument,
+  smoothOption,
   squareOf,
   withCropFlags,
 } from '../options.ts'
@@ -14,6 +15,7 @@ interface TrackFlags extends CropFlags {
   readonly out: string
   readonly overlay?: string
   readonly sound: boolean
+  readonly smooth?: true
   readonly device?: DeviceName
   readonly force?: true
 }
@@ -22,12 +24,15 @@ export const addTrack: AddCommand = (program, call) => {
   const command = program
     .command('track')
     .summary('find the keypoints of every frame of a video')
-    .description('Writes the keypoints of every frame of a video as JSON.')
+    .description(
+      'Writes the keypoints of every frame of a video: as JSON, or as CSV with the keypoints in pixels of the video.',
+    )
     .argument(...runArgument)
     .argument('<video>', 'the video')
-    .requiredOption('-o, --out <file.json>', 'file to write')
+    .requiredOption('-o, --out <file>', 'file to write: .json or .csv')
     .option('--overlay <file.mp4>', 'also write the video with the keypoints drawn on it')
     .option('--no-sound', 'leave out the sound of the video in the overlay')
+    .option(...smoothOption)
     .addOption(deviceOption())
     .option('--force', 'replace existing files')
   withCommonFlags(withPlugins(withCropFlags(command))).action(call(runTrack))
@@ -40,11 +45,12 @@ async function runTrack(
   flags: TrackFlags,
 ): Promise<void> {
   const { force = false, ...options } = flags
+  const { assertTargets, writeTrack } = await import('../../animate/track.ts')
+  await assertTargets(video, options)
   const { assertWritableTarget } = await import('../../files/atomic.ts')
   for (const path of [flags.out, flags.overlay]) {
     if (path !== undefined) await assertWritableTarget(path, { force })
   }
-  const { writeTrack } = await import('../../animate/track.ts')
   await reporter.prepare()
   const made = await writeTrack(run, video, {
     ...options,

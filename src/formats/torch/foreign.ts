@@ -1,5 +1,6 @@
-// Objects of classes that pantin does not know: how a pickle's calls make them without calling anything, and the
-// search for tensors that hang on them.
+// Python names that pantin does not know: objects of theirs, which are made without calling anything; the search for
+// tensors that hang on them; and the names that only a harmful file has.
+import { FormatError } from '../../util/errors.ts'
 import { TensorView } from './tensor-view.ts'
 import { type Construct, Dict, Foreign, type Global, List, Tuple, type Value } from './values.ts'
 
@@ -68,4 +69,32 @@ function* walk(from: readonly Value[], seen: Set<Value>, into?: 'with foreign'):
       else if (value instanceof Foreign && into !== undefined) waiting.push(value.held)
     }
   }
+}
+
+/** No training script stores these. pantin runs nothing of them, but the user should know what the file is. */
+const attacks: readonly RegExp[] = [
+  /(^|\.)(os|posix|nt)\.(system|popen|startfile|exec|spawn|posix_spawn|fork|kill)/,
+  /(^|\.)(os|posix|nt)\.(remove|unlink|rmdir|rename|replace|truncate|chmod|chown|link|symlink)/,
+  /^_?(subprocess|posixsubprocess)\.(Popen|run|call|check_|getoutput|getstatusoutput|fork_exec)/,
+  /^(pty\.spawn|runpy\.|webbrowser\.|commands\.get|code\.(interact|Interactive)|timeit\.(timeit|Timer|repeat))/,
+  /^(pdb|bdb|cProfile|profile)\.(run|Pdb|Bdb|set_trace)/,
+  /^(builtins|__builtin__)\.(eval|exec|execfile|compile|open|__import__|breakpoint|input)$/,
+  /^importlib\.(import_module|__import__|reload|_bootstrap)/,
+  /^shutil\.(rmtree|move|copy)/,
+  /^socket\.(socket|create)/,
+  /^(io|_io|codecs)\.(open|open_code|FileIO)$/,
+  /^(torch|torch\.(serialization|jit|hub|ops)|numpy|joblib|pickle|_pickle|dill)\.(load|loads|load_library)$/,
+  /^_?ctypes\.(CDLL|cdll|PyDLL|windll|dlopen|LoadLibrary)/,
+]
+
+/** @throws FormatError for a Python name, as `module.name`, that only a harmful file has. */
+export function assertHarmless(name: string, where: string): void {
+  if (!attacks.some((pattern) => pattern.test(name))) return
+  throw new FormatError({
+    what: 'the file wants to run code, or to change files, when it is loaded in Python',
+    where,
+    got: JSON.stringify(name),
+    expected: 'tensors, numbers and texts in dictionaries, lists and tuples',
+    remedy: 'do not load it in Python; take the checkpoint from another source',
+  })
 }

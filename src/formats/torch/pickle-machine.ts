@@ -1,6 +1,5 @@
 // The stack machine of Python pickles, which builds data only and calls nothing that a file names.
-import { assertHarmless } from './attacks.ts'
-import { buildKnown, foreignObject } from './foreign.ts'
+import { assertHarmless, buildKnown, foreignObject } from './foreign.ts'
 import { findGlobal } from './globals.ts'
 import { type Budget, limits } from './limits.ts'
 import { opcodes as op, type PickleReader, refusedOpcodes, smallest } from './pickle-reader.ts'

@@ -5,14 +5,13 @@ import { fileError } from '../../files/file-errors.ts'
 import { FileBytes } from '../../files/read.ts'
 import { FormatError } from '../../util/errors.ts'
 import { ZipArchive } from '../zip/zip-archive.ts'
-import { type Content, contentOf, type TorchFile } from './content.ts'
 import { Budget, damaged } from './limits.ts'
-import { type Parts, readParts } from './parts.ts'
+import { type Content, contentOf, type Parts, readParts, type TorchFile } from './parts.ts'
 import { readPickle } from './pickle-machine.ts'
 import { PickleReader } from './pickle-reader.ts'
 import { type Foreign, List, StorageTable, type Value } from './values.ts'
 
-export type { TorchFile } from './content.ts'
+export type { TorchFile } from './parts.ts'
 export type { StoredTensor } from './tensor-view.ts'
 
 /**

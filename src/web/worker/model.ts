@@ -6,6 +6,7 @@ import { type Keypoints, squareFrame, toPlanes } from '../../model/inputs-output
 import { SessionDetector } from '../../model/keypoint-detector.ts'
 import { animatedRunSchema, type LoadedRun, modelOf } from '../../model/loaded-run.ts'
 import { type EncodedPicture, type MotionModel, openSessionModel } from '../../model/motion-model.ts'
+import { KeypointFilter } from '../../model/one-euro.ts'
 import { detectorGraph } from '../../motion/model.ts'
 import { parseConfig } from '../../run/config.ts'
 import { configFile, weightsFile } from '../../run/run-files.ts'
@@ -21,7 +22,6 @@ import type {
   TrackedPicture,
   TrackPictureOptions,
 } from '../model.ts'
-import { OneEuroFilter } from '../one-euro.ts'
 import type { SentPicture } from '../picture.ts'
 import type { RunFiles } from '../run.ts'
 import { Processor, rewritten } from './device.ts'
@@ -48,7 +48,7 @@ export class ModelWorker {
   private detailed: SessionDetector | undefined
   private source: Source | undefined
   private reference: Keypoints | undefined
-  private filters = newFilters()
+  private filter = new KeypointFilter()
 
   private constructor(
     private readonly run: LoadedRun,
@@ -155,19 +155,15 @@ export class ModelWorker {
 
   private smooth(keypoints: Keypoints, { smoothing, time }: Timed<AnimatePictureOptions>): Keypoints {
     if (smoothing === undefined || smoothing === false) {
-      this.filters = newFilters()
+      this.filter = new KeypointFilter()
       return keypoints
     }
-    const { value, jacobian } = keypoints
-    return {
-      value: this.filters.value.filter(value, time, smoothing),
-      jacobian: jacobian && this.filters.jacobian.filter(jacobian, time, smoothing),
-    }
+    return this.filter.filter(keypoints, time, smoothing)
   }
 
   private forgetReference(): void {
     this.reference = undefined
-    this.filters = newFilters()
+    this.filter = new KeypointFilter()
   }
 
   /** Does something with the model. If the GPU fails, does it again on the CPU. */
@@ -183,8 +179,6 @@ export class ModelWorker {
     }
   }
 }
-
-const newFilters = () => ({ value: new OneEuroFilter(), jacobian: new OneEuroFilter() })
 
 function openOn({ openSession }: Processor, run: LoadedRun): Promise<MotionModel> {
   return openSessionModel(run, { openSession, where: run.path, rewrite: rewritten(openSession) })

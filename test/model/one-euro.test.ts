@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { OneEuroFilter } from '../../src/web/one-euro.ts'
+import { OneEuroFilter } from '../../src/model/one-euro.ts'
 
 const number = fc.double({ min: -1, max: 1, noNaN: true })
 const smoothing = fc.record({

@@ -1,4 +1,5 @@
 // The one-euro filter (Casiez, Roussel and Vogel, CHI 2012), which smooths keypoints in time.
+import type { Keypoints } from './inputs-outputs.ts'
 
 /** The filter's numbers. */
 export interface Smoothing {
@@ -46,6 +47,27 @@ export class OneEuroFilter {
     this.time = time
     return value.slice()
   }
+}
+
+/** Smooths keypoints and their local affine maps, frame after frame. */
+export class KeypointFilter {
+  private readonly points = new OneEuroFilter()
+  private readonly maps = new OneEuroFilter()
+
+  /** @param time seconds, as in `OneEuroFilter`. */
+  filter({ value, jacobian }: Keypoints, time: number, smoothing: Smoothing = {}): Keypoints {
+    return {
+      value: this.points.filter(value, time, smoothing),
+      jacobian: jacobian && this.maps.filter(jacobian, time, smoothing),
+    }
+  }
+}
+
+/** The filter for an option `smooth`: none for false. Keypoints stay as they are without one. */
+export function smoother(smooth: boolean | Smoothing | undefined): KeypointFilter['filter'] {
+  if (smooth === undefined || smooth === false) return (keypoints) => keypoints
+  const filter = new KeypointFilter()
+  return (keypoints, time) => filter.filter(keypoints, time, smooth === true ? {} : smooth)
 }
 
 /** The weight of the new value, 0 to 1, for a cutoff in Hz and a step in seconds. */
