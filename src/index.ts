@@ -83,11 +83,11 @@ export type { Clip, Frame, FrameRange } from './media/clip.ts'
 export { createFitter, type FitMode, type Fitter, type Square } from './media/fit.ts'
 export { readPicture, writePicture } from './media/picture.ts'
 export type { Window } from './media/resample.ts'
-export type { WriterCodec } from './media/video-containers.ts'
 export {
   createVideoWriter,
   type VideoWriter,
   type VideoWriterOptions,
+  type WriterCodec,
 } from './media/video-out.ts'
 // Models and detectors, opened.
 export type { Keypoints } from './model/inputs-outputs.ts'

@@ -5,8 +5,8 @@ import { runInNewContext } from 'node:vm'
 import { assertFile } from '../files/read.ts'
 import { EnvironmentError, messageOf } from '../util/errors.ts'
 import type { Clip } from './clip.ts'
-import { openFile } from './file-bytes.ts'
 import { type DecodingOptions, PacketDecoder } from './packet-decoder.ts'
+import { openFile, watchParsing } from './video-file.ts'
 import { readVideo } from './video-in.ts'
 
 /**
@@ -22,7 +22,9 @@ export async function openVideo(
   await assertFile(path, 'a video file', { allowEmpty: false })
   const mediabunny = await loadCodecs()
   const decoder = (decoding: DecodingOptions) => new PacketDecoder(decoding)
-  return readVideo(openFile(path), path, { mediabunny, frameClosed, decoder, signal: options.signal })
+  const { signal } = options
+  const watch = (bytes: number) => watchParsing(path, bytes, signal)
+  return readVideo(openFile(path), path, { mediabunny, frameClosed, decoder, watch, signal })
 }
 
 /** The names that mediabunny looks up on the global object. */

@@ -54,7 +54,7 @@ export interface IndexOptions {
 }
 
 /** A day at 60 frames per second has 5.2 million frames. Their times and positions are in memory. */
-const mostFrames = 6_000_000
+export const mostFrames = 6_000_000
 
 /** Number of frames after which the event loop runs once, for Ctrl-C among others. */
 const framesPerTurn = 10_000
@@ -249,7 +249,8 @@ function isHidden(packet: EncodedPacket): boolean {
   return packet.data.length > 0 && ((packet.data[0]! >> 4) & 1) === 0
 }
 
-function overfull({ bytes, name }: IndexOptions): FormatError {
+/** For a file that claims more frames than it has room for, or than are read here. */
+export function overfull({ bytes, name }: Pick<IndexOptions, 'bytes' | 'name'>): FormatError {
   if (bytes > mostFrames) {
     const what = 'the video has too many frames'
     return new FormatError({

@@ -1,6 +1,15 @@
 // The boxes of an mp4 or mov that the container library does not read: whether there is an index, and edit lists
 // (ISO/IEC 14496-12, sections 8.2 and 8.6.6).
-import type { ByteSource } from './byte-source.ts'
+
+/** A file that is read by places. */
+export interface ByteSource {
+  /** Number of bytes. */
+  readonly size: number
+  /** Bytes from `start` to before `end`, which must be within the file. */
+  read(start: number, end: number): Promise<Uint8Array>
+  /** Closes the file. */
+  close(): Promise<void>
+}
 
 /** The parts of a track that are shown, one after the other. */
 export interface Edits {
@@ -18,6 +27,8 @@ export interface Mp4Facts {
   readonly isMp4: boolean
   /** Whether it has a whole index of its tracks. A recording that was not finished has none. */
   readonly hasIndex: boolean
+  /** The largest number of frames that a table of a track claims. */
+  readonly claimed: number
   /** Edit lists by the track's number; without tracks that are shown whole, from a start. */
   readonly edits: ReadonlyMap<number, Edits>
 }
@@ -51,11 +62,30 @@ export async function readBoxes(file: ByteSource): Promise<Mp4Facts> {
     if (box.kind === 'moov') {
       const [start, end] = [at + box.start, at + box.end]
       if (end > file.size || end - start > largestIndex) break
-      return { isMp4, hasIndex: true, edits: editsOf(view(await file.read(start, end))) }
+      const moov = view(await file.read(start, end))
+      return { isMp4, hasIndex: true, claimed: claimedIn(moov), edits: editsOf(moov) }
     }
     at += box.end
   }
-  return { isMp4, hasIndex: false, edits: new Map() }
+  return { isMp4, hasIndex: false, claimed: 0, edits: new Map() }
+}
+
+/** Tables of times and sizes say in a few bytes how many frames there are. The library makes a list of them. */
+function claimedIn(moov: DataView): number {
+  let most = 0
+  const inside = (boxes: readonly Box[], kind: string) =>
+    boxes.filter((box) => box.kind === kind).flatMap(({ start, end }) => boxesIn(moov, start, end))
+  let boxes = boxesIn(moov, 0, moov.byteLength)
+  for (const kind of ['trak', 'mdia', 'minf', 'stbl']) boxes = inside(boxes, kind)
+  for (const { kind, start, end } of boxes) {
+    if (kind === 'stsz') most = Math.max(most, numberAt(moov, start + 8, end))
+    if (kind !== 'stts' && kind !== 'ctts') continue
+    const entries = Math.min(numberAt(moov, start + 4, end), Math.floor((end - start - 8) / 8))
+    let sum = 0
+    for (let i = 0; i < entries; i++) sum += moov.getUint32(start + 8 + 8 * i)
+    most = Math.max(most, sum)
+  }
+  return most
 }
 
 function editsOf(moov: DataView): Map<number, Edits> {

@@ -1,5 +1,5 @@
 // The sound of a clip as it is stored, to be copied into another video without being decoded.
-import type { AudioCodec, EncodedPacket, Input } from 'mediabunny'
+import type { AudioCodec, EncodedAudioPacketSource, EncodedPacket, Input, Output } from 'mediabunny'
 import type { FrameIndex } from './frame-index.ts'
 
 /** Sound as packets. */
@@ -41,5 +41,53 @@ export async function readSound(
         yield packet.clone({ timestamp: packet.timestamp - start })
       }
     },
+  }
+}
+
+/** Writes the packets of a clip's sound in turn with the frames. */
+export class SoundCopy {
+  private readonly source: EncodedAudioPacketSource
+  private readonly packets: AsyncGenerator<EncodedPacket, void, undefined>
+  private readonly negative: boolean
+  private waiting: EncodedPacket | undefined
+  private count = 0
+  private done = false
+
+  constructor(
+    mediabunny: typeof import('mediabunny'),
+    muxer: Output,
+    private readonly sound: Sound,
+  ) {
+    this.source = new mediabunny.EncodedAudioPacketSource(sound.codec)
+    this.packets = sound.packets()
+    this.negative = muxer.format.negativeTimestampSupport === 'full'
+    muxer.addAudioTrack(this.source)
+  }
+
+  /** Writes the sound that begins before this time, in seconds. */
+  async writeUntil(time: number): Promise<void> {
+    while (!this.done) {
+      this.waiting ??= await this.next()
+      if (this.waiting === undefined || this.waiting.timestamp >= time) return
+      const packet = this.waiting
+      this.waiting = undefined
+      if (packet.timestamp < 0 && !this.negative) continue
+      await this.source.add(packet, this.count++ === 0 ? { decoderConfig: this.sound.config } : undefined)
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.done = true
+    await this.packets.return()
+  }
+
+  /** A damaged end of the sound ends it, and no more. */
+  private async next(): Promise<EncodedPacket | undefined> {
+    const read = await this.packets.next().catch(() => undefined)
+    if (read === undefined || read.done) {
+      this.done = true
+      return undefined
+    }
+    return read.value
   }
 }

@@ -1,11 +1,10 @@
 // Reading a video container as a clip: its index without decoding, then its frames by number. In Node and in pages.
-import type { Input, InputVideoTrack, VideoSample } from 'mediabunny'
+import type { Input, InputVideoTrack, Source, VideoSample } from 'mediabunny'
 import { InputError, messageOf, PantinError } from '../util/errors.ts'
 import { keepAlive } from '../util/keep-alive.ts'
-import { type ByteSource, sourceOf } from './byte-source.ts'
 import { type Clip, type Frame, type FrameRange, resolveRange } from './clip.ts'
-import { type FrameIndex, readFrameIndex } from './frame-index.ts'
-import { readBoxes } from './mp4-boxes.ts'
+import { type FrameIndex, mostFrames, overfull, readFrameIndex } from './frame-index.ts'
+import { type ByteSource, readBoxes } from './mp4-boxes.ts'
 import type { DecodingOptions, PacketDecoder } from './packet-decoder.ts'
 import { type Pixels, type Rotation, SampleReader } from './sample-pixels.ts'
 import { readSound, type SoundFound } from './sound.ts'
@@ -22,6 +21,8 @@ export interface VideoSurroundings {
   frameClosed?(bytes: number, frames: number): void
   /** Decodes packets one by one. Default: as the container library does, which gives up at the first damaged packet. */
   decoder?(options: DecodingOptions): PacketDecoder
+  /** Reads the container where it can be ended, before it is read here. @throws FormatError if it takes too long */
+  watch?(bytes: number): Promise<void>
   /** Stops the opening, which then fails with the signal's reason. */
   readonly signal?: AbortSignal | undefined
 }
@@ -43,8 +44,10 @@ export async function readVideo(
   const source = sourceOf(mediabunny, file)
   const input = new mediabunny.Input({ source, formats: formatsOf(mediabunny) })
   try {
-    const { hasIndex, isMp4, edits } = await keepAlive(readBoxes(file))
+    const { hasIndex, isMp4, claimed, edits } = await keepAlive(readBoxes(file))
     if (isMp4 && !hasIndex) throw unfinished(name)
+    if (claimed > Math.min(file.size, mostFrames)) throw overfull({ bytes: file.size, name })
+    await surroundings.watch?.(file.size)
     const track = await keepAlive(findTrack(mediabunny, input, name))
     const index = await keepAlive(
       readFrameIndex(new mediabunny.EncodedPacketSink(track), track, {
@@ -70,6 +73,16 @@ export async function readVideo(
     if (error instanceof PantinError || signal?.aborted) throw error
     throw damaged(name, 'cannot be read as a video', error)
   }
+}
+
+/** The file as the library reads it. The library closes it. */
+function sourceOf(mediabunny: Mediabunny, file: ByteSource): Source {
+  return new mediabunny.CustomSource({
+    getSize: () => file.size,
+    read: (start, end) => file.read(start, end),
+    dispose: () => file.close(),
+    prefetchProfile: 'fileSystem',
+  })
 }
 
 /** How samples of a track become pictures. */

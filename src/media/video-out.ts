@@ -1,17 +1,30 @@
 // Writing a video file frame by frame, in Node: H.264, H.265, VP8, VP9 or AV1 in mp4, mov, webm or mkv.
-import type { Output as Muxer, VideoSampleSource } from 'mediabunny'
+import { extname } from 'node:path'
+import type { Output as Muxer, OutputFormat, VideoCodec, VideoSampleSource } from 'mediabunny'
 import { createOutput, type Output } from '../files/atomic.ts'
 import { codeOf, fileError } from '../files/file-errors.ts'
 import { EnvironmentError, InputError, messageOf, PantinError } from '../util/errors.ts'
 import { keepAlive } from '../util/keep-alive.ts'
-import type { Frame } from './clip.ts'
+import type { Clip, Frame } from './clip.ts'
 import { frameClosed, loadCodecs } from './codecs.ts'
-import type { Sound } from './sound.ts'
-import { SoundCopy } from './sound-copy.ts'
-import { chooseCodec, type WriterCodec } from './video-containers.ts'
+import { type Sound, SoundCopy } from './sound.ts'
 import { rgbToI420 } from './yuv.ts'
 
 type Mediabunny = typeof import('mediabunny')
+
+/** The container of each file ending, and its codecs, the default first. */
+const containers = {
+  '.mp4': { codecs: ['avc', 'hevc', 'vp9', 'av1'], format: (m: Mediabunny) => new m.Mp4OutputFormat() },
+  '.mov': { codecs: ['avc', 'hevc'], format: (m: Mediabunny) => new m.MovOutputFormat() },
+  '.webm': { codecs: ['vp9', 'vp8', 'av1'], format: (m: Mediabunny) => new m.WebMOutputFormat() },
+  '.mkv': {
+    codecs: ['avc', 'hevc', 'vp9', 'vp8', 'av1'],
+    format: (m: Mediabunny) => new m.MkvOutputFormat(),
+  },
+} satisfies Record<string, { codecs: VideoCodec[]; format: (m: Mediabunny) => OutputFormat }>
+
+/** Codecs that videos are written in. */
+export type WriterCodec = 'avc' | 'hevc' | 'vp9' | 'av1' | 'vp8'
 
 /** How a video is written. */
 export interface VideoWriterOptions {
@@ -196,6 +209,62 @@ class MuxedWriter implements VideoWriter {
       )
     }
   }
+}
+
+/** The sound that a video gets. */
+export interface KeptSound {
+  readonly sound: Sound | undefined
+  /** What becomes of it, for the user. */
+  readonly words: string
+}
+
+/**
+ * The sound of a clip, if a video of this name can hold it.
+ *
+ * @param wanted default true
+ * @throws InputError if the name's ending is not that of a video
+ */
+export async function soundFor(path: string, clip: Clip, wanted = true): Promise<KeptSound> {
+  const found = (await clip.sound?.()) ?? 'none'
+  if (found === 'none') return { sound: undefined, words: 'none (the video has none)' }
+  const without = (why: string) => ({ sound: undefined, words: `left out: ${why}` })
+  if (!wanted) return without('as asked')
+  const byHand = `add it with: ffmpeg -i ${path} -i ${clip.name} -map 0:v -map 1:a -c:v copy with-sound.mp4`
+  if ('leftOut' in found) return without(`${found.leftOut}; ${byHand}`)
+  const format = await outputFormat(path)
+  if (!format.getSupportedAudioCodecs().includes(found.codec)) {
+    return without(`a ${extname(path)} file cannot hold ${found.codec}; write a .mkv file, or ${byHand}`)
+  }
+  return { sound: found, words: `copied (${found.codec})` }
+}
+
+/** The format that a file of this ending is written in. @throws InputError for an ending that is not written */
+async function outputFormat(path: string): Promise<OutputFormat> {
+  return chooseCodec(path, undefined).container.format(await loadCodecs())
+}
+
+function chooseCodec(path: string, wanted: WriterCodec | undefined) {
+  const ending = extname(path).toLowerCase()
+  const container = Object.entries(containers).find(([name]) => name === ending)?.[1]
+  if (container === undefined) {
+    throw new InputError({
+      what: 'the file ending does not say which kind of video to write',
+      where: path,
+      got: ending === '' ? 'no ending' : ending,
+      expected: Object.keys(containers).join(', '),
+    })
+  }
+  const codecs: readonly WriterCodec[] = container.codecs
+  const codec = wanted ?? codecs[0]!
+  if (!codecs.includes(codec)) {
+    throw new InputError({
+      what: `a ${ending} file cannot hold this codec`,
+      where: path,
+      got: codec,
+      expected: codecs.join(', '),
+    })
+  }
+  return { container, codec }
 }
 
 function assertWritable(path: string, { width, height, frameRate }: VideoWriterOptions): void {

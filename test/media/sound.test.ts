@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { loadCodecs, openVideo } from '../../src/media/codecs.ts'
 import type { Sound } from '../../src/media/sound.ts'
-import { soundFor } from '../../src/media/sound-copy.ts'
+import { soundFor } from '../../src/media/video-out.ts'
 import { collect, gradientFrame, scratch, writeFrames } from './support.ts'
 
 const path = scratch()
@@ -14,7 +14,12 @@ const step = 1024 / 44_100
 async function madeSound(codec: 'aac' | 'opus' = 'aac'): Promise<Sound> {
   const { EncodedPacket } = await loadCodecs()
   const config = {
-    aac: { codec: 'mp4a.40.2', description: Uint8Array.of(0x12, 0x08), numberOfChannels: 1, sampleRate: 44_100 },
+    aac: {
+      codec: 'mp4a.40.2',
+      description: Uint8Array.of(0x12, 0x08),
+      numberOfChannels: 1,
+      sampleRate: 44_100,
+    },
     opus: { codec: 'opus', numberOfChannels: 1, sampleRate: 48_000 },
   }[codec]
   return {
@@ -63,7 +68,9 @@ test('what is not copied is said, with the reason', async () => {
   await using clip = await openVideo(await writeFrames(path('aac.mp4'), frames, { sound: await madeSound() }))
   expect(await soundFor('m.webm', clip)).toMatchObject({
     sound: undefined,
-    words: expect.stringMatching(/^left out: a \.webm file cannot hold aac; write a \.mkv file, or .*ffmpeg -i/),
+    words: expect.stringMatching(
+      /^left out: a \.webm file cannot hold aac; write a \.mkv file, or .*ffmpeg -i/,
+    ),
   })
   expect(await soundFor('m.mp4', clip, false)).toEqual({ sound: undefined, words: 'left out: as asked' })
   await using silent = await openVideo(await writeFrames(path('silent.mp4'), frames))

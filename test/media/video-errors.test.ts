@@ -125,6 +125,43 @@ describe('damaged and unusual videos', () => {
     expect(performance.now() - begun).toBeLessThan(5000)
   })
 
+  test('a table that claims a quarter of a thousand million frames is refused before it is read', async () => {
+    const whole = await writeOddVideo(path('table.mp4'), frames.slice(0, 3))
+    const claiming = alter(whole, path('table-claims.mp4'), (bytes) => {
+      bytes.writeUInt32BE(0xfffffff, bytes.indexOf('stts') + 12)
+      return bytes
+    })
+    const begun = performance.now()
+    await expectFailure(() => openVideo(claiming), FormatError, 'damaged', 'claims more frames')
+    expect(performance.now() - begun).toBeLessThan(1000)
+  })
+
+  test('a container that the library never finishes reading is given up, and a signal ends it at once', async () => {
+    // An element that ends eight bytes before the file does.
+    const bytes = Buffer.from(
+      [
+        '1a45dfa39f4286810142f70000ffff810442f381084282847765626d4287810242858102185380670100c01254',
+        'c36753ac82012a4dbb8c53ab841c53bb6b',
+      ].join(''),
+      'hex',
+    )
+    writeFileSync(path('never.webm'), bytes)
+    const turns = { count: 0 }
+    const timer = setInterval(() => turns.count++, 50)
+    await expectFailure(
+      () => openVideo(path('never.webm')),
+      FormatError,
+      'hold the program up',
+      'no progress',
+    )
+    clearInterval(timer)
+    expect(turns.count).toBeGreaterThan(10)
+    const signal = AbortSignal.timeout(300)
+    const begun = performance.now()
+    await expect(openVideo(path('never.webm'), { signal })).rejects.toThrow('timeout')
+    expect(performance.now() - begun).toBeLessThan(1500)
+  })
+
   test('a playlist, which would lead to other files', async () => {
     await writeOddVideo(path('part.mp4'), frames.slice(0, 3))
     const list = ['#EXTM3U', '#EXT-X-TARGETDURATION:1', '#EXTINF:0.12,', 'part.mp4', '#EXT-X-ENDLIST', '']

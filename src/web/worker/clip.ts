@@ -1,8 +1,8 @@
 // Clips in the worker: opens video files, puppets and heads, and decodes frame by frame.
 import * as mediabunny from 'mediabunny'
-import type { ByteSource } from '../../media/byte-source.ts'
 import type { Clip, Frame, FrameRange } from '../../media/clip.ts'
 import { createFitter, subjectCrop } from '../../media/fit.ts'
+import type { ByteSource } from '../../media/mp4-boxes.ts'
 import { readVideo } from '../../media/video-in.ts'
 import { squareFrame } from '../../model/inputs-outputs.ts'
 import { type HeadMesh, readHeadMesh } from '../../synthetic/head/asset.ts'

@@ -1,0 +1,156 @@
+// A video file in Node: its bytes, and a first reading of its container in a thread that can be ended. A few hostile bytes
+// make the container library loop for ever, or fill the memory, and nothing in the same thread could stop it.
+import { closeSync, fstatSync, openSync, read } from 'node:fs'
+import { promisify } from 'node:util'
+import { Worker } from 'node:worker_threads'
+import { fileError } from '../files/file-errors.ts'
+import { FormatError, InputError } from '../util/errors.ts'
+import type { ByteSource } from './mp4-boxes.ts'
+
+const readAt = promisify(read)
+
+/** Closes files that nobody closed. */
+const forgotten = new FinalizationRegistry<() => void>((close) => close())
+
+/**
+ * Opens a file to be read by places.
+ *
+ * @throws InputError if it cannot be opened.
+ */
+export function openFile(path: string): ByteSource {
+  let descriptor: number
+  try {
+    descriptor = openSync(path, 'r')
+  } catch (error) {
+    throw fileError(error, path, 'read')
+  }
+  let open = true
+  let reading = 0
+  // A descriptor that is read from stays open, as its number could become another file's.
+  const release = () => {
+    if (!open && reading === 0) closeSync(descriptor)
+  }
+  const close = () => {
+    if (!open) return
+    open = false
+    release()
+  }
+  const file: ByteSource = {
+    size: fstatSync(descriptor).size,
+    async read(start, end) {
+      if (!open) throw new InputError({ what: 'the file is closed', where: path })
+      const bytes = new Uint8Array(end - start)
+      reading++
+      try {
+        for (let done = 0; done < bytes.length; ) {
+          const { bytesRead } = await readAt(descriptor, bytes, done, bytes.length - done, start + done)
+          // The file became shorter while it is read.
+          if (bytesRead === 0) break
+          done += bytesRead
+        }
+      } finally {
+        reading--
+        release()
+      }
+      return bytes
+    },
+    close: async () => close(),
+  }
+  forgotten.register(file, close)
+  return file
+}
+
+/** Seconds of computing without progress after which a file is given up, and bytes of the file that give one more. */
+const leastPatience = 1.2
+const bytesPerSecond = 20e6
+
+/** Megabytes that the thread may use, besides as many as the file has: an index is not larger than its file. */
+const leastMemory = 160
+const mostMemory = 4096
+
+/**
+ * The thread's program. It is text, because a thread cannot load TypeScript, and tests run the sources. It takes the steps
+ * that `readVideo` takes after it. An error is no matter here: `readVideo` meets and explains it.
+ */
+const program = `
+const { parentPort, workerData } = require('node:worker_threads')
+const tell = (word) => parentPort.postMessage(word)
+async function walk() {
+  const m = await import(workerData.library)
+  m.Logging.level = m.LogLevel.Silent
+  tell('begun')
+  const source = new m.FilePathSource(workerData.path)
+  const formats = m.ALL_FORMATS.filter((format) => format !== m.HLS)
+  const input = new m.Input({ source, formats })
+  if (!(await input.canRead())) return
+  const tracks = await input.getTracks()
+  const track = await input.getPrimaryVideoTrack()
+  await input.getDurationFromMetadata()
+  for (const one of tracks) await one.getDecoderConfig()
+  if (track === null) return
+  await track.getDisplayWidth()
+  let count = 0
+  for await (const _ of new m.EncodedPacketSink(track).packets(undefined, undefined, { metadataOnly: true })) {
+    if (++count > workerData.most) return
+    if (count % 1000 === 0) tell('going on')
+  }
+  await track.computeFrameRateMetrics()
+}
+walk().catch(() => {}).then(() => { tell('done'); process.exit() })
+`
+
+/**
+ * Reads the container of a file to its end, without decoding.
+ *
+ * @throws FormatError if that takes too long or too much memory. The signal's reason, if it is aborted.
+ */
+export async function watchParsing(path: string, bytes: number, signal?: AbortSignal): Promise<void> {
+  signal?.throwIfAborted()
+  const megabytes = Math.min(mostMemory, leastMemory + Math.ceil(bytes / 2 ** 20))
+  const patience = leastPatience + bytes / bytesPerSecond
+  const worker = new Worker(program, {
+    eval: true,
+    workerData: { path, library: import.meta.resolve('mediabunny'), most: bytes },
+    resourceLimits: { maxOldGenerationSizeMb: megabytes },
+    // Its complaint about memory is told by the error.
+    stderr: true,
+  })
+  let timer: NodeJS.Timeout | undefined
+  try {
+    await new Promise<void>((resolve, reject) => {
+      const stop = () => reject(signal?.reason)
+      signal?.addEventListener('abort', stop, { once: true })
+      let spent = Number.POSITIVE_INFINITY
+      // Time in which the thread waits for the disk or the other threads compute does not count.
+      const computed = () => {
+        const { user } = process.cpuUsage()
+        return Math.min(user / 1e6, worker.performance.eventLoopUtilization().active / 1e3)
+      }
+      timer = setInterval(() => {
+        if (computed() - spent > patience)
+          reject(hostile(path, `no progress within ${patience.toFixed(1)} s`))
+      }, 100)
+      worker.on('message', (word: string) => {
+        spent = computed()
+        if (word === 'done') resolve()
+      })
+      worker.on('error', () => reject(hostile(path, `more than ${megabytes} MB are needed`)))
+      worker.on('exit', () => {
+        signal?.removeEventListener('abort', stop)
+        resolve()
+      })
+    })
+  } finally {
+    clearInterval(timer)
+    await worker.terminate()
+  }
+}
+
+function hostile(path: string, got: string): FormatError {
+  return new FormatError({
+    what: 'the file is damaged, or made to hold the program up: its index cannot be read',
+    where: path,
+    got,
+    remedy: 'copy or record the video again, or use another one',
+  })
+}
