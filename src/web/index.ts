@@ -67,7 +67,7 @@ export {
   type TimeOptions,
   timeNetwork,
 } from './networks.ts'
-export type { Picture } from './picture.ts'
+export { frameOfVideo, type Picture } from './picture.ts'
 export { isPantinError } from './protocol.ts'
 export { type OpenRunOptions, openRun, type RunFiles, type WebRun } from './run.ts'
 export { type StoredRun, storedRuns } from './stored-runs.ts'

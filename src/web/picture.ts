@@ -30,7 +30,7 @@ export interface Parcel {
 export async function toParcel(picture: Picture): Promise<Parcel> {
   if (picture instanceof Blob || picture instanceof ImageData) return { picture, transfer: [] }
   if (isVideoFrame(picture)) return handedOver(picture.clone())
-  if (picture instanceof HTMLVideoElement) return handedOver(await frameOf(picture))
+  if (picture instanceof HTMLVideoElement) return handedOver(await frameOfVideo(picture))
   if (picture instanceof HTMLImageElement) await loaded(picture)
   return handedOver(await createImageBitmap(picture))
 }
@@ -44,8 +44,14 @@ function handedOver(picture: ImageBitmap | VideoFrame): Parcel {
   return { picture, transfer: [picture] }
 }
 
-/** A VideoFrame needs no copy. If the browser has none, a bitmap is copied. */
-async function frameOf(video: HTMLVideoElement): Promise<VideoFrame | ImageBitmap> {
+/**
+ * The frame that a video shows. Close it after use. Chromium has loaded a video's first frame some time before it gives it
+ * away: then this waits for the frame.
+ *
+ * @returns a VideoFrame, which needs no copy; a bitmap if the browser has no VideoFrame
+ * @throws InputError if the video has not loaded a frame yet.
+ */
+export async function frameOfVideo(video: HTMLVideoElement): Promise<VideoFrame | ImageBitmap> {
   if (video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) {
     throw new InputError({
       what: 'the video shows no frame yet',
@@ -53,8 +59,26 @@ async function frameOf(video: HTMLVideoElement): Promise<VideoFrame | ImageBitma
       remedy: 'wait for its event "loadeddata"',
     })
   }
-  return 'VideoFrame' in globalThis ? new VideoFrame(video) : createImageBitmap(video)
+  if (!('VideoFrame' in globalThis)) return createImageBitmap(video)
+  for (let attempt = 0; attempt < 2; attempt++) {
+    try {
+      return new VideoFrame(video)
+    } catch (error) {
+      if (!(error instanceof DOMException && error.name === 'InvalidStateError')) throw error
+      await painted(video)
+    }
+  }
+  return createImageBitmap(video)
 }
+
+/** Milliseconds for which a video's next frame is waited for. A paused video may have none. */
+const longest = 1000
+
+const painted = (video: HTMLVideoElement): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, longest)
+    video.requestVideoFrameCallback(() => resolve())
+  })
 
 async function loaded(image: HTMLImageElement): Promise<void> {
   await image.decode().catch((cause: unknown) => {

@@ -63,6 +63,61 @@ describe.skipIf(chromium === undefined)(title, () => {
     expect(await blueness(page)).toBeGreaterThan(0.8)
   }, 240_000)
 
+  test('another square is chosen by dragging the picture or the frame that drives it, and by keys', async () => {
+    await page.getByLabel('Run').selectOption('starter:face-small')
+    // Left half red, right half blue: the square in the middle has half of each.
+    const halves = await sharp({ create: { width: 400, height: 200, channels: 3, background: '#0000ff' } })
+      .composite([
+        {
+          input: { create: { width: 200, height: 200, channels: 3, background: '#ff0000' } },
+          left: 0,
+          top: 0,
+        },
+      ])
+      .png()
+      .toBuffer()
+    const input = page.locator('input[data-for="Choose a picture"]')
+    await input.setInputFiles({ name: 'halves.png', mimeType: 'image/png', buffer: halves })
+    await page.getByText('No face was found in this picture.').waitFor()
+    await page.getByLabel('Keypoints', { exact: true }).uncheck()
+    const canvas = page.getByRole('img', { name: 'The picture', exact: true })
+    const red = () =>
+      canvas.evaluate((own) => {
+        const { width, height } = own as HTMLCanvasElement
+        const { data } = (own as HTMLCanvasElement).getContext('2d')!.getImageData(0, 0, width, height)
+        return data.reduce((sum, value, i) => sum + Number(i % 4 === 0 && value > 128), 0) / (width * height)
+      })
+    await expect.poll(red).toBeCloseTo(0.5, 1)
+    await canvas.scrollIntoViewIfNeeded()
+    const { x, y, width } = (await canvas.boundingBox())!
+    await page.mouse.move(x + 0.3 * width, y + 0.5 * width)
+    await page.mouse.down()
+    await page.mouse.move(x + 0.6 * width, y + 0.5 * width, { steps: 5 })
+    await page.mouse.up()
+    await page.getByText('The square that you chose is moved.').waitFor()
+    await expect.poll(red).toBeCloseTo(0.8, 1)
+    // Beyond the picture's edge there is nothing.
+    for (let i = 0; i < 12; i++) await canvas.press('ArrowRight')
+    await expect.poll(red).toBeCloseTo(1, 2)
+
+    const driving = page.getByRole('img', { name: 'What drives, with its keypoints' })
+    const centre = () =>
+      driving.evaluate((own) => {
+        const { data } = (own as HTMLCanvasElement).getContext('2d')!.getImageData(0, 0, 8, 512)
+        return data.reduce((sum, value) => sum + value, 0)
+      })
+    await page.getByRole('button', { name: 'Pause' }).click()
+    await page.waitForTimeout(300)
+    const before = await centre()
+    await page.getByRole('button', { name: 'Play' }).click()
+    for (let i = 0; i < 6; i++) await driving.press('+')
+    await expect
+      .poll(async () => Math.abs((await centre()) - before) / before, { timeout: 30_000 })
+      .toBeGreaterThan(0.02)
+    await page.getByRole('button', { name: 'Head 3', exact: true }).click()
+    await page.getByText('Or drop one here, or paste it.').waitFor()
+  }, 240_000)
+
   test('no page complains on its console', () => {
     expect(world.complaints).toEqual([])
   })

@@ -51,6 +51,8 @@ export async function openWorld(options: StudioOptions = {}): Promise<World> {
     async open(view, given) {
       own ??= context()
       const page = await (given ?? (await own)).newPage()
+      // On a busy machine a model takes its time.
+      page.setDefaultTimeout(120_000)
       page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
       page.on('pageerror', (error) => complaints.push(error.stack ?? error.message))
       await page.addInitScript(countShifts)

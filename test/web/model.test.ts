@@ -45,6 +45,37 @@ describe.skipIf(chromium === undefined)(title, () => {
   afterAll(() => site?.close())
 
   /** In a page: frames of a clip as ImageData-like lists would be large, so the page reads the puppet itself. */
+  test('a video is tracked and drives as soon as its first frame is loaded, whenever it is opened', async () => {
+    const tracked = await inPage<number[]>(
+      page,
+      `
+      const clip = await pantin.openClip('puppet:4,frames=12,size=64', place)
+      const writer = await pantin.createVideoWriter({ width: 64, height: 64, format: 'webm' }, place)
+      for await (const { time, picture } of clip.frames()) {
+        await writer.write(picture, time)
+        picture.close()
+      }
+      const address = URL.createObjectURL(await writer.close())
+      clip.close()
+      const tracker = await pantin.Tracker.open('runs/me', place)
+      const found = []
+      for (let i = 0; i < 10; i++) {
+        const video = document.createElement('video')
+        video.muted = true
+        const loaded = new Promise((resolve) => video.addEventListener('loadeddata', resolve))
+        video.src = address
+        await loaded
+        if (i % 2 === 0) void video.play()
+        found.push((await tracker.track(video)).value.length)
+      }
+      await tracker.close()
+      return found
+      `,
+    )
+    expect(tracked).toEqual(Array(10).fill(tracked[0]))
+    expect(tracked[0]).toBeGreaterThan(0)
+  })
+
   test('the same frames give the same keypoints as in Node', async () => {
     const { frames, ...facts } = await inPage<{
       frames: { value: number[]; jacobian: number[]; heatmap: number[] }[]

@@ -8,6 +8,7 @@ import { SubjectButton } from '../ui/subject-button.tsx'
 import { framing, offered, picture, pictureOf } from './state.ts'
 
 const framings = {
+  chosen: 'The square that you chose is moved.',
   face: 'The square around the face is moved.',
   none: 'No face was found in this picture. The square in its middle is moved.',
 } as const
@@ -46,6 +47,10 @@ export function PictureControls() {
       </div>
       <p class="note" aria-live="polite">
         {framing.value === undefined ? 'Or drop one here, or paste it.' : framings[framing.value]}
+      </p>
+      <p class="note">
+        Drag the shown picture, or the frame that drives it, to choose another square. Two fingers, the wheel,
+        + and - zoom.
       </p>
     </DropArea>
   )

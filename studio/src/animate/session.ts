@@ -4,9 +4,10 @@ import { type Driving, type DrivingChoice, openDriving } from '../core/driving.t
 import { headIn } from '../core/faces.ts'
 import { complain } from '../core/messages.ts'
 import { drawOverlay } from '../core/overlay.ts'
-import { drawSquare, syntheticFilm } from '../core/pictures.ts'
+import { drawSquare, sizeOf, syntheticFilm } from '../core/pictures.ts'
 import { showComputing } from '../core/place.ts'
 import { troubleOf } from '../core/trouble.ts'
+import { type Framed, middleOf } from './framing.ts'
 import { Meter } from './meter.ts'
 import type { Take } from './recording.ts'
 import * as state from './state.ts'
@@ -25,6 +26,11 @@ export class Session {
   private driving: Driving | undefined
   /** The square of what drives, once a frame of it was looked at. */
   private drivingHead: Square | 'middle' | 'unknown' = 'middle'
+  /** The picture and the driving frame that are shown now. */
+  private shown: {
+    picture?: Framed & { readonly bitmap: ImageBitmap; readonly isOwn: boolean }
+    driving?: Framed
+  } = {}
   private isClosed = false
   private isPaused = false
   private opening = 0
@@ -46,18 +52,46 @@ export class Session {
     return this.isClosed
   }
 
+  /** The square of the picture, and that of what drives, as they are shown. */
+  framed(which: 'picture' | 'driving'): Framed | undefined {
+    return this.isClosed ? undefined : this.shown[which]
+  }
+
+  /** Shows another square of the picture. It is moved once it is set: see `setPicture`. */
+  showPicture(square: Square): void {
+    const { picture } = this.shown
+    if (picture === undefined) return
+    this.shown.picture = { ...picture, square }
+    drawSquare(this.stages.picture, picture.bitmap, square)
+  }
+
+  /** Takes another square of what drives, from the next frame on. */
+  frameDriving(square: Square): void {
+    const { driving } = this.shown
+    if (driving === undefined) return
+    this.shown.driving = { ...driving, square }
+    this.drivingHead = square
+  }
+
   /** Changes the picture. If calls overlap, the last one counts. */
-  async setPicture({ source }: state.PictureChoice): Promise<void> {
+  async setPicture({ source, square: chosen }: state.PictureChoice): Promise<void> {
     const call = ++this.picturing
     const isFilm = typeof source === 'string'
     const picture = isFilm ? (await syntheticFilm(source)).frames[0]! : await createImageBitmap(source)
     const show = async () => {
       if (this.isClosed || call !== this.picturing) return
-      const isOwn = !isFilm && state.looksForFaces.peek()
-      const square = isOwn ? await headIn(picture) : undefined
+      const isOwn = chosen === undefined && !isFilm && state.looksForFaces.peek()
+      const square = isOwn ? await headIn(picture) : chosen
       const { value } = await this.animator.setSource(picture, square && { crop: square })
       if (this.isClosed) return
-      state.framing.value = isOwn ? (square === undefined ? 'none' : 'face') : undefined
+      const found = isOwn ? (square === undefined ? 'none' : 'face') : undefined
+      state.framing.value = chosen === undefined ? found : 'chosen'
+      const [width, height] = sizeOf(picture)
+      this.releasePicture()
+      this.shown.picture = {
+        ...{ width, height, square: square ?? middleOf(width, height) },
+        ...{ bitmap: picture, isOwn: !isFilm },
+      }
       drawSquare(this.stages.picture, picture, square)
       if (state.points.peek()) {
         drawOverlay(this.stages.picture, { value }, { points: true, axes: false, heatmap: false })
@@ -70,8 +104,13 @@ export class Session {
       await shown
     } finally {
       // Films are kept for the next use.
-      if (!isFilm) picture.close()
+      if (!isFilm && this.shown.picture?.bitmap !== picture) picture.close()
     }
+  }
+
+  private releasePicture(): void {
+    if (this.shown.picture?.isOwn) this.shown.picture.bitmap.close()
+    delete this.shown.picture
   }
 
   /** Changes what drives. If calls overlap, the last one counts. */
@@ -79,6 +118,7 @@ export class Session {
     if (this.isClosed) return
     this.driving?.close()
     this.driving = undefined
+    delete this.shown.driving
     const call = ++this.opening
     const isLast = () => !this.isClosed && call === this.opening
     const driving = await openDriving(choice).catch((error: unknown) => {
@@ -136,6 +176,7 @@ export class Session {
   close(): void {
     this.isClosed = true
     this.driving?.close()
+    this.releasePicture()
     void this.animator.close()
   }
 
@@ -164,6 +205,8 @@ export class Session {
         animated.frame.close()
         return
       }
+      const [width, height] = sizeOf(frame)
+      this.shown.driving = { width, height, square: crop ?? middleOf(width, height) }
       drawSquare(this.stages.driving, frame, crop)
       drawOverlay(this.stages.driving, animated.driving, choice)
       drawSquare(this.stages.result, animated.frame)

@@ -1,5 +1,6 @@
 // The choices on the view Animate. They outlive the view.
 import { computed, signal } from '@preact/signals'
+import type { Square } from 'pantin/web'
 import type { DrivingChoice } from '../core/driving.ts'
 import { chosenRun, starterOf } from '../core/runs.ts'
 import { stored } from '../core/stored.ts'
@@ -10,6 +11,8 @@ export interface PictureChoice {
   readonly name: string
   /** The name of a synthetic clip, or a file. */
   readonly source: string | Blob
+  /** The square that somebody chose, in pixels of the picture. */
+  readonly square?: Square
 }
 
 export const pictureOf = ({ name, picture }: Subject): PictureChoice => ({ name, source: picture })
@@ -44,8 +47,8 @@ export function startOffering(): () => void {
 
 /** Whether the square around a face is looked for in pictures of one's own. The starter for puppets knows no faces. */
 export const looksForFaces = computed(() => starterOf(chosenRun.value)?.subject !== 'puppet')
-/** What decided the square of the picture, if it is one's own: its face, or nothing, as there is none. */
-export const framing = signal<'face' | 'none' | undefined>(undefined)
+/** What decided the square of the picture: somebody's choice; or for a picture of one's own its face, or nothing. */
+export const framing = signal<'chosen' | 'face' | 'none' | undefined>(undefined)
 
 export const points = stored('overlay.points', true)
 export const axes = stored('overlay.axes', false)

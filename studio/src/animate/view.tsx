@@ -8,6 +8,7 @@ import { troubleOf } from '../core/trouble.ts'
 import { RunPicker } from '../ui/run-picker.tsx'
 import { TroubleBox } from '../ui/trouble-box.tsx'
 import { DrivingControls } from './driving-controls.tsx'
+import { letFrame } from './framing.ts'
 import { MotionControls } from './motion-controls.tsx'
 import { PictureControls } from './picture-controls.tsx'
 import { RecordControls } from './record-controls.tsx'
@@ -92,6 +93,27 @@ export function AnimateView() {
     }
   })
 
+  useEffect(
+    () =>
+      letFrame(picture.current!, {
+        now: () => session.peek()?.framed('picture'),
+        show: (square) => session.peek()?.showPicture(square),
+        settle(square) {
+          state.picture.value = { ...state.picture.peek(), square }
+        },
+      }),
+    [],
+  )
+  useEffect(
+    () =>
+      letFrame(driving.current!, {
+        now: () => session.peek()?.framed('driving'),
+        show: (square) => session.peek()?.frameDriving(square),
+        settle: () => session.peek()?.resetReference(),
+      }),
+    [],
+  )
+
   useEffect(() => state.startOffering(), [])
   useEffect(() => state.picture.subscribe((choice) => change((own) => own.setPicture(choice))), [])
   useEffect(() => state.driving.subscribe((choice) => change((own) => own.setDriving(choice))), [])
@@ -118,7 +140,15 @@ export function AnimateView() {
       <div class="stages" aria-busy={status === 'loading'}>
         <div class="beside">
           <figure class="stage small">
-            <canvas ref={picture} width={side} height={side} role="img" aria-label="The picture" />
+            <canvas
+              ref={picture}
+              class="framed"
+              width={side}
+              height={side}
+              tabIndex={0}
+              role="img"
+              aria-label="The picture"
+            />
             <figcaption>Picture</figcaption>
           </figure>
           <SpeedLine />
@@ -126,6 +156,8 @@ export function AnimateView() {
         <figure class="stage">
           <canvas
             ref={driving}
+            class="framed"
+            tabIndex={0}
             width={side}
             height={side}
             role="img"

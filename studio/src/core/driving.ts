@@ -1,4 +1,5 @@
 // Anything that moves and drives a picture: a webcam, a video file, or the film of a synthetic clip.
+import { frameOfVideo } from 'pantin/web'
 import { closeCamera, makeVideo, openCamera } from './camera.ts'
 import { type Film, syntheticFilm } from './pictures.ts'
 
@@ -67,7 +68,7 @@ class VideoDriving implements Driving {
     // A camera's clock may stand still, so that each call takes a frame.
     if (video.currentTime === this.last && video.srcObject === null) return undefined
     this.last = video.currentTime
-    return 'VideoFrame' in globalThis ? new VideoFrame(video) : createImageBitmap(video)
+    return frameOfVideo(video)
   }
 
   time(): number {

@@ -60,7 +60,8 @@ export function drawSquare(canvas: HTMLCanvasElement, picture: CanvasImageSource
   context.drawImage(picture, x, y, side, side, 0, 0, canvas.width, canvas.height)
 }
 
-function sizeOf(picture: CanvasImageSource): readonly [number, number] {
+/** Width and height in pixels. */
+export function sizeOf(picture: CanvasImageSource): readonly [number, number] {
   if (picture instanceof HTMLVideoElement) return [picture.videoWidth, picture.videoHeight]
   if ('displayWidth' in picture) return [picture.displayWidth, picture.displayHeight]
   const { width, height } = picture as ImageBitmap
