@@ -1,6 +1,6 @@
 // Reading files that may be anything: what is no regular file, too large, or cut while it is read is refused.
-import { readSync } from 'node:fs'
-import { type FileHandle, open, readFile, stat } from 'node:fs/promises'
+import { constants, readSync, type Stats } from 'node:fs'
+import { type FileHandle, open, stat } from 'node:fs/promises'
 import { FormatError, InputError } from '../util/errors.ts'
 import { fileError } from './file-errors.ts'
 
@@ -24,13 +24,39 @@ export async function assertFile(
     throw new InputError({ what: 'the file is empty', where: path, expected })
   }
   if (found.isFile()) return found.size
-  throw new InputError({
+  throw notAFile(path, found, expected)
+}
+
+/** The error for what is no regular file. @param expected what the file should be */
+export function notAFile(path: string, found: Pick<Stats, 'isDirectory'>, expected: string): InputError {
+  return new InputError({
     what: found.isDirectory() ? 'this is a folder' : 'this is not a file',
     where: path,
     got: found.isDirectory() ? 'a folder' : 'a device, pipe or socket',
     expected,
     remedy: found.isDirectory() ? 'name a file in it' : 'name a file',
   })
+}
+
+/**
+ * Opens a regular file for reading. Nothing else is opened, and no pipe is waited for, also if it takes the place of the
+ * file in this moment.
+ *
+ * @param expected what the file should be, for messages.
+ * @throws InputError if the path cannot be read or is no regular file.
+ */
+export async function openFile(path: string, expected: string): Promise<FileHandle> {
+  await assertFile(path, expected)
+  let handle: FileHandle | undefined
+  try {
+    handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+    const found = await handle.stat()
+    if (!found.isFile()) throw notAFile(path, found, expected)
+    return handle
+  } catch (error) {
+    await handle?.close()
+    throw fileError(error, path, 'read')
+  }
 }
 
 /**
@@ -50,9 +76,14 @@ export async function readWhole(path: string, expected: string, most: number): P
       expected: `${expected}, of at most ${most} bytes`,
     })
   }
-  return readFile(path).catch((error: unknown) => {
+  const handle = await openFile(path, expected)
+  try {
+    return await handle.readFile()
+  } catch (error) {
     throw fileError(error, path, 'read')
-  })
+  } finally {
+    await handle.close()
+  }
 }
 
 /**
@@ -94,13 +125,11 @@ export class FileBytes implements Bytes {
    * @throws InputError if the path cannot be read or is no regular file.
    */
   static async open(path: string, expected: string): Promise<FileBytes> {
-    await assertFile(path, expected)
-    let handle: FileHandle | undefined
+    const handle = await openFile(path, expected)
     try {
-      handle = await open(path, 'r')
       return new FileBytes(handle, path, (await handle.stat()).size)
     } catch (error) {
-      await handle?.close()
+      await handle.close()
       throw fileError(error, path, 'read')
     }
   }

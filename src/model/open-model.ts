@@ -1,8 +1,7 @@
 // Reads and opens a trained run in Node, for animation and tracking. See loaded-run.ts for browsers.
 import { createHash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileError } from '../files/file-errors.ts'
+import { readWhole } from '../files/read.ts'
 import { rewriteExactly } from '../optimise/rewrite-exactly.ts'
 import { runFolder } from '../run/find-run.ts'
 import { openRun } from '../run/run.ts'
@@ -49,11 +48,7 @@ export async function hashDetector(path: string): Promise<string> {
     ? [path]
     : [configFile, weightsFile].map((name) => join(folder, name))
   for (const file of files) {
-    hash.update(
-      await readFile(file).catch((error: unknown) => {
-        throw fileError(error, file, 'read')
-      }),
-    )
+    hash.update(await readWhole(file, 'a file of a model', 2 ** 32))
   }
   return hash.digest('hex')
 }

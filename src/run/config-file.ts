@@ -1,12 +1,13 @@
 // config.json of a run folder, read and written, and the facts about the machine that go into env.json.
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { arch, availableParallelism, cpus, platform, release, totalmem } from 'node:os'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
 import { writeFileAtomic } from '../files/atomic.ts'
 import { codeOf, fileError } from '../files/file-errors.ts'
 import { exists } from '../files/folders.ts'
-import { FormatError, InputError } from '../util/errors.ts'
+import { readWhole } from '../files/read.ts'
+import { InputError } from '../util/errors.ts'
 import { configText, parseConfig, remedy, stampSchema } from './config.ts'
 import { configFile } from './run-files.ts'
 import { nearestStarter, starterNames } from './starters.ts'
@@ -22,7 +23,7 @@ export async function writeConfig(path: string, version: string, config: object)
 /** Whether a folder has a config.json that pantin wrote, in any format. */
 export async function isRun(path: string): Promise<boolean> {
   try {
-    const config: unknown = JSON.parse(await readFile(join(path, configFile), 'utf8'))
+    const config: unknown = JSON.parse(await readConfigFile(join(path, configFile)))
     return z.object({ pantin: stampSchema }).safeParse(config).success
   } catch {
     return false
@@ -43,6 +44,9 @@ export async function readConfig<T>(
   return parseConfig(await readText(path, where), where, schema)
 }
 
+const readConfigFile = async (path: string): Promise<string> =>
+  (await readWhole(path, 'the configuration of a run', maxBytes)).toString('utf8')
+
 async function readText(path: string, where: string): Promise<string> {
   try {
     if (!(await stat(path)).isDirectory()) {
@@ -54,11 +58,8 @@ async function readText(path: string, where: string): Promise<string> {
         remedy,
       })
     }
-    const { size } = await stat(where)
-    if (size > maxBytes) {
-      throw new FormatError({ what: 'too large', where, got: `${size} bytes`, expected: `under ${maxBytes}` })
-    }
-    return await readFile(where, 'utf8')
+    await stat(where)
+    return await readConfigFile(where)
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw fileError(error, where, 'read')
     const found = await exists(path)

@@ -1,9 +1,11 @@
 // metrics.jsonl on disk: appended during training, cut back on resume, and read in pages while another process
 // trains.
 import { appendFileSync, statSync, truncateSync } from 'node:fs'
-import { type FileHandle, open, readFile } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { writeFileAtomic } from '../files/atomic.ts'
-import { codeOf, fileError } from '../files/file-errors.ts'
+import { fileError } from '../files/file-errors.ts'
+import { exists } from '../files/folders.ts'
+import { notAFile, openFile, readWhole } from '../files/read.ts'
 import { InputError } from '../util/errors.ts'
 import {
   type MetricsLine,
@@ -23,7 +25,10 @@ export { type MetricsRecord, parseRecord } from './run-files.ts'
  */
 export function appendMetrics(path: string, record: MetricsRecord): void {
   const line = metricsLine(record)
-  const size = statSync(path, { throwIfNoEntry: false })?.size ?? 0
+  const found = statSync(path, { throwIfNoEntry: false })
+  // A pipe would wait for a process that reads it.
+  if (found?.isFile() === false) throw notAFile(path, found, 'a file of metrics')
+  const size = found?.size ?? 0
   try {
     appendFileSync(path, line)
   } catch (error) {
@@ -57,15 +62,12 @@ export async function truncateMetrics(path: string, step: number): Promise<void>
 }
 
 async function readLines(path: string): Promise<MetricsLine[]> {
-  let text: string
-  try {
-    text = await readFile(path, 'utf8')
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return []
-    throw fileError(error, path, 'read')
-  }
-  return metricsLines(text, path)
+  if (!(await exists(path))) return []
+  return metricsLines((await readWhole(path, 'a file of metrics', mostBytes)).toString('utf8'), path)
 }
+
+/** Most bytes of a file that is read whole: millions of lines. */
+const mostBytes = 1 << 29
 
 /** Most bytes that one page reads. A line has some hundreds. */
 const pageBytes = 1 << 20
@@ -134,12 +136,7 @@ function parseCursor(cursor: string): { file: bigint; offset: number } | undefin
 }
 
 async function openMetrics(path: string): Promise<FileHandle | undefined> {
-  try {
-    return await open(path, 'r')
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined
-    throw fileError(error, path, 'read')
-  }
+  return (await exists(path)) ? openFile(path, 'a file of metrics') : undefined
 }
 
 /** Whether a line begins at a byte, or the file ends there after a whole line. */

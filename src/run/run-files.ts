@@ -34,6 +34,12 @@ export function isRunFile(path: string): boolean {
   return preview !== undefined && isPreviewName(preview)
 }
 
+/** Names of devices on Windows, where no file or folder can have them, with any ending. */
+export const isDeviceName = (name: string): boolean =>
+  /^(con|prn|aux|nul|conin\$|conout\$|com[\d\u00b9\u00b2\u00b3]|lpt[\d\u00b9\u00b2\u00b3])\s*(\.|$)/i.test(
+    name,
+  )
+
 /** What was measured at one step. Numbers that are not finite are stored as null. */
 export interface MetricsRecord {
   /** Optimiser steps done, 0 and up. */

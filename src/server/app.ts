@@ -2,7 +2,7 @@
 import type { HttpBindings } from '@hono/node-server'
 import { Hono } from 'hono'
 import { isToken, type Tickets, tokenHeader } from './access.ts'
-import { failureOf, Refusal } from './refusal.ts'
+import { failureOf, Refusal, textOf } from './refusal.ts'
 import { type RunRoutesOptions, runRoutes } from './run-routes.ts'
 import type { Site } from './site.ts'
 
@@ -39,18 +39,19 @@ export function createApp(options: AppOptions): Hono<{ Bindings: HttpBindings }>
   app.get('*', async (c) => (await site.send(c)) ?? c.notFound())
 
   app.notFound((c) =>
-    answer(new Refusal(404, { what: 'there is nothing here', got: c.req.path.slice(0, 100) })),
+    answer(new Refusal(404, { what: 'there is nothing here', got: c.req.path.slice(0, 100) }), token),
   )
   app.onError((error) => {
     onError(error)
-    return answer(error)
+    return answer(error, token)
   })
   return app
 }
 
-function answer(error: unknown): Response {
+function answer(error: unknown, token: string): Response {
   const { status, headers, body } = failureOf(error)
-  return Response.json(body, { status, headers: { ...headers, 'Cache-Control': 'no-store' } })
+  const all = { ...headers, 'Content-Type': 'application/json', 'Cache-Control': 'no-store' }
+  return new Response(textOf(body, token), { status, headers: all })
 }
 
 function notByThisMethod(method: string): Refusal {

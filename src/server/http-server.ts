@@ -14,7 +14,7 @@ export interface Timeouts {
   readonly idle?: number
 }
 
-/** The most connections at one time. A page opens six. */
+/** The most connections at one time. A page opens six. A further one takes the place of the one that waits longest. */
 const maxConnections = 256
 
 /** A server with a time limit for every wait. It does not listen yet. */
@@ -26,7 +26,7 @@ export function createHttpServer({ head = 10_000, request = 300_000, idle = 60_0
     maxHeaderSize: 1 << 14,
   })
   server.setTimeout(idle)
-  server.maxConnections = maxConnections
+  limitConnections(server)
   server.on('clientError', (error, socket) => answerBadClient(error, socket as Socket))
   return server
 }
@@ -53,8 +53,36 @@ function answerBadClient(error: Error, socket: Socket): void {
     'Content-Type: application/json',
     `Content-Length: ${Buffer.byteLength(body)}`,
   ]
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+  socket.write(`${head.join('\r\n')}\r\n\r\n${body}`)
+  // A client that keeps its side open would keep the connection until it idles away.
+  socket.destroySoon()
 }
+
+/**
+ * Closes the oldest connection if there are too many: one without a request that is being answered, if there is one. So
+ * clients that send half a request lock nobody out.
+ */
+function limitConnections(server: Server): void {
+  const busy = new Map<Socket, number>()
+  server.on('connection', (socket) => {
+    busy.set(socket, 0)
+    socket.once('close', () => busy.delete(socket))
+    if (busy.size <= maxConnections) return
+    const sockets = [...busy].filter(([other]) => other !== socket)
+    const [oldest] = sockets.find(([, requests]) => requests === 0) ?? sockets[0]!
+    busy.delete(oldest)
+    oldest.destroy()
+  })
+  server.on('request', ({ socket }, response) => {
+    const count = (by: number) => {
+      const requests = busy.get(socket)
+      if (requests !== undefined) busy.set(socket, requests + by)
+    }
+    count(1)
+    response.once('close', () => count(-1))
+  })
+}
+
 /**
  * Binds a server to an address of this machine.
  *

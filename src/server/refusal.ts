@@ -38,6 +38,13 @@ export function failureOf(error: unknown): Failure {
   }
 }
 
+/** Stands for the token in texts that repeat what a request sent. */
+export const hidden = '(the token)'
+
+/** The text of an answer. The token is not in it, even if the request had it in its path. */
+export const textOf = (body: ErrorAnswer, token: string): string =>
+  JSON.stringify(body).replaceAll(token, hidden)
+
 /** The text of an error for the server's terminal; undefined if the answer to the page says it all. */
 export function forTheTerminal(error: unknown): string | undefined {
   if (error instanceof PantinError) return undefined

@@ -7,11 +7,10 @@ import { codeOf, fileError } from '../files/file-errors.ts'
 import { makeFolder } from '../files/folders.ts'
 import { FileBytes } from '../files/read.ts'
 import { ZipArchive, type ZipEntry } from '../formats/zip/zip-archive.ts'
-import { openModel } from '../model/open-model.ts'
-import { readMetrics } from '../run/metrics-file.ts'
-import { configFile, isRunFile } from '../run/run-files.ts'
+import { configFile, isDeviceName, isRunFile } from '../run/run-files.ts'
 import { FormatError, InputError } from '../util/errors.ts'
 import { Refusal } from './refusal.ts'
+import { examineApart } from './run-check.ts'
 
 /** The most uploads at one time. */
 const mostAtOnce = 2
@@ -25,15 +24,21 @@ export class RunSaver {
     readonly folder: string,
     /** The most bytes that a run may have, packed and unpacked. */
     readonly maxBytes: number,
+    private readonly examine: (run: string) => Promise<void>,
   ) {}
 
-  /** Makes the folder if it is missing. @throws InputError if it cannot be made or written. */
-  static async open(named: string, maxBytes: number): Promise<RunSaver> {
+  /**
+   * Makes the folder if it is missing.
+   *
+   * @param examine checks the files of a run; throws InputError for a run that cannot be used.
+   * @throws InputError if the folder cannot be made or written.
+   */
+  static async open(named: string, maxBytes: number, examine = examineApart): Promise<RunSaver> {
     try {
       await makeFolder(resolve(named))
       const folder = await realpath(named)
       await removeLeftovers(folder)
-      return new RunSaver(folder, maxBytes)
+      return new RunSaver(folder, maxBytes, examine)
     } catch (error) {
       throw fileError(error, named, 'written')
     }
@@ -57,7 +62,7 @@ export class RunSaver {
       await mkdir(run)
       await receive(incoming, zip, this.maxBytes)
       await unpackRun(zip, run, this.maxBytes)
-      await checkRun(run, place)
+      await this.check(run, place)
       if (await exists(target)) throw existsAlready(name)
       await rename(run, target)
       await syncFolder(this.folder)
@@ -69,6 +74,18 @@ export class RunSaver {
     } finally {
       this.active--
       await rm(place, { recursive: true, force: true })
+    }
+  }
+
+  /** @throws Refusal (422) that says what is wrong with an unpacked run. */
+  private async check(run: string, place: string): Promise<void> {
+    try {
+      await this.examine(run)
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error
+      const { where, ...problem } = error.problem
+      // The temporary folder's path means nothing to a reader.
+      throw new Refusal(422, { ...problem, ...(where && { where: where.replaceAll(join(place, '/'), '') }) })
     }
   }
 }
@@ -87,25 +104,14 @@ async function removeLeftovers(folder: string): Promise<void> {
 
 /** Addresses hold plain names only. Some of them would still be trouble for file systems, so they are refused. */
 function checkedName(name: string): string {
-  if (name.length <= 80 && /^\w[\w.-]*$/.test(name) && !name.endsWith('.')) return name
+  const isUsual = name.length <= 80 && /^\w[\w.-]*$/.test(name) && !name.endsWith('.')
+  if (isUsual && !isDeviceName(name)) return name
   throw new Refusal(400, {
     what: 'this name is not usable for a run',
     got: JSON.stringify(name.slice(0, 100)),
-    expected: 'up to 80 letters, digits, "_", "-" and inner "."',
+    expected:
+      'up to 80 letters, digits, "_", "-" and inner ".", and no name of a device of Windows such as con',
   })
-}
-
-/** Opens the unpacked run as every command would. @throws Refusal (422) that says what is wrong with it. */
-async function checkRun(run: string, place: string): Promise<void> {
-  try {
-    await (await openModel(run, { device: 'cpu', rewrite: false })).close()
-    await readMetrics(join(run, 'metrics.jsonl'))
-  } catch (error) {
-    if (!(error instanceof InputError)) throw error
-    const { where, ...problem } = error.problem
-    // The temporary folder's path means nothing to a reader.
-    throw new Refusal(422, { ...problem, ...(where && { where: where.replaceAll(join(place, '/'), '') }) })
-  }
 }
 
 async function exists(path: string): Promise<boolean> {

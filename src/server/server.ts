@@ -5,7 +5,7 @@ import { makeToken, Tickets } from './access.ts'
 import { createApp } from './app.ts'
 import { allowedHosts, examine, originOf, securityHeaders } from './guard.ts'
 import { createHttpServer, listen, type Timeouts } from './http-server.ts'
-import { failureOf, forTheTerminal, type Refusal } from './refusal.ts'
+import { failureOf, forTheTerminal, hidden, type Refusal, textOf } from './refusal.ts'
 import { RunList } from './run-list.ts'
 import { RunSaver } from './run-saver.ts'
 import { Site } from './site.ts'
@@ -24,6 +24,8 @@ export interface StudioOptions {
   /** The most bytes of a run that is saved, packed and unpacked (default 512 MiB). */
   readonly maxUploadBytes?: number
   readonly timeouts?: Timeouts
+  /** Checks a run that was sent (default: `examineApart`). */
+  readonly examine?: (run: string) => Promise<void>
   /** Is told of errors that are bugs, as a text for the terminal. */
   onError?(text: string): void
 }
@@ -53,14 +55,17 @@ const defaultMaxUploadBytes = 512 << 20
 export async function startStudio(options: StudioOptions = {}): Promise<Studio> {
   const { host = '127.0.0.1', maxUploadBytes = defaultMaxUploadBytes, onError } = options
   const site = await Site.open(options.site)
-  const saver = options.save === undefined ? undefined : await RunSaver.open(options.save, maxUploadBytes)
+  const saver =
+    options.save === undefined
+      ? undefined
+      : await RunSaver.open(options.save, maxUploadBytes, options.examine)
   const named = options.runs ?? []
   const runs = await RunList.open(named, saver ? [saver.folder] : [])
   const [token, tickets] = [makeToken(), new Tickets()]
   const home = named.length > 0 ? `/#/runs?token=${token}` : `/#token=${token}`
   const report = (error: unknown) => {
     const text = forTheTerminal(error)
-    if (text !== undefined) onError?.(text)
+    if (text !== undefined) onError?.(text.replaceAll(token, hidden))
   }
   const app = createApp({ site, runs, saver, token, tickets, home, onError: report })
   const listener = getRequestListener(app.fetch, { overrideGlobalObjects: false })
@@ -72,7 +77,7 @@ export async function startStudio(options: StudioOptions = {}): Promise<Studio> 
     for (const [name, value] of Object.entries(securityHeaders)) response.setHeader(name, value)
     const refusal = examine(request, hosts)
     if (refusal === undefined) void listener(request, response)
-    else refuse(response, refusal)
+    else refuse(response, refusal, token)
   })
   const port = await listen(server, host, options.port ?? defaultPort)
   hosts = allowedHosts(host, port)
@@ -93,9 +98,9 @@ export async function startStudio(options: StudioOptions = {}): Promise<Studio> 
 }
 
 /** Refuses a request before its body is read, and closes the connection. */
-function refuse(response: ServerResponse, refusal: Refusal): void {
+function refuse(response: ServerResponse, refusal: Refusal, token: string): void {
   const { status, headers, body } = failureOf(refusal)
-  const text = JSON.stringify(body)
+  const text = textOf(body, token)
   response
     .writeHead(status, {
       ...headers,

@@ -1,10 +1,10 @@
 // One attempt of a study or a search: train a detector, measure it, write the result once. Trials and rungs share it.
-import { readFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { writeFileAtomic } from '../files/atomic.ts'
-import { codeOf, fileError } from '../files/file-errors.ts'
-import { makeFolder } from '../files/folders.ts'
+import { fileError } from '../files/file-errors.ts'
+import { exists, makeFolder } from '../files/folders.ts'
+import { readWhole } from '../files/read.ts'
 import { isRun } from '../run/config-file.ts'
 import type { TrainEvent, TrainedRun } from '../train/train.ts'
 import type { Hooks } from '../util/child-process.ts'
@@ -115,12 +115,11 @@ function trainingPart(event: TrainEvent): number | undefined {
 
 /** A result from disk. If it is missing, torn or of another version, undefined: the attempt is made again. */
 export async function readResult<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {
+  if (!(await exists(path))) return undefined
   try {
-    return schema.parse(JSON.parse(await readFile(path, 'utf8')))
+    return schema.parse(JSON.parse((await readWhole(path, 'a result', 1 << 26)).toString('utf8')))
   } catch (error) {
-    if (codeOf(error) === 'ENOENT' || error instanceof SyntaxError || error instanceof z.ZodError) {
-      return undefined
-    }
+    if (error instanceof SyntaxError || error instanceof z.ZodError) return undefined
     throw fileError(error, path, 'read')
   }
 }

@@ -1,18 +1,19 @@
 // The plan of a study or a search: which clips and which teacher it uses, and the folder that keeps it.
 // Long work is resumed from its folder, but only if the plan and the content behind its names are the same.
-import { readdir, readFile, rm, stat } from 'node:fs/promises'
+import { readdir, rm, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { openClips } from '../clips/source.ts'
 import { writeFileAtomic } from '../files/atomic.ts'
 import { codeOf, fileError } from '../files/file-errors.ts'
-import { assertResumable, type Facts, isIgnorable, makeFolder } from '../files/folders.ts'
+import { assertResumable, exists, type Facts, isIgnorable, makeFolder } from '../files/folders.ts'
 import { acquireLock, type Lock } from '../files/lock.ts'
+import { readWhole } from '../files/read.ts'
 import { hashDetector } from '../model/open-model.ts'
 import { assertUsable } from '../train/frames.ts'
 import { settingsOptions } from '../train/options.ts'
-import { FormatError, InputError, messageOf } from '../util/errors.ts'
+import { FormatError, InputError, messageOf, PantinError } from '../util/errors.ts'
 import { schemaOf } from '../util/option-schema.ts'
 
 /** The part of every plan that says what is trained on, what is measured on, and what detectors see and give. */
@@ -166,11 +167,11 @@ async function readPlan<T extends object>(
   folder: string,
 ): Promise<T | undefined> {
   const where = join(folder, file)
+  if (!(await exists(where))) return undefined
   try {
-    return schema.parse(JSON.parse(await readFile(where, 'utf8')))
+    return schema.parse(JSON.parse((await readWhole(where, 'a plan', 1 << 26)).toString('utf8')))
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return undefined
-    if (codeOf(error) !== undefined) throw fileError(error, where, 'read')
+    if (error instanceof PantinError) throw error
     throw new FormatError({
       what: `the plan of this ${noun} cannot be read`,
       where,

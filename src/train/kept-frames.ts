@@ -1,11 +1,12 @@
 // Decoded frames that are kept in a folder, for further runs on the same clips, and for a run that is resumed.
 import { createHash } from 'node:crypto'
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { isMade } from '../faces/framing.ts'
 import { createOutput, writeFileAtomic } from '../files/atomic.ts'
 import { makeFolder } from '../files/folders.ts'
+import { readWhole } from '../files/read.ts'
 import type { Clip } from '../media/clip.ts'
 import { version } from '../util/version.ts'
 import { type CachedClip, type CacheOptions, cacheClips, FrameCache } from './frames.ts'
@@ -96,7 +97,9 @@ async function openFrames(
 ): Promise<FrameCache | undefined> {
   const length = size * size * 3
   try {
-    const { count, labels, clips } = indexSchema.parse(JSON.parse(await readFile(`${path}.json`, 'utf8')))
+    const { count, labels, clips } = indexSchema.parse(
+      JSON.parse((await readWhole(`${path}.json`, 'the index of kept frames', 1 << 26)).toString('utf8')),
+    )
     if ((await stat(`${path}.frames`)).size !== count * length) return undefined
     const open = (bytes: number) => RecordFile.open(`${path}.labels`, bytes, labels)
     const kept = side === undefined || labels === 0 ? undefined : new MotionLabels(side, open)

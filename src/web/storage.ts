@@ -1,4 +1,5 @@
 // The browser's own storage (the origin private file system), in which each run has a folder and a lock.
+import { isDeviceName } from '../run/run-files.ts'
 import { EnvironmentError, InputError, messageOf, PantinError } from '../util/errors.ts'
 
 /** The folder of all runs. @throws EnvironmentError if the browser gives the page no storage. */
@@ -21,11 +22,13 @@ export async function runsFolder(): Promise<FileSystemDirectoryHandle> {
 
 /** Checks a run's name: letters, digits and a few signs, which name a folder on every system. @throws InputError */
 export function checkRunName(name: string): void {
-  if (/^[\p{L}\p{N}][\p{L}\p{N} ._-]{0,63}$/u.test(name) && !/[ .]$/.test(name)) return
+  const isUsual = /^[\p{L}\p{N}][\p{L}\p{N} ._-]{0,63}$/u.test(name) && !/[ .]$/.test(name)
+  if (isUsual && !isDeviceName(name)) return
   throw new InputError({
     what: 'a run cannot have this name',
     got: name === '' ? 'no name' : JSON.stringify(name.slice(0, 80)),
-    expected: 'up to 64 letters, digits, spaces, dots, hyphens and underscores; a letter or digit first',
+    expected:
+      'up to 64 letters, digits, spaces, dots, hyphens and underscores; a letter or digit first; no name of a device of Windows such as con',
   })
 }
 

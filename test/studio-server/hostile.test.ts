@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
+import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Studio } from '../../src/server/server.ts'
@@ -342,6 +343,62 @@ describe('what is no request', () => {
     // Others are served meanwhile.
     expect((await request(impatient.port, 'GET /', [`Host: 127.0.0.1:${impatient.port}`])).status).toBe(200)
   })
+})
+
+it('is there for others while clients hold 400 connections with half a request', async () => {
+  const crowded = await world.start({ runs: [world.run] })
+  const sockets = Array.from({ length: 400 }, (_, i) => {
+    const socket = connect(crowded.port, '127.0.0.1')
+    socket.on('error', () => {})
+    // They never read, and never close their side.
+    socket.pause()
+    socket.write(i % 2 === 0 ? 'GET / HTTP/1.1\r\nHost: ' : '')
+    return socket
+  })
+  try {
+    for (let i = 0; i < 3; i++) {
+      const began = performance.now()
+      const answer = await request(crowded.port, 'GET /', [`Host: 127.0.0.1:${crowded.port}`])
+      expect(answer.status).toBe(200)
+      expect(performance.now() - began).toBeLessThan(3000)
+    }
+  } finally {
+    for (const socket of sockets) socket.destroy()
+  }
+})
+
+it('repeats the token in no answer, wherever a request has it', async () => {
+  const { token } = studio
+  const origin = `Origin: http://127.0.0.1:${port}`
+  const paths = [
+    '/',
+    `/${token}`,
+    `/open/${token}`,
+    '/open/guessed',
+    `/api/runs/${token}`,
+    `/api/runs/${token}/metrics`,
+  ]
+  const more = [
+    `/api/runs?token=${token}`,
+    `/api/runs/a/files/${token}`,
+    `/${token}/..`,
+    `/open/${token}?${token}`,
+  ]
+  const methods = ['GET', 'HEAD', 'PUT', 'POST', 'OPTIONS', 'DELETE', 'PATCH', 'TRACE', 'PROPFIND', token]
+  for (const method of methods) {
+    for (const path of [...paths, ...more]) {
+      for (const headers of [
+        [host],
+        [host, origin, `X-Pantin-Token: ${token}`],
+        [host, `Origin: http://${token}`, `Referer: http://127.0.0.1:${port}/#token=${token}`],
+        [`Host: ${token}`],
+        [host, `Sec-Fetch-Site: ${token}`, 'Range: bytes=0-', `If-None-Match: ${token}`],
+      ]) {
+        const answer = await request(port, `${method} ${path}`, headers)
+        expect(JSON.stringify(answer), `${method} ${path} ${headers}`).not.toContain(token)
+      }
+    }
+  }
 })
 
 it('sends the headers that isolate and confine its pages with every answer', async () => {

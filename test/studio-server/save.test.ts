@@ -4,6 +4,7 @@ import { type Zippable, zipSync } from 'fflate'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { openModel } from '../../src/model/open-model.ts'
 import type { Studio } from '../../src/server/server.ts'
+import { FormatError } from '../../src/util/errors.ts'
 import type { RunSummary } from '../../src/web/studio-api.ts'
 import { sendRaw } from './raw.ts'
 import { makeRun, makeWorld } from './world.ts'
@@ -52,6 +53,12 @@ function put(
     // A stream needs it.
     ...{ duplex: 'half' },
   })
+}
+
+/** config.json of the run, for frames of another size. */
+function ofSize(size: number): Uint8Array<ArrayBuffer> {
+  const config = JSON.parse(new TextDecoder().decode(files['config.json'])) as { model: object }
+  return new TextEncoder().encode(JSON.stringify({ ...config, model: { ...config.model, size } }))
 }
 
 const zip = (entries: Zippable) => zipSync(entries, { level: 1 }) as Uint8Array<ArrayBuffer>
@@ -145,12 +152,12 @@ describe('what is no run', () => {
       new TextEncoder().encode('../../secret.txt'),
       { os: 3, attrs: 0o120777 << 16 },
     ]
-    const response = await put('linked', zip({ ...files, 'env.json': link }))
-    expect(response.status).toBe(201)
-    // It became a plain file with the link's text, and is not followed.
-    expect(readFileSync(join(world.saved, 'linked', 'env.json'), 'utf8')).toBe('../../secret.txt')
-    leftBefore.push('linked')
-    leftBefore.sort()
+    // It becomes a plain file with the link's text, and is not followed.
+    await expectRefused(
+      await put('linked', zip({ ...files, 'env.json': link })),
+      422,
+      /description of a machine/,
+    )
   })
 
   it('is refused with what is wrong with it', async () => {
@@ -171,8 +178,36 @@ describe('what is no run', () => {
       [zip({ ...files, 'config.json': new TextEncoder().encode('{"a":1}') }), /did not write/],
       [zip({ ...files, 'weights.safetensors': weights!.slice(0, 5000) }), /./],
       [zip({ ...files, 'metrics.jsonl': new TextEncoder().encode('no\nrecords\n') }), /metrics record/],
+      [zip({ ...files, 'env.json': new TextEncoder().encode('[]') }), /description of a machine/],
+      [zip({ ...files, 'last/checkpoint.safetensors': new TextEncoder().encode('garbage') }), /./],
+      [zip({ ...files, 'last/checkpoint.safetensors': weights! }), /not a checkpoint of pantin/],
+      [zip({ ...files, 'previews/step-00000001.png': new TextEncoder().encode('garbage') }), /./],
+      [zip({ ...files, 'config.json': ofSize(4096) }), /frames of this run are too large/],
     ]
     for (const [body, what] of cases) await expectRefused(await put('bad', body), 422, what)
+  })
+
+  it('is refused if its check fails in any way, and the check holds up nobody', async () => {
+    let fail = (_: Error): void => {}
+    const checked = new Promise<void>((_, reject) => {
+      fail = reject
+    })
+    checked.catch(() => {})
+    const other = await world.start({ save: world.saved, maxUploadBytes, examine: () => checked })
+    const answer = fetch(`http://127.0.0.1:${other.port}/api/runs/checked`, {
+      method: 'PUT',
+      body: zip(files),
+      headers: {
+        'X-Pantin-Token': other.token,
+        Origin: `http://127.0.0.1:${other.port}`,
+        'Content-Type': 'application/zip',
+      },
+    })
+    for (let i = 0; i < 5; i++) {
+      expect((await fetch(`http://127.0.0.1:${other.port}/`)).status).toBe(200)
+    }
+    fail(new FormatError({ what: 'the model of this run cannot be opened here' }))
+    await expectRefused(await answer, 422, /cannot be opened here/)
   })
 
   it('bombs are refused before they are unpacked', async () => {
@@ -205,7 +240,8 @@ describe('what is no run', () => {
   })
 
   it('is refused for its name or type', async () => {
-    for (const name of ['a'.repeat(81), 'dot.']) await expectRefused(await put(name, zip(files)), 400, /name/)
+    for (const name of ['a'.repeat(81), 'dot.', 'con', 'NUL', 'aux.json', 'com1', 'LPT9.a.b', 'prn'])
+      await expectRefused(await put(name, zip(files)), 400, /name/)
     for (const name of ['.hidden', '-a', '%2e%2e', 'a%2fb', 'a b', 'a:b']) {
       expect([400, 404, 405], name).toContain((await put(name, zip(files))).status)
     }

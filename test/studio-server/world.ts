@@ -2,6 +2,7 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { examineRun } from '../../src/server/run-check.ts'
 import { type Studio, type StudioOptions, startStudio } from '../../src/server/server.ts'
 
 export { makeRun } from '../support/shared.ts'
@@ -46,7 +47,7 @@ export function makeWorld(): World {
   return {
     ...{ folder, site, run, saved, secret },
     async start(options = {}) {
-      const studio = await startStudio({ site, port: 0, ...options })
+      const studio = await startStudio({ site, port: 0, examine: examineRun, ...options })
       studios.push(studio)
       return studio
     },

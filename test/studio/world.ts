@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { type Browser, type BrowserContext, chromium as driver, type Page } from 'playwright-core'
 import sharp from 'sharp'
 import { openClip } from '../../src/clips/source.ts'
+import { examineRun } from '../../src/server/run-check.ts'
 import { type Studio, type StudioOptions, startStudio } from '../../src/server/server.ts'
 import { chromium } from '../support/chromium.ts'
 import { shared, studioSite } from '../support/shared.ts'
@@ -33,7 +34,7 @@ export async function openWorld(options: StudioOptions = {}): Promise<World> {
     await shared('webcam', (made) => filmPuppet(join(made, 'puppet.mjpeg'))),
     'puppet.mjpeg',
   )
-  const studio = await startStudio({ site, port: 0, ...options })
+  const studio = await startStudio({ site, port: 0, examine: examineRun, ...options })
   const browser = await driver.launch({
     executablePath: chromium!,
     args: [

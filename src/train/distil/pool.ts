@@ -1,11 +1,12 @@
 // The pictures that a student learns from with the teacher's labels: made once, kept on disk, drawn in batches.
 import { createHash } from 'node:crypto'
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { nodeFaces } from '../../faces/node.ts'
 import { createOutput, writeFileAtomic } from '../../files/atomic.ts'
 import { makeFolder } from '../../files/folders.ts'
+import { readWhole } from '../../files/read.ts'
 import { floats, type Tensor, tensor } from '../../graph/tensor.ts'
 import type { Clip } from '../../media/clip.ts'
 import type { KeypointDetector } from '../../model/keypoint-detector.ts'
@@ -177,7 +178,9 @@ async function readPool(path: string, { config, layout }: PoolOptions): Promise<
   const { size } = config.model
   const length = recordLength(size, layout)
   try {
-    const { count, clips } = indexSchema.parse(JSON.parse(await readFile(`${path}.json`, 'utf8')))
+    const { count, clips } = indexSchema.parse(
+      JSON.parse((await readWhole(`${path}.json`, 'the index of a pool', 1 << 26)).toString('utf8')),
+    )
     const whole = (await stat(`${path}.pool`)).size === count * length
     return whole ? new Pool(RecordFile.open(`${path}.pool`, length, count), size, layout, clips) : undefined
   } catch {
