@@ -19,8 +19,9 @@ const design = {
  * learned at one size holds at another.
  *
  * @param {number} size pixels a side: 128 or 256
+ * @param {boolean} face whether the first keypoints are those of lids, brows and lips, and the decoder sees how they move
  */
-const model = (size) => ({
+const model = (size, face = false) => ({
   ...{ net: 'ficelle', size, keypoints: 20, jacobian: true, alignCorners: true },
   detector: {
     ...{ temperature: 0.5, scaleFactor: 128 / size, filter: 'box', dilations: 'clipped', design },
@@ -28,11 +29,11 @@ const model = (size) => ({
   },
   denseMotion: {
     ...{ blockExpansion: 16, maxFeatures: 64, blocks: 3, kernel: 3, occlusion: true, prior: true },
-    ...{ scaleFactor: 64 / size, kpVariance: 0.01 },
+    ...{ scaleFactor: 64 / size, kpVariance: 0.01, ...(face && { localKeypoints: 16 }) },
   },
   generator: {
     ...{ kind: 'light', blockExpansion: 16, maxFeatures: 64, bottleneckBlocks: 3, kernel: 3 },
-    ...{ downBlocks: Math.log2(size / 64), skips: 'coarse', atRest: 'source' },
+    ...{ downBlocks: Math.log2(size / 64), skips: 'coarse', atRest: 'source', ...(face && { guided: true }) },
   },
 })
 
@@ -57,11 +58,12 @@ const motion = { ...common, ...colour, tie: 'face', batch: 6, steps: 4000 }
 /** Lids and lips are small, and most of an expression. */
 const expression = { openings: 40, landmarks: 40 }
 const picture = { ...common, ...colour, tie: 'face', batch: 3, steps: 2000, learningRate: 1e-3 }
-/** The discriminator's losses; equivariance has been learned, and a third of the detector's work is saved. */
-const sharp = {
-  ...{ adversarial: 0.5, featureMatching: 5, nearPoints: 10 },
-  ...{ equivarianceValue: 0, equivarianceJacobian: 0 },
-}
+/** Equivariance has been learned, and a third of the detector's work is saved. */
+const learned = { equivarianceValue: 0, equivarianceJacobian: 0 }
+/** At full size the picture follows the expression that the keypoints have. */
+const follows = { ...expression, ...learned, flow: 30, nearPoints: 20 }
+/** The discriminator's losses. */
+const sharp = { ...expression, ...learned, adversarial: 0.5, featureMatching: 5, nearPoints: 10 }
 
 /**
  * The stages of each starter, in order. `from` names the stage, of any starter, whose weights a stage begins with. The
@@ -72,17 +74,21 @@ export const recipes = {
     {
       name: 'motion',
       clips: heads(1, 1000, 6, 128),
-      options: { ...motion, losses: expression, model: model(128) },
+      options: { ...motion, losses: expression, model: model(128, true) },
     },
     {
       ...{ name: 'picture', from: 'face-small/motion', clips: heads(1, 1000, 6, 128) },
-      options: { ...picture, batch: 6, steps: 1000, losses: { ...expression, ...sharp }, model: model(128) },
+      options: { ...picture, batch: 6, steps: 1000, losses: sharp, model: model(128, true) },
     },
   ],
   face: [
     {
-      ...{ name: 'picture', from: 'face-small/motion', clips: heads(1001, 1600, 5, 256) },
-      options: { ...picture, losses: { ...expression, ...sharp }, model: model(256) },
+      ...{ name: 'expression', from: 'face-small/motion', clips: heads(2001, 2700, 4, 256) },
+      options: { ...picture, batch: 4, steps: 4000, losses: follows, model: model(256, true) },
+    },
+    {
+      ...{ name: 'picture', from: 'face/expression', clips: heads(2001, 2700, 4, 256) },
+      options: { ...picture, steps: 1000, learningRate: 5e-4, losses: sharp, model: model(256, true) },
     },
   ],
   puppet: [
