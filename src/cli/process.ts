@@ -3,6 +3,7 @@
 import { CommanderError } from 'commander'
 import { InputError, messageOf, PantinError } from '../util/errors.ts'
 import { toJson } from './context.ts'
+import { missingPart } from './native-parts.ts'
 
 /** Exit codes by convention: 128 plus the number of the signal. */
 const signals = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const
@@ -85,7 +86,8 @@ export interface Failure {
 export const interrupted = 130
 
 /** Turns anything thrown into an exit code and a message. @param stopped whether the user asked to stop */
-export function explain(error: unknown, stopped: boolean): Failure {
+export function explain(thrown: unknown, stopped: boolean): Failure {
+  const error = missingPart(thrown) ?? thrown
   if (error instanceof CommanderError) return usage(error)
   if (error instanceof PantinError) {
     const { name, message, exitCode, problem } = error

@@ -4,6 +4,7 @@ import { freemem, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { messageOf } from '../../util/errors.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
+import { missingPart } from '../native-parts.ts'
 
 export const addDoctor: AddCommand = (program, call) => {
   const command = program
@@ -123,7 +124,7 @@ async function examineRuntime(): Promise<Finding[]> {
       }),
     ]
   } catch (error) {
-    const remedy = 'install again with npm install; ONNX Runtime must be built for this system'
+    const remedy = missingPart(error)?.problem.remedy ?? 'remove node_modules, and run npm install'
     return [{ name: 'onnxruntime', status: 'fail', found: firstLine(error), remedy }]
   }
 }
@@ -143,7 +144,7 @@ async function examinePictures(): Promise<Finding[]> {
       },
     ]
   } catch (error) {
-    const remedy = 'npm install --include=optional sharp'
+    const remedy = missingPart(error)?.problem.remedy ?? 'npm install --include=optional sharp'
     return [{ name: 'pictures', status: 'fail', found: firstLine(error), remedy }]
   }
 }
@@ -181,7 +182,9 @@ async function checkCodec(folder: string, codec: string, ending: string): Promis
     if (frames === 5) return { name, status: 'ok', found: `writes and reads ${ending}` }
     return { name, status: 'warn', found: `read ${frames} of 5 frames`, remedy: 'convert to another format' }
   } catch (error) {
-    const remedy = 'npm install @napi-rs/webcodecs@1.3.1 (pictures and puppet: clips work without it)'
+    const remedy =
+      missingPart(error)?.problem.remedy ??
+      'npm install @napi-rs/webcodecs@1.3.1 (pictures and puppet: clips work without it)'
     return { name, status: 'warn', found: firstLine(error), remedy }
   }
 }
