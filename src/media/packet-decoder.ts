@@ -8,8 +8,8 @@ export interface DecodingOptions {
   readonly sink: EncodedPacketSink
   readonly config: VideoDecoderConfig
   readonly index: FrameIndex
-  /** The bytes of a packet that are decoded; undefined if it has none of this kind. Default: its pictures. */
-  bytesOf?(packet: EncodedPacket): Uint8Array | undefined
+  /** The bytes of a packet that are decoded; undefined if it has none of this kind. */
+  bytesOf(packet: EncodedPacket): Uint8Array | undefined
 }
 
 /** A frame as it comes from the decoder. */
@@ -228,7 +228,7 @@ class Run {
     }
     // Pictures that are shown before the first key packet need others, which this run has not decoded.
     if (rank >= 0 && rank < index.ranks[this.key.packet]!) return
-    const data = bytesOf === undefined ? packet.data : bytesOf(packet)
+    const data = bytesOf(packet)
     if (data === undefined) return
     if (rank >= 0) insert(this.inside, rank)
     this.sinceDrain++
@@ -281,7 +281,7 @@ async function decodesAll(
   decoder.configure(options.config)
   try {
     for (const { packet } of group) {
-      const data = options.bytesOf === undefined ? packet.data : options.bytesOf(packet)
+      const data = options.bytesOf(packet)
       if (data !== undefined) decoder.decode(chunkOf(packet, data))
     }
     await decoder.flush()

@@ -2,7 +2,8 @@
 import type { VideoSample } from 'mediabunny'
 import { EnvironmentError } from '../util/errors.ts'
 import { createResampler, type Resampler } from './resample.ts'
-import { type Matrix, type YuvImage, yuvToRgb } from './yuv.ts'
+import { toneMap } from './tone-map.ts'
+import { type Matrix, type Plane, type YuvImage, yuvToRgb } from './yuv.ts'
 
 /** The layout of WebCodecs' planar formats: chroma shifts and bits. Formats with A end with an alpha plane. */
 const planar: Readonly<Record<string, readonly [shiftX: number, shiftY: number, bits: number]>> = {
@@ -43,16 +44,38 @@ export class SampleReader {
   private other: (Size & { readonly resample: Resampler }) | undefined
 
   /** @param display size in square pixels after rotation, of pictures that are stored as large as the first. */
-  constructor(private readonly display: Size) {}
+  constructor(
+    private readonly display: Size,
+    /** What the container says of the colours, which decoders may not tell. */
+    private readonly colours: VideoColorSpaceInit = {},
+    /** Whether the planes are green, blue and red instead of Y, U and V. */
+    private readonly rgbPlanes = false,
+  ) {}
 
-  /** RGB as displayed, which the caller may keep. The sample stays open. */
-  async read(sample: VideoSample): Promise<Pixels> {
+  /**
+   * RGB as displayed, which the caller may keep. The samples stay open.
+   *
+   * @param alpha a sample whose luma says how much of each pixel is seen, before white.
+   */
+  async read(sample: VideoSample, alpha?: VideoSample): Promise<Pixels> {
     const { width, height } = sample.visibleRect
+    const layout = await this.copy(sample)
+    const data = this.rgbPlanes
+      ? joinPlanes(sample, this.buffer, layout, this.colours.fullRange ?? true)
+      : toRgb(sample.format ?? 'unknown', this.buffer, layout, sample)
+    const transfer = (this.colours.transfer ?? sample.colorSpace.transfer) as string | null
+    if (transfer === 'hlg' || transfer === 'pq') toneMap(data, transfer)
+    if (alpha?.visibleRect.width === width && alpha.visibleRect.height === height) {
+      const [luma] = await this.copy(alpha)
+      overWhite(data, this.buffer, { ...luma!, step: 1 }, width)
+    }
+    return this.square(rotate({ width, height, data }, sample.rotation, sample.flip))
+  }
+
+  private copy(sample: VideoSample) {
     const size = sample.allocationSize()
     if (this.buffer.length < size) this.buffer = new Uint8Array(size)
-    const layout = await sample.copyTo(this.buffer)
-    const data = toRgb(sample.format ?? 'unknown', this.buffer, layout, sample)
-    return this.square(rotate({ width, height, data }, sample.rotation, sample.flip))
+    return sample.copyTo(this.buffer)
   }
 
   /** Resizes if the pixels are not square, or if the size changes in the middle of the video. */
@@ -98,6 +121,42 @@ interface Size {
 
 const wholeOf = ({ width, height }: Size) => ({ left: 0, top: 0, width, height })
 
+/** Pixels whose planes are green, blue and red, of one size. */
+function joinPlanes(
+  sample: VideoSample,
+  bytes: Uint8Array,
+  layout: readonly { readonly offset: number; readonly stride: number }[],
+  fullRange: boolean,
+): Uint8Array {
+  const { width, height } = sample.visibleRect
+  const bits = planar[sample.format ?? '']?.[2] ?? 8
+  const size = bits > 8 ? 2 : 1
+  const samples = size === 1 ? bytes : new Uint16Array(bytes.buffer, 0, bytes.length >> 1)
+  const most = 2 ** bits - 1
+  const level = (value: number) => {
+    const part = fullRange ? value / most : (value / 2 ** (bits - 8) - 16) / 219
+    return Math.round(255 * Math.min(1, Math.max(0, part)))
+  }
+  const rgb = new Uint8Array(width * height * 3)
+  for (const [plane, channel] of [1, 2, 0].entries()) {
+    const { offset, stride } = layout[plane]!
+    for (let y = 0, to = channel; y < height; y++) {
+      const row = (offset + y * stride) / size
+      for (let x = 0; x < width; x++, to += 3) rgb[to] = level(samples[row + x]!)
+    }
+  }
+  return rgb
+}
+
+/** Lays pixels over white. */
+function overWhite(rgb: Uint8Array, alpha: Uint8Array, { offset, stride, step }: Plane, width: number): void {
+  for (let i = 0, pixel = 0; i < rgb.length; pixel++) {
+    const row = Math.floor(pixel / width)
+    const seen = alpha[offset + row * stride + (pixel - row * width) * step]!
+    for (const end = i + 3; i < end; i++) rgb[i] = 255 - Math.round(((255 - rgb[i]!) * seen) / 255)
+  }
+}
+
 function toRgb(
   format: string,
   bytes: Uint8Array,
@@ -106,7 +165,12 @@ function toRgb(
 ): Uint8Array {
   const { width, height } = sample.visibleRect
   const order = packed[format]
-  if (order !== undefined) return unpack(bytes, layout[0]!, order, width, height)
+  if (order !== undefined) {
+    const rgb = unpack(bytes, layout[0]!, order, width, height)
+    const { offset, stride } = layout[0]!
+    if (format.endsWith('A')) overWhite(rgb, bytes, { offset: offset + 3, stride, step: 4 }, width)
+    return rgb
+  }
   const shape = planar[format]
   if (shape === undefined) {
     throw new EnvironmentError({
@@ -131,7 +195,7 @@ function toRgb(
     bits,
     planes: interleaved ? [plane(0), plane(1, 0, 2), plane(1, 1, 2)] : [plane(0), plane(1), plane(2)],
     chromaShift: [shiftX, shiftY],
-    matrix: matrixOf(sample.colorSpace.matrix, height),
+    matrix: matrixOf(sample.colorSpace.matrix, width, height),
     fullRange: sample.colorSpace.fullRange ?? false,
   }
   return yuvToRgb(image)
@@ -155,12 +219,12 @@ function unpack(
   return rgb
 }
 
-/** Untagged video is BT.601 below 720 rows and BT.709 from there on, as players assume. */
-function matrixOf(tag: string | null, height: number): Matrix {
+/** Untagged video is BT.709 if it is larger than PAL, and else BT.601, as players assume. */
+function matrixOf(tag: string | null, width: number, height: number): Matrix {
   if (tag === 'bt709') return 'bt709'
   if (tag === 'bt2020-ncl') return 'bt2020'
   if (tag === 'smpte170m' || tag === 'bt470bg') return 'bt601'
-  return height >= 720 ? 'bt709' : 'bt601'
+  return width >= 1280 || height > 576 ? 'bt709' : 'bt601'
 }
 
 /** Degrees clockwise, as containers store them. */

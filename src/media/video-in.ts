@@ -3,11 +3,12 @@ import type { Input, InputVideoTrack, Source, VideoSample } from 'mediabunny'
 import { InputError, messageOf, PantinError } from '../util/errors.ts'
 import { keepAlive } from '../util/keep-alive.ts'
 import { type Clip, type Frame, type FrameRange, resolveRange } from './clip.ts'
-import { type FrameIndex, mostFrames, overfull, readFrameIndex } from './frame-index.ts'
+import { type FrameIndex, type KeyPacket, mostFrames, overfull, readFrameIndex } from './frame-index.ts'
 import { type ByteSource, readBoxes } from './mp4-boxes.ts'
 import type { DecodingOptions, PacketDecoder } from './packet-decoder.ts'
 import { type Pixels, type Rotation, SampleReader } from './sample-pixels.ts'
 import { readSound, type SoundFound } from './sound.ts'
+import { type PlainStream, plainStream } from './stream-format.ts'
 
 type Mediabunny = typeof import('mediabunny')
 
@@ -60,13 +61,19 @@ export async function readVideo(
     const width = await track.getDisplayWidth()
     const height = await track.getDisplayHeight()
     const frameRate = await keepAlive(rateOf(track, index))
+    const config = (await track.getDecoderConfig())!
+    const { decoder } = surroundings
+    const first = decoder && (await keepAlive(packetAt(mediabunny, track, index.keys[0]!)))
     const decoding = {
-      config: (await track.getDecoderConfig())!,
+      colours: config.colorSpace ?? {},
+      stream: first && plainStream(config, first.data, name),
+      alpha: first?.sideData.alpha !== undefined,
       rotation: await track.getRotation(),
       flip: await track.getFlip(),
     }
     const early = await keepAlive(earlyEnd(input, index))
-    const facts = { name, width, height, frameRate, notices: early === undefined ? [] : [early] }
+    const notices = [early, hdrNotice(config)].filter((notice) => notice !== undefined)
+    const facts = { name, width, height, frameRate, notices }
     return new VideoClip(surroundings, input, track, index, decoding, facts)
   } catch (error) {
     input.dispose()
@@ -87,9 +94,19 @@ function sourceOf(mediabunny: Mediabunny, file: ByteSource): Source {
 
 /** How samples of a track become pictures. */
 interface Decoding {
-  readonly config: VideoDecoderConfig
+  readonly colours: VideoColorSpaceInit
+  /** Undefined if the container library decodes. */
+  readonly stream: PlainStream | undefined
+  /** Whether packets have a second picture, which says how much of each pixel is seen. */
+  readonly alpha: boolean
   readonly rotation: Rotation
   readonly flip: boolean
+}
+
+/** A sample with the one that says how much of it is seen. */
+interface Pair {
+  readonly sample: VideoSample
+  readonly alpha: VideoSample | undefined
 }
 
 class VideoClip implements Clip {
@@ -102,7 +119,7 @@ class VideoClip implements Clip {
   readonly variableRate: boolean
   private readonly known: readonly string[]
   private readonly damagedFrames = new Set<number>()
-  private decoder: PacketDecoder | undefined
+  private decoders: readonly PacketDecoder[] | undefined
 
   constructor(
     private readonly surroundings: VideoSurroundings,
@@ -138,7 +155,8 @@ class VideoClip implements Clip {
   async *frames(range?: FrameRange): AsyncGenerator<Frame, void, undefined> {
     const numbers = resolveRange(this, range)
     if (this.input.disposed) throw new InputError({ what: 'the clip is closed', where: this.name })
-    const reader = new SampleReader(this)
+    const { colours, stream } = this.decoding
+    const reader = new SampleReader(this, colours, stream?.rgb)
     const samples = this.samples(numbers)
     // The frames since the last key frame are decoded too.
     const decoded = Math.min((numbers[1] ?? numbers[0]! + 1) - numbers[0]!, mostBetweenKeys)
@@ -150,20 +168,19 @@ class VideoClip implements Clip {
         const number = numbers[done]!
         const next = await keepAlive(samples.next())
         if (next.done) break
-        const sample = next.value
-        if (sample === null) {
+        const pair = next.value
+        if (pair === null) {
           this.damagedFrames.add(number)
           if (shown === undefined) early.push(number)
           else yield this.frame(number, { ...shown, data: shown.data.slice() }, true)
           continue
         }
-        shown = await this.pixels(sample, number, reader, decoded)
+        shown = await this.pixels(pair, number, reader, decoded)
         // Nothing was shown before the first damaged frames, so that the picture after them is.
         for (const before of early) yield this.frame(before, { ...shown, data: shown.data.slice() }, true)
         early = []
         // The reader of a frame may change its pixels.
-        const kept: Pixels =
-          this.surroundings.decoder === undefined ? shown : { ...shown, data: shown.data.slice() }
+        const kept: Pixels = stream === undefined ? shown : { ...shown, data: shown.data.slice() }
         yield this.frame(number, shown)
         shown = kept
       }
@@ -192,17 +209,31 @@ class VideoClip implements Clip {
   }
 
   /** The frames of these numbers; null for one that is damaged. */
-  private async *samples(numbers: readonly number[]): AsyncGenerator<VideoSample | null, void, undefined> {
+  private async *samples(numbers: readonly number[]): AsyncGenerator<Pair | null, void, undefined> {
     const { decoder, mediabunny } = this.surroundings
-    const { config, rotation, flip } = this.decoding
-    if (decoder === undefined) {
-      yield* this.librarySamples(numbers)
+    const { stream, alpha, rotation, flip } = this.decoding
+    if (decoder === undefined || stream === undefined) {
+      for await (const sample of this.librarySamples(numbers)) yield sample && { sample, alpha: undefined }
       return
     }
+    const { config, plain } = stream
     const sink = new mediabunny.EncodedPacketSink(this.track)
-    this.decoder ??= decoder({ sink, config, index: this.index })
-    for await (const { picture } of this.decoder.decode(numbers)) {
-      yield picture === undefined ? null : new mediabunny.VideoSample(picture, { rotation, flip })
+    const common = { sink, config, index: this.index }
+    this.decoders ??= [
+      decoder({ ...common, bytesOf: ({ data }) => plain(data) }),
+      ...(alpha ? [decoder({ ...common, bytesOf: ({ sideData }) => sideData.alpha })] : []),
+    ]
+    const [pictures, seen] = this.decoders.map((one) => one.decode(numbers))
+    const sampleOf = (picture: VideoFrame) => new mediabunny.VideoSample(picture, { rotation, flip })
+    try {
+      for await (const { picture } of pictures!) {
+        const masked = await seen?.next()
+        const mask = masked?.done === false ? masked.value.picture : undefined
+        if (picture === undefined) mask?.close()
+        yield picture === undefined ? null : { sample: sampleOf(picture), alpha: mask && sampleOf(mask) }
+      }
+    } finally {
+      await seen?.return()
     }
   }
 
@@ -224,7 +255,7 @@ class VideoClip implements Clip {
 
   /** Closes the sample: the decoder has only a few pictures, and waits until they are closed. */
   private async pixels(
-    sample: VideoSample,
+    { sample, alpha }: Pair,
     number: number,
     reader: SampleReader,
     decoded: number,
@@ -235,10 +266,11 @@ class VideoClip implements Clip {
       if (this.surroundings.decoder === undefined && late) {
         throw this.broken(number, `the decoder gave the frame at ${sample.timestamp} s instead`)
       }
-      return await keepAlive(reader.read(sample))
+      return await keepAlive(reader.read(sample, alpha))
     } finally {
       const bytes = sample.allocationSize()
       sample.close()
+      alpha?.close()
       this.surroundings.frameClosed?.(bytes, decoded)
     }
   }
@@ -264,6 +296,19 @@ async function rateOf(track: InputVideoTrack, { times, durations, rearranged }: 
   const { underlyingFrameRate } = await track.computeFrameRateMetrics()
   const constant = underlyingFrameRate !== null && Math.abs(underlyingFrameRate / average - 1) < 0.02
   return constant ? underlyingFrameRate : Math.round(average * 1000) / 1000
+}
+
+async function packetAt(mediabunny: Mediabunny, track: InputVideoTrack, { before }: KeyPacket) {
+  const sink = new mediabunny.EncodedPacketSink(track)
+  return (await (before === undefined ? sink.getFirstPacket() : sink.getNextPacket(before))) ?? undefined
+}
+
+/** A notice that the colours of a clip are mapped. */
+function hdrNotice({ colorSpace }: VideoDecoderConfig): string | undefined {
+  const transfer = colorSpace?.transfer as string | null | undefined
+  if (transfer !== 'hlg' && transfer !== 'pq') return undefined
+  const kind = `the clip is HDR (${transfer.toUpperCase()})`
+  return `${kind}: its colours are mapped to SDR (BT.709), and brightness may differ. A phone or ffmpeg can convert it to SDR`
 }
 
 /** Without playlists, which refer to other files that the user did not name. */
