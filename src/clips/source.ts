@@ -1,7 +1,7 @@
 // What a user names: a video, a picture, a folder, `puppet:SEED` or `head:SEED`. It is listed as clips, or opened as a
 // clip or as a picture.
 import { readFileSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
+import { open, readdir, stat } from 'node:fs/promises'
 import { extname, join } from 'node:path'
 import { fileError } from '../files/file-errors.ts'
 import { isFolder } from '../files/folders.ts'
@@ -9,6 +9,8 @@ import { assertFile } from '../files/read.ts'
 import { type Clip, type Frame, frameAt, resolveRange } from '../media/clip.ts'
 import { openVideo } from '../media/codecs.ts'
 import { isPicture, readPicture } from '../media/picture.ts'
+import { animationClip, folderClip, numberedPictures, pictureEndings } from '../media/picture-clips.ts'
+import { toMp4 } from '../media/video-in.ts'
 import { type HeadMesh, readHeadMesh } from '../synthetic/head/asset.ts'
 import { headSpecs, isHead, openHead } from '../synthetic/head/head.ts'
 import { isPuppet, openPuppet, puppetForm, puppetSpecs } from '../synthetic/puppet/puppet.ts'
@@ -34,16 +36,27 @@ export async function openClip(spec: string, options: OpenClipOptions = {}): Pro
   signal?.throwIfAborted()
   if (isPuppet(spec)) return openPuppet(spec)
   if (isHead(spec)) return openHead(spec, headMesh())
+  if (await isFolder(spec)) return folderClip(spec)
   await assertFile(spec, 'a video or picture file', { allowEmpty: false })
   if (await isPicture(spec)) {
+    const moving = await animationClip(spec)
+    if (moving !== undefined) return moving
     if (pictures) return pictureClip(spec)
-    throw new InputError({
-      what: 'this is a picture, and a video is needed here',
-      where: spec,
-      expected: `a video (mp4, mov, webm, mkv), ${puppetForm}, or head:SEED`,
-    })
+    throw stillPicture(spec)
   }
   return openVideo(spec, { signal })
+}
+
+function stillPicture(path: string): InputError {
+  const animated = extname(path).toLowerCase() === '.apng'
+  return new InputError({
+    what: animated
+      ? 'animated PNG is not read here as a video'
+      : 'this is a picture, and a video is needed here',
+    where: path,
+    expected: `a video (mp4, mov, webm, mkv, ts), an animated gif or webp, a folder of numbered pictures, ${puppetForm}, or head:SEED`,
+    remedy: `if it moves, convert it: ${toMp4(path)}`,
+  })
 }
 
 /** Opens all of them, or none. @throws InputError as `openClip`. */
@@ -144,8 +157,10 @@ function bytesOf(file: URL): Uint8Array {
 }
 
 /** Endings of the files that a folder is searched for. */
-const videoEndings: readonly string[] = ['.mp4', '.m4v', '.mov', '.webm', '.mkv']
-const pictureEndings: readonly string[] = ['.png', '.jpg', '.jpeg', '.webp']
+const videoEndings: readonly string[] = ['.mp4', '.m4v', '.mov', '.webm', '.mkv', '.ts', '.mts', '.m2ts']
+
+/** Folders in folders are searched to this depth. */
+const deepest = 8
 
 /** Which files of a folder are listed. */
 export interface ListClipsOptions {
@@ -154,8 +169,8 @@ export interface ListClipsOptions {
 }
 
 /**
- * One name per clip. A folder stands for the videos in it, without hidden files, in the order of their names (`2`
- * before `10`); `puppet:1..200` stands for two hundred puppets, and `head:1..200`
+ * One name per clip. A folder stands for the videos in it and in its folders, without hidden files, in the order of their
+ * names (`2` before `10`). A folder of numbered pictures without videos is a clip by itself. `puppet:1..200` stands for two hundred puppets, and `head:1..200`
  * for two hundred heads. Other names stay as they are.
  *
  * @throws InputError for a folder without videos, or a series that is empty or too long.
@@ -175,20 +190,50 @@ export async function listClips(
 }
 
 async function clipsIn(folder: string, endings: readonly string[]): Promise<string[]> {
-  const entries = await readdir(folder).catch((error: unknown) => {
+  const pictures = endings !== videoEndings
+  const clips = await search(folder, endings, pictures ? undefined : numberedPictures, 0)
+  if (clips.length > 0) return clips
+  throw new InputError({
+    what: 'there are no videos in this folder',
+    where: folder,
+    expected: `files that end in ${endings.join(', ')}, or numbered pictures`,
+  })
+}
+
+/** @param frames lists the pictures of a folder that are frames of one clip; undefined if pictures are listed themselves */
+async function search(
+  folder: string,
+  endings: readonly string[],
+  frames: ((folder: string) => Promise<string[]>) | undefined,
+  depth: number,
+): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
     throw fileError(error, folder, 'read')
   })
-  // Hidden files are incomplete files of a killed pantin, or files that macOS keeps beside others.
-  const clips = entries.filter(
-    (entry) => !entry.startsWith('.') && endings.includes(extname(entry).toLowerCase()),
-  )
-  if (clips.length === 0) {
-    throw new InputError({
-      what: 'there are no videos in this folder',
-      where: folder,
-      expected: `files that end in ${endings.join(', ')}`,
-    })
-  }
   const { compare } = new Intl.Collator('en', { numeric: true })
-  return clips.sort(compare).map((entry) => join(folder, entry))
+  // Hidden files are incomplete files of a killed pantin, or files that macOS keeps beside others.
+  const seen = entries.filter(({ name }) => !name.startsWith('.')).sort((a, b) => compare(a.name, b.name))
+  const found: string[] = []
+  for (const entry of seen) {
+    const path = join(folder, entry.name)
+    if (entry.isDirectory()) {
+      if (depth < deepest) found.push(...(await search(path, endings, frames, depth + 1)))
+    } else if (endings.includes(extname(entry.name).toLowerCase()) && (await isNoProgram(path)))
+      found.push(path)
+  }
+  if (found.length === 0 && frames !== undefined && (await frames(folder)).length > 0) return [folder]
+  return found
+}
+
+/** Programs in TypeScript and videos in MPEG-TS have the same ending. Packets of MPEG-TS begin with the byte 0x47. */
+async function isNoProgram(path: string): Promise<boolean> {
+  if (!['.ts', '.mts'].includes(extname(path).toLowerCase())) return true
+  if (!(await stat(path).catch(() => undefined))?.isFile()) return false
+  const handle = await open(path)
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(200), 0, 200, 0)
+    return bytesRead === 200 && [0, 4].some((at) => buffer[at] === 0x47 && buffer[at + 188 + at] === 0x47)
+  } finally {
+    await handle.close()
+  }
 }

@@ -39,8 +39,29 @@ export async function readPicture(path: string): Promise<Frame> {
     const pixels = new Uint8Array(data.buffer, data.byteOffset, data.byteLength)
     return { width: info.width, height: info.height, data: pixels, time: 0, duration: 0 }
   } catch (error) {
-    throw unreadable(path, error)
+    throw (await isHeic(path)) ? heic(path, error) : unreadable(path, error)
   }
+}
+
+/** Whether a picture is coded in HEVC, which the library's builds leave out for its patents. */
+async function isHeic(path: string): Promise<boolean> {
+  const found = await sharp(path, { limitInputPixels: false })
+    .metadata()
+    .catch(() => undefined)
+  return found?.format === 'heif' && found.compression === 'hevc'
+}
+
+function heic(path: string, cause: unknown): InputError {
+  return new InputError(
+    {
+      what: 'HEIC pictures are not read here',
+      where: path,
+      got: 'a HEIC picture, as iPhones take them',
+      expected: 'a png, jpeg, webp, gif, avif, tiff or svg file',
+      remedy: `save it as JPEG: heif-convert "${path}" picture.jpg, or sips -s format jpeg on a Mac; on an iPhone, Settings > Camera > Formats > Most Compatible takes JPEG pictures from now on`,
+    },
+    { cause },
+  )
 }
 
 /** Whether a file begins as picture files do. */

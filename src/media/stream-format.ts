@@ -1,6 +1,7 @@
 // The pixel format of a video stream, from its own header. Node's codec library gives every format that it does not know
 // the name I420, and then hands out the wrong bytes. Some of these streams are decoded rightly if their header says less:
 // colours are then converted here (ITU-T H.264, sections 7.3.2.1 and E.1; H.265, sections 7.3.2.2 and E.2).
+// One file, because each function has its twin for the other standard, and they share the bits.
 import { InputError } from '../util/errors.ts'
 
 /** How a stream is decoded. */

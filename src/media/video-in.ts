@@ -45,6 +45,8 @@ export async function readVideo(
   const source = sourceOf(mediabunny, file)
   const input = new mediabunny.Input({ source, formats: formatsOf(mediabunny) })
   try {
+    // Until the library knows the size, it fails on files that are shorter than a header.
+    await keepAlive(source.getSizeOrNull())
     const { hasIndex, isMp4, claimed, edits } = await keepAlive(readBoxes(file))
     if (isMp4 && !hasIndex) throw unfinished(name)
     if (claimed > Math.min(file.size, mostFrames)) throw overfull({ bytes: file.size, name })
@@ -298,6 +300,10 @@ async function rateOf(track: InputVideoTrack, { times, durations, rearranged }: 
   return constant ? underlyingFrameRate : Math.round(average * 1000) / 1000
 }
 
+/** The command that makes a video readable, to be pasted. */
+export const toMp4 = (path: string) =>
+  `ffmpeg -i "${path}" -c:v libx264 -crf 16 -pix_fmt yuv420p converted.mp4`
+
 async function packetAt(mediabunny: Mediabunny, track: InputVideoTrack, { before }: KeyPacket) {
   const sink = new mediabunny.EncodedPacketSink(track)
   return (await (before === undefined ? sink.getFirstPacket() : sink.getNextPacket(before))) ?? undefined
@@ -320,7 +326,7 @@ async function findTrack(mediabunny: Mediabunny, input: Input, path: string): Pr
       what: 'this is not a video that can be read here',
       where: path,
       expected: 'a video: mp4, mov, webm, mkv or ts',
-      remedy: 'give a video file; convert other containers (avi, gif, wmv) to mp4 first',
+      remedy: `give a video file; if a player shows it (avi, wmv, flv), convert it: ${toMp4(path)}`,
     })
   }
   const track = await input.getPrimaryVideoTrack()
@@ -341,7 +347,7 @@ async function findTrack(mediabunny: Mediabunny, input: Input, path: string): Pr
       where: path,
       got: config?.codec ?? String(await track.getInternalCodecId()),
       expected: 'H.264, H.265, VP8, VP9 or AV1',
-      remedy: 'convert the video to H.264 in mp4 first',
+      remedy: `convert it first: ${toMp4(path)}`,
     })
   }
   return track
