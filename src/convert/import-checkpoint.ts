@@ -1,4 +1,5 @@
 // Makes a run folder from a checkpoint of the published code: a network of the zoo, or a First Order Motion Model.
+import { assertNoInput } from '../files/inputs.ts'
 import type { Dilations } from '../layers/scope.ts'
 import { createRun } from '../run/run.ts'
 import { InputError } from '../util/errors.ts'
@@ -73,6 +74,7 @@ export async function importCheckpoint(file: string, options: ImportOptions): Pr
   const net = findNet(options.net)
   const { signal, from } = options
   signal?.throwIfAborted()
+  await assertNoInput([out], [file])
   const checkpoint = await openCheckpoint(file)
   try {
     const { format, foreign } = checkpoint

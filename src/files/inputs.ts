@@ -1,11 +1,12 @@
 // The check that an output is none of the inputs, by the files themselves and not by their names.
 import { realpath, stat } from 'node:fs/promises'
-import { dirname, sep } from 'node:path'
+import { sep } from 'node:path'
 import { InputError } from '../util/errors.ts'
 
 /**
  * Refuses outputs that would replace an input: the same file under the same or another name, through symbolic or hard
- * links, and an existing file in a folder that is an input. Names that are no files are passed over.
+ * links; an existing file in a folder that is an input; and an existing folder that an input is in. Names that are no
+ * files are passed over.
  *
  * @throws InputError
  */
@@ -21,8 +22,9 @@ export async function assertNoInput(
       const source = await fileAt(input)
       if (source === undefined) continue
       const isSame = source.id === target.id
-      const isInside = source.isFolder && `${dirname(target.path)}${sep}`.startsWith(`${source.path}${sep}`)
-      if (isSame || isInside) throw isInput(output, input, isSame)
+      const isInside = source.isFolder && isWithin(target.path, source.path)
+      const isAround = target.isFolder && isWithin(source.path, target.path)
+      if (isSame || isInside || isAround) throw isInput(output, input, isSame)
     }
   }
 }
@@ -32,6 +34,9 @@ export async function isSameFile(a: string, b: string): Promise<boolean> {
   const [first, second] = [await fileAt(a), await fileAt(b)]
   return first !== undefined && first.id === second?.id
 }
+
+const isWithin = (path: string, folder: string): boolean =>
+  path.startsWith(folder.endsWith(sep) ? folder : folder + sep)
 
 interface Found {
   readonly path: string
@@ -53,7 +58,7 @@ async function fileAt(name: string): Promise<Found | undefined> {
 
 function isInput(output: string, input: string, isSame: boolean): InputError {
   return new InputError({
-    what: isSame ? 'the output is one of the inputs' : 'the output would replace a file of an input folder',
+    what: isSame ? 'the output is one of the inputs' : 'the output would replace a file of the input',
     where: output,
     got: input,
     expected: 'a file that is no input; --force does not allow it either',

@@ -89,7 +89,7 @@ export function assertAtLeast(
     where,
     got: `${frame.width} x ${frame.height} pixels`,
     expected: `at least ${size} x ${size}`,
-    remedy: 'use a larger picture or clip, or a network with a smaller input (--size)',
+    remedy: 'use a larger picture or clip, or train a model for smaller frames (train --size)',
   })
 }
 

@@ -23,6 +23,14 @@ export interface CropEvent {
   readonly framing: Framing
 }
 
+/** Nothing moves in a clip, so nothing is learned from it. */
+export interface StillEvent {
+  /** The kind of event. */
+  readonly kind: 'still'
+  /** Name of the clip. */
+  readonly clip: string
+}
+
 /** One training step. */
 export interface StepEvent<D extends Device = Device> {
   /** The kind of event. */
@@ -92,6 +100,7 @@ export interface EndEvent {
 export type TrainEvent<Picture = Frame, D extends Device = Device> =
   | PrepareEvent
   | CropEvent
+  | StillEvent
   | StepEvent<D>
   | PreviewEvent<Picture>
   | SavedEvent

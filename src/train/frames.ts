@@ -1,4 +1,5 @@
 // Frames to train on: clips decoded into a cache of records, and batches of pairs drawn from it.
+import { MotionWatch } from '../animate/notes.ts'
 import { parseCrop } from '../faces/crop.ts'
 import { type Framing, type FramingOptions, frameClip, isMade } from '../faces/framing.ts'
 import { assertAtLeast, type Clip } from '../media/clip.ts'
@@ -92,6 +93,8 @@ export interface CacheOptions
   onFrame?(done: number, total: number): void
   /** Told the square of each clip but puppets and heads, which are taken as they are made. */
   onFramed?(clip: string, framing: Framing): void
+  /** Called for a clip in which nothing moves, after its frames were read. */
+  onStill?(clip: string): void
 }
 
 /**
@@ -113,6 +116,8 @@ export async function cacheClips(clips: readonly Clip[], options: CacheOptions):
     for (const [i, clip] of clips.entries()) {
       const { fitter, framing } = await frameClip(clip, size, { faces: noFinder, ...options, crop })
       if (!isMade(clip.name)) options.onFramed?.(clip.name, framing)
+      const watch = new MotionWatch()
+      const seen = watch.watching(fitter)
       const training = trainingFrames(Math.ceil(clip.frameCount / steps[i]!), holdout)
       const fitted = async function* () {
         let number = 0
@@ -124,11 +129,12 @@ export async function cacheClips(clips: readonly Clip[], options: CacheOptions):
           }
           if (number < training) labels?.append(clip, frame, number, steps[i]!, training)
           number++
-          yield fitter(frame)
+          yield seen(frame)
           options.onFrame?.(++done, total)
         }
       }
       await cache.add(clip.name, fitted(), (count) => trainingFrames(count, holdout))
+      if (watch.isStill) options.onStill?.(clip.name)
     }
     return cache
   } catch (error) {

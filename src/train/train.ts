@@ -38,6 +38,7 @@ export async function train(clips: string | readonly string[], given: TrainOptio
         ...(signal && { signal }),
         onFrame: (done, total) => onEvent({ kind: 'decode', done, total }),
         onFramed: (clip, framing) => onEvent({ kind: 'crop', clip, framing }),
+        onStill: (clip) => onEvent({ kind: 'still', clip }),
       }),
     task: (own, perceptual, cache, openSession) => reconstructionTask(own, cache, openSession, perceptual),
   })

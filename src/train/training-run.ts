@@ -7,7 +7,7 @@ import type { Run } from '../run/run.ts'
 import { requireDevice, sessionsOn } from '../runtime/node.ts'
 import type { OpenSession } from '../runtime/session.ts'
 import type { RunOptions, Settings } from './config.ts'
-import type { CropEvent, PrepareEvent, TrainEvent } from './events.ts'
+import type { CropEvent, PrepareEvent, StillEvent, TrainEvent } from './events.ts'
 import { assertUsable } from './frames.ts'
 import { type TrainedRun, trainTask } from './loop.ts'
 import { type AnyConfig, readStart, settingsHere } from './setup.ts'
@@ -37,7 +37,7 @@ export interface TrainingRun<C extends AnyConfig, I, D extends { close(): void }
 /** How the preparation of data is stopped and followed. */
 export interface PrepareHooks {
   readonly signal: AbortSignal | undefined
-  onEvent(event: PrepareEvent | CropEvent): void
+  onEvent(event: PrepareEvent | CropEvent | StillEvent): void
 }
 
 /**
@@ -64,9 +64,11 @@ export async function trainRun<C extends AnyConfig, I, D extends { close(): void
     const { config } = run
     const read = before === undefined ? await way.read(config) : before.read
     const squares: ClipSquare[] = []
+    const still: string[] = []
     data = await way.prepare(config, read, opened, {
       signal,
       onEvent: (event) => {
+        if (event.kind === 'still') still.push(`${event.clip}: nothing moves in this clip`)
         if (event.kind === 'crop') squares.push({ clip: event.clip, ...event.framing })
         onEvent(event)
       },
@@ -81,7 +83,7 @@ export async function trainRun<C extends AnyConfig, I, D extends { close(): void
         onStep: onEvent,
       })
       onEvent({ kind: trained.interrupted ? 'paused' : 'finished', step: trained.steps })
-      return { ...trained, squares, notices: noticesOf(opened) }
+      return { ...trained, squares, notices: [...noticesOf(opened), ...still] }
     } finally {
       await task.close()
     }

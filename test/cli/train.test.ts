@@ -34,6 +34,36 @@ afterAll(() => {
 
 const lines = (text: string) => text.split('\n').filter((line) => line.startsWith('{'))
 
+it('saves and exits 0 if its terminal is closed, which may be told twice', async () => {
+  const out = join(folder, 'closed')
+  let asked = false
+  const args = [
+    'train',
+    clip,
+    '--out',
+    out,
+    '--size',
+    '32',
+    '--batch',
+    '1',
+    '--holdout',
+    '0.25',
+    '--steps',
+    '5000',
+  ]
+  const { code, stdout } = await cli.run(args, (soFar, kill) => {
+    if (asked || !soFar.includes('"phase":"train"')) return
+    asked = true
+    kill('SIGHUP')
+    kill('SIGHUP')
+  })
+  expect(code).toBe(0)
+  expect(stdout).toContain('--resume')
+  expect(readdirSync(out).sort()).toEqual(expect.arrayContaining(['weights.safetensors', 'last']))
+  expect(readdirSync(out).filter((name) => name === 'lock' || name.startsWith('.'))).toEqual([])
+  rmSync(out, { recursive: true })
+})
+
 it('saves and exits 0 on Ctrl-C, and says how to go on', () => {
   expect(stopped.code, stopped.stderr).toBe(0)
   expect(stopped.stderr).toContain('stopping')

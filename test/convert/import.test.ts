@@ -57,6 +57,18 @@ it('stops with the reason of a signal, and writes nothing', async () => {
   expect(names).not.toContain('stopped.onnx')
 })
 
+it('never replaces the folder that the checkpoint is in', async () => {
+  const file = await checkpoint('own.safetensors', weightsOf(7))
+  await importCheckpoint(file, { net: 'lednet', outputs: 7, out: at('own') })
+  const again = importCheckpoint(at('own/weights.safetensors'), {
+    net: 'lednet',
+    outputs: 7,
+    out: at('own'),
+    force: true,
+  })
+  await expect(again).rejects.toThrow(/would replace a file of the input/)
+})
+
 describe('a network', () => {
   it('computes after import and export what its checkpoint computes, at the size and batch asked for', async () => {
     const weights = weightsOf(7)

@@ -3,6 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readSafetensors } from '../../src/formats/safetensors/safetensors.ts'
+import { blankFrame } from '../../src/media/clip.ts'
+import { createVideoWriter } from '../../src/media/video-out.ts'
 import { describeDevices } from '../../src/runtime/node.ts'
 import { type TrainOptions, train } from '../../src/train/train.ts'
 import { InputError, TrainingError } from '../../src/util/errors.ts'
@@ -92,6 +94,28 @@ test('resuming with other options is refused, and says which', async () => {
   const slower = train(clip, options('whole', { resume: true, learningRate: 1e-3 }))
   await expect(slower).rejects.toThrow(/another learningRate/)
   await expect(train('puppet:4', options('whole', { resume: true }))).rejects.toThrow(/another clips/)
+})
+
+test('a finished run says that it is finished, and how to train further', async () => {
+  const before = await weightsOf('whole')
+  expect(await train(clip, options('whole', { resume: true }))).toMatchObject({
+    steps: 12,
+    finishedBefore: true,
+  })
+  expect((await weightsOf('whole')).equals(before)).toBe(true)
+  const longer = train(clip, options('whole', { resume: true, steps: 24 }))
+  await expect(longer).rejects.toThrow(/another steps[\s\S]*--from .*whole.*learning rate/)
+})
+
+test('a clip in which nothing moves is named', async () => {
+  const still = join(folder, 'still.mp4')
+  const writer = await createVideoWriter(still, { width: 64, height: 64, frameRate: 10, overwrite: false })
+  for (let i = 0; i < 6; i++) {
+    await writer.write({ ...blankFrame(64, 64, [90, 30, 200]), time: i / 10, duration: 0.1 })
+  }
+  await writer.close()
+  const { notices } = await train([still, clip], options('moved', { steps: 1 }))
+  expect(notices).toEqual([`${still}: nothing moves in this clip`])
 })
 
 test('an existing run is not overwritten', async () => {
