@@ -4,6 +4,7 @@ import { InputError, messageOf, PantinError } from '../util/errors.ts'
 import { keepAlive } from '../util/keep-alive.ts'
 import { type Clip, type Frame, type FrameRange, resolveRange } from './clip.ts'
 import { type FrameIndex, type KeyPacket, mostFrames, overfull, readFrameIndex } from './frame-index.ts'
+import { withoutCutCluster } from './matroska-cut.ts'
 import { type ByteSource, readBoxes } from './mp4-boxes.ts'
 import type { DecodingOptions, PacketDecoder } from './packet-decoder.ts'
 import { type Pixels, type Rotation, SampleReader } from './sample-pixels.ts'
@@ -36,12 +37,13 @@ export interface VideoSurroundings {
  * it claims more frames than it has room for.
  */
 export async function readVideo(
-  file: ByteSource,
+  whole: ByteSource,
   name: string,
   surroundings: VideoSurroundings,
 ): Promise<Clip> {
   const { mediabunny, signal } = surroundings
   signal?.throwIfAborted()
+  const file = await withoutCutCluster(whole)
   const source = sourceOf(mediabunny, file)
   const input = new mediabunny.Input({ source, formats: formatsOf(mediabunny) })
   try {
@@ -73,7 +75,7 @@ export async function readVideo(
       rotation: await track.getRotation(),
       flip: await track.getFlip(),
     }
-    const early = await keepAlive(earlyEnd(input, index))
+    const early = await keepAlive(earlyEnd(input, index, file !== whole))
     const notices = [early, hdrNotice(config)].filter((notice) => notice !== undefined)
     const facts = { name, width, height, frameRate, notices }
     return new VideoClip(surroundings, input, track, index, decoding, facts)
@@ -354,9 +356,14 @@ async function findTrack(mediabunny: Mediabunny, input: Input, path: string): Pr
 }
 
 /** A notice if a container promises more than it holds: it was cut off. */
-async function earlyEnd(input: Input, { end, missing, times }: FrameIndex): Promise<string | undefined> {
+async function earlyEnd(
+  input: Input,
+  { end, missing, times }: FrameIndex,
+  cut: boolean,
+): Promise<string | undefined> {
   const kept = `the ${times.length} frames before its end are read`
   if (missing > 0) return `the file is cut short: ${missing} frames of its index are missing, ${kept}`
+  if (cut) return `the file is cut short in the middle of a frame, ${kept}`
   // Only if the file has no other track that the length could come from.
   if ((await input.getTracks()).length > 1) return undefined
   const promised = (await input.getDurationFromMetadata()) ?? 0
