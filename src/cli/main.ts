@@ -3,6 +3,7 @@
 import { keepAlive } from '../util/keep-alive.ts'
 import {
   allowClosedPipes,
+  allowClosedTerminal,
   assertArgumentLength,
   explain,
   leave,
@@ -12,6 +13,7 @@ import {
 import { createProgram } from './program.ts'
 
 allowClosedPipes()
+allowClosedTerminal()
 const signal = stopOnSignals(() => {
   process.stderr.write('\npantin: stopping at the next safe point; press Ctrl-C again to stop at once\n')
 })

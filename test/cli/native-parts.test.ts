@@ -14,8 +14,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { missingPart } from '../../src/cli/native-parts.ts'
-import { explain } from '../../src/cli/process.ts'
+import { explain, missingPart } from '../../src/cli/process.ts'
 import { EnvironmentError } from '../../src/util/errors.ts'
 
 /** Packages without the parts for this system, as `--omit=optional`, Alpine and copied folders make them. */

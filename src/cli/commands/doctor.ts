@@ -4,7 +4,7 @@ import { freemem, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { messageOf } from '../../util/errors.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
-import { missingPart } from '../native-parts.ts'
+import { missingPart } from '../process.ts'
 
 export const addDoctor: AddCommand = (program, call) => {
   const command = program
