@@ -13,7 +13,13 @@ import { defaultNet } from '../zoo/registry.ts'
 import { adamDefaults } from './adam.ts'
 import type { TrainEvent } from './events.ts'
 import { type TrainLosses, trainLosses } from './losses.ts'
-import { augmentOptions, defaultMinutes, reconstructionOptions, settingsOptions } from './options.ts'
+import {
+  augmentOptions,
+  defaultMinutes,
+  isModelOption,
+  reconstructionOptions,
+  settingsOptions,
+} from './options.ts'
 
 const positive = z.number().positive()
 const share = z.number().min(0).lt(1)
@@ -134,15 +140,6 @@ export function resolveConfig(clips: readonly string[], options: TrainOptions): 
   const training = { ...options, ...croppedBy(options), ...runLength(options), clips: [...clips], losses }
   return { model, training: checkedOptions(trainingConfigSchema, training) }
 }
-
-/** Options that decide the model, and what it begins with. */
-const ofModel: ReadonlySet<string> = new Set([
-  ...Object.keys({ ...detectorOptions, ...modelOptions }),
-  ...['net', 'design', 'netOptions', 'model', 'init'],
-])
-
-/** Whether an option of training decides the model, so that it cannot be given together with `from`. */
-export const isModelOption = (name: string): boolean => ofModel.has(name)
 
 /** Refuses another model beside `from`. @throws InputError that names the options */
 export function assertKeepsModel(options: object): void {

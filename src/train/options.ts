@@ -291,3 +291,12 @@ const pageTable = {
  * what moves. The device belongs to the place.
  */
 export const pageOptions: typeof pageTable = pageTable
+
+/** Options that decide the model, and what it begins with. */
+const ofModel: ReadonlySet<string> = new Set([
+  ...Object.keys({ ...detectorOptions, ...modelOptions }),
+  ...['net', 'design', 'netOptions', 'model', 'init'],
+])
+
+/** Whether an option of training decides the model, so that it cannot be given together with `from`. */
+export const isModelOption = (name: string): boolean => ofModel.has(name)

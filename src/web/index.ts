@@ -21,9 +21,8 @@ export { logScale, type Scale } from '../report/plot-layout.ts'
 export type { MetricsPage, MetricsRecord } from '../run/run-files.ts'
 export { type Starter, starters } from '../run/starters.ts'
 export type { WebDevice } from '../runtime/web-runtime.ts'
-export { isModelOption } from '../train/config.ts'
 export type * from '../train/events.ts'
-export { pageOptions as trainOptions } from '../train/options.ts'
+export { isModelOption, pageOptions as trainOptions } from '../train/options.ts'
 export {
   EnvironmentError,
   FormatError,
