@@ -8,7 +8,7 @@ import { adamInputs, adamScalars } from '../../src/train/adam.ts'
 import { initialState, type StateName, stateOutputs, type TrainingState } from '../../src/train/state.ts'
 import { childTask } from '../../src/util/child-process.ts'
 import { EnvironmentError } from '../../src/util/errors.ts'
-import { sleepBriefly } from '../../src/util/pause.ts'
+import { sleepBriefly } from '../../src/util/event-loop.ts'
 import { Random } from '../../src/util/random.ts'
 import { type BenchStep, makeStep, type StepChoice } from './step-graphs.ts'
 

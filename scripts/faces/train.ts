@@ -1,8 +1,14 @@
 // Trains the two face networks on synthetic heads, and writes assets/faces.safetensors: the parts of `run.mjs`.
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { finderMaps, finderStride, landmarkMaps, landmarkSize } from '../../src/faces/networks.ts'
-import { faceAsset, readFaceWeights } from '../../src/faces/weights.ts'
+import {
+  faceAsset,
+  finderMaps,
+  finderStride,
+  landmarkMaps,
+  landmarkSize,
+  readFaceWeights,
+} from '../../src/faces/networks.ts'
 import { decodeSafetensors, encodeSafetensors } from '../../src/formats/safetensors/safetensors.ts'
 import { Graph, type Value } from '../../src/graph/graph.ts'
 import {

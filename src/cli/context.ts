@@ -75,7 +75,7 @@ async function noteHiddenStarters(reporter: Reporter, args: readonly unknown[]):
     .filter((word) => typeof word === 'string')
     .find((word) => findStarter(word) !== undefined)
   if (named === undefined) return
-  const { hidesStarter } = await import('../run/find-run.ts')
+  const { hidesStarter } = await import('../run/config-file.ts')
   if (await hidesStarter(named)) {
     reporter.note(`${named} is the run in this folder, and not the starter of that name`)
   }

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // The program `pantin`: runs the command line, and turns errors into exit codes.
-import { keepAlive } from '../util/keep-alive.ts'
+import { keepAlive } from '../util/event-loop.ts'
 import {
   allowClosedPipes,
   allowClosedTerminal,

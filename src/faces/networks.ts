@@ -1,11 +1,15 @@
 // The two networks that find faces: one says where faces are in a whole picture, one reads 66 landmarks in a square
 // around a face. They are pantin's own, composed as ficelle is (`zoo/design.ts`), and learn from synthetic heads alone.
+import { decodeSafetensors } from '../formats/safetensors/bytes.ts'
 import { Graph, type Value } from '../graph/graph.ts'
 import { input, reduceMean, reshape, sliceAxis } from '../graph/ops/index.ts'
+import { formatShape, sameShape, type Tensor } from '../graph/tensor.ts'
 import { conv2d } from '../layers/conv2d.ts'
 import { Scope } from '../layers/scope.ts'
 import { softArgmax, spatialSoftmax } from '../motion/keypoints.ts'
+import { parametersOf } from '../motion/weights.ts'
 import { landmarkCount } from '../synthetic/head/landmarks.ts'
+import { FormatError } from '../util/errors.ts'
 import type { Design } from '../zoo/design.ts'
 import { designFeatures } from '../zoo/design-network.ts'
 
@@ -90,3 +94,31 @@ export function landmarkGraph(): Graph {
 const evaluation = { training: false } as const
 const finderScope = (graph: Graph) => Scope.root(graph, evaluation).child('finder')
 const landmarkScope = (graph: Graph) => Scope.root(graph, evaluation).child('landmarks')
+
+/** Name of the file in pantin's `assets` folder. */
+export const faceAsset = 'faces.safetensors'
+
+/**
+ * Reads the weights.
+ *
+ * @param where the file, for messages
+ * @throws FormatError if the file is not one of these networks', or is damaged.
+ */
+export async function readFaceWeights(
+  bytes: Uint8Array,
+  where: string,
+): Promise<ReadonlyMap<string, Tensor>> {
+  const { tensors } = await decodeSafetensors(bytes, where)
+  for (const { name, shape } of [...parametersOf(finderGraph(128)), ...parametersOf(landmarkGraph())]) {
+    const found = tensors.get(name)
+    if (found?.dtype === 'float32' && sameShape(found.shape, shape)) continue
+    throw new FormatError({
+      what: 'these are not the weights of the networks that find faces',
+      where,
+      got: found === undefined ? `no ${name}` : `${name}: ${found.dtype}${formatShape(found.shape)}`,
+      expected: `${name}: float32${formatShape(shape)}`,
+      remedy: 'install pantin again',
+    })
+  }
+  return tensors
+}

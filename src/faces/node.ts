@@ -8,7 +8,7 @@ import { EnvironmentError, messageOf } from '../util/errors.ts'
 import { type Crop, parseCrop } from './crop.ts'
 import { type Face, type FaceFinder, openFaceFinder } from './finder.ts'
 import type { FramingOptions } from './framing.ts'
-import { faceAsset, readFaceWeights } from './weights.ts'
+import { faceAsset, readFaceWeights } from './networks.ts'
 
 /** From `src/faces` and from `dist/faces` alike. */
 const address = new URL(`../../assets/${faceAsset}`, import.meta.url)

@@ -1,6 +1,6 @@
 // Decoding a video's packets in Node. A packet that the decoder refuses costs its own picture, and no other.
 import type { EncodedPacket, EncodedPacketSink } from 'mediabunny'
-import { keepAlive } from '../util/keep-alive.ts'
+import { keepAlive } from '../util/event-loop.ts'
 import type { FrameIndex, KeyPacket } from './frame-index.ts'
 
 /** Where packets come from, and how they are decoded. */

@@ -1,7 +1,7 @@
 // Reading a video container as a clip: its index without decoding, then its frames by number. In Node and in pages.
 import type { Input, InputVideoTrack, Source, VideoSample } from 'mediabunny'
 import { InputError, messageOf, PantinError } from '../util/errors.ts'
-import { keepAlive } from '../util/keep-alive.ts'
+import { keepAlive } from '../util/event-loop.ts'
 import { type Clip, type Frame, type FrameRange, resolveRange } from './clip.ts'
 import { type FrameIndex, type KeyPacket, mostFrames, overfull, readFrameIndex } from './frame-index.ts'
 import { withoutCutCluster } from './matroska-cut.ts'

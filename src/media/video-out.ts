@@ -4,7 +4,7 @@ import type { Output as Muxer, OutputFormat, VideoCodec, VideoSampleSource } fro
 import { createOutput, type Output } from '../files/atomic.ts'
 import { codeOf, fileError } from '../files/file-errors.ts'
 import { EnvironmentError, InputError, messageOf, PantinError } from '../util/errors.ts'
-import { keepAlive } from '../util/keep-alive.ts'
+import { keepAlive } from '../util/event-loop.ts'
 import type { Clip, Frame } from './clip.ts'
 import { frameClosed, loadCodecs } from './codecs.ts'
 import { type Sound, SoundCopy } from './sound.ts'

@@ -1,7 +1,10 @@
-// config.json of a run folder, read and written, and the facts about the machine that go into env.json.
+// The folder of a run that a user names, its config.json, read and written, and the facts about the machine that go into
+// env.json.
+
 import { stat } from 'node:fs/promises'
 import { arch, availableParallelism, cpus, platform, release, totalmem } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { writeFileAtomic } from '../files/atomic.ts'
 import { codeOf, fileError } from '../files/file-errors.ts'
@@ -10,7 +13,7 @@ import { readWhole } from '../files/read.ts'
 import { InputError } from '../util/errors.ts'
 import { configText, parseConfig, remedy, stampSchema } from './config.ts'
 import { configFile } from './run-files.ts'
-import { nearestStarter, starterNames } from './starters.ts'
+import { findStarter, nearestStarter, starterNames } from './starters.ts'
 
 /** Far above any configuration; a larger file is something else. */
 const maxBytes = 16 << 20
@@ -105,4 +108,32 @@ export function describeMachine(): Machine {
     cores: availableParallelism(),
     memoryBytes: totalmem(),
   }
+}
+
+/** From `src/run` and from `dist/run` alike. */
+const starterFolders = fileURLToPath(new URL('../../assets/starters/', import.meta.url))
+
+/** The folder of a starter in this installation, absolute. */
+export const starterFolder = (name: string): string => join(starterFolders, name)
+
+/**
+ * Whether a run in the current folder has the name of a starter. That run is the one that is meant, so that no starter
+ * of a later version takes the place of somebody's own run. A folder that is no run, such as one with pictures of
+ * faces, does not count.
+ *
+ * @param named as the user gave it
+ */
+export async function hidesStarter(named: string): Promise<boolean> {
+  return findStarter(named) !== undefined && isRun(resolve(named))
+}
+
+/**
+ * The folder that a user's name for a run stands for, absolute. `face` is the starter, unless a run of that name is in
+ * the current folder; `./face` is always a folder. This is the only place that decides so.
+ *
+ * @param named a path, or the name of a starter
+ */
+export async function runFolder(named: string): Promise<string> {
+  const isStarter = findStarter(named) !== undefined && !(await hidesStarter(named))
+  return isStarter ? starterFolder(named) : resolve(named)
 }

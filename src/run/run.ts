@@ -11,8 +11,7 @@ import { readSafetensors, type TensorFile, writeSafetensors } from '../formats/s
 import type { Tensor } from '../graph/tensor.ts'
 import { InputError } from '../util/errors.ts'
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts'
-import { describeMachine, isRun, readConfig, writeConfig } from './config-file.ts'
-import { runFolder } from './find-run.ts'
+import { describeMachine, isRun, readConfig, runFolder, writeConfig } from './config-file.ts'
 import { appendMetrics, type MetricsRecord, readMetrics, truncateMetrics } from './metrics-file.ts'
 import { checkpointFile, environmentFile, metricsFile, previewFile, weightsFile } from './run-files.ts'
 

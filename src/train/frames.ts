@@ -6,8 +6,8 @@ import { assertAtLeast, type Clip } from '../media/clip.ts'
 import { EnvironmentError, InputError } from '../util/errors.ts'
 import type { Random } from '../util/random.ts'
 import { drawColour, mirror } from './augment.ts'
+import type { Records } from './motion-labels.ts'
 import { labelPoints, MotionLabels } from './motion-labels.ts'
-import type { Records } from './records.ts'
 
 /** Which frames of the cache belong to one clip. */
 export interface CachedClip {

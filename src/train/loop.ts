@@ -2,7 +2,7 @@
 import type { ClipSquare } from '../faces/framing.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import { TrainingError } from '../util/errors.ts'
-import { sleepBriefly } from '../util/pause.ts'
+import { sleepBriefly } from '../util/event-loop.ts'
 import { Random } from '../util/random.ts'
 import { learningRate } from './adam.ts'
 import type { Settings } from './config.ts'

@@ -1,11 +1,10 @@
 // What is known of synthetic clips, kept beside the cache of frames: points, and the true motion to a few other frames.
-
 import type { Clip, Frame } from '../media/clip.ts'
 import { hasFlow } from '../synthetic/flow.ts'
+import { hasLandmarks } from '../synthetic/head/head.ts'
 import { landmarkCount } from '../synthetic/head/landmarks.ts'
-import { type KnownPoints, knownPoints } from '../synthetic/points.ts'
+import { hasJoints } from '../synthetic/puppet/puppet.ts'
 import { Random } from '../util/random.ts'
-import type { Records } from './records.ts'
 
 /** Points that a label has room for. */
 export const labelPoints = landmarkCount
@@ -120,4 +119,31 @@ function writePoints(view: DataView, { points, visible }: KnownPoints): void {
     view.setFloat32(12 * i + 4, y, true)
     view.setFloat32(12 * i + 8, within ? (seen ? 1 : hiddenWeight) : 0, true)
   })
+}
+
+/** Records of one length, which are read in any order: more of them than memory holds, in a file wherever that is. */
+export interface Records {
+  /** Bytes of one record. */
+  readonly length: number
+  readonly count: number
+  /** Adds a record: `length` bytes. @throws EnvironmentError where there is no room. */
+  append(record: Uint8Array): void
+  /** Copies record `index` into `target` at byte `offset`. @throws InputError where there is none. */
+  read(index: number, target: Uint8Array, offset?: number): void
+  close(): void
+}
+
+/** Points that are known in a frame: of a face, or of a puppet. */
+export interface KnownPoints {
+  /** [P, 2] as x, y in [-1, 1]. */
+  readonly points: Float32Array
+  /** [P], 1 where the point is in sight. */
+  readonly visible: Uint8Array
+}
+
+/** The landmarks of a head's frame, or the joints of a puppet's; undefined for other frames. */
+export function knownPoints(frame: Frame): KnownPoints | undefined {
+  if (hasJoints(frame)) return { points: frame.joints, visible: frame.visible }
+  if (hasLandmarks(frame)) return { points: frame.landmarks, visible: frame.visible }
+  return undefined
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileError } from '../files/file-errors.ts'
 import { InputError } from '../util/errors.ts'
-import type { Records } from './records.ts'
+import type { Records } from './motion-labels.ts'
 
 /** Records of one length in a file, which are read in any order. */
 export class RecordFile implements Records {

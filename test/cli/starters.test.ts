@@ -3,7 +3,7 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } f
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
-import { starterFolder } from '../../src/run/find-run.ts'
+import { starterFolder } from '../../src/run/config-file.ts'
 import { compileCli } from './run.ts'
 
 const cli = compileCli()

@@ -4,7 +4,7 @@ import { openClip } from '../../src/clips/source.ts'
 import { loadCodecs } from '../../src/media/codecs.ts'
 import { createVideoWriter } from '../../src/media/video-out.ts'
 import { EnvironmentError } from '../../src/util/errors.ts'
-import { keepAlive } from '../../src/util/keep-alive.ts'
+import { keepAlive } from '../../src/util/event-loop.ts'
 import { expectFailure, scratch } from './support.ts'
 
 vi.mock('@napi-rs/webcodecs', () => {

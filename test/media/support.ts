@@ -7,7 +7,7 @@ import { loadCodecs } from '../../src/media/codecs.ts'
 import { createVideoWriter, type VideoWriterOptions } from '../../src/media/video-out.ts'
 import { rgbToI420 } from '../../src/media/yuv.ts'
 import type { PantinError } from '../../src/util/errors.ts'
-import { keepAlive } from '../../src/util/keep-alive.ts'
+import { keepAlive } from '../../src/util/event-loop.ts'
 
 /** A folder for this file's tests, removed at their end; gives paths in it. */
 export function scratch(): (name: string) => string {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { drawColour } from '../../src/train/augment.ts'
 import { drawBatch, FrameCache } from '../../src/train/frames.ts'
-import type { Records } from '../../src/train/records.ts'
+import type { Records } from '../../src/train/motion-labels.ts'
 import { Random } from '../../src/util/random.ts'
 
 /** Batches drawn from clips whose frames tell where they come from. */

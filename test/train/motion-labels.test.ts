@@ -12,6 +12,7 @@ import { evaluate } from '../../src/runtime/node.ts'
 import { hasFlow } from '../../src/synthetic/flow.ts'
 import { puppetClip } from '../../src/synthetic/puppet/puppet.ts'
 import { cacheClips, drawBatch } from '../../src/train/frames.ts'
+import type { Records } from '../../src/train/motion-labels.ts'
 import { labelPoints } from '../../src/train/motion-labels.ts'
 import {
   flowLoss,
@@ -21,7 +22,6 @@ import {
   openingDifference,
   tiedDistance,
 } from '../../src/train/reconstruction/label-losses.ts'
-import type { Records } from '../../src/train/records.ts'
 import { tiedPoints } from '../../src/train/ties.ts'
 import { train } from '../../src/train/train.ts'
 import { Random } from '../../src/util/random.ts'

@@ -75,7 +75,7 @@ async function runInfo({ reporter }: Context, name: string, flags: InfoFlags): P
 async function isRunName(name: string): Promise<boolean> {
   const { isNet } = await import('../../zoo/registry.ts')
   if (isNet(name)) return false
-  const { runFolder } = await import('../../run/find-run.ts')
+  const { runFolder } = await import('../../run/config-file.ts')
   return isFolder(await runFolder(name))
 }
 

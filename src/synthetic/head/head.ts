@@ -1,7 +1,7 @@
 // Clips of synthetic people: a head that moves, made from a seed alone, with exact labels.
 import { type FrameRange, resolveRange } from '../../media/clip.ts'
+import { paced } from '../../util/event-loop.ts'
 import { defined } from '../../util/options.ts'
-import { paced } from '../../util/pause.ts'
 import type { Flow, FlowClip } from '../flow.ts'
 import { assertClipOptions, isSpecOf, parseSpec, type SpecKind } from '../spec.ts'
 import type { HeadMesh } from './asset.ts'

@@ -1,7 +1,7 @@
 // Clips of a paper puppet that moves, made from a seed, with the true positions of its joints. The puppet is a
 // jumping-jack. Users name it as `puppet:7`, or with options as `puppet:7,frames=120,size=256,rate=25`.
 import { type Frame, type FrameRange, resolveRange } from '../../media/clip.ts'
-import { paced } from '../../util/pause.ts'
+import { paced } from '../../util/event-loop.ts'
 import { Random } from '../../util/random.ts'
 import { apply, invert, type Point, place, scaleOf } from '../arithmetic.ts'
 import { type Flow, type FlowClip, flowOf } from '../flow.ts'

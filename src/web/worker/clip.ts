@@ -10,7 +10,7 @@ import { isHead, openHead } from '../../synthetic/head/head.ts'
 import { isPuppet, openPuppet, puppetForm } from '../../synthetic/puppet/puppet.ts'
 import { InputError } from '../../util/errors.ts'
 import type { ClipFrame, ClipOptions, OpenedClip } from '../clip.ts'
-import { fetchAsset } from './assets.ts'
+import { fetchAsset } from './faces.ts'
 import { bitmapOf } from './pixels.ts'
 
 // Its warnings would go to the page's console. Everything that matters reaches the user as an error.

@@ -1,5 +1,5 @@
 // The decoded frames of a training, in a file of the browser's storage.
-import type { Records } from '../../train/records.ts'
+import type { Records } from '../../train/motion-labels.ts'
 import { InputError } from '../../util/errors.ts'
 import { isFull, type StoredFolder, storageError } from '../storage.ts'
 

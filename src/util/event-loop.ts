@@ -1,4 +1,5 @@
-// Pauses in long work: the process hears signals, messages and timers only when code rests.
+// The event loop in long work: pauses in which the process hears signals, messages and timers, and a process that stays
+// alive while native threads work.
 
 /**
  * Sleeps for a millisecond, so that the system may move the calling thread to another core. Linux often puts it on one
@@ -23,5 +24,18 @@ export function paced(): () => Promise<void> | undefined {
     return sleepBriefly().then(() => {
       rested = performance.now()
     })
+  }
+}
+
+/**
+ * Awaits work in native threads. A process that waits for nothing else would exit in the middle; a timer that never
+ * fires keeps it alive.
+ */
+export async function keepAlive<T>(work: Promise<T> | T): Promise<T> {
+  const timer = setInterval(() => {}, 0x7fffffff)
+  try {
+    return await work
+  } finally {
+    clearInterval(timer)
   }
 }
