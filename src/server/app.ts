@@ -1,7 +1,7 @@
 // All addresses of the server: the API, the ticket that opens the page, and the pages. `guard.ts` looks at requests first.
 import type { HttpBindings } from '@hono/node-server'
 import { Hono } from 'hono'
-import { isToken, type Tickets, tokenHeader } from './access.ts'
+import { isToken, type Tickets, tokenHeader } from './guard.ts'
 import { failureOf, Refusal, textOf } from './refusal.ts'
 import { type RunRoutesOptions, runRoutes } from './run-routes.ts'
 import type { Site } from './site.ts'

@@ -1,9 +1,8 @@
 // Starts the server of `pantin studio`: pages, runs and saving, behind a guard and a token.
 import type { ServerResponse } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
-import { makeToken, Tickets } from './access.ts'
 import { createApp } from './app.ts'
-import { allowedHosts, examine, originOf, securityHeaders } from './guard.ts'
+import { allowedHosts, examine, makeToken, originOf, securityHeaders, Tickets } from './guard.ts'
 import { createHttpServer, listen, type Timeouts } from './http-server.ts'
 import { failureOf, forTheTerminal, hidden, type Refusal, textOf } from './refusal.ts'
 import { RunList } from './run-list.ts'
