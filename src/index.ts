@@ -83,6 +83,7 @@ export type { Clip, Frame, FrameRange } from './media/clip.ts'
 export { createFitter, type FitMode, type Fitter, type Square } from './media/fit.ts'
 export { readPicture, writePicture } from './media/picture.ts'
 export type { Window } from './media/resample.ts'
+export type { Sound, SoundConfig, SoundPacket } from './media/sound.ts'
 export {
   createVideoWriter,
   type VideoWriter,

@@ -1,6 +1,5 @@
 // Frames and clips: a frame is 8-bit RGB pixels with a time, a clip is frames that are read as a stream.
 import { InputError } from '../util/errors.ts'
-import type { SoundFound } from './sound.ts'
 
 /** A picture in time: 8-bit sRGB, 3 bytes per pixel, rows from the top, no padding. */
 export interface Frame {
@@ -124,8 +123,6 @@ export interface Clip<F extends Frame = Frame> {
   readonly variableRate?: boolean
   /** What a user should know about the file, a sentence each. Reading may add some. */
   readonly notices?: readonly string[]
-  /** The sound of the clip. Clips without this method have none. */
-  sound?(): Promise<SoundFound>
   /**
    * Decodes the frames of a range in order. If the loop ends early, the decoder is freed.
    *

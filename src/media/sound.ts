@@ -1,19 +1,53 @@
 // The sound of a clip as it is stored, to be copied into another video without being decoded.
-import type { AudioCodec, EncodedAudioPacketSource, EncodedPacket, Input, Output } from 'mediabunny'
+import type { EncodedAudioPacketSource, Input, Output } from 'mediabunny'
+import { InputError } from '../util/errors.ts'
+import type { Clip } from './clip.ts'
 import type { FrameIndex } from './frame-index.ts'
 
-/** Sound as packets. */
+/** A piece of coded sound. */
+export interface SoundPacket {
+  /** The bytes, as the codec made them. */
+  readonly data: Uint8Array
+  /** Whether decoding can start here. */
+  readonly type: 'key' | 'delta'
+  /** Seconds from the clip's first frame. */
+  readonly timestamp: number
+  /** Seconds. */
+  readonly duration: number
+}
+
+/** What a decoder needs to know of sound, as WebCodecs' `AudioDecoderConfig`. */
+export interface SoundConfig {
+  /** The codec with its details: `mp4a.40.2`. */
+  readonly codec: string
+  /** Samples a second. */
+  readonly sampleRate: number
+  /** 1 for mono, 2 for stereo. */
+  readonly numberOfChannels: number
+  /** The codec's own header, if it has one. */
+  readonly description?: ArrayBufferLike | ArrayBufferView
+}
+
+/** Sound as packets. Public types name it, so that it is free of the types of the codecs' library. */
 export interface Sound {
-  /** How it is coded. */
-  readonly codec: AudioCodec
+  /** How it is coded: `aac`, `opus`. */
+  readonly codec: string
   /** What a decoder needs to know of it. */
-  readonly config: AudioDecoderConfig
-  /** The packets, with times in seconds from the clip's first frame. The first may be a little before it. */
-  packets(): AsyncGenerator<EncodedPacket, void, undefined>
+  readonly config: SoundConfig
+  /** The packets, in order. The first may begin a little before the clip's first frame. */
+  packets(): AsyncGenerator<SoundPacket, void, undefined>
 }
 
 /** The sound of a clip, or why there is none. */
 export type SoundFound = Sound | 'none' | { readonly leftOut: string }
+
+/** A clip that may have sound: a video, but no puppet and no pictures. */
+export interface SoundingClip extends Clip {
+  sound(): Promise<SoundFound>
+}
+
+/** Whether a clip may have sound. It is no part of `Clip`, whose types need none of the codecs' library. */
+export const maySound = (clip: Clip): clip is SoundingClip => 'sound' in clip
 
 /** The first sound track of a video whose frames are known. */
 export async function readSound(
@@ -28,9 +62,10 @@ export async function readSound(
   if (codec === null || config === null) return { leftOut: 'its codec is not known here' }
   if (!index.continuous) return { leftOut: 'the times of the video are not continuous' }
   const { start, end } = index
+  const { codec: full, sampleRate, numberOfChannels, description } = config
   return {
     codec,
-    config,
+    config: { codec: full, sampleRate, numberOfChannels, ...(description && { description }) },
     async *packets() {
       const first = await new mediabunny.EncodedPacketSink(track).getFirstPacket()
       // A little sound before its start is what the decoder needs to begin.
@@ -47,18 +82,20 @@ export async function readSound(
 /** Writes the packets of a clip's sound in turn with the frames. */
 export class SoundCopy {
   private readonly source: EncodedAudioPacketSource
-  private readonly packets: AsyncGenerator<EncodedPacket, void, undefined>
+  private readonly packets: AsyncGenerator<SoundPacket, void, undefined>
   private readonly negative: boolean
-  private waiting: EncodedPacket | undefined
+  private waiting: SoundPacket | undefined
   private count = 0
   private done = false
 
   constructor(
-    mediabunny: typeof import('mediabunny'),
+    private readonly mediabunny: typeof import('mediabunny'),
     muxer: Output,
     private readonly sound: Sound,
   ) {
-    this.source = new mediabunny.EncodedAudioPacketSource(sound.codec)
+    const codec = mediabunny.AUDIO_CODECS.find((known) => known === sound.codec)
+    if (codec === undefined) throw new InputError({ what: 'this sound cannot be written', got: sound.codec })
+    this.source = new mediabunny.EncodedAudioPacketSource(codec)
     this.packets = sound.packets()
     this.negative = muxer.format.negativeTimestampSupport === 'full'
     muxer.addAudioTrack(this.source)
@@ -72,7 +109,9 @@ export class SoundCopy {
       const packet = this.waiting
       this.waiting = undefined
       if (packet.timestamp < 0 && !this.negative) continue
-      await this.source.add(packet, this.count++ === 0 ? { decoderConfig: this.sound.config } : undefined)
+      const { data, type, timestamp, duration } = packet
+      const piece = new this.mediabunny.EncodedPacket(data, type, timestamp, duration)
+      await this.source.add(piece, this.count++ === 0 ? { decoderConfig: this.sound.config } : undefined)
     }
   }
 
@@ -82,7 +121,7 @@ export class SoundCopy {
   }
 
   /** A damaged end of the sound ends it, and no more. */
-  private async next(): Promise<EncodedPacket | undefined> {
+  private async next(): Promise<SoundPacket | undefined> {
     const read = await this.packets.next().catch(() => undefined)
     if (read === undefined || read.done) {
       this.done = true

@@ -7,7 +7,7 @@ import { EnvironmentError, InputError, messageOf, PantinError } from '../util/er
 import { keepAlive } from '../util/event-loop.ts'
 import type { Clip, Frame } from './clip.ts'
 import { frameClosed, loadCodecs } from './codecs.ts'
-import { type Sound, SoundCopy } from './sound.ts'
+import { maySound, type Sound, SoundCopy } from './sound.ts'
 import { rgbToI420 } from './yuv.ts'
 
 type Mediabunny = typeof import('mediabunny')
@@ -225,14 +225,14 @@ export interface KeptSound {
  * @throws InputError if the name's ending is not that of a video
  */
 export async function soundFor(path: string, clip: Clip, wanted = true): Promise<KeptSound> {
-  const found = (await clip.sound?.()) ?? 'none'
+  const found = maySound(clip) ? await clip.sound() : 'none'
   if (found === 'none') return { sound: undefined, words: 'none (the video has none)' }
   const without = (why: string) => ({ sound: undefined, words: `left out: ${why}` })
   if (!wanted) return without('as asked')
   const byHand = `add it with: ffmpeg -i ${path} -i ${clip.name} -map 0:v -map 1:a -c:v copy with-sound.mp4`
   if ('leftOut' in found) return without(`${found.leftOut}; ${byHand}`)
   const format = await outputFormat(path)
-  if (!format.getSupportedAudioCodecs().includes(found.codec)) {
+  if (!format.getSupportedAudioCodecs().some((known) => known === found.codec)) {
     return without(`a ${extname(path)} file cannot hold ${found.codec}; write a .mkv file, or ${byHand}`)
   }
   return { sound: found, words: `copied (${found.codec})` }
