@@ -31,10 +31,17 @@ const finished = () =>
 const order = ['enet-scratch-all-42', 'enet-scratch-all-43', 'enet-scratch-all-44']
 const last = 'enet-scratch-all-45'
 
-/** The process that trains into a run: its lock says so. */
+/** The process that trains into a run: its lock says so. A process that was ended may leave its lock behind. */
 function trainerOf(key: string): number | undefined {
   const path = trial(key, 'run', 'lock')
-  return existsSync(path) ? (JSON.parse(readFileSync(path, 'utf8')) as { pid: number }).pid : undefined
+  if (!existsSync(path)) return undefined
+  const { pid } = JSON.parse(readFileSync(path, 'utf8')) as { pid: number }
+  try {
+    process.kill(pid, 0)
+    return pid
+  } catch {
+    return undefined
+  }
 }
 
 interface Trained {
