@@ -243,7 +243,7 @@ class Run {
     }
   }
 
-  /** Waits for all pictures that are in the decoder. Those that do not come are lost. */
+  /** Waits for all pictures that are in the decoder. A picture that does not come is lost. */
   private async drain(): Promise<void> {
     try {
       await this.decoder.flush()

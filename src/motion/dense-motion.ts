@@ -29,7 +29,7 @@ export interface DenseMotionOptions extends HourglassSize {
    */
   readonly prior?: boolean | undefined
   /**
-   * With a prior: so many keypoints, from the first one, that move only what is next to them, such as those of lids and
+   * With a prior: number of keypoints, from the first one, that move only what is next to them, such as keypoints of lids and
    * lips (default 0).
    */
   readonly localKeypoints?: number | undefined

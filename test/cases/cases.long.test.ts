@@ -20,6 +20,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openClip } from '../../src/clips/source.ts'
 import { readSafetensors } from '../../src/formats/safetensors/safetensors.ts'
 import { type Cli, compileCli, type Outcome } from '../cli/run.ts'
+import { bars } from '../media/support.ts'
 
 const cases = fileURLToPath(new URL('../../../shared/cases', import.meta.url))
 const isHere = existsSync(cases)
@@ -354,17 +355,6 @@ async function colour(
 }
 
 const meanColour = (path: string, part: Part = [0, 0, 1, 1]) => colour(path, part, mean)
-
-/** The bars of SMPTE at 75%, in the upper two thirds, from the left. */
-const bars = [
-  [192, 192, 192],
-  [192, 192, 0],
-  [0, 192, 192],
-  [0, 192, 0],
-  [192, 0, 192],
-  [192, 0, 0],
-  [0, 0, 192],
-]
 
 /** Each bar by its median, since keypoints are drawn over some of it. */
 async function expectBars(path: string, levels: number): Promise<void> {

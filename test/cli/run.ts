@@ -85,3 +85,8 @@ export async function runHere(...args: string[]): Promise<Outcome> {
     process.exitCode = before
   }
 }
+
+/** The arguments of a training that a test ends: small steps, and more of them than it waits for. */
+export const longTraining = (clip: string, out: string): string[] => [
+  ...['train', clip, '--out', out, '--size', '32', '--batch', '1', '--holdout', '0.25', '--steps', '5000'],
+]

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
 import { compile } from '../support/compile.ts'
+import { longTraining } from './run.ts'
 
 /** A terminal that is closed while a command works in it. Python's standard library makes the terminal. */
 
@@ -36,20 +37,7 @@ it.skipIf(!hasPython)(
     const out = join(folder, 'run')
     const { pathname } = new URL(compiled.url('src/cli/main.ts'))
     const clip = 'puppet:3,frames=8,size=32'
-    const training = [
-      'train',
-      clip,
-      '--out',
-      out,
-      '--size',
-      '32',
-      '--batch',
-      '1',
-      '--holdout',
-      '0.25',
-      '--steps',
-      '5000',
-    ]
+    const training = longTraining(clip, out)
     const mark = join(out, 'metrics.jsonl')
     const child = spawn('python3', ['-c', script, mark, process.execPath, pathname, ...training])
     let stdout = ''

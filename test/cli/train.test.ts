@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { toPlanes } from '../../src/model/inputs-outputs.ts'
 import { openModel } from '../../src/model/open-model.ts'
 import { stillPuppet } from '../../src/synthetic/puppet/puppet.ts'
-import { compileCli, type Outcome } from './run.ts'
+import { compileCli, longTraining, type Outcome } from './run.ts'
 
 const cli = compileCli()
 const folder = mkdtempSync(join(tmpdir(), 'pantin-cli-train-'))
@@ -37,20 +37,7 @@ const lines = (text: string) => text.split('\n').filter((line) => line.startsWit
 it('saves and exits 0 if its terminal is closed, which may be told twice', async () => {
   const out = join(folder, 'closed')
   let asked = false
-  const args = [
-    'train',
-    clip,
-    '--out',
-    out,
-    '--size',
-    '32',
-    '--batch',
-    '1',
-    '--holdout',
-    '0.25',
-    '--steps',
-    '5000',
-  ]
+  const args = longTraining(clip, out)
   const { code, stdout } = await cli.run(args, (soFar, kill) => {
     if (asked || !soFar.includes('"phase":"train"')) return
     asked = true

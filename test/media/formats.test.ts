@@ -11,7 +11,7 @@ import { loadCodecs, openVideo } from '../../src/media/codecs.ts'
 import { SampleReader } from '../../src/media/sample-pixels.ts'
 import { plainStream } from '../../src/media/stream-format.ts'
 import { InputError, PantinError } from '../../src/util/errors.ts'
-import { expectFailure } from './support.ts'
+import { bars, expectFailure } from './support.ts'
 
 const file = (name: string) => fileURLToPath(new URL(`formats/${name}`, import.meta.url))
 
@@ -22,15 +22,6 @@ async function firstFrame(name: string) {
 
 /** Columns in the middle of bars: grey, yellow, cyan, green, magenta, red, blue. */
 const columns = [5, 15, 25, 35, 45, 55, 62]
-const bars = [
-  [192, 192, 192],
-  [192, 192, 0],
-  [0, 192, 192],
-  [0, 192, 0],
-  [192, 0, 192],
-  [192, 0, 0],
-  [0, 0, 192],
-] as const
 
 function expectBars(frame: Frame, most: number): void {
   for (const [i, x] of columns.entries()) {

@@ -147,3 +147,14 @@ export async function expectFailure(
   expect(caught).toBeInstanceOf(kind)
   for (const part of parts) expect((caught as PantinError).message).toMatch(part)
 }
+
+/** The colour bars of SMPTE at 75%, from the left: grey, yellow, cyan, green, magenta, red, blue. */
+export const bars = [
+  [192, 192, 192],
+  [192, 192, 0],
+  [0, 192, 192],
+  [0, 192, 0],
+  [192, 0, 192],
+  [192, 0, 0],
+  [0, 0, 192],
+] as const
