@@ -21,6 +21,8 @@ const floors = [
   'convert',
   'train',
   'profile',
+  'compress',
+  'work',
   'study',
   'report',
   'web',
@@ -91,7 +93,7 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/web/[^/]+\\.ts$', pathNot: '^src/web/worker\\.ts$' },
       to: {
-        path: '^src/(?!web|util|files|formats|run|graph/tensor|media/fit|model/one-euro|motion/options|train/options|profile/costs|report/(format|network-diagram|plot-layout))',
+        path: '^src/(?!web|util|files|formats|run|graph/tensor|media/(fit|mark)|model/one-euro|motion/options|train/options|profile/costs|report/(format|network-diagram|plot-layout))',
         dependencyTypesNot: ['type-only'],
       },
     },

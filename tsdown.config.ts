@@ -40,7 +40,7 @@ export default defineConfig([
   },
   {
     ...node,
-    entry: ['bench/src/run.ts', 'bench/src/peers.ts'],
+    entry: ['bench/src/run.ts', 'bench/src/peers.ts', 'bench/src/pruning.ts'],
     outDir: 'bench/dist',
     dts: false,
     plugins: [betweenBuilds],

@@ -15,5 +15,7 @@ export default defineConfig(({ mode }) => ({
     env: { PANTIN_THREADS: '1' },
     testTimeout: 240_000,
     hookTimeout: 240_000,
+    // A page on a slow machine takes more than the second that is usual.
+    expect: { poll: { timeout: 60_000 } },
   },
 }))

@@ -1,4 +1,5 @@
-// Makes docs/pantin.webp, the moving picture of the README: source, driving clip, keypoints and result, side by side.
+// Makes docs/pantin.webp, the moving picture of the README: source, driving clip, keypoints and result, side by side; and
+// studio/public/poster.webp, the result alone, which the studio shows until its model is there.
 // The model is the starter "face". No starter was trained on either person.
 //
 //   npm run build && node scripts/moving-picture.mjs [--source PICTURE] [--driving CLIP] [--model RUN] [--out FILE]
@@ -15,6 +16,7 @@ const { values } = parseArgs({
     driving: { type: 'string', default: `${face.examples[1]},frames=60,rate=12.5` },
     model: { type: 'string', default: face.name },
     out: { type: 'string', default: 'docs/pantin.webp' },
+    poster: { type: 'string', default: 'studio/public/poster.webp' },
   },
 })
 
@@ -32,6 +34,7 @@ const driving = await openClip(values.driving)
 const { frameRate } = driving
 
 const pages = []
+const results = []
 for await (const moved of animateFrames(model, source.pixels, driving)) {
   if (pages.length === mostFrames) break
   const at = (i) => gap + i * (panel + gap)
@@ -44,13 +47,28 @@ for await (const moved of animateFrames(model, source.pixels, driving)) {
     { input: Buffer.from(drawing(moved.kpDriving.value, at)), left: 0, top: 0 },
   ])
   pages.push(await page.removeAlpha().raw().toBuffer())
+  results.push(moved.result.data)
 }
 await driving.close()
 await model.close()
 
-const raw = { width, height: height * pages.length, channels: 3, pageHeight: height }
-const delay = pages.map(() => Math.round(1000 / frameRate))
-await sharp(Buffer.concat(pages), { raw }).webp({ quality: 75, effort: 6, loop: 0, delay }).toFile(values.out)
+await writeFilm(pages, width, height, 75, values.out)
+// It is loaded before everything else: every second frame is enough.
+await writeFilm(
+  results.filter((_, i) => i % 2 === 0),
+  size,
+  size,
+  60,
+  values.poster,
+)
+
+/** @param frames RGB [tall, wide, 3] each */
+async function writeFilm(frames, wide, tall, quality, path) {
+  const raw = { width: wide, height: tall * frames.length, channels: 3, pageHeight: tall }
+  const seconds = pages.length / frameRate
+  const delay = frames.map(() => Math.round((1000 * seconds) / frames.length))
+  await sharp(Buffer.concat(frames), { raw }).webp({ quality, effort: 6, loop: 0, delay }).toFile(path)
+}
 
 /** A frame as a panel, in PNG. */
 function enlarged({ data, width: w, height: h }) {

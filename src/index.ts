@@ -21,6 +21,25 @@ export {
 export type { TransferOptions } from './animate/transfer.ts'
 // Clips and pictures by name.
 export { type OpenClipOptions, openClip, readSource } from './clips/source.ts'
+// A run made smaller and faster.
+export {
+  type CompressionReport,
+  type CompressionStep,
+  type CompressOptions,
+  compress,
+  type PlanOptions,
+  planDetector,
+} from './compress/compress.ts'
+export type { CompressionTrial, PartTimes, Sensitivity } from './compress/eight-bits.ts'
+export type { Difference } from './compress/measure.ts'
+export type { PruneCriterion, RangeMethod } from './compress/options.ts'
+export {
+  type PrunedNumbers,
+  type PruneOptions,
+  type PruneReport,
+  type Pruning,
+  prune,
+} from './compress/prune.ts'
 // Checkpoints in, ONNX out.
 export {
   type ExportedModel,
@@ -28,16 +47,19 @@ export {
   exportFolder,
   type FrameForm,
   type InputShape,
+  type PackedRun,
+  type PackRunOptions,
+  type Precision,
+  packRun,
 } from './convert/export-folder.ts'
 export { type ImportOptions, type ImportResult, importCheckpoint } from './convert/import-checkpoint.ts'
-export { type PackedRun, type PackRunOptions, packRun } from './convert/pack-run.ts'
 export { type EvaluateOptions, evaluate } from './evaluate/evaluate.ts'
 export type { EvaluatedFrame } from './evaluate/evaluated-frame.ts'
-export type { Akd, TransferError, VideoReconstruction } from './evaluate/generation.ts'
+export type { Akd, Likeness, TransferError, VideoReconstruction } from './evaluate/generation.ts'
 export type { HeadLandmarkErrors, LandmarkPart, SkinThird } from './evaluate/head-landmarks.ts'
-export type { TeacherDistance } from './evaluate/keypoint-distance.ts'
+// Measures of a model.
+export type { Equivariance, Jitter, TeacherDistance } from './evaluate/keypoint-measures.ts'
 export type { LandmarkErrors, RegressionErrors } from './evaluate/landmarks.ts'
-export type { Likeness } from './evaluate/likeness.ts'
 export {
   type DetectorEvaluation,
   type DetectorMeasures,
@@ -46,13 +68,10 @@ export {
   type MeasureMeter,
   registerMeasure,
 } from './evaluate/measures.ts'
-// Measures of a model.
-export type { Equivariance, Jitter } from './evaluate/steadiness.ts'
-export type { Crop } from './faces/crop.ts'
+export type { Crop } from './faces/box.ts'
 export type { Face } from './faces/finder.ts'
 export type { ClipSquare, FramedBy, Framing } from './faces/framing.ts'
-export { type CropOptions, findFaces } from './faces/node.ts'
-export { type FittedPicture, fitSource } from './faces/source.ts'
+export { type CropOptions, type FittedPicture, findFaces, fitSource } from './faces/node.ts'
 export type { EncodeOptions, TensorFile } from './formats/safetensors/bytes.ts'
 export { readSafetensors, writeSafetensors } from './formats/safetensors/safetensors.ts'
 // Graphs, and the language that networks are written in.
@@ -75,12 +94,14 @@ export type {
   Value,
 } from './graph/op.ts'
 export * as ops from './graph/ops/index.ts'
+export { initialise, parametersOf } from './graph/ops/leaf.ts'
 export type { DType, Shape, Tensor, TypedData } from './graph/tensor.ts'
 export * as layers from './layers/index.ts'
 export { type Clipping, type Dilations, Scope, type ScopeOptions } from './layers/scope.ts'
 // Frames in and out.
 export type { Clip, Frame, FrameRange } from './media/clip.ts'
 export { createFitter, type FitMode, type Fitter, type Square } from './media/fit.ts'
+export type { Mark } from './media/mark.ts'
 export { readPicture, writePicture } from './media/picture.ts'
 export type { Window } from './media/resample.ts'
 export type { Sound, SoundConfig, SoundPacket } from './media/sound.ts'
@@ -91,7 +112,8 @@ export {
   type WriterCodec,
 } from './media/video-out.ts'
 // Models and detectors, opened.
-export type { Keypoints } from './model/inputs-outputs.ts'
+export type { Keypoints } from './model/keypoint-detector.ts'
+export type { ModelPart } from './model/loaded-run.ts'
 export {
   type Detections,
   type KeypointDetector,
@@ -110,9 +132,9 @@ export { loadPlugin } from './model/plugin.ts'
 export { type MotionConfig, publishedConfig, type SmallConfigOptions, smallConfig } from './motion/config.ts'
 export type { Keypoints as KeypointValues } from './motion/keypoints.ts'
 export { detectorGraph, type GraphOptions, generatorGraph } from './motion/model.ts'
-export { initialise, parametersOf } from './motion/weights.ts'
-export { type ToOnnxOptions, toOnnx } from './onnx/export.ts'
+export { type Ahead, type OpenInput, type ToOnnxOptions, toOnnx } from './onnx/export.ts'
 export { type FromOnnxOptions, fromOnnx, type OnnxModel } from './onnx/import.ts'
+export type { EightBitPlan, EightBitScale } from './optimise/eight-bits.ts'
 // What networks cost, side by side.
 export type { Latency } from './profile/latency.ts'
 export {
@@ -131,21 +153,43 @@ export { type Starter, starters } from './run/starters.ts'
 export { type DeviceReport, describeDevices } from './runtime/devices.ts'
 export { createSession, type SessionOptions } from './runtime/node.ts'
 export type { Device, Optimise, PortType, Session, Tensors } from './runtime/session.ts'
-export type { CompareProgress } from './study/candidates.ts'
+export type {
+  AccuracyKind,
+  ComparedAs,
+  ComparedRow,
+  CompareProgress,
+  Comparison,
+  Skipped,
+} from './study/candidates.ts'
 export { type CompareOptions, compare } from './study/compare.ts'
-export type { AccuracyKind, ComparedAs, ComparedRow, Comparison, Skipped } from './study/comparison.ts'
+export type { Finalist, SearchReport, Tried } from './study/search/choose.ts'
 export type { SearchPlan } from './study/search/plan.ts'
-export type { Finalist, SearchReport, Tried } from './study/search/report.ts'
 export { type SearchOptions, type SearchProgress, search } from './study/search/search.ts'
 export type { Trial, TrialPlan } from './study/trials/plan.ts'
 export type { TrialState, TrialsProgress } from './study/trials/run-trials.ts'
 export type { Advice, TrainedComparison, TrainedRow } from './study/trials/study.ts'
 export { type CompareTrainedOptions, compareTrained, type StudyOptions, study } from './study/trials/study.ts'
 export type { Choice, Recommendation, Spread, Summary } from './study/trials/summary.ts'
-export type { Flow, FlowClip } from './synthetic/flow.ts'
+export type { Flow, FlowClip } from './synthetic/made-clips.ts'
 export { type PuppetFrame, type PuppetOptions, puppetClip } from './synthetic/puppet/puppet.ts'
 export type { RunConfig, TrainingConfig } from './train/config.ts'
-export { type DistilOptions, distil } from './train/distil/distil.ts'
+export {
+  type DescribedLoss,
+  type DistilLoss,
+  type DistilLosses,
+  type DistilLossInput,
+  type FrameLabel,
+  type LabelName,
+  type LossWeights,
+  type PairLabel,
+  registerLoss,
+  type TrainLoss,
+  type TrainLosses,
+  type TrainLossInput,
+} from './train/losses.ts'
+export type { Judgement, PerceptualLoss } from './train/reconstruction/judges.ts'
+export type { KnownMotion, Tie } from './train/reconstruction/label-losses.ts'
+export type { Transform } from './train/reconstruction/losses.ts'
 export type {
   EndEvent,
   PrepareEvent,
@@ -153,25 +197,8 @@ export type {
   SavedEvent,
   StepEvent,
   TrainEvent,
-} from './train/events.ts'
-export {
-  type DescribedLoss,
-  type DistilLoss,
-  type DistilLosses,
-  type DistilLossInput,
-  type LabelName,
-  type LossWeights,
-  registerLoss,
-  type TrainLoss,
-  type TrainLosses,
-  type TrainLossInput,
-} from './train/losses.ts'
-export type { Judgement } from './train/reconstruction/discriminator.ts'
-export type { KnownMotion } from './train/reconstruction/label-losses.ts'
-export type { PerceptualLoss } from './train/reconstruction/perceptual.ts'
-export type { Transform } from './train/reconstruction/transform.ts'
-export type { Tie } from './train/ties.ts'
-export { type TrainedRun, type TrainOptions, train } from './train/train.ts'
+} from './train/step.ts'
+export { type DistilOptions, distil, type TrainedRun, type TrainOptions, train } from './train/train.ts'
 // Expected errors: each says what is wrong, where, and what to do.
 export * from './util/errors.ts'
 export { Random, type RandomState } from './util/random.ts'
@@ -189,5 +216,13 @@ export type {
   Paper,
   UnusedParameter,
 } from './zoo/net.ts'
-export { type NetworkGraphOptions, networkGraph } from './zoo/network-graph.ts'
-export { findNet, listNets, type NetName, netNames, registerNet, zoo } from './zoo/registry.ts'
+export {
+  findNet,
+  listNets,
+  type NetName,
+  type NetworkGraphOptions,
+  netNames,
+  networkGraph,
+  registerNet,
+  zoo,
+} from './zoo/registry.ts'

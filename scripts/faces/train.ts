@@ -31,7 +31,7 @@ import { landmarkCount } from '../../src/synthetic/head/landmarks.ts'
 import { learningRate } from '../../src/train/adam.ts'
 import { initialState, namedState, stateFrom } from '../../src/train/state.ts'
 import { type Terms, type TrainingStep, withState } from '../../src/train/step.ts'
-import { stepsOn } from '../../src/train/step-session.ts'
+import { stepsOn } from '../../src/train/training-run.ts'
 import { Random } from '../../src/util/random.ts'
 import { finderSample, finderSize, landmarkSample, type Sample, stack } from './batches.ts'
 import { paintBackgrounds } from './compose.ts'
@@ -201,7 +201,7 @@ async function train(name: string, folder: string, given?: string): Promise<void
     made += performance.now() - before
     const batch = stack(Array.from({ length: batchSize }, () => random.pick(samples)))
     done++
-    const { report } = await runner.run(done, learningRate(task.rate, done / steps, done), batch)
+    const { report } = await runner.run(done, learningRate(task.rate, done / steps, done), [batch])
     spent += performance.now() - before
     since++
     for (const [key, value] of Object.entries(report)) sums.set(key, (sums.get(key) ?? 0) + value)

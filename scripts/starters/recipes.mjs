@@ -20,8 +20,9 @@ const design = {
  *
  * @param {number} size pixels a side: 128 or 256
  * @param {boolean} face whether the first keypoints are those of lids, brows and lips, and the decoder sees how they move
+ * @param {boolean} residual whether each pixel has a motion of its own besides those of keypoints
  */
-const model = (size, face = false) => ({
+const model = (size, face = false, residual = false) => ({
   ...{ net: 'ficelle', size, keypoints: 20, jacobian: true, alignCorners: true },
   detector: {
     ...{ temperature: 0.5, scaleFactor: 128 / size, filter: 'box', dilations: 'clipped', design },
@@ -30,6 +31,7 @@ const model = (size, face = false) => ({
   denseMotion: {
     ...{ blockExpansion: 16, maxFeatures: 64, blocks: 3, kernel: 3, occlusion: true, prior: true },
     ...{ scaleFactor: 64 / size, kpVariance: 0.01, ...(face && { localKeypoints: 16 }) },
+    ...(residual && { residual }),
   },
   generator: {
     ...{ kind: 'light', blockExpansion: 16, maxFeatures: 64, bottleneckBlocks: 3, kernel: 3 },
@@ -51,8 +53,10 @@ const heads = (first, last, frames, size) => {
 const puppets = (first, last, frames, size) =>
   series('puppet', first, last, `frames=${frames},size=${size},rate=4`)
 
-const common = { holdout: 0, threads: 1, seed: 1, checkpointSeconds: 60, previewSeconds: 600 }
+const common = { grow: 'none', holdout: 0, threads: 1, seed: 1, checkpointSeconds: 60, previewSeconds: 600 }
 const colour = { augment: { flip: false, colour: 0.2 } }
+/** Any light: keypoints must not hang on the colour of skin. */
+const light = { augment: { flip: false, colour: 0.4, tint: 0.4 } }
 /** True motion teaches first; what pictures look like is learned afterwards, at full size. */
 const motion = { ...common, ...colour, tie: 'face', batch: 6, steps: 4000 }
 /** Lids and lips are small, and most of an expression. */
@@ -89,6 +93,21 @@ export const recipes = {
     {
       ...{ name: 'picture', from: 'face/expression', clips: heads(2001, 2700, 4, 256) },
       options: { ...picture, steps: 1000, learningRate: 5e-4, losses: sharp, model: model(256, true) },
+    },
+    {
+      ...{ name: 'light', from: 'face/picture', clips: heads(7001, 7500, 4, 256) },
+      options: { ...picture, ...light, steps: 1500, losses: follows, model: model(256, true) },
+      // The mean of this stage and the one before goes on: see mean.mjs.
+      part: 0.6,
+    },
+    {
+      // Mostly small pictures: it is motion that is learned. It was done in two runs, of 1,663 and 5,241 steps.
+      ...{ name: 'more', from: 'face/light', clips: heads(10001, 10600, 6, 256) },
+      options: {
+        ...{ ...picture, ...light, batch: 6, grow: '128:0.9', steps: 6904, learningRate: 1.5e-3 },
+        ...{ losses: { ...follows, flow: 60 }, model: model(256, true, true) },
+      },
+      part: 0.6,
     },
   ],
   puppet: [

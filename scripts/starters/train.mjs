@@ -32,6 +32,18 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stop.abor
 const say = (text) => process.stdout.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`)
 const folderOf = (stage) => join(values.folder, stage.replace('/', '-'))
 
+/** The run that a stage ends with: its own, or the mean of its own and the one that it began with. */
+function resultOf(stage) {
+  const [name, own] = stage.split('/')
+  const { from, part } = recipes[name].find((one) => one.name === own)
+  if (part === undefined) return folderOf(stage)
+  const mean = `${folderOf(stage)}-mean`
+  if (!existsSync(join(mean, 'weights.safetensors'))) {
+    run('mean.mjs', resultOf(from), folderOf(stage), String(part), mean)
+  }
+  return mean
+}
+
 /** Steps that a stage has, 0 if it was never begun. */
 function stepsOf(stage) {
   const path = join(folderOf(stage), 'metrics.jsonl')
@@ -53,7 +65,7 @@ async function runStage(name, { name: own, from, clips, options }) {
   const run = await train(clips, {
     ...options,
     ...(resume ? { resume } : { force: true }),
-    ...(from !== undefined && { init: folderOf(from) }),
+    ...(from !== undefined && { init: resultOf(from) }),
     ...{ out: folderOf(stage), cache: join(values.folder, 'frames'), signal: stop.signal },
     onEvent(event) {
       if (event.kind === 'decode' && event.done % 500 === 0) say(`frames: ${event.done} of ${event.total}`)
@@ -88,5 +100,5 @@ for (const name of names) {
     }
     await runStage(name, stage)
   }
-  run('pack.mjs', folderOf(`${name}/${recipes[name].at(-1).name}`), name)
+  run('pack.mjs', resultOf(`${name}/${recipes[name].at(-1).name}`), name)
 }

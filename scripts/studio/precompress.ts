@@ -7,8 +7,9 @@ import type { Plugin, ResolvedConfig } from 'vite'
 
 const [packBrotli, packGzip] = [promisify(brotliCompress), promisify(gzip)]
 
-/** Only text is compressed. WebAssembly would take a minute, and the server is on the visitor's own machine. */
-const packed = /\.(?:html|js|mjs|css|svg|webmanifest)$/
+/** Text gets both forms; WebAssembly, which every browser takes as brotli, one. */
+const text = /\.(?:html|js|mjs|css|svg|webmanifest)$/
+const packed = /\.(?:html|js|mjs|css|svg|webmanifest|wasm)$/
 const leastBytes = 1024
 
 /** Writes compressed forms of the page's files beside them, as NAME.br and NAME.gz, after all other files are written. */
@@ -29,8 +30,6 @@ export function precompress(): Plugin {
         const files = entries
           .filter((entry) => entry.isFile() && packed.test(entry.name))
           .map((entry) => join(entry.parentPath, entry.name))
-          // onnxruntime-web's files are served from its own package.
-          .filter((file) => !file.startsWith(join(folder, 'ort')))
         await Promise.all(files.map(pack))
       },
     },
@@ -44,5 +43,5 @@ async function pack(file: string): Promise<void> {
     params: { [constants.BROTLI_PARAM_QUALITY]: 9, [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length },
   }
   await writeFile(`${file}.br`, await packBrotli(bytes, quality))
-  await writeFile(`${file}.gz`, await packGzip(bytes, { level: 9 }))
+  if (text.test(file)) await writeFile(`${file}.gz`, await packGzip(bytes, { level: 9 }))
 }

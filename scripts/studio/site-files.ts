@@ -1,13 +1,13 @@
 // A plugin of Vite: puts the worker of pantin/web, onnxruntime-web's files and pantin's assets beside the studio's page.
 import { existsSync } from 'node:fs'
-import { copyFile, mkdir, rm } from 'node:fs/promises'
+import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'tsdown'
 import type { Plugin, ResolvedConfig } from 'vite'
 import { contentPolicy } from '../../src/server/guard.ts'
-import { assetFiles, runtimeFiles } from '../../src/server/site.ts'
+import { assetFiles, runtimeFiles, runtimeVersion, runtimeVersionFile } from '../../src/server/send-file.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -49,6 +49,8 @@ async function copyRuntime(into: string): Promise<void> {
   const from = dirname(createRequire(import.meta.url).resolve('onnxruntime-web/wasm'))
   await mkdir(into, { recursive: true })
   await Promise.all(runtimeFiles.map((name) => copyFile(join(from, name), join(into, name))))
+  // The package brings one compressed form, which serves this version alone.
+  await writeFile(join(into, runtimeVersionFile), await runtimeVersion(from))
 }
 
 async function copyAssets(into: string): Promise<void> {

@@ -4,11 +4,17 @@ import { frameClip } from '../faces/framing.ts'
 import { type CropOptions, framingOf } from '../faces/node.ts'
 import type { Clip, Frame, FrameRange } from '../media/clip.ts'
 import type { Fitter } from '../media/fit.ts'
-import { type Keypoints, squareFrame } from '../model/inputs-outputs.ts'
+import { type Keypoints, squareFrame } from '../model/keypoint-detector.ts'
 import type { EncodedPicture, MotionModel } from '../model/motion-model.ts'
 import { type Smoothing, smoother } from '../model/one-euro.ts'
-import { nearestPose, type Pose, PoseSequence, type Reference } from './reference.ts'
-import { createTransfer, type TransferOptions } from './transfer.ts'
+import {
+  createTransfer,
+  nearestPose,
+  type Pose,
+  PoseSequence,
+  type Reference,
+  type TransferOptions,
+} from './transfer.ts'
 
 /** How far an animation is. The phase `align` looks for the reference frame; the phase `animate` makes frames. */
 export interface AnimateProgress {

@@ -1,19 +1,21 @@
 // Animates a picture with the motion of a video, from file to file.
+
 import { openClip } from '../clips/source.ts'
-import { formatCrop } from '../faces/crop.ts'
+import { formatCrop } from '../faces/box.ts'
 import { type Framing, frameClip } from '../faces/framing.ts'
-import { framingOf } from '../faces/node.ts'
-import { fitSource } from '../faces/source.ts'
-import { assertNoInput } from '../files/inputs.ts'
-import type { Frame } from '../media/clip.ts'
+import { fitSource, framingOf } from '../faces/node.ts'
+import { assertNoInput } from '../files/folders.ts'
+import { type Frame, smallNotes } from '../media/clip.ts'
+import type { Square } from '../media/fit.ts'
+import { clipNotes, MotionWatch } from '../media/fit.ts'
+import type { Mark } from '../media/mark.ts'
+import { createResampler } from '../media/resample.ts'
 import { createVideoWriter, soundFor } from '../media/video-out.ts'
-import { resized } from '../model/inputs-outputs.ts'
+import { resized } from '../model/keypoint-detector.ts'
 import { type ModelOptions, type MotionModel, type RunReference, withModel } from '../model/open-model.ts'
 import type { Device } from '../runtime/session.ts'
 import { InputError } from '../util/errors.ts'
 import { type AnimateFramesOptions, moveFrames } from './animate-frames.ts'
-import { clipNotes, MotionWatch, smallNotes } from './notes.ts'
-import { createPaster } from './paste.ts'
 
 /**
  * The picture, the video and the output of `animate`. `crop` by a name holds for both, the picture and the video. A square in
@@ -34,6 +36,8 @@ export interface AnimateOptions extends AnimateFramesOptions, ModelOptions {
   readonly paste?: boolean
   /** Whether the video gets the sound of the driving clip (default true). */
   readonly sound?: boolean
+  /** Says in the file that a trained model made the video (default true). Laws may ask for it. */
+  readonly mark?: boolean
 }
 
 /** What `animate` wrote. */
@@ -46,6 +50,8 @@ export interface AnimateResult {
   readonly frameRate: number
   /** What became of the driving clip's sound, in words. */
   readonly sound: string
+  /** What the file says of its origin, in IPTC's terms; undefined if it was to say nothing. */
+  readonly mark: Mark | undefined
   /**
    * What a user should know, a sentence each: about the driving clip's file, a clip in which nothing moves, a picture
    * that was enlarged.
@@ -106,7 +112,8 @@ async function writeAnimation(model: MotionModel, options: AnimateOptions) {
     const { width, height } = shown
     const { sound, words } = await soundFor(out, clip, options.sound)
     const times = { frameRate, variableRate: clip.variableRate ?? false }
-    const writer = await createVideoWriter(out, { width, height, overwrite, ...times, sound })
+    const mark = options.mark === false ? undefined : markOf(options)
+    const writer = await createVideoWriter(out, { width, height, overwrite, ...times, sound, mark })
     try {
       let referenceFrame: number | undefined
       const watch = new MotionWatch()
@@ -122,7 +129,8 @@ async function writeAnimation(model: MotionModel, options: AnimateOptions) {
       const squares = { source: source.framing, driving: driving.framing }
       const name = typeof options.source === 'string' ? options.source : 'the source picture'
       const notices = [...smallNotes(source.picture, size, name), ...clipNotes(clip, size, watch)]
-      return { out, frames: writer.frameCount, frameRate, sound: words, notices, referenceFrame, squares }
+      const { frameCount: frames } = writer
+      return { out, frames, frameRate, sound: words, mark, notices, referenceFrame, squares }
     } finally {
       await writer.abort()
     }
@@ -130,6 +138,10 @@ async function writeAnimation(model: MotionModel, options: AnimateOptions) {
     await clip.close()
   }
 }
+
+/** Around a moved square that is put back, the picture is as it was. */
+const markOf = ({ paste }: AnimateOptions): Mark =>
+  paste === true ? 'compositeWithTrainedAlgorithmicMedia' : 'trainedAlgorithmicMedia'
 
 /** A square in pixels and the number of a face are those of the picture. */
 function drivingFraming(model: MotionModel, { face: _, ...options }: AnimateOptions) {
@@ -147,5 +159,70 @@ function noMotion(name: string): InputError {
     where: name,
     expected: 'at least 2 frames',
     remedy: 'give a video; to animate this picture, name it as the source',
+  })
+}
+
+/** How far the moved square fades into the picture at its edges, as a part of its side. */
+const feather = 0.1
+
+/** Puts moved squares of one picture back. */
+export interface Paster {
+  /** The picture's, in pixels. */
+  readonly width: number
+  readonly height: number
+  /**
+   * The whole picture with a moved square in it. The square fades in from its edges. Where its edge is the picture's, there
+   * is nothing to fade into, and it stays as it is.
+   *
+   * @param moved the square, of any one size; its times are kept
+   */
+  show(moved: Frame): Frame
+}
+
+/**
+ * Prepares to put moved squares back.
+ *
+ * @param square where the square was cut, in pixels; parts beyond the picture are left out
+ */
+export function createPaster(picture: Frame, { left, top, side }: Square): Paster {
+  const { width, height } = picture
+  const target = Math.max(1, Math.round(side))
+  const [x0, y0] = [Math.round(left), Math.round(top)]
+  const across = fades(target, x0 > 0, x0 + target < width)
+  const down = fades(target, y0 > 0, y0 + target < height)
+  let [size, resample] = [0, (data: Uint8Array): Uint8Array => data]
+
+  const show = (moved: Frame): Frame => {
+    if (moved.width !== size) {
+      size = moved.width
+      const all = { left: 0, top: 0, width: size, height: size }
+      resample =
+        size === target ? (data) => data : createResampler(moved, all, { width: target, height: target })
+    }
+    const pixels = resample(moved.data)
+    const data = picture.data.slice()
+    for (let y = Math.max(0, -y0); y < target && y + y0 < height; y++) {
+      for (let x = Math.max(0, -x0); x < target && x + x0 < width; x++) {
+        const part = across[x]! * down[y]!
+        const from = 3 * (y * target + x)
+        const to = 3 * ((y + y0) * width + x + x0)
+        for (let c = 0; c < 3; c++) {
+          data[to + c] = data[to + c]! + part * (pixels[from + c]! - data[to + c]!) + 0.5
+        }
+      }
+    }
+    return { width, height, data, time: moved.time, duration: moved.duration }
+  }
+  return { width, height, show }
+}
+
+/** How much of the moved square is seen at each place along a side, 0 to 1. */
+function fades(side: number, atStart: boolean, atEnd: boolean): Float32Array {
+  const reach = feather * side
+  return Float32Array.from({ length: side }, (_, i) => {
+    const start = atStart ? (i + 0.5) / reach : 1
+    const end = atEnd ? (side - i - 0.5) / reach : 1
+    const t = Math.min(1, start, end)
+    return t * t * (3 - 2 * t)
   })
 }

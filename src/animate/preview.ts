@@ -1,7 +1,7 @@
 // Pictures that show what a model sees and makes: keypoints drawn on a frame, and contact sheets of an animation.
 import { type Colour, copyFrame, type Frame, toPixel } from '../media/clip.ts'
 import { contactSheet, drawDisc, drawLine, keypointPalette, sideBySide } from '../media/draw.ts'
-import { type Keypoints, resized } from '../model/inputs-outputs.ts'
+import { type Keypoints, resized } from '../model/keypoint-detector.ts'
 
 /** How `drawKeypoints` draws. */
 export interface DrawOptions {

@@ -8,8 +8,9 @@ import type { DeviceName } from './options.ts'
  */
 export const partNames = ['step', 'detector', 'real-time', 'browser', 'growth'] as const
 export type PartName = (typeof partNames)[number]
-/** `faces` measures a model of the user's, so it is not among all parts. */
-export type PartChoice = PartName | 'all' | 'faces'
+/** Parts that measure clips of the user's, and are not among all parts. */
+export const partsOfClips = ['faces', 'quality'] as const
+export type PartChoice = PartName | 'all' | (typeof partsOfClips)[number]
 
 /** The series of the part `growth`: what is timed, and what grows. */
 export const growthNames = [
@@ -37,35 +38,46 @@ export interface BenchFlags {
   readonly every?: number
   readonly crop?: string
   readonly out?: string
+  readonly target?: number
+  readonly limit?: number
+  readonly interval?: number
   readonly force?: true
 }
 
-/** Options that belong to one part. With `all`, options of its parts are accepted too. */
-const partOf: Partial<Record<keyof BenchFlags, PartName | 'faces'>> = {
-  plot: 'growth',
-  series: 'growth',
-  python: 'step',
-  nets: 'step',
-  minutes: 'real-time',
-  from: 'faces',
-  every: 'faces',
-  crop: 'faces',
-  out: 'faces',
+/** Options that belong to some parts. With `all`, options of its parts are accepted too. */
+const partsWith: Partial<Record<keyof BenchFlags, readonly Exclude<PartChoice, 'all'>[]>> = {
+  plot: ['growth'],
+  series: ['growth'],
+  python: ['step', 'quality'],
+  nets: ['step'],
+  minutes: ['real-time'],
+  from: ['faces'],
+  every: ['faces'],
+  crop: ['faces'],
+  out: ['faces'],
+  target: ['quality'],
+  limit: ['quality'],
+  interval: ['quality'],
 }
 
 /**
  * Refuses an option that the part does not use, and names where the part takes none.
  *
- * @param named a model and clips, for `faces`
+ * @param named a model and clips, for `faces`; a clip and options of training, for `quality`
  * @throws InputError
  */
 export function checkBenchFlags(choice: PartChoice, named: readonly string[], flags: BenchFlags): void {
-  for (const [flag, part] of Object.entries(partOf)) {
-    if (!(flag in flags) || choice === part) continue
-    if (choice !== 'all' || part === 'faces') throw misplaced(flag, part, choice)
+  for (const [flag, parts] of Object.entries(partsWith)) {
+    if (!(flag in flags) || parts.some((part) => part === choice)) continue
+    const inAll = parts.some((part) => partNames.some((name) => name === part))
+    if (choice !== 'all' || !inAll) throw misplaced(flag, parts[0]!, choice)
   }
   if (choice === 'faces') {
     checkFaces(named, flags)
+    return
+  }
+  if (choice === 'quality') {
+    checkQuality(named, flags)
     return
   }
   if (named.length > 0) throw unexpected(named, choice)
@@ -86,6 +98,20 @@ function checkFaces(named: readonly string[], flags: BenchFlags): void {
   })
 }
 
+/** Both sides take all cores, and pantin's options are those of training. */
+function checkQuality([clip, ...words]: readonly string[], flags: BenchFlags): void {
+  if (flags.rounds !== undefined) throw misplaced('rounds', 'all', 'quality')
+  if (flags.threads !== undefined) throw misplaced('threads', 'all', 'quality')
+  if (flags.device !== 'cpu') throw misplaced('device', 'detector', 'quality')
+  if (clip !== undefined && (words.length === 0 || words[0]!.startsWith('-'))) return
+  throw new InputError({
+    what: 'this part needs one clip',
+    where: 'pantin bench quality',
+    got: clip === undefined ? 'none' : [clip, ...words].join(' '),
+    expected: 'pantin bench quality VIDEO, and options of pantin train after --',
+  })
+}
+
 const misplaced = (flag: string, part: PartChoice, choice: PartChoice): InputError =>
   new InputError({
     what: `this option is for pantin bench ${part}`,
@@ -95,7 +121,7 @@ const misplaced = (flag: string, part: PartChoice, choice: PartChoice): InputErr
 
 const unexpected = (named: readonly string[], choice: PartChoice): InputError =>
   new InputError({
-    what: 'a model and clips are for pantin bench faces',
+    what: 'models and clips are for pantin bench faces and pantin bench quality',
     where: named[0]!,
     got: `pantin bench ${choice}`,
   })

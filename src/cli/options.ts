@@ -31,7 +31,10 @@ export function flagOf(name: string, option: Option): Flag {
   )
   if (option.conflicts !== undefined) flag.conflicts(option.conflicts)
   if (option.kind === 'choice') flag.choices(option.choices)
-  if (option.kind === 'number') flag.argParser(numberOf(long, option))
+  if (option.kind === 'number') {
+    const parse = numberOf(long, option)
+    flag.argParser((text) => (option.or?.includes(text) ? text : parse(text)))
+  }
   return flag
 }
 
@@ -143,6 +146,12 @@ export const smoothOption = [
   '--smooth',
   'smooth the keypoints in time by the one-euro filter, as the studio does: cutoff ' +
     `${smoothingDefaults.minCutoff} Hz, beta ${smoothingDefaults.beta}`,
+] as const
+
+/** `--no-mark`, for commands that write what a model made. */
+export const markOption = [
+  '--no-mark',
+  'do not say in the file that a trained model made it. Some laws ask for this mark: see the guide on training',
 ] as const
 
 const fitOption = (): Flag => flagOf('fit', { ...settingsOptions.fit, otherwise: 'as in training' })

@@ -4,18 +4,21 @@ import { version } from '../util/version.ts'
 import { addAnimate } from './commands/animate.ts'
 import { addBench } from './commands/bench.ts'
 import { addCompare } from './commands/compare.ts'
+import { addCompress } from './commands/compress.ts'
 import { addDemo } from './commands/demo.ts'
 import { addDistil } from './commands/distil.ts'
 import { addDoctor } from './commands/doctor.ts'
 import { addEval } from './commands/eval.ts'
 import { addExport } from './commands/export.ts'
+import { addGather } from './commands/gather.ts'
 import { addImport } from './commands/import.ts'
 import { addInfo } from './commands/info.ts'
 import { addSearch } from './commands/search.ts'
-import { addStudio } from './commands/studio.ts'
+import { addStudio, addWebAssets } from './commands/studio.ts'
 import { addStudy } from './commands/study.ts'
 import { addTrack } from './commands/track.ts'
 import { addTrain } from './commands/train.ts'
+import { addQueue, addWorker } from './commands/worker.ts'
 import { callWith } from './context.ts'
 
 /**
@@ -48,8 +51,13 @@ export function createProgram(signal: AbortSignal): Command {
     addCompare,
     addStudy,
     addSearch,
+    addWorker,
+    addQueue,
+    addGather,
     addStudio,
+    addWebAssets,
     addBench,
+    addCompress,
     addImport,
     addExport,
     addDoctor,

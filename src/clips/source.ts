@@ -7,14 +7,14 @@ import { fileError } from '../files/file-errors.ts'
 import { isFolder } from '../files/folders.ts'
 import { assertFile } from '../files/read.ts'
 import { type Clip, type Frame, frameAt, resolveRange } from '../media/clip.ts'
-import { openVideo } from '../media/codecs.ts'
-import { isPicture, readPicture } from '../media/picture.ts'
+import { openVideo, videoFacts } from '../media/codecs.ts'
+import { isPicture, pictureFacts, readPicture } from '../media/picture.ts'
 import { animationClip, folderClip, numberedPictures, pictureEndings } from '../media/picture-clips.ts'
 import { toMp4 } from '../media/video-in.ts'
 import { type HeadMesh, readHeadMesh } from '../synthetic/head/asset.ts'
 import { headSpecs, isHead, openHead } from '../synthetic/head/head.ts'
+import { specSeries } from '../synthetic/made-clips.ts'
 import { isPuppet, openPuppet, puppetForm, puppetSpecs } from '../synthetic/puppet/puppet.ts'
-import { specSeries } from '../synthetic/spec.ts'
 import { EnvironmentError, InputError, messageOf } from '../util/errors.ts'
 
 /** How a clip is opened. */
@@ -48,13 +48,10 @@ export async function openClip(spec: string, options: OpenClipOptions = {}): Pro
 }
 
 function stillPicture(path: string): InputError {
-  const animated = extname(path).toLowerCase() === '.apng'
   return new InputError({
-    what: animated
-      ? 'animated PNG is not read here as a video'
-      : 'this is a picture, and a video is needed here',
+    what: 'this is a picture, and a video is needed here',
     where: path,
-    expected: `a video (mp4, mov, webm, mkv, ts), an animated gif or webp, a folder of numbered pictures, ${puppetForm}, or head:SEED`,
+    expected: `a video (mp4, mov, webm, mkv, ts), an animated gif, webp or png, a folder of numbered pictures, ${puppetForm}, or head:SEED`,
     remedy: `if it moves, convert it: ${toMp4(path)}`,
   })
 }
@@ -95,6 +92,64 @@ export async function readSource(
   } finally {
     await clip.close()
   }
+}
+
+/** What a video or picture file is. */
+export interface MediaFacts {
+  readonly file: string
+  /** Container of a video, or kind of a picture. */
+  readonly kind: string
+  /** Codec of a video, with its details: `avc1.64001f`. */
+  readonly codec: string | undefined
+  /** Width and height in pixels, as shown. */
+  readonly width: number
+  readonly height: number
+  /** Number of frames; 1 for a picture. */
+  readonly frames: number
+  /** Frames per second; the mean if the rate varies; undefined for a picture. */
+  readonly frameRate: number | undefined
+  readonly variableRate: boolean
+  /** Seconds; 0 for a picture. */
+  readonly duration: number
+  readonly sound:
+    | { readonly codec: string; readonly sampleRate: number; readonly channels: number }
+    | undefined
+  /** Where it comes from, in IPTC's terms, if the file says it: `trainedAlgorithmicMedia` for what a model made. */
+  readonly mark: string | undefined
+  /** Whether it has C2PA's Content Credentials, which are not read here. */
+  readonly credentials: boolean
+  readonly notices: readonly string[]
+}
+
+/**
+ * Says what a media file is, and whether it is marked as generated. A video's frames are counted, and none is decoded. A folder
+ * of numbered pictures and a synthetic clip are told too.
+ *
+ * @throws InputError as `openClip`.
+ */
+export async function describeMedia(
+  path: string,
+  { signal }: Pick<OpenClipOptions, 'signal'> = {},
+): Promise<MediaFacts> {
+  await using clip = await openClip(path, { pictures: true, signal })
+  const { width, height, frameCount: frames, duration, notices = [], variableRate = false } = clip
+  const common = { file: path, width, height, frames, notices }
+  if (isPuppet(path) || isHead(path) || (await isFolder(path))) {
+    const kind = (await isFolder(path)) ? 'folder of numbered pictures' : 'synthetic clip'
+    const nothing = { codec: undefined, sound: undefined, mark: undefined, credentials: false }
+    return { ...common, ...nothing, kind, frameRate: clip.frameRate, duration, variableRate }
+  }
+  const picture = await pictureFacts(path)
+  if (picture !== undefined) {
+    const times = frames > 1 ? clip : { frameRate: undefined, duration: 0 }
+    return {
+      ...{ ...common, kind: picture.kind, codec: undefined, variableRate, sound: undefined },
+      ...{ frameRate: times.frameRate, duration: times.duration },
+      ...{ mark: picture.sourceType, credentials: false },
+    }
+  }
+  const container = await videoFacts(path)
+  return { ...common, ...container, frameRate: clip.frameRate, duration, variableRate }
 }
 
 /** If a file is not a video either, the message says that a picture would do. */
@@ -157,7 +212,9 @@ function bytesOf(file: URL): Uint8Array {
 }
 
 /** Endings of the files that a folder is searched for. */
-const videoEndings: readonly string[] = ['.mp4', '.m4v', '.mov', '.webm', '.mkv', '.ts', '.mts', '.m2ts']
+const videoEndings: readonly string[] = [
+  ...['.mp4', '.m4v', '.mov', '.webm', '.mkv', '.ts', '.mts', '.m2ts', '.gif', '.apng'],
+]
 
 /** Folders in folders are searched to this depth. */
 const deepest = 8
@@ -218,16 +275,21 @@ async function search(
     const path = join(folder, entry.name)
     if (entry.isDirectory()) {
       if (depth < deepest) found.push(...(await search(path, endings, frames, depth + 1)))
-    } else if (endings.includes(extname(entry.name).toLowerCase()) && (await isNoProgram(path)))
+    } else if (endings.includes(extname(entry.name).toLowerCase()) && (await isNoOther(path)))
       found.push(path)
   }
   if (found.length === 0 && frames !== undefined && (await frames(folder)).length > 0) return [folder]
   return found
 }
 
-/** Programs in TypeScript and videos in MPEG-TS have the same ending. Packets of MPEG-TS begin with the byte 0x47. */
-async function isNoProgram(path: string): Promise<boolean> {
-  if (!['.ts', '.mts'].includes(extname(path).toLowerCase())) return true
+/**
+ * Programs in TypeScript and videos in MPEG-TS have the same ending. Packets of MPEG-TS begin with the byte 0x47. A GIF may be a
+ * still picture.
+ */
+async function isNoOther(path: string): Promise<boolean> {
+  const ending = extname(path).toLowerCase()
+  if (ending === '.gif') return ((await pictureFacts(path))?.pages ?? 2) > 1
+  if (!['.ts', '.mts'].includes(ending)) return true
   if (!(await stat(path).catch(() => undefined))?.isFile()) return false
   const handle = await open(path)
   try {

@@ -1,5 +1,5 @@
 // Makes a run folder from a checkpoint of the published code: a network of the zoo, or a First Order Motion Model.
-import { assertNoInput } from '../files/inputs.ts'
+import { assertNoInput } from '../files/folders.ts'
 import type { Dilations } from '../layers/scope.ts'
 import { createRun } from '../run/run.ts'
 import { InputError } from '../util/errors.ts'

@@ -2,11 +2,11 @@
 // have no configuration: it is derived from the shapes of the weights. What shapes do not show (temperature, variance
 // of keypoints) is as published.
 import type { Graph } from '../graph/graph.ts'
+import { parametersOf } from '../graph/ops/leaf.ts'
 import type { Shape, Tensor } from '../graph/tensor.ts'
 import { antiAliasKernel } from '../layers/fomm.ts'
 import { type MotionConfig, motionConfigSchema, publishedConfig } from '../motion/config.ts'
 import { detectorGraph, generatorGraph } from '../motion/model.ts'
-import { parametersOf } from '../motion/weights.ts'
 import { FormatError, InputError } from '../util/errors.ts'
 import type { HourglassSize } from '../zoo/hourglass.ts'
 import {

@@ -1,7 +1,7 @@
 // Imports the weights of a plain network from a checkpoint with the names of the published code.
 import { hangsOn } from '../formats/torch/parts.ts'
+import { initialise } from '../graph/ops/leaf.ts'
 import { formatShape, type Shape, type Tensor } from '../graph/tensor.ts'
-import { initialise } from '../motion/weights.ts'
 import { FormatError, InputError } from '../util/errors.ts'
 import { Random } from '../util/random.ts'
 import { findNet } from '../zoo/registry.ts'

@@ -3,20 +3,18 @@
 import { join } from 'node:path'
 import { z } from 'zod'
 import { readWhole } from '../files/read.ts'
-import type { ParameterInfo } from '../graph/ops/leaf.ts'
+import { type ParameterInfo, parametersOf } from '../graph/ops/leaf.ts'
 import { sameShape, type Tensor } from '../graph/tensor.ts'
 import { checkWeights, loadRun } from '../model/open-model.ts'
 import type { MotionConfig } from '../motion/config.ts'
 import { detectorGraph, generatorGraph } from '../motion/model.ts'
 import { detectorOptions } from '../motion/options.ts'
-import { parametersOf } from '../motion/weights.ts'
 import { openRun } from '../run/run.ts'
 import { weightsFile } from '../run/run-files.ts'
 import { FormatError, InputError, messageOf } from '../util/errors.ts'
 import { schemaOf } from '../util/option-schema.ts'
 import { type Design, parseDesign } from '../zoo/design.ts'
-import { networkGraph } from '../zoo/network-graph.ts'
-import { findNet } from '../zoo/registry.ts'
+import { findNet, networkGraph } from '../zoo/registry.ts'
 
 /** The entry `network` of config.json. */
 export const networkSchema = z.strictObject({

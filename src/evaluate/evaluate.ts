@@ -1,21 +1,20 @@
 // Measuring a model on clips, in one pass over their frames: all meters see each frame.
 import type { TransferOptions } from '../animate/transfer.ts'
 import { openClip } from '../clips/source.ts'
-import { formatCrop } from '../faces/crop.ts'
+import { formatCrop } from '../faces/box.ts'
 import type { ClipSquare } from '../faces/framing.ts'
-import { type CropOptions, framingOf } from '../faces/node.ts'
-import { fitSource } from '../faces/source.ts'
-import { assertAtLeast, type Clip, type Frame, frameAt } from '../media/clip.ts'
+import { type CropOptions, fitSource, framingOf } from '../faces/node.ts'
+import { type Clip, type Frame, frameAt, smallNotes } from '../media/clip.ts'
 import type { KeypointDetector } from '../model/keypoint-detector.ts'
 import { openDetector } from '../model/open-detector.ts'
 import { type ModelOptions, type MotionModel, type RunReference, withModel } from '../model/open-model.ts'
-import { hasLightness } from '../synthetic/head/known.ts'
+import { hasLightness } from '../synthetic/made-clips.ts'
 import { jointNames } from '../synthetic/puppet/skeleton.ts'
 import { InputError } from '../util/errors.ts'
 import { assertComparable, clipEvaluator, type EvaluatedFrame, torsoLength } from './evaluated-frame.ts'
 import { TransferMeter, VideoReconstructionMeter } from './generation.ts'
 import { HeadLandmarkMeter } from './head-landmarks.ts'
-import { TeacherMeter } from './keypoint-distance.ts'
+import { EquivarianceMeter, JitterMeter, TeacherMeter } from './keypoint-measures.ts'
 import { LandmarkRegression } from './landmarks.ts'
 import {
   type DetectorEvaluation,
@@ -24,7 +23,6 @@ import {
   type MeasureMeter,
   metered,
 } from './measures.ts'
-import { EquivarianceMeter, JitterMeter } from './steadiness.ts'
 
 export type { DetectorEvaluation, Evaluation } from './measures.ts'
 
@@ -61,12 +59,13 @@ export interface EvaluateOptions extends ModelOptions, TransferOptions, Omit<Cro
  */
 export async function evaluate(
   run: RunReference | MotionModel,
-  clips: readonly (string | Clip)[],
+  clips: string | readonly (string | Clip)[],
   options: EvaluateOptions = {},
 ): Promise<Evaluation | DetectorEvaluation> {
+  const named = typeof clips === 'string' ? [clips] : clips
   const { from = 0 } = options
   if (!(from >= 0 && from < 1)) throw badFraction(from)
-  if (clips.length === 0) throw new InputError({ what: 'there is no clip to evaluate on' })
+  if (named.length === 0) throw new InputError({ what: 'there is no clip to evaluate on' })
   // The networks are measured as they were trained, so that results do not depend on the rewriting.
   return withModel(run, { rewrite: false, ...options }, (model) =>
     withTeacher(options, async (teacher) => {
@@ -74,12 +73,11 @@ export async function evaluate(
       const own: Clip[] = []
       try {
         const opened: Clip[] = []
-        for (const clip of clips) {
+        for (const clip of named) {
           if (typeof clip !== 'string') opened.push(clip)
           else opened.push(own[own.push(await openClip(clip)) - 1]!)
         }
-        const size = Math.max(model.config.size, teacher?.size ?? 0)
-        for (const clip of opened) assertUsable(clip, size, from)
+        for (const clip of opened) assertUsable(clip, from)
         return await measure(model, teacher, opened, { ...options, from })
       } finally {
         for (const clip of own) await clip.close()
@@ -144,7 +142,12 @@ async function measure(
       number++
     }
   }
-  return { ...meters.result(), squares }
+  const size = Math.max(model.config.size, teacher?.size ?? 0)
+  const notices = clips.flatMap((clip) => [
+    ...(clip.notices ?? []).map((notice) => `${clip.name}: ${notice}`),
+    ...smallNotes(clip, size, clip.name),
+  ])
+  return { ...meters.result(), squares, notices }
 }
 
 async function openTransfer(
@@ -157,8 +160,7 @@ async function openTransfer(
   return TransferMeter.open(model, pixels, options)
 }
 
-function assertUsable(clip: Clip, size: number, from: number): void {
-  assertAtLeast(clip, size, clip.name)
+function assertUsable(clip: Clip, from: number): void {
   if (clip.frameCount >= 2 && firstDrivingFrame(clip.frameCount, from) < clip.frameCount) return
   throw new InputError({
     what: 'the clip has too few frames to evaluate on',
@@ -237,7 +239,7 @@ export class Meters {
     this.frames++
   }
 
-  result(): Omit<Evaluation, 'squares'> | Omit<DetectorEvaluation, 'squares'> {
+  result(): Omit<Evaluation, 'squares' | 'notices'> | Omit<DetectorEvaluation, 'squares' | 'notices'> {
     const { reconstruction, transfer, frames } = this
     const measures: Omit<DetectorMeasures, 'frames'> = {
       equivariance: this.equivariance.result(),

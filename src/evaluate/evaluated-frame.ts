@@ -1,12 +1,11 @@
 // The frames of a clip as measures need them: pixels at the model's size, keypoints, and joints or landmarks if they are
 // known.
 import { type Framing, type FramingOptions, frameClip } from '../faces/framing.ts'
-import { assertAtLeast, type Clip, type Frame, fromPixel, toPixel } from '../media/clip.ts'
+import { type Clip, type Frame, fromPixel, toPixel } from '../media/clip.ts'
 import { createFitter, type Fitter, seenSquare } from '../media/fit.ts'
-import type { Keypoints } from '../model/inputs-outputs.ts'
-import type { KeypointDetector } from '../model/keypoint-detector.ts'
+import type { KeypointDetector, Keypoints } from '../model/keypoint-detector.ts'
 import type { MotionModel } from '../model/open-model.ts'
-import { hasLandmarks } from '../synthetic/head/known.ts'
+import { hasLandmarks } from '../synthetic/made-clips.ts'
 import { hasJoints } from '../synthetic/puppet/puppet.ts'
 import { type JointName, jointNames } from '../synthetic/puppet/skeleton.ts'
 import { InputError } from '../util/errors.ts'
@@ -41,7 +40,6 @@ export async function clipEvaluator(
   readonly evaluated: (frame: Frame, by?: 'both' | 'model') => Promise<EvaluatedFrame>
 }> {
   const { size } = model.config
-  assertAtLeast(clip, size, clip.name)
   const { fitter, framing } = await frameClip(clip, size, options)
   const mode = options.fit
   const { left, top, width } = fitter.window

@@ -1,6 +1,6 @@
 // Landmark regression: how well keypoints that nobody named tell where named landmarks are. A linear map is fitted by least
 // squares on some frames and measured on others.
-import { keypointDistance, Mean } from './keypoint-distance.ts'
+import { keypointDistance, Mean } from './keypoint-measures.ts'
 
 /** Mean Euclidean distances to the truth, each frame's over a length in that frame: 0.05 is 5% of it. */
 export interface RegressionErrors {

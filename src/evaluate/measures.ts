@@ -6,9 +6,8 @@ import { InputError } from '../util/errors.ts'
 import type { EvaluatedFrame } from './evaluated-frame.ts'
 import type { TransferError, VideoReconstruction } from './generation.ts'
 import { type HeadLandmarkErrors, landmarkParts, skinThirds } from './head-landmarks.ts'
-import type { TeacherDistance } from './keypoint-distance.ts'
+import type { Equivariance, Jitter, TeacherDistance } from './keypoint-measures.ts'
 import type { LandmarkErrors } from './landmarks.ts'
-import type { Equivariance, Jitter } from './steadiness.ts'
 
 /** Measures of a detector: means over all driving frames of all clips. */
 export interface DetectorMeasures {
@@ -38,6 +37,8 @@ export interface Evaluation extends VideoReconstruction, DetectorMeasures {
   readonly transfer: TransferError | undefined
   /** The square of each clip, and what decided it. */
   readonly squares: readonly ClipSquare[]
+  /** What a user should know about the clips' files, a sentence each. */
+  readonly notices: readonly string[]
 }
 
 /** The result of `evaluate` for a run that holds a detector alone. */
@@ -56,6 +57,8 @@ export interface DetectorEvaluation extends DetectorMeasures {
   readonly transfer: undefined
   /** The square of each clip, and what decided it. */
   readonly squares: readonly ClipSquare[]
+  /** What a user should know about the clips' files, a sentence each. */
+  readonly notices: readonly string[]
 }
 
 /** Takes a measure over frames that are added one by one. */

@@ -1,5 +1,5 @@
 // Random affine and thin-plate-spline warps on plain numbers, for measuring equivariance and for varying frames.
-import type { Matrix } from '../model/inputs-outputs.ts'
+import type { Matrix } from '../model/keypoint-detector.ts'
 import type { Random } from '../util/random.ts'
 
 /**

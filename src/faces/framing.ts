@@ -12,8 +12,7 @@ import {
 import { isHead } from '../synthetic/head/head.ts'
 import { isPuppet } from '../synthetic/puppet/puppet.ts'
 import { InputError } from '../util/errors.ts'
-import { overlap, squareAround } from './box.ts'
-import type { Crop } from './crop.ts'
+import { type Crop, overlap, squareAround } from './box.ts'
 import type { Face, FaceFinder } from './finder.ts'
 
 /** What decided the square. `whole`: all of the picture is kept; `given`: it was named in pixels. */

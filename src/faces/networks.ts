@@ -3,15 +3,15 @@
 import { decodeSafetensors } from '../formats/safetensors/bytes.ts'
 import { Graph, type Value } from '../graph/graph.ts'
 import { input, reduceMean, reshape, sliceAxis } from '../graph/ops/index.ts'
+import { parametersOf } from '../graph/ops/leaf.ts'
 import { formatShape, sameShape, type Tensor } from '../graph/tensor.ts'
 import { conv2d } from '../layers/conv2d.ts'
 import { Scope } from '../layers/scope.ts'
 import { softArgmax, spatialSoftmax } from '../motion/keypoints.ts'
-import { parametersOf } from '../motion/weights.ts'
 import { landmarkCount } from '../synthetic/head/landmarks.ts'
 import { FormatError } from '../util/errors.ts'
 import type { Design } from '../zoo/design.ts'
-import { designFeatures } from '../zoo/design-network.ts'
+import { designFeatures } from '../zoo/ficelle.ts'
 
 /** Pixels between two places at which the finder looks for the middle of a face. */
 export const finderStride = 8

@@ -46,13 +46,21 @@ export function notAFile(path: string, found: Pick<Stats, 'isDirectory'>, expect
  * @throws InputError if the path cannot be read or is no regular file.
  */
 export async function openFile(path: string, expected: string): Promise<FileHandle> {
+  return (await openSized(path, expected)).handle
+}
+
+/** The same, with the size in bytes. */
+async function openSized(
+  path: string,
+  expected: string,
+): Promise<{ readonly handle: FileHandle; readonly size: number }> {
   await assertFile(path, expected)
   let handle: FileHandle | undefined
   try {
     handle = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
     const found = await handle.stat()
     if (!found.isFile()) throw notAFile(path, found, expected)
-    return handle
+    return { handle, size: found.size }
   } catch (error) {
     await handle?.close()
     throw fileError(error, path, 'read')
@@ -67,17 +75,16 @@ export async function openFile(path: string, expected: string): Promise<FileHand
  * @throws InputError if the path cannot be read or is no regular file, FormatError if the file is larger.
  */
 export async function readWhole(path: string, expected: string, most: number): Promise<Buffer<ArrayBuffer>> {
-  const size = await assertFile(path, expected)
-  if (size > most) {
-    throw new FormatError({
-      what: 'the file is too large',
-      where: path,
-      got: `${size} bytes`,
-      expected: `${expected}, of at most ${most} bytes`,
-    })
-  }
-  const handle = await openFile(path, expected)
+  const { handle, size } = await openSized(path, expected)
   try {
+    if (size > most) {
+      throw new FormatError({
+        what: 'the file is too large',
+        where: path,
+        got: `${size} bytes`,
+        expected: `${expected}, of at most ${most} bytes`,
+      })
+    }
     return await handle.readFile()
   } catch (error) {
     throw fileError(error, path, 'read')

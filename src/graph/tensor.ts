@@ -2,8 +2,9 @@
 
 import { GraphError } from '../util/errors.ts'
 
-/** Element types that graphs carry. Arithmetic is float32; int64 holds indices, bool masks, uint8 pixels. */
-export type DType = 'float32' | 'int64' | 'int32' | 'uint8' | 'bool'
+/** Element types that graphs carry. Arithmetic is float32; int64 holds indices, bool masks, uint8 pixels.
+ * int8 and uint8 hold weights and maps of eight bits, and int32 their biases. */
+export type DType = 'float32' | 'int64' | 'int32' | 'uint8' | 'int8' | 'bool'
 
 /** Sizes of the axes, outermost first. Always concrete: a graph is built for one batch and one size. */
 export type Shape = readonly number[]
@@ -18,6 +19,8 @@ export interface TypedData {
   int32: Int32Array<ArrayBuffer>
   /** Bytes, such as pixels. */
   uint8: Uint8Array<ArrayBuffer>
+  /** Bytes with a sign. */
+  int8: Int8Array<ArrayBuffer>
   /** 0 for false, 1 for true, one byte each. */
   bool: Uint8Array<ArrayBuffer>
 }
@@ -39,6 +42,7 @@ export const bytesPerElement: Readonly<Record<DType, number>> = {
   int64: 8,
   int32: 4,
   uint8: 1,
+  int8: 1,
   bool: 1,
 }
 
@@ -48,6 +52,7 @@ export const onnxTypeOf: Readonly<Record<DType, number>> = {
   int64: 7,
   int32: 6,
   uint8: 2,
+  int8: 3,
   bool: 9,
 }
 
@@ -83,6 +88,8 @@ export function allocate(dtype: DType, size: number): TypedData[DType] {
       return new BigInt64Array(size)
     case 'int32':
       return new Int32Array(size)
+    case 'int8':
+      return new Int8Array(size)
     case 'uint8':
     case 'bool':
       return new Uint8Array(size)
@@ -116,4 +123,38 @@ export function ints(values: readonly number[], shape: Shape = [values.length]):
 /** A float32 scalar. */
 export function scalar(value: number): Tensor<'float32'> {
   return floats([value], [])
+}
+
+/** An IEEE 754 binary16 as a number. */
+export function halfToNumber(bits: number): number {
+  const sign = bits & 0x8000 ? -1 : 1
+  const exponent = (bits >> 10) & 31
+  const fraction = bits & 1023
+  if (exponent === 0) return sign * fraction * 2 ** -24
+  if (exponent === 31) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15)
+}
+
+/** The IEEE 754 binary16 that is nearest to a number; of two that are as near, the even one. Above 65504: infinity. */
+export function numberToHalf(value: number): number {
+  const sign = value < 0 || Object.is(value, -0) ? 0x8000 : 0
+  const size = Math.abs(value)
+  if (Number.isNaN(value)) return 0x7e00
+  if (size >= 65520) return sign | 0x7c00
+  // Numbers below 2^-14 have the step of the smallest exponent.
+  const exponent = size < 2 ** -14 ? -14 : Math.floor(Math.log2(size))
+  const steps = roundToEven(size / 2 ** (exponent - 10))
+  // 2048 steps are 1024 of the next exponent, which adding carries over.
+  return sign | (size < 2 ** -14 ? steps : ((exponent + 14) << 10) + steps)
+}
+
+function roundToEven(value: number): number {
+  const below = Math.floor(value)
+  const rest = value - below
+  return rest > 0.5 || (rest === 0.5 && below % 2 === 1) ? below + 1 : below
+}
+
+/** Numbers in half precision: half the bytes, and three digits. */
+export function toHalves(data: Float32Array): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(Uint16Array.from(data, numberToHalf).buffer)
 }

@@ -1,15 +1,13 @@
 // Blocks of ENet (Paszke et al. 2016), in the form of the Efficient-Segmentation-Networks repository and in that of the
 // authors' own Torch code.
-
 import type { Value } from '../graph/graph.ts'
 import { add } from '../graph/ops/arithmetic.ts'
 import { maxPool } from '../graph/ops/pool.ts'
-import { resize } from '../graph/ops/resize.ts'
+import { resize } from '../graph/ops/sampling.ts'
 import { pad, sliceAxis } from '../graph/ops/shape.ts'
 import { relu } from '../graph/ops/unary.ts'
 import { InputError } from '../util/errors.ts'
-import { conv2d, convTranspose2d } from './conv2d.ts'
-import { batchNorm2d, prelu, residualGain } from './norm.ts'
+import { batchNorm2d, conv2d, convTranspose2d, prelu, residualGain } from './conv2d.ts'
 import type { Block, Scope } from './scope.ts'
 import { maxUnpool, type PoolWindows } from './upsampling.ts'
 
@@ -232,7 +230,7 @@ export function enetDown(
   const branch = enetBranch(scope, x, options, width, (sequence, y) =>
     conv2d(sequence.child(0), y, inner, { kernel: 3, bias: options.form === 'original' }),
   )
-  const shortcut = pad(value, [0, 0, 0, 0], [0, outputs - channels, 0, 0])
+  const shortcut = pad(value, [0, 0, 0, 0], [0, branch.shape[1]! - channels, 0, 0])
   return { value: activate(scope, 'out_prelu', add(shortcut, branch), options), index }
 }
 

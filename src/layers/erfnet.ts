@@ -1,14 +1,12 @@
 // Blocks of ERFNet (Romera et al. 2017), which EDANet, ESNet and LEDNet share, and those that ESNet (Wang et al. 2019)
 // adds to them.
-
 import type { Value } from '../graph/graph.ts'
 import { add, addAll } from '../graph/ops/arithmetic.ts'
 import { maxPool } from '../graph/ops/pool.ts'
 import { concat } from '../graph/ops/shape.ts'
 import { relu } from '../graph/ops/unary.ts'
 import { columnConv, rowConv } from './asymmetric.ts'
-import { conv2d, convTranspose2d } from './conv2d.ts'
-import { batchNorm2d, residualGain } from './norm.ts'
+import { batchNorm2d, conv2d, convTranspose2d, residualGain } from './conv2d.ts'
 import type { Block, Scope } from './scope.ts'
 
 /** Options of `nonBottleneck1d`. */

@@ -1,6 +1,5 @@
 // What the First Order Motion Model (Siarohin et al. 2019) is made of: reduction of pictures, blocks, and the coordinates
 // that keypoints are measured in.
-
 import type { Value } from '../graph/graph.ts'
 import { add, reduceMean } from '../graph/ops/arithmetic.ts'
 import { conv } from '../graph/ops/conv.ts'
@@ -9,8 +8,7 @@ import { reshape } from '../graph/ops/shape.ts'
 import { relu } from '../graph/ops/unary.ts'
 import { floats, type Tensor } from '../graph/tensor.ts'
 import { InputError } from '../util/errors.ts'
-import { conv2d } from './conv2d.ts'
-import { batchNorm2d } from './norm.ts'
+import { batchNorm2d, conv2d } from './conv2d.ts'
 import type { Block, Scope } from './scope.ts'
 import { doubledConv2d } from './upsampling.ts'
 
@@ -239,8 +237,12 @@ export const fommResidualBlock: Block = {
  * @returns [height * width, 2], row by row
  */
 export function coordinateGrid(height: number, width: number): Tensor<'float32'> {
-  const xs = axisCoordinates(width)
-  const points = axisCoordinates(height).flatMap((y) => xs.flatMap((x) => [x, y]))
+  const [xs, ys] = [axisCoordinates(width), axisCoordinates(height)]
+  const points = new Float32Array(height * width * 2)
+  for (let i = 0; i < height * width; i++) {
+    points[2 * i] = xs[i % width]!
+    points[2 * i + 1] = ys[Math.floor(i / width)]!
+  }
   return floats(points, [height * width, 2])
 }
 

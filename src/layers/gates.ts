@@ -1,12 +1,10 @@
-// Gates: squeeze-and-excitation, which weighs channels, LAEDNet's block that is made of it, and joins of an encoder's map
-// to a decoder's.
-
+// Gates: squeeze-and-excitation, which weighs channels, blocks of LAEDNet and LRDNet (Zhuang et al. 2021) that are made of
+// it, and joins of an encoder's map to a decoder's.
 import type { Value } from '../graph/graph.ts'
 import { add, mul, reduceMean, sub } from '../graph/ops/arithmetic.ts'
 import { concat } from '../graph/ops/shape.ts'
 import { relu, sigmoid } from '../graph/ops/unary.ts'
-import { conv2d, depthwise, pointwise } from './conv2d.ts'
-import { batchNorm2d, residualGain } from './norm.ts'
+import { batchNorm2d, conv2d, depthwise, pointwise, residualGain } from './conv2d.ts'
 import type { Block, Scope } from './scope.ts'
 
 /**
@@ -89,6 +87,45 @@ export const lrseBlock: Block = {
         params: 152 * 40 + 2 * 40 * 10 + 14 * 40 + 10,
         macs: (152 * 40 + 9 * 40) * 8 * 8 + 2 * 40 * 10,
       },
+    },
+  ],
+}
+
+/**
+ * Refined dual attention (Zhuang et al. 2021, LRDNet's decoder). The paper's abstract says that it refines dual
+ * attention and cuts complexity; what stands here is inferred. Dual attention (Fu et al. 2019) compares every
+ * pixel with every other and every channel with every other. Here one gate says which channels matter, another
+ * which pixels do, and their product weighs both at once: C + H W numbers instead of C² + (H W)².
+ *
+ * ```
+ *    ┌──────────────────────────────────────────────────────────────────┐
+ *    ├───────────────────────────────────────────────── times ── times ── + ──
+ * x ─┤                                                    │        │
+ *    ├─ mean ─ 1 x 1 to S ─ ReLU ─ 1 x 1 to C ─ sigmoid ──┘        │
+ *    └─ 3 x 3 to 1 channel ─ sigmoid ──────────────────────────────┘
+ * ```
+ *
+ * So y = x (1 + c s): nothing is lost where the gates are shut. S = C / 4, rounded up. Parameters:
+ * 2 C S + 10 C + S + 1. Multiply-adds: 9 C H W + 2 C S.
+ *
+ * @param x [N, C, H, W]
+ * @returns the same shape
+ */
+export function dualAttention(scope: Scope, x: Value): Value {
+  const channels = channelGate(scope.child('channel'), x, Math.ceil(x.shape[1]! / 4))
+  const pixels = sigmoid(conv2d(scope.child('spatial'), x, 1, { kernel: 3 }))
+  return add(x, mul(mul(x, channels), pixels))
+}
+
+export const dualAttentionBlock: Block = {
+  name: 'dual-attention',
+  title: 'Refined dual attention',
+  examples: [
+    {
+      label: '64 channels',
+      input: [1, 64, 16, 16],
+      build: dualAttention,
+      cost: { params: 2 * 64 * 16 + 10 * 64 + 16 + 1, macs: 9 * 64 * 16 * 16 + 2 * 64 * 16 },
     },
   ],
 }

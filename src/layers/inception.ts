@@ -1,12 +1,10 @@
 // Inception modules: GoogLeNet's (Szegedy et al. 2015) and a dilated one (after Yang et al. 2019).
-
 import type { Value } from '../graph/graph.ts'
 import { refuse } from '../graph/op.ts'
 import { maxPool } from '../graph/ops/pool.ts'
 import { concat } from '../graph/ops/shape.ts'
 import { relu } from '../graph/ops/unary.ts'
-import { conv2d } from './conv2d.ts'
-import { batchNorm2d } from './norm.ts'
+import { batchNorm2d, conv2d } from './conv2d.ts'
 import type { Block, Scope } from './scope.ts'
 
 /** Channels of an inception module's convolutions; the module gives one + three + five + pool. */

@@ -1,15 +1,19 @@
 // Blocks to compose networks of: `block(scope, x, options)`, values in and values out. docs/blocks has a page for each.
 
-import { asymmetricConvBlock, edaModuleBlock } from './asymmetric.ts'
+import { asymmetricConvBlock, edaModuleBlock, residualAsymmetricBlock } from './asymmetric.ts'
 import { enetBottleneckBlock, enetDownBlock, enetUpBlock } from './enet.ts'
 import { downsamplerBlock, fcuBlock, nonBottleneck1dBlock, pfcuBlock, upsamplerBlock } from './erfnet.ts'
 import { antiAliasBlock, fommDownBlock, fommResidualBlock, fommSameBlock, fommUpBlock } from './fomm.ts'
-import { lrseBlock, squeezeExcitationBlock } from './gates.ts'
+import { dualAttentionBlock, lrseBlock, squeezeExcitationBlock } from './gates.ts'
 import { inceptionBlock } from './inception.ts'
 import { attentionPyramidBlock, ssNbtBlock } from './lednet.ts'
-import { dualAttentionBlock, residualAsymmetricBlock } from './lrdnet.ts'
-import { depthwiseSeparableBlock, invertedResidualBlock, partialConvBlock } from './mobilenet.ts'
-import { mobileOneBlock, repVggBlock } from './reparameterised.ts'
+import {
+  depthwiseSeparableBlock,
+  invertedResidualBlock,
+  mobileOneBlock,
+  partialConvBlock,
+  repVggBlock,
+} from './mobilenet.ts'
 import { bottleneckBlock, nonBottleneckBlock } from './resnet.ts'
 import type { Block } from './scope.ts'
 import { channelShuffleBlock, shuffleUnitV1Block, shuffleUnitV2Block } from './shufflenet.ts'
@@ -22,14 +26,18 @@ export {
   type EdaModuleOptions,
   edaModule,
   type LineConvOptions,
+  residualAsymmetric,
   rowConv,
 } from './asymmetric.ts'
 export {
+  batchNorm2d,
   type Conv2dOptions,
   type ConvTranspose2dOptions,
   conv2d,
   convTranspose2d,
   type Pair,
+  type PreluOptions,
+  prelu,
 } from './conv2d.ts'
 export {
   type EnetBottleneckOptions,
@@ -50,20 +58,21 @@ export {
   upsampler,
 } from './erfnet.ts'
 export { antiAlias, downBlock, residualBlock, sameBlock, upBlock } from './fomm.ts'
-export { joinSkip, lrse, type Skip, squeezeExcitation } from './gates.ts'
+export { dualAttention, joinSkip, lrse, type Skip, squeezeExcitation } from './gates.ts'
 export { dilatedInception, type InceptionWidths, inception } from './inception.ts'
 export { attentionPyramid, type PyramidForm, ssNbt } from './lednet.ts'
-export { dualAttention, residualAsymmetric } from './lrdnet.ts'
 export {
   type DepthwiseSeparableOptions,
   depthwiseSeparable,
   type InvertedResidualOptions,
   invertedResidual,
+  type MobileOneOptions,
+  mobileOne,
   type PartialConvOptions,
   partialConv,
+  type RepVggOptions,
+  repVgg,
 } from './mobilenet.ts'
-export { batchNorm2d, type PreluOptions, prelu } from './norm.ts'
-export { type MobileOneOptions, mobileOne, type RepVggOptions, repVgg } from './reparameterised.ts'
 export { bottleneck, nonBottleneck, type ResidualOptions } from './resnet.ts'
 export type { Block, BlockExample } from './scope.ts'
 export { channelShuffle, type ShuffleUnitV1Options, shuffleUnitV1, shuffleUnitV2 } from './shufflenet.ts'

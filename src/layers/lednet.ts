@@ -1,13 +1,11 @@
 // Blocks of LEDNet (Wang et al. 2019): its encoder's and its decoder.
-
 import type { Value } from '../graph/graph.ts'
 import { add, mul, reduceMean } from '../graph/ops/arithmetic.ts'
-import { resize } from '../graph/ops/resize.ts'
+import { resize } from '../graph/ops/sampling.ts'
 import { concat, split } from '../graph/ops/shape.ts'
 import { relu } from '../graph/ops/unary.ts'
 import { asymmetricConv, columnConv, rowConv } from './asymmetric.ts'
-import { conv2d } from './conv2d.ts'
-import { batchNorm2d, residualGain } from './norm.ts'
+import { batchNorm2d, conv2d, residualGain } from './conv2d.ts'
 import type { Block, Scope } from './scope.ts'
 import { channelShuffle } from './shufflenet.ts'
 

@@ -1,10 +1,8 @@
 // Blocks of ResNet (He, Zhang, Ren, Sun 2015).
-
 import type { Value } from '../graph/graph.ts'
 import { add } from '../graph/ops/arithmetic.ts'
 import { relu } from '../graph/ops/unary.ts'
-import { conv2d } from './conv2d.ts'
-import { batchNorm2d, residualGain } from './norm.ts'
+import { batchNorm2d, conv2d, residualGain } from './conv2d.ts'
 import type { Block, Scope } from './scope.ts'
 
 /** Options of `nonBottleneck` and `bottleneck`. */

@@ -28,7 +28,6 @@ export interface Clipping {
 /** State that all scopes of one network share. */
 interface Shared {
   readonly graph: Builder
-  readonly training: boolean
   readonly parameters: Map<string, Value>
   readonly updates: Map<string, Value>
   readonly clippings: Map<string, Clipping>
@@ -45,6 +44,12 @@ export interface ScopeOptions {
   readonly dilations?: Dilations
 }
 
+/** What holds for a scope and all scopes in it. */
+interface Policy extends Required<ScopeOptions> {
+  /** Results of the convolutions of a pruned network, by the full prefixes of their parameters. */
+  readonly widths?: ReadonlyMap<string, number>
+}
+
 /**
  * Where a network takes its parameters from, by the names they have in checkpoints: `scope.child('encoder')`
  * prefixes `encoder.`. Asking twice for one name gives the same value, so a network that is applied twice
@@ -54,13 +59,13 @@ export class Scope {
   private constructor(
     private readonly shared: Shared,
     private readonly prefix: string,
-    private readonly dilations: Dilations,
+    private readonly policy: Policy,
   ) {}
 
   /** The scope of a whole network or model. */
   static root(graph: Builder, { training, dilations = 'clipped' }: ScopeOptions): Scope {
-    const shared = { graph, training, parameters: new Map(), updates: new Map(), clippings: new Map() }
-    return new Scope(shared, '', dilations)
+    const shared = { graph, parameters: new Map(), updates: new Map(), clippings: new Map() }
+    return new Scope(shared, '', { training, dilations })
   }
 
   /** The graph that the network is built in. */
@@ -70,7 +75,7 @@ export class Scope {
 
   /** Whether layers behave as in training. */
   get training(): boolean {
-    return this.shared.training
+    return this.policy.training
   }
 
   /** All parameters asked for so far, by full name, in the order of the first asking. */
@@ -90,17 +95,38 @@ export class Scope {
 
   /** The scope whose parameters' names begin with `name` and a dot. */
   child(name: string | number): Scope {
-    return new Scope(this.shared, `${this.prefix}${name}.`, this.dilations)
+    return new Scope(this.shared, `${this.prefix}${name}.`, this.policy)
   }
 
   /** This scope under another policy for dilations. */
   withDilations(dilations: Dilations): Scope {
-    return new Scope(this.shared, this.prefix, dilations)
+    return new Scope(this.shared, this.prefix, { ...this.policy, dilations })
+  }
+
+  /** This scope with layers that behave as in evaluation: running statistics are used and stay as they are. */
+  inEvaluation(): Scope {
+    return new Scope(this.shared, this.prefix, { ...this.policy, training: false })
+  }
+
+  /** This scope of a pruned network, whose convolutions have these numbers of results, by their names in the scope. */
+  withWidths(widths: Readonly<Record<string, number>>): Scope {
+    const byPrefix = Object.entries(widths).map(([name, width]) => [`${this.prefix}${name}.`, width] as const)
+    return new Scope(this.shared, this.prefix, { ...this.policy, widths: new Map(byPrefix) })
+  }
+
+  /** Number of results of the convolution of this scope: as published, or what a pruned network has left of them. */
+  width(published: number): number {
+    return this.policy.widths?.get(this.prefix) ?? published
+  }
+
+  /** Whether the network has the convolution of this scope: as published, or what a pruned network began with. */
+  has(published: boolean): boolean {
+    return this.policy.widths?.has(this.prefix) ?? published
   }
 
   /** The dilation to use along an axis of a map, where a convolution's is published as `dilation`. */
   dilation(axis: 'height' | 'width', dilation: number, size: number): number {
-    if (this.dilations === 'published' || dilation < size) return dilation
+    if (this.policy.dilations === 'published' || dilation < size) return dilation
     const used = Math.max(1, Math.floor(size / 2))
     const layer = this.prefix.slice(0, -1)
     if (used !== dilation) {

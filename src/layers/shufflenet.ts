@@ -1,13 +1,11 @@
 // Channel shuffle, and the units of ShuffleNet V1 (Zhang et al. 2018) and V2 (Ma et al. 2018).
-
 import type { Value } from '../graph/graph.ts'
 import { refuse } from '../graph/op.ts'
 import { add } from '../graph/ops/arithmetic.ts'
 import { averagePool } from '../graph/ops/pool.ts'
 import { concat, reshape, split, transpose } from '../graph/ops/shape.ts'
 import { relu } from '../graph/ops/unary.ts'
-import { depthwise, pointwise } from './conv2d.ts'
-import { batchNorm2d, residualGain } from './norm.ts'
+import { batchNorm2d, depthwise, pointwise, residualGain } from './conv2d.ts'
 import type { Block, Scope } from './scope.ts'
 
 /**

@@ -8,7 +8,7 @@ import { convTranspose } from '../graph/ops/conv.ts'
 import { gather, scatterAdd } from '../graph/ops/gather.ts'
 import { constant } from '../graph/ops/leaf.ts'
 import { matmul } from '../graph/ops/linear.ts'
-import { resize } from '../graph/ops/resize.ts'
+import { resize } from '../graph/ops/sampling.ts'
 import { concat, pad, reshape, slice } from '../graph/ops/shape.ts'
 import { abs } from '../graph/ops/unary.ts'
 import { allocate, floats, type Shape, sizeOf, type Tensor, tensor } from '../graph/tensor.ts'
@@ -176,14 +176,15 @@ export function doubledConv2d(
   if (!scope.training) return conv2d(scope, resize(x, [2 * h, 2 * w], 'nearest'), outputs, options)
 
   const { weight, bias } = conv2dParameters(scope, c, outputs, options)
+  const width = weight.shape[0]!
   const places = bits.flatMap((row) => bits.map((column) => [row, column] as const))
   const parts = places.map(([row, column]) => {
     const pads = [1 - row, 1 - column, row, column] as const
     return convolution(scope, x, sharedTaps(weight, row, column), bias, { pads })
   })
   // Rows of even and of odd results stand one after the other: even columns, then odd ones, to be put in turn.
-  const rows = reshape(concat(parts, 3), [n * outputs * 2 * h, 2 * w])
-  return reshape(matmul(rows, constant(x.graph, inTurn(w))), [n, outputs, 2 * h, 2 * w])
+  const rows = reshape(concat(parts, 3), [n * width * 2 * h, 2 * w])
+  return reshape(matmul(rows, constant(x.graph, inTurn(w))), [n, width, 2 * h, 2 * w])
 }
 
 /** [2 W, 2 W]: sends two halves of a row to even and to odd places. ONNX Runtime transposes at a third of the rate. */

@@ -70,26 +70,16 @@ export function framePsnr(a: Frame, b: Frame): number {
   return sum === 0 ? Infinity : 10 * Math.log10((255 ** 2 * a.data.length) / sum)
 }
 
-/**
- * Refuses a frame that is smaller than the input of a network: enlarging it would invent detail.
- *
- * @param size least width and height in pixels.
- * @param where file or clip of the frame, for the message.
- * @throws InputError
- */
-export function assertAtLeast(
-  frame: { readonly width: number; readonly height: number },
+/** A note if a picture is smaller than what the network sees, and has to be enlarged. */
+export function smallNotes(
+  { width, height }: { readonly width: number; readonly height: number },
   size: number,
   where: string,
-): void {
-  if (Math.min(frame.width, frame.height) >= size) return
-  throw new InputError({
-    what: 'the picture is smaller than the network input',
-    where,
-    got: `${frame.width} x ${frame.height} pixels`,
-    expected: `at least ${size} x ${size}`,
-    remedy: 'use a larger picture or clip, or train a model for smaller frames (train --size)',
-  })
+): string[] {
+  if (Math.min(width, height) >= size) return []
+  return [
+    `${where}: enlarged from ${width} x ${height} pixels, because the model sees ${size} x ${size}; detail is missing`,
+  ]
 }
 
 /** Frames from `fromFrame` (default 0) to just before `toFrame` (default: the end), every `step`th (default 1). */

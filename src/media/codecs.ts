@@ -5,7 +5,8 @@ import { runInNewContext } from 'node:vm'
 import { assertFile } from '../files/read.ts'
 import { EnvironmentError, messageOf } from '../util/errors.ts'
 import type { Clip } from './clip.ts'
-import { type DecodingOptions, PacketDecoder } from './packet-decoder.ts'
+import { readXmp, sourceTypeIn, sourceTypeInTags } from './mark.ts'
+import { plainStream } from './stream-format.ts'
 import { openFile, watchParsing } from './video-file.ts'
 import { readVideo } from './video-in.ts'
 
@@ -21,10 +22,33 @@ export async function openVideo(
 ): Promise<Clip> {
   await assertFile(path, 'a video file', { allowEmpty: false })
   const mediabunny = await loadCodecs()
-  const decoder = (decoding: DecodingOptions) => new PacketDecoder(decoding)
   const { signal } = options
-  const watch = (bytes: number) => watchParsing(path, bytes, signal)
-  return readVideo(openFile(path), path, { mediabunny, frameClosed, decoder, watch, signal })
+  return readVideo(openFile(path), path, {
+    ...{ mediabunny, frameClosed, signal },
+    decoderClosed: () => frameClosed(decoderBytes),
+    prepare: plainStream,
+    watch: (bytes: number) => watchParsing(path, bytes, signal),
+  })
+}
+
+/** What the container of a video says, beside its frames. */
+export async function videoFacts(path: string) {
+  const { Input, FilePathSource, ALL_FORMATS } = await loadCodecs()
+  using input = new Input({ source: new FilePathSource(path), formats: ALL_FORMATS })
+  const [video, audio] = [await input.getPrimaryVideoTrack(), await input.getPrimaryAudioTrack()]
+  const heard = await audio?.getDecoderConfig()
+  const file = openFile(path)
+  const { xmp, credentials } = await readXmp(file).finally(() => file.close())
+  const tags = await input.getMetadataTags()
+  return {
+    kind: (await input.getFormat()).name,
+    codec: (await video?.getDecoderConfig())?.codec,
+    sound: heard
+      ? { codec: heard.codec, sampleRate: heard.sampleRate, channels: heard.numberOfChannels }
+      : undefined,
+    mark: sourceTypeIn(xmp ?? '') ?? sourceTypeInTags(tags),
+    credentials,
+  }
 }
 
 /** The names that mediabunny looks up on the global object. */
@@ -80,6 +104,9 @@ const allowance = 24 << 20
 
 /** Bytes that a decoded frame takes besides its pixels, roughly: measured on an hour of 64x64. */
 const overhead = 16 << 10
+
+/** Bytes that a closed decoder takes, roughly: measured on H.264. */
+const decoderBytes = 8 << 20
 
 let waiting = 0
 let collect: (() => void) | undefined

@@ -1,7 +1,8 @@
 // Square fits: how a picture becomes the square that a network sees, how positions in the square map back, and which
-// square of a clip holds most of what moves.
+// square of a clip holds most of what moves. Notes about inputs that give less than their user may expect: clips in which
+// nothing moves, and small pictures.
 import { InputError } from '../util/errors.ts'
-import type { Clip, Frame } from './clip.ts'
+import { type Clip, type Frame, smallNotes } from './clip.ts'
 import { createResampler, type Window } from './resample.ts'
 
 /**
@@ -252,4 +253,47 @@ function energyBetween(motion: Float64Array, from: number, to: number): number {
     sum += motion[i]! * covered * (1 - 0.5 * t * t)
   }
   return sum
+}
+
+/** Notes about a clip whose frames the watch has seen, with the notices of its file. */
+export function clipNotes(clip: Clip, size: number, watch: MotionWatch): string[] {
+  const still = watch.isStill ? [`${clip.name}: nothing moves in this clip`] : []
+  return [...(clip.notices ?? []), ...smallNotes(clip, size, clip.name), ...still]
+}
+
+/** A value that changes by more levels than this has moved. Compression changes values by fewer. */
+const leastChange = 12
+/** The share of values that must have moved. */
+const leastShare = 0.001
+
+/** Compares the frames of a clip, as a network sees them, with its first frame, until something has moved. */
+export class MotionWatch {
+  private first: Uint8Array | undefined
+  private frames = 0
+  private moved = false
+
+  /** The fit, which shows each of its frames to this watch. */
+  watching(fitter: Fitter): Fitter {
+    const fit = (frame: Frame): Uint8Array => {
+      const pixels = fitter(frame)
+      this.add(pixels)
+      return pixels
+    }
+    return Object.assign(fit, { size: fitter.size, window: fitter.window })
+  }
+
+  /** Whether there were two frames or more, and none differs from the first. */
+  get isStill(): boolean {
+    return this.frames > 1 && !this.moved
+  }
+
+  private add(pixels: Uint8Array): void {
+    this.frames++
+    if (this.moved) return
+    this.first ??= pixels.slice()
+    const { first } = this
+    let changes = 0
+    for (let i = 0; i < pixels.length; i++) if (Math.abs(pixels[i]! - first[i]!) > leastChange) changes++
+    this.moved = changes > leastShare * pixels.length
+  }
 }

@@ -1,8 +1,8 @@
 // When each frame of a video is shown, from its container, without decoding: the order of decoding, the order shown, edit
 // lists, and clocks that begin again.
-import type { EncodedPacket, EncodedPacketSink, InputVideoTrack } from 'mediabunny'
+import type { EncodedPacket, EncodedPacketSink, Input, InputVideoTrack } from 'mediabunny'
 import { FormatError } from '../util/errors.ts'
-import type { Edits } from './mp4-boxes.ts'
+import type { Edits } from './container.ts'
 
 /** The frames of a track. Packets have numbers in the order of decoding, frames in the order shown. */
 export interface FrameIndex {
@@ -12,7 +12,10 @@ export interface FrameIndex {
   readonly durations: Float64Array
   /** Number of its packet, by frame. */
   readonly packets: Int32Array
-  /** Place of its picture among all that the decoder gives, by packet; -1 for a packet that gives none. */
+  /**
+   * Place of its picture among all that the decoder gives, by packet; `noPicture` for a packet that gives none, `noUse` for
+   * one that is not decoded.
+   */
   readonly ranks: Int32Array
   /** Packets that decoding can start from. */
   readonly keys: readonly KeyPacket[]
@@ -29,6 +32,12 @@ export interface FrameIndex {
   /** Number of packets that the container's index promises and the file does not hold. */
   readonly missing: number
 }
+
+/** The rank of a packet that gives no picture, and that others need. */
+const noPicture = -1
+
+/** The rank of a packet whose picture needs others that are not in the file. */
+export const noUse = -2
 
 /** A packet that needs no other to be decoded. */
 export interface KeyPacket {
@@ -163,12 +172,14 @@ function arrange(list: PacketList, readable: number, options: IndexOptions): Fra
   const begin = keys[0]?.packet ?? packets.length
   const stamps = options.loose ? steady(packets) : packets.map(({ stamp }) => stamp)
   const order: number[] = []
+  const ranks = new Int32Array(packets.length).fill(noPicture)
   for (let i = begin; i < packets.length; i++) {
+    if (packets[i]!.hidden) continue
     // Pictures before the first key packet, in either order, need pictures that are not there.
-    if (!packets[i]!.hidden && stamps[i]! >= stamps[begin]!) order.push(i)
+    if (stamps[i]! >= stamps[begin]!) order.push(i)
+    else ranks[i] = noUse
   }
   order.sort((a, b) => stamps[a]! - stamps[b]! || a - b)
-  const ranks = new Int32Array(packets.length).fill(-1)
   for (const [rank, packet] of order.entries()) ranks[packet] = rank
   for (const [i, key] of keys.entries()) {
     const end = keys[i + 1]?.packet ?? packets.length
@@ -179,8 +190,11 @@ function arrange(list: PacketList, readable: number, options: IndexOptions): Fra
   const shown = show(order, stamps, options)
   const times = Float64Array.from(shown, ({ time }) => time - shown[0]!.time)
   const moved = stamps.some((time, i) => time !== packets[i]!.stamp)
-  // WebM has no duration of the last frame. It is shown as long as the one before.
-  const lastOf = (i: number) => packets[shown[i]!.packet]!.duration || (i > 0 ? times[i]! - times[i - 1]! : 0)
+  // WebM has no duration of the last frame, and a clock that jumps falsifies it. It is shown as long as the one before.
+  const lastOf = (i: number) => {
+    const told = options.loose && i > 0 ? 0 : packets[shown[i]!.packet]!.duration
+    return told || (i > 0 ? times[i]! - times[i - 1]! : 0)
+  }
   return {
     times,
     durations: Float64Array.from(times, (time, i) =>
@@ -247,6 +261,59 @@ function steady(packets: readonly Packet[]): number[] {
 /** RFC 6386, section 9.1: bit 4 of a frame's first byte is show_frame. */
 function isHidden(packet: EncodedPacket): boolean {
   return packet.data.length > 0 && ((packet.data[0]! >> 4) & 1) === 0
+}
+
+/** The constant rate that the times fit, or else their average; 25 for a single frame without a duration. */
+export async function rateOf(
+  track: InputVideoTrack,
+  { times, durations, rearranged }: FrameIndex,
+): Promise<number> {
+  const span = times.at(-1)!
+  if (times.length === 1 || span <= 0) return durations[0]! > 0 ? 1 / durations[0]! : 25
+  const average = (times.length - 1) / span
+  if (rearranged) return Math.round(average * 1000) / 1000
+  // Containers round times to a tick, so a rate of 30 averages to 30.016. mediabunny finds the rate behind that.
+  const { underlyingFrameRate } = await track.computeFrameRateMetrics()
+  const constant = underlyingFrameRate !== null && Math.abs(underlyingFrameRate / average - 1) < 0.02
+  return constant ? underlyingFrameRate : Math.round(average * 1000) / 1000
+}
+
+/** A notice if a container promises more than it holds: it was cut off. */
+export async function earlyEnd(
+  input: Input,
+  { end, missing, times }: FrameIndex,
+  cut: boolean,
+): Promise<string | undefined> {
+  const kept = `the ${times.length} frames before its end are read`
+  if (missing > 0) return `the file is cut short: ${missing} frames of its index are missing, ${kept}`
+  if (cut) return `the file is cut short in the middle of a frame, ${kept}`
+  // Only if the file has no other track that the length could come from.
+  if ((await input.getTracks()).length > 1) return undefined
+  const promised = (await input.getDurationFromMetadata()) ?? 0
+  if (promised - end <= Math.max(0.5, promised * 0.02)) return undefined
+  const seconds = `${end.toFixed(2)} s of the ${promised.toFixed(2)} s that its header promises`
+  return `the file is cut short or damaged: it holds ${seconds}, ${kept}`
+}
+
+/** A notice that bytes of an MPEG-TS were left out. */
+export function gapNotice(gaps: number): string | undefined {
+  if (gaps < 1) return undefined
+  const places = gaps === 1 ? 'a damaged place' : `${gaps} damaged places`
+  return `the file has ${places}, which ${gaps === 1 ? 'is' : 'are'} passed over: frames there may be missing or wrong`
+}
+
+/** A notice that frames are missing in a clip of a constant rate. Of a damaged block, webm and mkv keep nothing else. */
+export function holeNotice({ times, durations }: FrameIndex): string | undefined {
+  const usual = durations.toSorted()[durations.length >> 1]!
+  const off = [...durations.keys()].filter((i) => Math.abs(durations[i]! - usual) > 0.2 * usual + 0.001)
+  const isHole = (i: number) => {
+    const missing = durations[i]! / usual - 1
+    return missing > 0.8 && missing < 4.2 && Math.abs(missing - Math.round(missing)) < 0.2
+  }
+  if (off.length === 0 || off.length > 1 + durations.length / 100 || !off.every(isHole)) return undefined
+  const places = off.slice(0, 5).map((i) => `${(times[i]! + usual).toFixed(2)} s`)
+  const list = `${places.join(', ')}${off.length > places.length ? ', ...' : ''}`
+  return `no frame at ${list}: it was not recorded, or is damaged (the frame before is shown longer)`
 }
 
 /** For a file that claims more frames than it has room for, or than are read here. */

@@ -1,7 +1,7 @@
-// Decoding a video's packets in Node. A packet that the decoder refuses costs its own picture, and no other.
+// Decoding a video's packets one by one. A packet that the decoder refuses costs its own picture, and no other.
 import type { EncodedPacket, EncodedPacketSink } from 'mediabunny'
 import { keepAlive } from '../util/event-loop.ts'
-import type { FrameIndex, KeyPacket } from './frame-index.ts'
+import { type FrameIndex, type KeyPacket, noUse } from './frame-index.ts'
 
 /** Where packets come from, and how they are decoded. */
 export interface DecodingOptions {
@@ -10,6 +10,13 @@ export interface DecodingOptions {
   readonly index: FrameIndex
   /** The bytes of a packet that are decoded; undefined if it has none of this kind. */
   bytesOf(packet: EncodedPacket): Uint8Array | undefined
+  /**
+   * Whether this is a browser's decoder. It gives each picture the time of its packet, does not always keep their order, and
+   * refuses a key packet that is none.
+   */
+  readonly inBrowser: boolean
+  /** Is told that a decoder was closed, whose memory waits for the garbage collector. */
+  closed?(): void
 }
 
 /** A frame as it comes from the decoder. */
@@ -91,7 +98,7 @@ export class PacketDecoder {
     const reader = new PacketReader(this.options, keys.find(({ packet }) => packet === drainedAt)!)
     const group: { number: number; packet: EncodedPacket }[] = []
     for (let read = await reader.next(); read && read.number <= fedUntil; read = await reader.next()) {
-      if (!this.damaged.has(read.number)) group.push(read)
+      if (!this.damaged.has(read.number) && ranks[read.number] !== noUse) group.push(read)
     }
     const decodes = (count: number) => decodesAll(this.options, group.slice(0, count))
     let [good, bad] = [0, group.length]
@@ -126,7 +133,10 @@ class PacketReader {
     const { sink, index } = this.options
     if (this.number >= index.ranks.length) return undefined
     const before = this.last ?? this.key.before
-    const packet = await (before === undefined ? sink.getFirstPacket() : sink.getNextPacket(before))
+    const asked = { verifyKeyPackets: this.options.inBrowser }
+    const packet = await (before === undefined
+      ? sink.getFirstPacket(asked)
+      : sink.getNextPacket(before, asked))
     if (packet === null) return undefined
     this.last = packet
     return { number: this.number++, packet }
@@ -141,8 +151,8 @@ class Run {
   drainedAt: number
   private readonly decoder: VideoDecoder
   private readonly reader: PacketReader
-  /** Ranks of the pictures that are in the decoder, in order. It gives them in this order. */
-  private inside: number[] = []
+  /** The pictures that are in the decoder, in order. In Node, it gives them in this order. */
+  private inside: Inside[] = []
   private readonly ready: { readonly rank: number; readonly picture: VideoFrame }[] = []
   private latest = -1
   private sinceDrain = 0
@@ -160,9 +170,9 @@ class Run {
     this.reader = new PacketReader(options, key)
     this.decoder = new VideoDecoder({
       output: (picture) => {
-        const rank = this.inside.shift()
+        const rank = this.takeRank(picture)
         if (rank === undefined) picture.close()
-        else this.ready.push({ rank, picture })
+        else insert(this.ready, { rank, picture })
         this.wake()
       },
       error: () => {
@@ -202,6 +212,7 @@ class Run {
     this.ready.length = 0
     this.inside = []
     if (this.decoder.state !== 'closed') this.decoder.close()
+    this.options.closed?.()
   }
 
   private async feed(): Promise<void> {
@@ -216,6 +227,7 @@ class Run {
     this.fedUntil = number
     if (this.damaged.has(number)) return
     const rank = index.ranks[number]!
+    if (rank === noUse) return
     const isKey = number > this.key.packet && packet.type === 'key'
     if (
       isKey &&
@@ -230,9 +242,15 @@ class Run {
     if (rank >= 0 && rank < index.ranks[this.key.packet]!) return
     const data = bytesOf(packet)
     if (data === undefined) return
-    if (rank >= 0) insert(this.inside, rank)
+    if (rank >= 0) insert(this.inside, { rank, time: timeOf(packet) })
     this.sinceDrain++
     this.give(packet, data)
+  }
+
+  private takeRank({ timestamp }: VideoFrame): number | undefined {
+    if (!this.options.inBrowser) return this.inside.shift()?.rank
+    const at = this.inside.findIndex(({ time }) => time === timestamp)
+    return at < 0 ? undefined : this.inside.splice(at, 1)[0]!.rank
   }
 
   private give(packet: EncodedPacket, data: Uint8Array): void {
@@ -289,15 +307,25 @@ async function decodesAll(
     failed = true
   }
   if (decoder.state !== 'closed') decoder.close()
+  options.closed?.()
   return !failed
 }
 
-const chunkOf = (packet: EncodedPacket, data: Uint8Array) =>
-  new EncodedVideoChunk({ type: packet.type, timestamp: Math.round(packet.timestamp * 1e6), data })
+/** A picture that is in the decoder. */
+interface Inside {
+  readonly rank: number
+  /** Its packet's time in microseconds. */
+  readonly time: number
+}
 
-/** Puts a number into an ascending list. It belongs near the end. */
-function insert(list: number[], value: number): void {
+const timeOf = (packet: EncodedPacket) => Math.round(packet.timestamp * 1e6)
+
+const chunkOf = (packet: EncodedPacket, data: Uint8Array) =>
+  new EncodedVideoChunk({ type: packet.type, timestamp: timeOf(packet), data })
+
+/** Puts a picture into a list in the order of ranks. It belongs near the end. */
+function insert<T extends { readonly rank: number }>(list: T[], picture: T): void {
   let at = list.length
-  while (at > 0 && list[at - 1]! > value) at--
-  list.splice(at, 0, value)
+  while (at > 0 && list[at - 1]!.rank > picture.rank) at--
+  list.splice(at, 0, picture)
 }

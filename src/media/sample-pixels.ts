@@ -1,9 +1,9 @@
-// Decoded video samples as RGB pixels as displayed: colours, rotation, mirroring, square pixels.
+// Decoded video samples as RGB pixels as displayed: colours, rotation, mirroring, square pixels, and high dynamic range
+// mapped to the usual one.
 import type { VideoSample } from 'mediabunny'
 import { EnvironmentError } from '../util/errors.ts'
 import { createResampler, type Resampler } from './resample.ts'
-import { toneMap } from './tone-map.ts'
-import { type Matrix, type Plane, type YuvImage, yuvToRgb } from './yuv.ts'
+import { deepLevels, type Matrix, type Plane, type YuvImage, yuvToDeepRgb, yuvToRgb } from './yuv.ts'
 
 /** The layout of WebCodecs' planar formats: chroma shifts and bits. Formats with A end with an alpha plane. */
 const planar: Readonly<Record<string, readonly [shiftX: number, shiftY: number, bits: number]>> = {
@@ -48,8 +48,11 @@ export class SampleReader {
     private readonly display: Size,
     /** What the container says of the colours, which decoders may not tell. */
     private readonly colours: VideoColorSpaceInit = {},
-    /** Whether the planes are green, blue and red instead of Y, U and V. */
-    private readonly rgbPlanes = false,
+    /** What the stream's own header says: whether the planes are green, blue and red, and the matrix of Y, U and V. */
+    private readonly stream: { readonly rgb: boolean; readonly matrix: Matrix | undefined } = {
+      rgb: false,
+      matrix: undefined,
+    },
   ) {}
 
   /**
@@ -60,14 +63,21 @@ export class SampleReader {
   async read(sample: VideoSample, alpha?: VideoSample): Promise<Pixels> {
     const { width, height } = sample.visibleRect
     const layout = await this.copy(sample)
-    const data = this.rgbPlanes
+    const { rgb, matrix } = this.stream
+    const hdr = wideKind({
+      primaries: this.colours.primaries ?? sample.colorSpace.primaries,
+      transfer: this.colours.transfer ?? sample.colorSpace.transfer,
+    })
+    const data = rgb
       ? joinPlanes(sample, this.buffer, layout, this.colours.fullRange ?? true)
-      : toRgb(sample.format ?? 'unknown', this.buffer, layout, sample)
-    const transfer = (this.colours.transfer ?? sample.colorSpace.transfer) as string | null
-    if (transfer === 'hlg' || transfer === 'pq') toneMap(data, transfer)
+      : toRgb(sample.format ?? 'unknown', this.buffer, layout, sample, { matrix, hdr })
+    // Only planes of Y, U and V have more bits than these pixels.
+    if (hdr !== undefined && (rgb || packed[sample.format ?? ''] !== undefined)) data.set(toneMap(data, hdr))
     if (alpha?.visibleRect.width === width && alpha.visibleRect.height === height) {
       const [luma] = await this.copy(alpha)
-      overWhite(data, this.buffer, { ...luma!, step: 1 }, width)
+      // Some browsers give grey pixels as packed ones.
+      const step = packed[alpha.format ?? ''] === undefined ? 1 : 4
+      overWhite(data, this.buffer, { ...luma!, step }, width)
     }
     return this.square(rotate({ width, height, data }, sample.rotation, sample.flip))
   }
@@ -162,6 +172,7 @@ function toRgb(
   bytes: Uint8Array,
   layout: readonly { readonly offset: number; readonly stride: number }[],
   sample: VideoSample,
+  { matrix, hdr }: { readonly matrix: Matrix | undefined; readonly hdr: WideKind | undefined },
 ): Uint8Array {
   const { width, height } = sample.visibleRect
   const order = packed[format]
@@ -195,10 +206,10 @@ function toRgb(
     bits,
     planes: interleaved ? [plane(0), plane(1, 0, 2), plane(1, 1, 2)] : [plane(0), plane(1), plane(2)],
     chromaShift: [shiftX, shiftY],
-    matrix: matrixOf(sample.colorSpace.matrix, width, height),
+    matrix: matrix ?? matrixOf(sample.colorSpace.matrix, width, height),
     fullRange: sample.colorSpace.fullRange ?? false,
   }
-  return yuvToRgb(image)
+  return hdr === undefined ? yuvToRgb(image) : toneMap(yuvToDeepRgb(image), hdr)
 }
 
 function unpack(
@@ -265,3 +276,106 @@ export function rotate(pixels: Pixels, rotation: Rotation, flip: boolean): Pixel
   }
   return { width, height, data: out }
 }
+
+/** Kinds of colours that BT.709 does not hold: the transfer functions of HDR, and BT.2020 with the usual light. */
+export type WideKind = 'hlg' | 'pq' | 'sdr'
+
+/** The kind of a stream's colours; undefined for colours of BT.709 or older. */
+export function wideKind({ primaries, transfer }: VideoColorSpaceInit): WideKind | undefined {
+  // The library has more names than WebCodecs.
+  const name = transfer as string | null | undefined
+  if (name === 'hlg' || name === 'pq') return name
+  return (primaries as string | null | undefined) === 'bt2020' ? 'sdr' : undefined
+}
+
+/** A notice that the colours of a clip are mapped. */
+export function hdrNotice({ colorSpace }: VideoDecoderConfig): string | undefined {
+  const kind = wideKind(colorSpace ?? {})
+  if (kind === undefined) return undefined
+  if (kind === 'sdr') return 'the clip has the wide colours of BT.2020: they are mapped to BT.709'
+  const what = `the clip is HDR (${kind.toUpperCase()})`
+  return `${what}: its colours are mapped to SDR (BT.709), and brightness may differ. A phone or ffmpeg can convert it to SDR`
+}
+
+/**
+ * cd/m2 of diffuse white, which becomes the white of SDR. BT.2408 has 203, which phones keep. Converted films often have the
+ * 100 of SDR. Nothing in a file tells, so that this lies between them.
+ */
+const white = 130
+/** cd/m2 of a display for which HLG is graded, and the highest light that is kept apart. */
+const peak = 1000
+
+/** Lights below this part of white stay as they are; lights above it are pressed together. */
+const knee = 0.8
+
+/** Linear BT.2020 to linear BT.709 (BT.2087). */
+const toBt709 = [1.6605, -0.5876, -0.0728, -0.1246, 1.1329, -0.0083, -0.0182, -0.1006, 1.1187] as const
+
+/** Steps of the table from linear light to BT.709 levels. The first stands for a level of 3. */
+const steps = 65_536
+
+/**
+ * Maps pixels.
+ *
+ * @param rgb [.., 3], levels of BT.2020: of 8 bits, or of 12 as `yuvToDeepRgb` gives them.
+ * @returns levels of BT.709, of 8 bits.
+ */
+export function toneMap(rgb: Uint8Array | Uint16Array, kind: WideKind): Uint8Array {
+  lights[kind] ??= lightTable(kind)
+  const ofLevel = lights[kind]
+  const scale = rgb instanceof Uint8Array ? (deepLevels - 1) / 255 : 1
+  const out = new Uint8Array(rgb.length)
+  const light = (i: number) => ofLevel[Math.round(rgb[i]! * scale)]!
+  const level = (value: number) => levels[Math.min(steps, Math.max(0, Math.round(value * steps)))]!
+  for (let i = 0; i < rgb.length; i += 3) {
+    const [r, g, b] = [light(i), light(i + 1), light(i + 2)]
+    let red = toBt709[0] * r + toBt709[1] * g + toBt709[2] * b
+    let green = toBt709[3] * r + toBt709[4] * g + toBt709[5] * b
+    let blue = toBt709[6] * r + toBt709[7] * g + toBt709[8] * b
+    const most = Math.max(red, green, blue)
+    if (kind !== 'sdr' && most > knee) {
+      const part = press(most) / most
+      red *= part
+      green *= part
+      blue *= part
+    }
+    out[i] = level(red)
+    out[i + 1] = level(green)
+    out[i + 2] = level(blue)
+  }
+  return out
+}
+
+/** From `knee` to 1 for lights up to `peak`, with the slope 1 at the knee. */
+function press(light: number): number {
+  const room = 1 - knee
+  const over = (light - knee) / room
+  const most = (peak / white - knee) / room
+  // Reinhard's curve, which reaches 1 at the peak.
+  return Math.min(1, knee + (room * over * (1 + over / (most * most))) / (1 + over))
+}
+
+const lights: Partial<Record<WideKind, Float64Array>> = {}
+
+/** Linear light by level, as parts of white. */
+function lightTable(kind: WideKind): Float64Array {
+  const of = { hlg: hlgLight, pq: pqLight, sdr: (signal: number) => signal ** 2.4 }[kind]
+  return Float64Array.from({ length: deepLevels }, (_, level) => of(level / (deepLevels - 1)))
+}
+
+/** The display's gamma is taken for each channel by itself, as FFmpeg does. */
+function hlgLight(signal: number): number {
+  const [a, b, c] = [0.17883277, 0.28466892, 0.55991073]
+  const scene = signal <= 0.5 ? signal ** 2 / 3 : (Math.exp((signal - c) / a) + b) / 12
+  return (peak / white) * scene ** 1.2
+}
+
+function pqLight(signal: number): number {
+  const [m1, m2] = [2610 / 16384, (2523 / 4096) * 128]
+  const [c1, c2, c3] = [3424 / 4096, (2413 / 4096) * 32, (2392 / 4096) * 32]
+  const power = signal ** (1 / m2)
+  return (10_000 / white) * (Math.max(power - c1, 0) / (c2 - c3 * power)) ** (1 / m1)
+}
+
+/** Levels of a BT.1886 display, which BT.709 is graded for. */
+const levels = Uint8Array.from({ length: steps + 1 }, (_, i) => Math.round(255 * (i / steps) ** (1 / 2.4)))

@@ -1,5 +1,5 @@
 // The sound of a clip as it is stored, to be copied into another video without being decoded.
-import type { EncodedAudioPacketSource, Input, Output } from 'mediabunny'
+import type { EncodedAudioPacketSource, EncodedPacket, Input, Output } from 'mediabunny'
 import { InputError } from '../util/errors.ts'
 import type { Clip } from './clip.ts'
 import type { FrameIndex } from './frame-index.ts'
@@ -59,6 +59,13 @@ export async function readSound(
   if (track === null) return 'none'
   const codec = await track.getCodec()
   const config = await track.getDecoderConfig()
+  const sink = new mediabunny.EncodedPacketSink(track)
+  let first: EncodedPacket | null
+  try {
+    first = await sink.getFirstPacket()
+  } catch {
+    return { leftOut: 'it is damaged' }
+  }
   if (codec === null || config === null) return { leftOut: 'its codec is not known here' }
   if (!index.continuous) return { leftOut: 'the times of the video are not continuous' }
   const { start, end } = index
@@ -67,15 +74,23 @@ export async function readSound(
     codec,
     config: { codec: full, sampleRate, numberOfChannels, ...(description && { description }) },
     async *packets() {
-      const first = await new mediabunny.EncodedPacketSink(track).getFirstPacket()
       // A little sound before its start is what the decoder needs to begin.
       const least = Math.min(0, first?.timestamp ?? 0)
-      for await (const packet of new mediabunny.EncodedPacketSink(track).packets()) {
+      for await (const packet of untilDamage(sink.packets())) {
         if (packet.timestamp >= end) return
         if (packet.timestamp < (start === 0 ? least : start)) continue
         yield packet.clone({ timestamp: packet.timestamp - start })
       }
     },
+  }
+}
+
+/** A damaged end of the sound ends it, and no more. */
+async function* untilDamage(packets: AsyncGenerator<EncodedPacket, void>): AsyncGenerator<EncodedPacket> {
+  for (;;) {
+    const read = await packets.next().catch(() => undefined)
+    if (read === undefined || read.done) return
+    yield read.value
   }
 }
 
@@ -120,10 +135,9 @@ export class SoundCopy {
     await this.packets.return()
   }
 
-  /** A damaged end of the sound ends it, and no more. */
   private async next(): Promise<SoundPacket | undefined> {
-    const read = await this.packets.next().catch(() => undefined)
-    if (read === undefined || read.done) {
+    const read = await this.packets.next()
+    if (read.done) {
       this.done = true
       return undefined
     }

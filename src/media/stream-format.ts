@@ -1,8 +1,10 @@
 // The pixel format of a video stream, from its own header. Node's codec library gives every format that it does not know
 // the name I420, and then hands out the wrong bytes. Some of these streams are decoded rightly if their header says less:
-// colours are then converted here (ITU-T H.264, sections 7.3.2.1 and E.1; H.265, sections 7.3.2.2 and E.2).
+// colours are then converted here (ITU-T H.264, sections 7.3.2.1 and E.1; H.265, sections 7.3.2.2 and E.2; AV1 Bitstream and
+// Decoding Process Specification, sections 5.3 and 5.5).
 // One file, because each function has its twin for the other standard, and they share the bits.
 import { InputError } from '../util/errors.ts'
+import type { Matrix } from './yuv.ts'
 
 /** How a stream is decoded. */
 export interface PlainStream {
@@ -11,6 +13,8 @@ export interface PlainStream {
   plain(data: Uint8Array): Uint8Array
   /** Whether the planes are green, blue and red instead of Y, U and V. */
   readonly rgb: boolean
+  /** The matrix of Y, U and V; undefined if the stream's header does not tell. */
+  readonly matrix: Matrix | undefined
 }
 
 /** The facts of a sequence parameter set, and where two of them stand. */
@@ -36,40 +40,64 @@ const chromaNames = ['grey', '4:2:0', '4:2:2', '4:4:4']
  * @throws InputError for a pixel format that would come out in wrong colours.
  */
 export function plainStream(config: VideoDecoderConfig, data: Uint8Array, name: string): PlainStream {
-  const rgb = (config.colorSpace?.matrix as string | null | undefined) === 'rgb'
-  const asItIs = { config, plain: (bytes: Uint8Array) => bytes, rgb: false }
-  const [codec = '', profile = '', , depth = '', chroma = ''] = config.codec.split('.')
+  const asItIs = (matrix: number | undefined, codecName: string): PlainStream => {
+    const plain = (bytes: Uint8Array) => bytes
+    return { config, plain, rgb: false, matrix: matrixOf(matrix, codecName, name) }
+  }
+  const [codec = '', profile = '', , depth = '', chroma = '', , , matrix] = config.codec.split('.')
   if (codec === 'vp09') {
-    if (rgb) throw unknown(name, `VP9 in RGB of ${Number(depth)} bits`)
+    if (Number(matrix) === 0) throw unknown(name, `VP9 in RGB of ${Number(depth)} bits`)
     // Profiles 1 and 3 have no 4:2:0.
     const subsampled = Number(profile) % 2 === 1 && chroma !== '02' && chroma !== '03'
     if (subsampled) throw unknown(name, `VP9 in 4:4:0 of ${Number(depth)} bits`)
-    return asItIs
+    return asItIs(Number(matrix), 'VP9')
   }
   if (codec === 'av01') {
-    if (rgb) throw unknown(name, `AV1 in RGB of ${Number(depth)} bits`)
-    if (chroma === '1') throw unknown(name, `AV1 in grey of ${Number(depth)} bits`)
-    return asItIs
+    const found = av1Header(data)
+    if (found === undefined) return asItIs(undefined, 'AV1')
+    if (found.isGrey) throw unknown(name, `AV1 in grey of ${found.bits} bits`)
+    if (found.colours[2] !== 0) return asItIs(found.colours[2], 'AV1')
+    return { config, plain: withoutRgb, rgb: true, matrix: undefined }
   }
   const isAvc = codec.startsWith('avc')
-  if (!isAvc && codec !== 'hev1' && codec !== 'hvc1') return asItIs
+  if (!isAvc && codec !== 'hev1' && codec !== 'hvc1') return asItIs(undefined, codec)
   const kind = isAvc ? avc : hevc
   const header = findHeader(config, data, kind)
-  if (header === undefined) return asItIs
+  if (header === undefined) return asItIs(undefined, kind.name)
   const { bits, evenBits, separate } = header
+  const rgb = header.matrix === 0
   const format = `${kind.name} in ${rgb ? 'RGB' : chromaNames[header.chroma]} of ${bits} bits`
   const depths = isAvc ? [8, 10] : [8, 10, 12]
   if (!depths.includes(bits) || !evenBits || separate) throw unknown(name, format)
   if (header.chroma === 0 && !isAvc) throw unknown(name, format)
   // The decoder has names of their own for these two, which the library takes for I420.
-  const hidden = header.matrix === 0 || (isAvc && header.fullRange && bits === 8)
-  if (header.chroma < 2 || !hidden) return asItIs
+  const hidden = rgb || (isAvc && header.fullRange && bits === 8)
+  if (header.chroma < 2 || !hidden) return asItIs(header.chroma === 0 ? undefined : header.matrix, kind.name)
   const patch = (nal: Uint8Array) => withoutColours(nal, kind)
   return {
     config: description(config, (bytes) => patchDescription(bytes, kind, patch)),
     plain: (bytes) => patchPacket(bytes, config, kind, patch),
-    rgb: header.matrix === 0,
+    rgb,
+    matrix: rgb ? undefined : matrixOf(header.matrix, kind.name, name),
   }
+}
+
+/** Matrices by their numbers of ISO/IEC 23091-2. Number 10 differs from 9 in dark colours by a few levels. */
+const matrices: Readonly<Record<number, Matrix>> = {
+  ...{ 1: 'bt709', 4: 'fcc', 5: 'bt601', 6: 'bt601', 7: 'smpte240m', 9: 'bt2020', 10: 'bt2020' },
+}
+
+/** Names of matrices that are not read. */
+const otherMatrices: Readonly<Record<number, string>> = {
+  ...{ 8: 'YCgCo', 11: 'YDzDx', 12: 'chromaticity-derived', 13: 'chromaticity-derived', 14: 'ICtCp' },
+  ...{ 15: 'IPT-C2', 16: 'YCgCo-Re', 17: 'YCgCo-Ro' },
+}
+
+/** @throws InputError for a matrix whose colours would come out wrong */
+function matrixOf(number: number | undefined, codec: string, name: string): Matrix | undefined {
+  const other = otherMatrices[number ?? 2]
+  if (other !== undefined) throw unknown(name, `${codec} in ${other}`)
+  return matrices[number ?? 2]
 }
 
 function unknown(name: string, format: string): InputError {
@@ -77,7 +105,8 @@ function unknown(name: string, format: string): InputError {
     what: 'the pixels of this video are in a format whose colours would come out wrong',
     where: name,
     got: format,
-    expected: 'H.264 or H.265 in 4:2:0, 4:2:2, 4:4:4 or RGB; VP9 or AV1 in 4:2:0, 4:2:2 or 4:4:4',
+    expected:
+      'H.264 or H.265 in 4:2:0, 4:2:2, 4:4:4 or RGB; VP9 in 4:2:0, 4:2:2 or 4:4:4; AV1 in 4:2:0, 4:2:2, 4:4:4 or RGB',
     remedy: `convert it first: ffmpeg -i "${name}" -c:v libx264 -crf 12 -pix_fmt yuv420p converted.mp4`,
   })
 }
@@ -401,4 +430,147 @@ function join(parts: readonly Uint8Array[]): Uint8Array {
     at += part.length
   }
   return out
+}
+
+/** The colours of a sequence header, and where they stand. */
+interface Av1Header {
+  readonly profile: number
+  readonly bits: number
+  readonly isGrey: boolean
+  /** Colour primaries, transfer function and matrix, by their numbers of ISO/IEC 23091-2; 2 stands for unknown. */
+  readonly colours: readonly [primaries: number, transfer: number, matrix: number]
+  /** First bit of the matrix; undefined without a description of the colours. */
+  readonly matrixAt: number | undefined
+}
+
+/** Numbers of kinds of units, and of colours. */
+const sequenceHeader = 1
+const [bt709, srgb, unspecified] = [1, 13, 2]
+
+/** The header of a packet's sequence; undefined if it has none. */
+function av1Header(data: Uint8Array): Av1Header | undefined {
+  const found = obusOf(data).find(({ kind }) => kind === sequenceHeader)
+  return found && parseAv1(new Bits(data.subarray(found.start, found.end)))
+}
+
+/** The packet, with headers that do not say that the planes are green, blue and red. */
+function withoutRgb(data: Uint8Array): Uint8Array {
+  const units = obusOf(data)
+  if (!units.some(({ kind }) => kind === sequenceHeader)) return data
+  return join(
+    units.flatMap(({ kind, at, start, end }) => {
+      if (kind !== sequenceHeader) return [data.subarray(at, end)]
+      const header = withoutMatrix(data.subarray(start, end))
+      // Bit 1 says that a size follows.
+      const first = data[at]! | 2
+      const more = (first & 4) === 0 ? [] : [data[at + 1]!]
+      return [Uint8Array.from([first, ...more, ...leb128(header.length)]), header]
+    }),
+  )
+}
+
+/** A sequence header whose matrix is unknown. What RGB implies is then written out. */
+function withoutMatrix(payload: Uint8Array): Uint8Array {
+  const { profile, bits, colours, matrixAt } = parseAv1(new Bits(payload))
+  if (matrixAt === undefined || colours[2] !== 0) return payload
+  const all = [...payload].flatMap((byte) => Array.from({ length: 8 }, (_, i) => (byte >> (7 - i)) & 1))
+  const implied = colours[0] === bt709 && colours[1] === srgb
+  // The full range; and of 12 bits in profile 2, that chroma is not halved.
+  const range = implied ? (profile === 2 && bits === 12 ? [1, 0] : [1]) : []
+  const matrix = Array.from({ length: 8 }, (_, i) => (unspecified >> (7 - i)) & 1)
+  // The last bit that is set ends the header.
+  const end = all.lastIndexOf(1) + 1
+  const made = [...all.slice(0, matrixAt), ...matrix, ...range, ...all.slice(matrixAt + 8, end)]
+  return Uint8Array.from({ length: Math.ceil(made.length / 8) }, (_, i) =>
+    made.slice(8 * i, 8 * i + 8).reduce((byte, bit, j) => byte | (bit << (7 - j)), 0),
+  )
+}
+
+interface Obu {
+  readonly kind: number
+  /** Its first byte, and the first and the last of its payload. */
+  readonly at: number
+  readonly start: number
+  readonly end: number
+}
+
+function obusOf(data: Uint8Array): Obu[] {
+  const units: Obu[] = []
+  for (let at = 0; at < data.length; ) {
+    const first = data[at]!
+    let start = at + ((first & 4) === 0 ? 1 : 2)
+    let size = data.length - start
+    if ((first & 2) !== 0) {
+      size = 0
+      for (let i = 0; i < 8; i++) {
+        const byte = data[start++] ?? 0
+        size += (byte & 127) * 2 ** (7 * i)
+        if (byte < 128) break
+      }
+    }
+    const end = Math.min(data.length, Math.max(start, start + size))
+    units.push({ kind: (first >> 3) & 15, at, start, end })
+    at = end
+  }
+  return units
+}
+
+function leb128(value: number): number[] {
+  const bytes: number[] = []
+  for (let left = value; ; left >>= 7) {
+    if (left < 128) return [...bytes, left]
+    bytes.push((left & 127) | 128)
+  }
+}
+
+function parseAv1(bits: Bits): Av1Header {
+  const profile = bits.number(3)
+  bits.bit()
+  const isReduced = bits.bit() === 1
+  if (isReduced) bits.number(5)
+  else skipOperatingPoints(bits)
+  const [across, down] = [bits.number(4) + 1, bits.number(4) + 1]
+  bits.at += across + down
+  if (!isReduced && bits.bit() === 1) bits.at += 7
+  bits.at += 3
+  if (!isReduced) skipTools(bits)
+  bits.at += 3
+  let depth = bits.bit() === 1 ? 10 : 8
+  if (profile === 2 && depth === 10 && bits.bit() === 1) depth = 12
+  const isGrey = profile !== 1 && bits.bit() === 1
+  const common = { profile, bits: depth, isGrey }
+  if (bits.bit() === 0)
+    return { ...common, colours: [unspecified, unspecified, unspecified], matrixAt: undefined }
+  const [primaries, transfer] = [bits.number(8), bits.number(8)]
+  const matrixAt = bits.at
+  return { ...common, colours: [primaries, transfer, bits.number(8)], matrixAt }
+}
+
+function skipOperatingPoints(bits: Bits): void {
+  let delayBits = 0
+  if (bits.bit() === 1) {
+    bits.at += 64
+    if (bits.bit() === 1) bits.ue()
+    if (bits.bit() === 1) {
+      delayBits = bits.number(5) + 1
+      bits.at += 42
+    }
+  }
+  const hasDelays = bits.bit() === 1
+  for (let count = bits.number(5) + 1; count > 0; count--) {
+    bits.at += 12
+    if (bits.number(5) > 7) bits.bit()
+    if (delayBits > 0 && bits.bit() === 1) bits.at += 2 * delayBits + 1
+    if (hasDelays && bits.bit() === 1) bits.at += 4
+  }
+}
+
+function skipTools(bits: Bits): void {
+  bits.at += 4
+  const hasOrder = bits.bit() === 1
+  if (hasOrder) bits.at += 2
+  const isChosen = bits.bit() === 1
+  const screen = isChosen ? 2 : bits.bit()
+  if (screen > 0 && bits.bit() === 0) bits.bit()
+  if (hasOrder) bits.at += 3
 }

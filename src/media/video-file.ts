@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { fileError } from '../files/file-errors.ts'
 import { FormatError, InputError } from '../util/errors.ts'
-import type { ByteSource } from './mp4-boxes.ts'
+import type { ByteSource } from './container.ts'
 
 const readAt = promisify(read)
 
@@ -74,11 +74,10 @@ const mostMemory = 4096
  */
 const program = `
 const { parentPort, workerData } = require('node:worker_threads')
-const tell = (word) => parentPort.postMessage(word)
 async function walk() {
   const m = await import(workerData.library)
   m.Logging.level = m.LogLevel.Silent
-  tell('begun')
+  parentPort.postMessage({})
   const source = new m.FilePathSource(workerData.path)
   const formats = m.ALL_FORMATS.filter((format) => format !== m.HLS)
   const input = new m.Input({ source, formats })
@@ -92,11 +91,11 @@ async function walk() {
   let count = 0
   for await (const _ of new m.EncodedPacketSink(track).packets(undefined, undefined, { metadataOnly: true })) {
     if (++count > workerData.most) return
-    if (count % 1000 === 0) tell('going on')
+    if (count % 1000 === 0) parentPort.postMessage({})
   }
   await track.computeFrameRateMetrics()
 }
-walk().catch(() => {}).then(() => { tell('done'); process.exit() })
+walk().catch(() => {}).then(() => parentPort.postMessage({ done: true }))
 `
 
 /**
@@ -105,20 +104,45 @@ walk().catch(() => {}).then(() => { tell('done'); process.exit() })
  * @throws FormatError if that takes too long or too much memory. The signal's reason, if it is aborted.
  */
 export async function watchParsing(path: string, bytes: number, signal?: AbortSignal): Promise<void> {
-  signal?.throwIfAborted()
   const megabytes = Math.min(mostMemory, leastMemory + Math.ceil(bytes / 2 ** 20))
   const patience = leastPatience + bytes / bytesPerSecond
+  const data = { path, library: import.meta.resolve('mediabunny'), most: bytes }
+  await inThread(program, data, { patience, megabytes, signal, hostile: (got) => hostile(path, got) })
+}
+
+/** The limits of a thread. */
+interface ThreadLimits {
+  /** Seconds of computing without a message. */
+  readonly patience: number
+  /** Megabytes of its heap. */
+  readonly megabytes: number
+  readonly signal?: AbortSignal | undefined
+  /** The error of a thread that passes a limit. @param got which one */
+  hostile(got: string): Error
+}
+
+/**
+ * Runs a program in a thread of its own, until it posts a message with `done`, or ends. Other messages say that it goes on.
+ *
+ * @param program CommonJS, which gets the data as `workerData`.
+ * @returns the value of `done`; undefined if it ends without.
+ * @throws what `hostile` gives, if it passes a limit. The signal's reason, if it is aborted.
+ */
+export async function inThread(program: string, workerData: object, limits: ThreadLimits): Promise<unknown> {
+  const { patience, megabytes, signal } = limits
+  signal?.throwIfAborted()
   const worker = new Worker(program, {
-    eval: true,
-    workerData: { path, library: import.meta.resolve('mediabunny'), most: bytes },
+    ...{ eval: true, workerData },
     resourceLimits: { maxOldGenerationSizeMb: megabytes },
-    // Its complaint about memory is told by the error.
+    // What libraries print is told by errors.
+    stdout: true,
     stderr: true,
   })
   let timer: NodeJS.Timeout | undefined
+  let stop = () => {}
   try {
-    await new Promise<void>((resolve, reject) => {
-      const stop = () => reject(signal?.reason)
+    return await new Promise<unknown>((resolve, reject) => {
+      stop = () => reject(signal?.reason)
       signal?.addEventListener('abort', stop, { once: true })
       let spent = Number.POSITIVE_INFINITY
       // Time in which the thread waits for the disk or the other threads compute does not count.
@@ -128,19 +152,17 @@ export async function watchParsing(path: string, bytes: number, signal?: AbortSi
       }
       timer = setInterval(() => {
         if (computed() - spent > patience)
-          reject(hostile(path, `no progress within ${patience.toFixed(1)} s`))
+          reject(limits.hostile(`no progress within ${patience.toFixed(1)} s`))
       }, 100)
-      worker.on('message', (word: string) => {
+      worker.on('message', (message: { readonly done?: unknown }) => {
         spent = computed()
-        if (word === 'done') resolve()
+        if ('done' in message) resolve(message.done)
       })
-      worker.on('error', () => reject(hostile(path, `more than ${megabytes} MB are needed`)))
-      worker.on('exit', () => {
-        signal?.removeEventListener('abort', stop)
-        resolve()
-      })
+      worker.on('error', () => reject(limits.hostile(`more than ${megabytes} MB are needed`)))
+      worker.on('exit', () => resolve(undefined))
     })
   } finally {
+    signal?.removeEventListener('abort', stop)
     clearInterval(timer)
     await worker.terminate()
   }

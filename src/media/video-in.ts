@@ -3,13 +3,22 @@ import type { Input, InputVideoTrack, Source, VideoSample } from 'mediabunny'
 import { InputError, messageOf, PantinError } from '../util/errors.ts'
 import { keepAlive } from '../util/event-loop.ts'
 import { type Clip, type Frame, type FrameRange, resolveRange } from './clip.ts'
-import { type FrameIndex, type KeyPacket, mostFrames, overfull, readFrameIndex } from './frame-index.ts'
-import { withoutCutCluster } from './matroska-cut.ts'
-import { type ByteSource, readBoxes } from './mp4-boxes.ts'
-import type { DecodingOptions, PacketDecoder } from './packet-decoder.ts'
-import { type Pixels, type Rotation, SampleReader } from './sample-pixels.ts'
+import { type ByteSource, mended, readBoxes } from './container.ts'
+import {
+  earlyEnd,
+  type FrameIndex,
+  gapNotice,
+  holeNotice,
+  type KeyPacket,
+  mostFrames,
+  overfull,
+  rateOf,
+  readFrameIndex,
+} from './frame-index.ts'
+import { PacketDecoder } from './packet-decoder.ts'
+import { hdrNotice, type Pixels, type Rotation, SampleReader } from './sample-pixels.ts'
 import { readSound, type SoundFound } from './sound.ts'
-import { type PlainStream, plainStream } from './stream-format.ts'
+import type { PlainStream, plainStream } from './stream-format.ts'
 
 type Mediabunny = typeof import('mediabunny')
 
@@ -21,8 +30,13 @@ export interface VideoSurroundings {
   readonly mediabunny: Mediabunny
   /** Is told that closed frames of `bytes` each wait for the garbage collector; see codecs.ts. */
   frameClosed?(bytes: number, frames: number): void
-  /** Decodes packets one by one. Default: as the container library does, which gives up at the first damaged packet. */
-  decoder?(options: DecodingOptions): PacketDecoder
+  /** Is told that a decoder was closed, whose memory waits for the garbage collector. */
+  decoderClosed?(): void
+  /**
+   * Prepares streams for a decoder that knows few pixel formats. Every packet is then decoded by itself. Default, for
+   * browsers: the container library decodes up to the first damaged packet, because it knows what browsers do wrong.
+   */
+  readonly prepare?: typeof plainStream
   /** Reads the container where it can be ended, before it is read here. @throws FormatError if it takes too long */
   watch?(bytes: number): Promise<void>
   /** Stops the opening, which then fails with the signal's reason. */
@@ -43,13 +57,13 @@ export async function readVideo(
 ): Promise<Clip> {
   const { mediabunny, signal } = surroundings
   signal?.throwIfAborted()
-  const file = await withoutCutCluster(whole)
+  const { file, isCut: endsInBlock, gaps } = await keepAlive(mended(whole))
   const source = sourceOf(mediabunny, file)
   const input = new mediabunny.Input({ source, formats: formatsOf(mediabunny) })
   try {
     // Until the library knows the size, it fails on files that are shorter than a header.
     await keepAlive(source.getSizeOrNull())
-    const { hasIndex, isMp4, claimed, edits } = await keepAlive(readBoxes(file))
+    const { hasIndex, isMp4, claimed, edits, isCut } = await keepAlive(readBoxes(file))
     if (isMp4 && !hasIndex) throw unfinished(name)
     if (claimed > Math.min(file.size, mostFrames)) throw overfull({ bytes: file.size, name })
     await surroundings.watch?.(file.size)
@@ -65,18 +79,21 @@ export async function readVideo(
     const width = await track.getDisplayWidth()
     const height = await track.getDisplayHeight()
     const frameRate = await keepAlive(rateOf(track, index))
-    const config = (await track.getDecoderConfig())!
-    const { decoder } = surroundings
-    const first = decoder && (await keepAlive(packetAt(mediabunny, track, index.keys[0]!)))
+    const config = withKnownLevel((await track.getDecoderConfig())!)
+    const { prepare } = surroundings
+    const first = await keepAlive(packetAt(mediabunny, track, index.keys[0]!))
     const decoding = {
+      config,
       colours: config.colorSpace ?? {},
-      stream: first && plainStream(config, first.data, name),
+      stream: first && prepare?.(config, first.data, name),
       alpha: first?.sideData.alpha !== undefined,
       rotation: await track.getRotation(),
       flip: await track.getFlip(),
     }
-    const early = await keepAlive(earlyEnd(input, index, file !== whole))
-    const notices = [early, hdrNotice(config)].filter((notice) => notice !== undefined)
+    const early = await keepAlive(earlyEnd(input, index, endsInBlock || isCut))
+    const notices = [early, gapNotice(gaps), isMp4 ? undefined : holeNotice(index), hdrNotice(config)].filter(
+      (notice) => notice !== undefined,
+    )
     const facts = { name, width, height, frameRate, notices }
     return new VideoClip(surroundings, input, track, index, decoding, facts)
   } catch (error) {
@@ -98,8 +115,9 @@ function sourceOf(mediabunny: Mediabunny, file: ByteSource): Source {
 
 /** How samples of a track become pictures. */
 interface Decoding {
+  readonly config: VideoDecoderConfig
   readonly colours: VideoColorSpaceInit
-  /** Undefined if the container library decodes. */
+  /** Undefined if the decoder needs no preparation. */
   readonly stream: PlainStream | undefined
   /** Whether packets have a second picture, which says how much of each pixel is seen. */
   readonly alpha: boolean
@@ -124,6 +142,8 @@ class VideoClip implements Clip {
   private readonly known: readonly string[]
   private readonly damagedFrames = new Set<number>()
   private decoders: readonly PacketDecoder[] | undefined
+  /** The colours that the container library's decoder tells, which has more to go by. */
+  private told: VideoColorSpaceInit | undefined
 
   constructor(
     private readonly surroundings: VideoSurroundings,
@@ -160,7 +180,7 @@ class VideoClip implements Clip {
     const numbers = resolveRange(this, range)
     if (this.input.disposed) throw new InputError({ what: 'the clip is closed', where: this.name })
     const { colours, stream } = this.decoding
-    const reader = new SampleReader(this, colours, stream?.rgb)
+    const reader = new SampleReader(this, colours, stream)
     const samples = this.samples(numbers)
     // The frames since the last key frame are decoded too.
     const decoded = Math.min((numbers[1] ?? numbers[0]! + 1) - numbers[0]!, mostBetweenKeys)
@@ -179,12 +199,12 @@ class VideoClip implements Clip {
           else yield this.frame(number, { ...shown, data: shown.data.slice() }, true)
           continue
         }
-        shown = await this.pixels(pair, number, reader, decoded)
+        shown = await this.pixels(pair, reader, decoded)
         // Nothing was shown before the first damaged frames, so that the picture after them is.
         for (const before of early) yield this.frame(before, { ...shown, data: shown.data.slice() }, true)
         early = []
         // The reader of a frame may change its pixels.
-        const kept: Pixels = stream === undefined ? shown : { ...shown, data: shown.data.slice() }
+        const kept: Pixels = { ...shown, data: shown.data.slice() }
         yield this.frame(number, shown)
         shown = kept
       }
@@ -214,18 +234,40 @@ class VideoClip implements Clip {
 
   /** The frames of these numbers; null for one that is damaged. */
   private async *samples(numbers: readonly number[]): AsyncGenerator<Pair | null, void, undefined> {
-    const { decoder, mediabunny } = this.surroundings
-    const { stream, alpha, rotation, flip } = this.decoding
-    if (decoder === undefined || stream === undefined) {
-      for await (const sample of this.librarySamples(numbers)) yield sample && { sample, alpha: undefined }
-      return
+    let done = 0
+    // Once a packet was damaged, further passes know which.
+    if (this.decoding.stream === undefined && this.decoders === undefined) {
+      try {
+        for await (const sample of this.librarySamples(numbers)) {
+          const isRight = sample !== null && this.isRight(sample, numbers[done]!)
+          if (!isRight) sample?.close()
+          if (!isRight) break
+          done++
+          this.told = sample.colorSpace.toJSON()
+          yield { sample, alpha: undefined }
+        }
+      } catch (error) {
+        // The browser took the decoder away, which says nothing of the packet.
+        if (error instanceof DOMException && error.name === 'QuotaExceededError') throw error
+      }
     }
-    const { config, plain } = stream
-    const sink = new mediabunny.EncodedPacketSink(this.track)
-    const common = { sink, config, index: this.index }
+    if (done < numbers.length) yield* this.packetSamples(numbers.slice(done))
+  }
+
+  /** Decodes packet by packet. */
+  private async *packetSamples(numbers: readonly number[]): AsyncGenerator<Pair | null, void, undefined> {
+    const { mediabunny, decoderClosed } = this.surroundings
+    const { stream, alpha, rotation, flip } = this.decoding
+    const known = { ...this.decoding.config, ...(this.told && { colorSpace: this.told }) }
+    const common = {
+      ...{ sink: new mediabunny.EncodedPacketSink(this.track), index: this.index },
+      config: stream?.config ?? known,
+      inBrowser: stream === undefined,
+      ...(decoderClosed && { closed: decoderClosed }),
+    }
     this.decoders ??= [
-      decoder({ ...common, bytesOf: ({ data }) => plain(data) }),
-      ...(alpha ? [decoder({ ...common, bytesOf: ({ sideData }) => sideData.alpha })] : []),
+      new PacketDecoder({ ...common, bytesOf: ({ data }) => stream?.plain(data) ?? data }),
+      ...(alpha ? [new PacketDecoder({ ...common, bytesOf: ({ sideData }) => sideData.alpha })] : []),
     ]
     const [pictures, seen] = this.decoders.map((one) => one.decode(numbers))
     const sampleOf = (picture: VideoFrame) => new mediabunny.VideoSample(picture, { rotation, flip })
@@ -239,6 +281,12 @@ class VideoClip implements Clip {
     } finally {
       await seen?.return()
     }
+  }
+
+  /** Whether a sample is the frame of this number. Otherwise the decoder passed the frame over. */
+  private isRight(sample: VideoSample, number: number): boolean {
+    const { stamps, durations } = this.index
+    return Math.abs(sample.timestamp - stamps[number]!) <= Math.max(durations[number]! / 2, 0.001)
   }
 
   /** Consecutive frames are decoded one after the other; frames with a step are found from key frames. */
@@ -258,18 +306,8 @@ class VideoClip implements Clip {
   }
 
   /** Closes the sample: the decoder has only a few pictures, and waits until they are closed. */
-  private async pixels(
-    { sample, alpha }: Pair,
-    number: number,
-    reader: SampleReader,
-    decoded: number,
-  ): Promise<Pixels> {
+  private async pixels({ sample, alpha }: Pair, reader: SampleReader, decoded: number): Promise<Pixels> {
     try {
-      const expected = this.index.stamps[number]!
-      const late = Math.abs(sample.timestamp - expected) > Math.max(this.index.durations[number]! / 2, 0.001)
-      if (this.surroundings.decoder === undefined && late) {
-        throw this.broken(number, `the decoder gave the frame at ${sample.timestamp} s instead`)
-      }
       return await keepAlive(reader.read(sample, alpha))
     } finally {
       const bytes = sample.allocationSize()
@@ -290,18 +328,6 @@ class VideoClip implements Clip {
   }
 }
 
-/** The constant rate that the times fit, or else their average; 25 for a single frame without a duration. */
-async function rateOf(track: InputVideoTrack, { times, durations, rearranged }: FrameIndex): Promise<number> {
-  const span = times.at(-1)!
-  if (times.length === 1 || span <= 0) return durations[0]! > 0 ? 1 / durations[0]! : 25
-  const average = (times.length - 1) / span
-  if (rearranged) return Math.round(average * 1000) / 1000
-  // Containers round times to a tick, so a rate of 30 averages to 30.016. mediabunny finds the rate behind that.
-  const { underlyingFrameRate } = await track.computeFrameRateMetrics()
-  const constant = underlyingFrameRate !== null && Math.abs(underlyingFrameRate / average - 1) < 0.02
-  return constant ? underlyingFrameRate : Math.round(average * 1000) / 1000
-}
-
 /** The command that makes a video readable, to be pasted. */
 export const toMp4 = (path: string) =>
   `ffmpeg -i "${path}" -c:v libx264 -crf 16 -pix_fmt yuv420p converted.mp4`
@@ -309,14 +335,6 @@ export const toMp4 = (path: string) =>
 async function packetAt(mediabunny: Mediabunny, track: InputVideoTrack, { before }: KeyPacket) {
   const sink = new mediabunny.EncodedPacketSink(track)
   return (await (before === undefined ? sink.getFirstPacket() : sink.getNextPacket(before))) ?? undefined
-}
-
-/** A notice that the colours of a clip are mapped. */
-function hdrNotice({ colorSpace }: VideoDecoderConfig): string | undefined {
-  const transfer = colorSpace?.transfer as string | null | undefined
-  if (transfer !== 'hlg' && transfer !== 'pq') return undefined
-  const kind = `the clip is HDR (${transfer.toUpperCase()})`
-  return `${kind}: its colours are mapped to SDR (BT.709), and brightness may differ. A phone or ffmpeg can convert it to SDR`
 }
 
 /** Without playlists, which refer to other files that the user did not name. */
@@ -342,7 +360,12 @@ async function findTrack(mediabunny: Mediabunny, input: Input, path: string): Pr
     })
   }
   const config = await track.getDecoderConfig()
-  const decodable = (await track.canDecode()) && (await mediabunny.canDecodeVideo((await track.getCodec())!))
+  const known = config && withKnownLevel(config)
+  const decodes =
+    known === null || known === config
+      ? await track.canDecode()
+      : (await VideoDecoder.isConfigSupported(known)).supported === true
+  const decodable = decodes && (await mediabunny.canDecodeVideo((await track.getCodec())!))
   if (!decodable) {
     throw new InputError({
       what: 'no decoder here reads this video codec',
@@ -355,21 +378,10 @@ async function findTrack(mediabunny: Mediabunny, input: Input, path: string): Pr
   return track
 }
 
-/** A notice if a container promises more than it holds: it was cut off. */
-async function earlyEnd(
-  input: Input,
-  { end, missing, times }: FrameIndex,
-  cut: boolean,
-): Promise<string | undefined> {
-  const kept = `the ${times.length} frames before its end are read`
-  if (missing > 0) return `the file is cut short: ${missing} frames of its index are missing, ${kept}`
-  if (cut) return `the file is cut short in the middle of a frame, ${kept}`
-  // Only if the file has no other track that the length could come from.
-  if ((await input.getTracks()).length > 1) return undefined
-  const promised = (await input.getDurationFromMetadata()) ?? 0
-  if (promised - end <= Math.max(0.5, promised * 0.02)) return undefined
-  const seconds = `${end.toFixed(2)} s of the ${promised.toFixed(2)} s that its header promises`
-  return `the file is cut short or damaged: it holds ${seconds}, ${kept}`
+/** H.264 of level 1b, whose number some decoders refuse, is decoded as the next level. */
+function withKnownLevel(config: VideoDecoderConfig): VideoDecoderConfig {
+  const codec = config.codec.replace(/^(avc[13]\..{4})09$/, '$10a')
+  return codec === config.codec ? config : { ...config, codec }
 }
 
 function unfinished(path: string): InputError {

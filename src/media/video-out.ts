@@ -1,4 +1,5 @@
 // Writing a video file frame by frame, in Node: H.264, H.265, VP8, VP9 or AV1 in mp4, mov, webm or mkv.
+import { appendFile } from 'node:fs/promises'
 import { extname } from 'node:path'
 import type { Output as Muxer, OutputFormat, VideoCodec, VideoSampleSource } from 'mediabunny'
 import { createOutput, type Output } from '../files/atomic.ts'
@@ -7,21 +8,37 @@ import { EnvironmentError, InputError, messageOf, PantinError } from '../util/er
 import { keepAlive } from '../util/event-loop.ts'
 import type { Clip, Frame } from './clip.ts'
 import { frameClosed, loadCodecs } from './codecs.ts'
+import { type Mark, markBox, markTags } from './mark.ts'
 import { maySound, type Sound, SoundCopy } from './sound.ts'
 import { rgbToI420 } from './yuv.ts'
 
 type Mediabunny = typeof import('mediabunny')
 
+interface Container {
+  readonly kind: 'mp4' | 'mov' | 'webm' | 'mkv'
+  readonly codecs: VideoCodec[]
+  format(mediabunny: Mediabunny): OutputFormat
+}
+
 /** The container of each file ending, and its codecs, the default first. */
 const containers = {
-  '.mp4': { codecs: ['avc', 'hevc', 'vp9', 'av1'], format: (m: Mediabunny) => new m.Mp4OutputFormat() },
-  '.mov': { codecs: ['avc', 'hevc'], format: (m: Mediabunny) => new m.MovOutputFormat() },
-  '.webm': { codecs: ['vp9', 'vp8', 'av1'], format: (m: Mediabunny) => new m.WebMOutputFormat() },
+  '.mp4': {
+    kind: 'mp4',
+    codecs: ['avc', 'hevc', 'vp9', 'av1'],
+    format: (m: Mediabunny) => new m.Mp4OutputFormat(),
+  },
+  '.mov': { kind: 'mov', codecs: ['avc', 'hevc'], format: (m: Mediabunny) => new m.MovOutputFormat() },
+  '.webm': {
+    kind: 'webm',
+    codecs: ['vp9', 'vp8', 'av1'],
+    format: (m: Mediabunny) => new m.WebMOutputFormat(),
+  },
   '.mkv': {
+    kind: 'mkv',
     codecs: ['avc', 'hevc', 'vp9', 'vp8', 'av1'],
     format: (m: Mediabunny) => new m.MkvOutputFormat(),
   },
-} satisfies Record<string, { codecs: VideoCodec[]; format: (m: Mediabunny) => OutputFormat }>
+} satisfies Record<string, Container>
 
 /** Codecs that videos are written in. */
 export type WriterCodec = 'avc' | 'hevc' | 'vp9' | 'av1' | 'vp8'
@@ -42,6 +59,8 @@ export interface VideoWriterOptions {
   readonly codec?: WriterCodec
   /** Bits per second. Default: from frame size and rate, for a quality at which losses are hard to see. */
   readonly bitrate?: number
+  /** Says in the file that a trained model made it (default: the file says nothing). */
+  readonly mark?: Mark | undefined
   /** Whether an existing file is replaced. Default false: it is refused. */
   readonly overwrite?: boolean
 }
@@ -90,8 +109,10 @@ export async function createVideoWriter(path: string, options: VideoWriterOption
     target: new mediabunny.FilePathTarget(output.temporary),
   })
   muxer.addVideoTrack(source, options.variableRate ? {} : { frameRate })
+  const { mark } = options
+  if (mark !== undefined) muxer.setMetadataTags(markTags(mark, container.kind))
   const sound = options.sound && new SoundCopy(mediabunny, muxer, options.sound)
-  const writer = new MuxedWriter(path, options, mediabunny, muxer, source, output, sound)
+  const writer = new MuxedWriter(path, options, mediabunny, muxer, source, output, sound, container.kind)
   await writer.start()
   return writer
 }
@@ -110,6 +131,7 @@ class MuxedWriter implements VideoWriter {
     private readonly source: VideoSampleSource,
     private readonly output: Output,
     private readonly sound: SoundCopy | undefined,
+    private readonly kind: Container['kind'],
   ) {}
 
   start(): Promise<void> {
@@ -172,7 +194,11 @@ class MuxedWriter implements VideoWriter {
       throw new InputError({ what: 'a video needs at least one frame', where: this.path })
     }
     await this.guard(async () => this.sound?.writeUntil(this.end))
-    await this.guard(() => this.muxer.finalize())
+    await this.guard(async () => {
+      await this.muxer.finalize()
+      const { mark } = this.options
+      if (mark !== undefined && this.kind === 'mp4') await appendFile(this.output.temporary, markBox(mark))
+    })
     this.state = 'closed'
     await this.output.commit()
   }

@@ -1,8 +1,14 @@
 // Between RGB and the planar YUV of video. The codec library is not used for this: it tags encoded RGB with a wrong
 // matrix, which players follow, and decodes all video with one matrix.
 
-/** Weights of red and blue in luma (ITU-R BT.601, BT.709, BT.2020). */
-const lumaWeights = { bt601: [0.299, 0.114], bt709: [0.2126, 0.0722], bt2020: [0.2627, 0.0593] } as const
+/** Weights of red and blue in luma (ITU-R BT.601, BT.709, BT.2020; SMPTE 240M; FCC 73.682). */
+const lumaWeights = {
+  bt601: [0.299, 0.114],
+  bt709: [0.2126, 0.0722],
+  bt2020: [0.2627, 0.0593],
+  smpte240m: [0.212, 0.087],
+  fcc: [0.3, 0.11],
+} as const
 /** Colour matrices of video. */
 export type Matrix = keyof typeof lumaWeights
 
@@ -39,6 +45,40 @@ export function yuvToRgb(image: YuvImage): Uint8Array {
   const blocks = chromaShift[0] === 1 && chromaShift[1] === 1 && width % 2 === 0 && height % 2 === 0
   if (blocks && bits === 8) decodeBlocks(image, tables, rgb)
   else decodePixels(image, tables, rgb)
+  return rgb
+}
+
+/** Levels of each colour in `yuvToDeepRgb`. */
+export const deepLevels = 4096
+
+/** Like `yuvToRgb`, with 12 bits for each colour: dark levels of HDR lie close together. */
+export function yuvToDeepRgb(image: YuvImage): Uint16Array {
+  const { width, height, samples, bits, fullRange } = image
+  const [kr, kb] = lumaWeights[image.matrix]
+  const kg = 1 - kr - kb
+  const [py, pu, pv] = image.planes
+  const [shiftX, shiftY] = image.chromaShift
+  const unit = 2 ** (bits - 8)
+  const most = deepLevels - 1
+  const [black, gain] = fullRange ? [0, most / (256 * unit - 1)] : [16 * unit, most / (219 * unit)]
+  const chromaGain = fullRange ? gain : most / (224 * unit)
+  const rgb = new Uint16Array(width * height * 3)
+  const put = (at: number, value: number) => {
+    rgb[at] = Math.min(most, Math.max(0, value + 0.5))
+  }
+  for (let y = 0, out = 0; y < height; y++) {
+    const rowY = py.offset + y * py.stride
+    const rowU = pu.offset + (y >> shiftY) * pu.stride
+    const rowV = pv.offset + (y >> shiftY) * pv.stride
+    for (let x = 0; x < width; x++, out += 3) {
+      const luma = (samples[rowY + x * py.step]! - black) * gain
+      const u = (samples[rowU + (x >> shiftX) * pu.step]! - 128 * unit) * chromaGain
+      const v = (samples[rowV + (x >> shiftX) * pv.step]! - 128 * unit) * chromaGain
+      put(out, luma + 2 * (1 - kr) * v)
+      put(out + 1, luma - (2 * (1 - kb) * kb * u + 2 * (1 - kr) * kr * v) / kg)
+      put(out + 2, luma + 2 * (1 - kb) * u)
+    }
+  }
   return rgb
 }
 

@@ -1,21 +1,58 @@
 // What animation and tracking read of a run: its configuration and weights, checked. Works in Node and in a browser.
 import { z } from 'zod'
-import { type Crop, parseCrop } from '../faces/crop.ts'
+import { type Crop, parseCrop } from '../faces/box.ts'
 import type { ParameterInfo } from '../graph/ops/leaf.ts'
 import { formatShape, sameShape, type Tensor } from '../graph/tensor.ts'
 import { type FitMode, fitModes } from '../media/fit.ts'
 import { type MotionConfig, motionConfigSchema } from '../motion/config.ts'
+import type { EightBitPlan } from '../optimise/eight-bits.ts'
 import { isHead } from '../synthetic/head/head.ts'
+import { type Tie, ties } from '../synthetic/made-clips.ts'
 import { FormatError, InputError } from '../util/errors.ts'
+
+const eightBitPlanSchema = z.strictObject({
+  graph: z.string().max(64),
+  ops: z.array(z.string().max(1000)).max(100_000),
+  scales: z.record(
+    z.string().max(1000),
+    z.tuple([z.number().positive().finite(), z.int().min(0).max(255)]).readonly(),
+  ),
+  largestWeight: z.union([z.literal(127), z.literal(63)]),
+})
+
+/** The entry `compression` of config.json: what `compress` decided. */
+export const compressionSchema = z.looseObject({
+  /** The device that it was measured on. */
+  device: z.string().max(64),
+  /** Networks of the run that compute in eight bits on a CPU. */
+  eightBits: z
+    .strictObject({
+      detector: eightBitPlanSchema.optional(),
+      source: eightBitPlanSchema.optional(),
+      frame: eightBitPlanSchema.optional(),
+    })
+    .default({}),
+})
+
+/**
+ * What of a run's networks computes in eight bits: of the detector, of the part of the generator that sees the source
+ * alone, and of the part that runs for each frame.
+ */
+export type EightBitPlans = { readonly [Part in ModelPart]?: EightBitPlan | undefined }
+
+/** The networks of a run that are opened on their own. */
+export type ModelPart = 'detector' | 'source' | 'frame'
 
 /** The fields of config.json that animation reads. All other fields belong to training and may change freely. */
 export const animatedRunSchema = z.looseObject({
   model: motionConfigSchema.optional(),
   network: z.looseObject({ net: z.string() }).optional(),
+  compression: compressionSchema.optional(),
   training: z
     .looseObject({
       fit: z.enum(fitModes).default('crop'),
       crop: z.string().optional(),
+      tie: z.enum(ties).optional(),
       clips: z.array(z.string()).optional(),
     })
     .default({ fit: 'crop' }),
@@ -33,6 +70,10 @@ export interface LoadedRun {
   readonly fit: FitMode
   /** How the square of other clips is chosen. */
   readonly crop: Crop
+  /** What the first keypoints are tied to; see `tiedPoints`. */
+  readonly tie: Tie
+  /** What computes in eight bits on a CPU; undefined for a run that was not compressed so. */
+  readonly eightBits?: EightBitPlans | undefined
   /** Contents of the parameters, by checkpoint name. */
   readonly weights: ReadonlyMap<string, Tensor>
 }
@@ -44,9 +85,9 @@ export interface LoadedRun {
  * @throws InputError if the file describes no motion model.
  */
 export function modelOf(
-  { model, network, training }: AnimatedRun,
+  { model, network, training, compression }: AnimatedRun,
   where: string,
-): Pick<LoadedRun, 'config' | 'fit' | 'crop'> {
+): Pick<LoadedRun, 'config' | 'fit' | 'crop' | 'tie' | 'eightBits'> {
   if (model === undefined) {
     throw new InputError({
       what: 'the folder holds no motion model',
@@ -55,7 +96,10 @@ export function modelOf(
       expected: 'what train or distil makes, or import of a First Order Motion Model',
     })
   }
-  return { config: model, fit: training.fit, crop: cropOf(training) }
+  const { fit, tie = 'none' } = training
+  const own = { config: model, fit, crop: cropOf(training), tie }
+  const eightBits = compression?.eightBits
+  return eightBits === undefined || Object.keys(eightBits).length === 0 ? own : { ...own, eightBits }
 }
 
 /** How the clips of a run are cropped from now on. A square in pixels was that of its own clips. */

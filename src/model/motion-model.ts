@@ -1,18 +1,19 @@
 // A trained motion model, opened: keypoints of a picture, and the picture moved to other keypoints. Runs on any runtime
 // (Siarohin et al. 2019).
 
-import type { Crop } from '../faces/crop.ts'
+import type { Crop } from '../faces/box.ts'
 import type { Graph } from '../graph/graph.ts'
+import { parametersOf } from '../graph/ops/leaf.ts'
 import { formatShape, type Tensor } from '../graph/tensor.ts'
 import type { FitMode } from '../media/fit.ts'
 import type { MotionConfig } from '../motion/config.ts'
 import { detectorGraph, splitGenerator } from '../motion/model.ts'
-import { parametersOf } from '../motion/weights.ts'
+import { isPlanFor, withEightBits } from '../optimise/eight-bits.ts'
 import type { Weighted } from '../optimise/rewrite-with.ts'
 import type { Device, OpenSession, Session, Tensors } from '../runtime/session.ts'
 import { FormatError, InputError } from '../util/errors.ts'
-import { fromPlanes, type Keypoints, toMatrices, toPlanes, toPoints } from './inputs-outputs.ts'
-import { checkWeights, type LoadedRun } from './loaded-run.ts'
+import { fromPlanes, type Keypoints, toMatrices, toPlanes, toPoints } from './keypoint-detector.ts'
+import { checkWeights, type EightBitPlans, type LoadedRun, type ModelPart } from './loaded-run.ts'
 
 /** A source picture with the part of the generator's work that is the same for all frames: see `MotionModel.encode`. */
 export interface EncodedPicture {
@@ -34,6 +35,8 @@ export interface MotionModel extends AsyncDisposable {
   readonly hasGenerator: boolean
   /** The device that the model runs on. */
   readonly device: Device
+  /** Networks that compute in eight bits, of those that were opened so far. The generator is opened at its first use. */
+  readonly eightBits: readonly ModelPart[]
   /**
    * Finds the keypoints of a picture.
    *
@@ -75,6 +78,8 @@ export interface SessionModelOptions {
   readonly where: string
   /** Rewrites each network before it is loaded (default: no rewriting). */
   readonly rewrite?: ((network: Weighted) => Promise<Weighted>) | undefined
+  /** What computes in eight bits (default: nothing). Plans are for rewritten networks, and others are left as they are. */
+  readonly eightBits?: EightBitPlans | undefined
 }
 
 /**
@@ -84,30 +89,37 @@ export interface SessionModelOptions {
  */
 export async function openSessionModel(
   { path, config, fit, crop, weights }: LoadedRun,
-  { openSession, where, rewrite }: SessionModelOptions,
+  { openSession, where, rewrite, eightBits = {} }: SessionModelOptions,
 ): Promise<MotionModel> {
   const { source, frame } = splitGenerator(config)
   const detector = detectorGraph(config)
   const hasGenerator = Array.from(weights.keys()).some((name) => name.startsWith('generator.'))
   const needed = hasGenerator ? [detector, source, frame] : [detector]
   for (const graph of needed) checkWeights(weights, parametersOf(graph), where)
-  const open = async (graph: Graph) => {
-    const network = rewrite === undefined ? { graph, weights } : await rewrite({ graph, weights })
+  const rounded = new Set<ModelPart>()
+  const open = async (part: ModelPart, graph: Graph) => {
+    let network = rewrite === undefined ? { graph, weights } : await rewrite({ graph, weights })
+    const plan = eightBits[part]
+    if (plan !== undefined && isPlanFor(plan, network.graph)) {
+      network = withEightBits(network, plan)
+      rounded.add(part)
+    }
     // The networks run one after another. A thread pool that spins after its run would take the cores of the others.
     return openSession(network.graph, { weights: network.weights, spin: false })
   }
   // Tracking needs no generator, and its session may take a second to open.
   const openGenerator = async (): Promise<GeneratorSessions> => {
     if (!hasGenerator) throw noGenerator(path)
-    const encoder = await open(source)
+    const encoder = await open('source', source)
     try {
-      return { encoder, generator: await open(frame) }
+      return { encoder, generator: await open('frame', frame) }
     } catch (error) {
       await encoder.close()
       throw error
     }
   }
-  return new SessionModel({ path, config, fit, crop, hasGenerator }, await open(detector), openGenerator)
+  const facts = { path, config, fit, crop, hasGenerator }
+  return new SessionModel(facts, await open('detector', detector), openGenerator, rounded)
 }
 
 /** The generator in two halves: what depends on the source alone, and what depends on the driving frame too. */
@@ -137,6 +149,7 @@ class SessionModel implements MotionModel {
     }: Pick<MotionModel, 'path' | 'config' | 'fit' | 'crop' | 'hasGenerator'>,
     private readonly detector: Session,
     private readonly openGenerator: () => Promise<GeneratorSessions>,
+    private readonly rounded: ReadonlySet<ModelPart>,
   ) {
     this.path = path
     this.config = config
@@ -144,6 +157,10 @@ class SessionModel implements MotionModel {
     this.crop = crop
     this.hasGenerator = hasGenerator
     this.device = detector.device
+  }
+
+  get eightBits(): readonly ModelPart[] {
+    return [...this.rounded]
   }
 
   async detect(frame: Uint8Array): Promise<Keypoints> {

@@ -1,5 +1,5 @@
 // The one-euro filter (Casiez, Roussel and Vogel, CHI 2012), which smooths keypoints in time.
-import type { Keypoints } from './inputs-outputs.ts'
+import type { Keypoints } from './keypoint-detector.ts'
 
 /** The filter's numbers. */
 export interface Smoothing {

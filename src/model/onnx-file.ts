@@ -13,7 +13,7 @@ import {
   type TensorProto,
 } from '../onnx/generated/onnx_pb.ts'
 import { decodeBytes, decodeModel } from '../onnx/import/decode.ts'
-import { assertStoredHere, inOneFile } from '../onnx/import/tensors.ts'
+import { assertStoredHere, inOneFile } from '../onnx/import/inputs.ts'
 import { FormatError } from '../util/errors.ts'
 
 /** The largest ONNX model that is read, with all its weights. Detectors for phones are far smaller. */

@@ -1,16 +1,18 @@
 // Opens a keypoint detector in Node: the detector of a run, or an ONNX file of any maker.
 import { join } from 'node:path'
 import { fileError } from '../files/file-errors.ts'
+import { parametersOf } from '../graph/ops/leaf.ts'
 import { tensor } from '../graph/tensor.ts'
 import { detectorGraph } from '../motion/model.ts'
-import { parametersOf } from '../motion/weights.ts'
+import { type EightBitPlan, isPlanFor, withEightBits } from '../optimise/eight-bits.ts'
+import type { Weighted } from '../optimise/rewrite-with.ts'
+import { bestDevice } from '../runtime/devices.ts'
 import { createSession } from '../runtime/node.ts'
 import { type Device, describePort, type PortType, type Session } from '../runtime/session.ts'
 import { FormatError } from '../util/errors.ts'
-import { toPlanes } from './inputs-outputs.ts'
-import { type KeypointDetector, type OutputNames, SessionDetector } from './keypoint-detector.ts'
+import { type KeypointDetector, type OutputNames, SessionDetector, toPlanes } from './keypoint-detector.ts'
 import { assertSelfContained, readOnnxFile } from './onnx-file.ts'
-import { checkWeights, loadRun } from './open-model.ts'
+import { checkWeights, loadRun, plansForHere, rewriteExactly } from './open-model.ts'
 
 export type { Detections, KeypointDetector } from './keypoint-detector.ts'
 
@@ -50,18 +52,29 @@ export async function openDetector(
 
 async function openRunDetector(
   folder: string,
-  { device = 'auto', details = false, signal }: OpenDetectorOptions,
+  { device: asked = 'auto', details = false, signal }: OpenDetectorOptions,
 ): Promise<KeypointDetector> {
-  const { path, config, weights } = await loadRun(folder, { signal })
+  const loaded = await loadRun(folder, { signal })
+  const { path, config, weights } = loaded
   const graph = detectorGraph(config, { details })
   checkWeights(weights, parametersOf(graph), join(path, 'weights.safetensors'))
-  const session = await createSession(graph, { device, weights })
+  const device = asked === 'auto' ? await bestDevice() : asked
+  // Heatmaps and features are read inside of the network, where it is written as it was trained.
+  const plan = details || device !== 'cpu' ? undefined : (await plansForHere(loaded))?.detector
+  const network = await inEightBits({ graph, weights }, plan)
+  const session = await createSession(network.graph, { device, weights: network.weights })
   return new SessionDetector(session, {
     path,
     size: config.size,
     names: { value: 'value', jacobian: 'jacobian', heatmap: 'heatmap', features: 'predictor' },
     feed: (picture) => ({ frame: toPlanes(picture, config.size) }),
   })
+}
+
+async function inEightBits(network: Weighted, plan: EightBitPlan | undefined): Promise<Weighted> {
+  if (plan === undefined) return network
+  const rewritten = await rewriteExactly(network)
+  return isPlanFor(plan, rewritten.graph) ? withEightBits(rewritten, plan) : network
 }
 
 async function openOnnxDetector(

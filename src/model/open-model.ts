@@ -2,15 +2,17 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { readWhole } from '../files/read.ts'
-import { rewriteExactly } from '../optimise/rewrite-exactly.ts'
+import { type RewriteOptions, rewriteWith, type Weighted } from '../optimise/rewrite-with.ts'
 import { runFolder } from '../run/config-file.ts'
 import { openRun } from '../run/run.ts'
 import { configFile, weightsFile } from '../run/run-files.ts'
-import { sessionsOn } from '../runtime/node.ts'
+import { bestDevice, hasExactEightBitSums } from '../runtime/devices.ts'
+import { evaluate, sessionsOn } from '../runtime/node.ts'
 import type { Device } from '../runtime/session.ts'
-import { animatedRunSchema, type LoadedRun, modelOf } from './loaded-run.ts'
+import { animatedRunSchema, type EightBitPlans, type LoadedRun, modelOf } from './loaded-run.ts'
 import { type MotionModel, openSessionModel } from './motion-model.ts'
 
+export type { RewriteOptions, RewriteTarget } from '../optimise/rewrite-with.ts'
 export { checkWeights, type LoadedRun } from './loaded-run.ts'
 
 /**
@@ -73,6 +75,12 @@ export interface ModelOptions {
    * With false, the networks are loaded as they were trained.
    */
   readonly rewrite?: boolean
+  /**
+   * Whether a run of `compress` computes in eight bits where it was compressed so (default true). This is for CPUs, and
+   * for rewritten networks: they are rewritten then whatever `rewrite` says. A processor that would round sums of eight
+   * bits more coarsely than the one that the run was made on, or another device, computes in float.
+   */
+  readonly eightBits?: boolean
   /** Stops the work, which then fails with the signal's reason. */
   readonly signal?: AbortSignal
 }
@@ -86,17 +94,27 @@ export interface ModelOptions {
  */
 export async function openModel(
   run: RunReference,
-  { device = 'auto', rewrite = true, signal }: ModelOptions = {},
+  { device: asked = 'auto', rewrite = true, eightBits = true, signal }: ModelOptions = {},
 ): Promise<MotionModel> {
   const loaded = await loadRun(typeof run === 'string' ? run : run.path, { signal })
+  const device = asked === 'auto' ? await bestDevice() : asked
+  const plans = eightBits && device === 'cpu' ? await plansForHere(loaded) : undefined
   const model = await openSessionModel(loaded, {
     openSession: sessionsOn(device),
     where: join(loaded.path, weightsFile),
-    rewrite: rewrite ? (network) => rewriteExactly(network) : undefined,
+    rewrite: rewrite || plans !== undefined ? (network) => rewriteExactly(network) : undefined,
+    eightBits: plans,
   })
   if (signal?.aborted !== true) return model
   await model.close()
   throw signal.reason
+}
+
+/** The plans of a run that this processor computes as they were meant. */
+export async function plansForHere({ eightBits }: LoadedRun): Promise<EightBitPlans | undefined> {
+  if (eightBits === undefined) return undefined
+  const needsExact = Object.values(eightBits).some((plan) => plan?.largestWeight === 127)
+  return needsExact && !(await hasExactEightBitSums()) ? undefined : eightBits
 }
 
 /**
@@ -123,3 +141,7 @@ export async function withModel<T>(
 export function isModel(run: RunReference | MotionModel): run is MotionModel {
   return typeof run === 'object' && 'detect' in run
 }
+
+/** `rewriteWith` in Node: a trained graph, written so that it computes the same with less. */
+export const rewriteExactly = (network: Weighted, options?: RewriteOptions): Promise<Weighted> =>
+  rewriteWith((graph, weights) => evaluate(graph, {}, weights), network, options)

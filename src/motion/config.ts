@@ -80,6 +80,8 @@ const motionConfigObject = z.strictObject({
     hourglass: z.unknown().optional(),
     /** What ficelle is made of. */
     design: z.unknown().optional(),
+    /** Of a detector that was pruned: the number of results of each convolution, by its name. */
+    widths: z.record(z.string().max(1000), width).optional(),
   }),
   /** The dense-motion network. */
   denseMotion: z.strictObject({
@@ -96,6 +98,8 @@ const motionConfigObject = z.strictObject({
     prior: z.boolean().optional(),
     /** Keypoints, from the first one, that move only what is next to them. */
     localKeypoints: z.int().nonnegative().optional(),
+    /** Whether each pixel has a motion of its own besides those of keypoints. */
+    residual: z.boolean().optional(),
   }),
   /** The generator. */
   generator: z.strictObject({

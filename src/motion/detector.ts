@@ -1,17 +1,23 @@
 // The keypoint detector: any network as its backbone, learned upsampling, and a head.
 import type { Value } from '../graph/graph.ts'
-import { resize } from '../graph/ops/resize.ts'
+import { resize } from '../graph/ops/sampling.ts'
 import { relu } from '../graph/ops/unary.ts'
-import { conv2d } from '../layers/conv2d.ts'
+import { batchNorm2d, conv2d } from '../layers/conv2d.ts'
 import { antiAlias, boxFilter } from '../layers/fomm.ts'
 import { joinSkip, type Skip } from '../layers/gates.ts'
-import { batchNorm2d } from '../layers/norm.ts'
 import type { Dilations, Scope } from '../layers/scope.ts'
 import { doubledConv2d } from '../layers/upsampling.ts'
 import { type Features, ownOptions, type RecordedNetOptions } from '../zoo/net.ts'
 import { findNet } from '../zoo/registry.ts'
-import { fommHead, type Head, type HeadResult, lightHead, type SkipChoice } from './heads.ts'
-import { type Keypoints, softArgmax } from './keypoints.ts'
+import {
+  fommHead,
+  type Head,
+  type HeadResult,
+  type Keypoints,
+  lightHead,
+  type SkipChoice,
+  softArgmax,
+} from './keypoints.ts'
 
 export interface DetectorOptions extends RecordedNetOptions {
   /** Name of the network. */
@@ -27,6 +33,8 @@ export interface DetectorOptions extends RecordedNetOptions {
   readonly filter?: 'gaussian' | 'box'
   readonly head: Head
   readonly dilations: Dilations
+  /** Numbers of results of all convolutions by name, of a detector that was pruned. */
+  readonly widths?: Readonly<Record<string, number>> | undefined
 }
 
 export interface Detection extends HeadResult {
@@ -45,8 +53,9 @@ export interface Detection extends HeadResult {
  * @param image [N, 3, H, W] in [0, 1]
  * @throws InputError for an unknown network or a size that it does not take.
  */
-export function detectKeypoints(scope: Scope, image: Value, options: DetectorOptions): Detection {
-  const { head } = options
+export function detectKeypoints(whole: Scope, image: Value, options: DetectorOptions): Detection {
+  const { head, widths } = options
+  const scope = widths === undefined ? whole : whole.withWidths(widths)
   const { scaleFactor, filter = 'gaussian' } = options
   const down =
     filter === 'box' ? boxFilter(image, scaleFactor) : antiAlias(scope.child('down'), image, scaleFactor)
@@ -90,7 +99,8 @@ export function upsampled(scope: Scope, { deep, shallow }: Features, options: Up
   const { channels } = options
   let { value, stride } = deep
   // A decoder with a width of its own (the hourglass's) is brought to the head's.
-  if (value.shape[1] !== channels) value = conv2d(scope.child('project'), value, channels, { kernel: 1 })
+  const project = scope.child('project')
+  if (project.has(value.shape[1] !== channels)) value = conv2d(project, value, channels, { kernel: 1 })
   for (let i = 0; stride > options.stride; i++) {
     stride /= 2
     const inner = scope.child(i)

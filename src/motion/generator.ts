@@ -1,16 +1,25 @@
-// The generator of the First Order Motion Model: moves the source's features and paints the frame.
+// The generator of the First Order Motion Model: moves the source's features by the motion, and paints the frame.
 import type { Value } from '../graph/graph.ts'
-import { add, div, mul, reduceMean, reduceSum, sub } from '../graph/ops/arithmetic.ts'
-import { reshape } from '../graph/ops/shape.ts'
-import { sigmoid, square } from '../graph/ops/unary.ts'
+import { add, mul, sub } from '../graph/ops/arithmetic.ts'
+import { constant } from '../graph/ops/leaf.ts'
+import { averagePool } from '../graph/ops/pool.ts'
+import { gridSample, resize } from '../graph/ops/sampling.ts'
+import { reshape, transpose } from '../graph/ops/shape.ts'
+import { sigmoid } from '../graph/ops/unary.ts'
+import { floats } from '../graph/tensor.ts'
 import { conv2d } from '../layers/conv2d.ts'
 import { downBlock, residualBlock, sameBlock, upBlock } from '../layers/fomm.ts'
 import type { Scope } from '../layers/scope.ts'
 import { checkSize } from '../zoo/net.ts'
-import { type DenseMotion, type DenseMotionOptions, denseMotion, motionPicture } from './dense-motion.ts'
+import {
+  type DenseMotion,
+  type DenseMotionOptions,
+  denseMotion,
+  liveliness,
+  motionPicture,
+} from './dense-motion.ts'
 import type { Keypoints } from './keypoints.ts'
 import { guided, lightDecoder, lightEncoder } from './light-generator.ts'
-import { deformed, occluded, overlaid } from './warp.ts'
 
 /** How a generator is built. */
 export interface GeneratorOptions {
@@ -45,6 +54,24 @@ export interface GeneratorOptions {
   readonly denseMotion: DenseMotionOptions
 }
 
+/** What is painted in a step of training, instead of the whole frame at its own size. */
+export interface Painting {
+  /** Pictures are painted this many times smaller, a power of 2 (default 1). Motion is estimated as ever. */
+  readonly reduction?: number
+  /** A square of each picture that is painted alone, where the source is still read from everywhere. */
+  readonly patch?: Patch
+  /** Whether dense motion is left as it is, with its running statistics (default: no). */
+  readonly motionRests?: boolean
+}
+
+/** A square of each picture of a batch. */
+export interface Patch {
+  /** Its side over the picture's: 1 over a power of 2. */
+  readonly part: number
+  /** Place of its first pixel, (x, y) as parts of the picture's side, [N, 2]: multiples of the coarsest map's pixel. */
+  readonly corner: Value
+}
+
 /** What depends on the source alone. It is computed once for all frames that drive the source. */
 export interface EncodedSource {
   /** [N, 3, H, W] in [0, 1] */
@@ -69,17 +96,27 @@ export interface Generation extends DenseMotion {
  * @param source [N, 3, H, W] in [0, 1], H and W multiples of 2^downBlocks
  * @throws InputError if a size does not fit.
  */
-export function encodeSource(scope: Scope, source: Value, options: GeneratorOptions): EncodedSource {
-  checkSize('the generator', source, 2 ** options.downBlocks)
+export function encodeSource(
+  scope: Scope,
+  source: Value,
+  options: GeneratorOptions,
+  { reduction = 1 }: Painting = {},
+): EncodedSource {
+  const picture = reduced(source, reduction)
+  checkSize('the generator', picture, 2 ** options.downBlocks)
   const small = scope.within('dense_motion_network', (inner) =>
     motionPicture(inner, source, options.denseMotion.scaleFactor),
   )
   const maps =
     options.kind === 'light'
-      ? new Map([[options.downBlocks, lightEncoder(scope, source, options)]])
-      : encoder(scope, source, options)
-  return { picture: source, small, maps }
+      ? new Map([[options.downBlocks, lightEncoder(scope, picture, options)]])
+      : encoder(scope, picture, options)
+  return { picture, small, maps }
 }
+
+/** Pictures [N, C, H, W] as many times smaller: the mean of each square. */
+export const reduced = (pictures: Value, times: number): Value =>
+  times === 1 ? pictures : averagePool(pictures, [times, times])
 
 /**
  * Occlusion-aware generator (Siarohin et al. 2019, section 3.2): moves the source's features by the dense
@@ -91,46 +128,34 @@ export function generate(
   kpSource: Keypoints,
   kpDriving: Keypoints,
   options: GeneratorOptions,
+  { patch, motionRests = false }: Painting = {},
 ): Generation {
   const motion = scope.within('dense_motion_network', (inner) =>
-    denseMotion(inner, source.small, kpSource, kpDriving, options.denseMotion),
+    denseMotion(
+      motionRests ? inner.inEvaluation() : inner,
+      ...([source.small, kpSource, kpDriving, options.denseMotion] as const),
+    ),
   )
-  const { alignCorners } = options.denseMotion
-  const whole = deformed(source.picture, motion.deformation, alignCorners)
-  const deepest = deformed(source.maps.get(options.downBlocks)!, motion.deformation, alignCorners)
+  const how: Reading = { alignCorners: options.denseMotion.alignCorners, patch }
+  const whole = deformed(source.picture, motion.deformation, how)
+  const deepest = deformed(source.maps.get(options.downBlocks)!, motion.deformation, how)
   const shown =
     options.atRest === 'source' && motion.occlusionMap !== undefined
-      ? settled(motion.occlusionMap, kpSource.value, kpDriving.value)
+      ? // 1 everywhere if no keypoint moves.
+        sub(1, mul(sub(1, motion.occlusionMap), liveliness(kpSource, kpDriving)))
       : motion.occlusionMap
-  const visible = occluded(deepest, shown, alignCorners)
+  const visible = occluded(deepest, shown, how)
   const made =
     options.kind === 'light'
       ? lightDecoder(
           scope,
-          options.guided ? guided(scope, visible, motion.features) : visible,
+          options.guided ? guided(scope, visible, seenIn(patch, motion.features)) : visible,
           whole,
           options,
         )
-      : decoder(scope, visible, source, { ...motion, occlusionMap: shown }, options)
-  const prediction = options.skips === 'none' ? made : overlaid(whole, made, shown, alignCorners)
+      : decoder(scope, visible, source, { ...motion, occlusionMap: shown }, { ...options, how })
+  const prediction = options.skips === 'none' ? made : overlaid(whole, made, shown, how)
   return { ...motion, prediction, deformed: whole }
-}
-
-/** Mean squared movement of keypoints, in units of [-1, 1], at which half of what is occluded is painted. */
-const halfMoved = 5e-5
-
-/**
- * The occlusion map with 1 everywhere if no keypoint moves. A blink moves 4 of 20 keypoints by 0.03, which is a mean square
- * of 2e-4; the jitter of keypoints on a still picture is about 4e-6.
- *
- * @param occlusionMap [N, 1, h, w]
- * @param from [N, K, 2]
- * @param to [N, K, 2]
- */
-function settled(occlusionMap: Value, from: Value, to: Value): Value {
-  const n = from.shape[0]!
-  const movement = reshape(reduceMean(reduceSum(square(sub(to, from)), [2]), [1]), [n, 1, 1, 1])
-  return sub(1, mul(sub(1, occlusionMap), div(movement, add(movement, halfMoved))))
 }
 
 const widthAt = ({ maxFeatures, blockExpansion }: GeneratorOptions, scale: number) =>
@@ -161,10 +186,9 @@ function decoder(
   moved: Value,
   { picture, maps }: EncodedSource,
   { deformation, occlusionMap }: DenseMotion,
-  options: GeneratorOptions,
+  { how, ...options }: GeneratorOptions & { readonly how: Reading },
 ): Value {
   const { downBlocks, kernel } = options
-  const { alignCorners } = options.denseMotion
   let y = moved
   for (let i = 0; i < options.bottleneckBlocks; i++) {
     y = scope.within(`bottleneck.r${i}`, (inner) => residualBlock(inner, y))
@@ -173,7 +197,94 @@ function decoder(
     const scale = downBlocks - 1 - i
     y = scope.within(`up_blocks.${i}`, (inner) => upBlock(inner, y, widthAt(options, scale)))
     if (!carried(options, scale)) continue
-    y = overlaid(deformed(maps.get(scale)!, deformation, alignCorners), y, occlusionMap, alignCorners)
+    y = overlaid(deformed(maps.get(scale)!, deformation, how), y, occlusionMap, how)
   }
   return sigmoid(conv2d(scope.child('final'), y, picture.shape[1]!, { kernel }))
+}
+
+const sizeOfMap = (x: Value) => x.shape.slice(2) as [number, number]
+
+/** How maps of one size are read for another: by which convention, and in which square. */
+export interface Reading {
+  readonly alignCorners: boolean
+  readonly patch?: Patch | undefined
+}
+
+/**
+ * Deformations and occlusion maps are resized by the convention that coordinates are read by, `alignCorners`: a
+ * deformation that moves nothing then moves nothing after resizing too. The published model reads coordinates without
+ * it. A still picture is then not sampled at its own pixels even at one size, since keypoints put -1 at the first
+ * pixel's centre and sampling puts it at the pixel's edge.
+ */
+const resized = (x: Value, size: readonly [number, number], { alignCorners, patch }: Reading) => {
+  const scaled = (to: readonly [number, number]) =>
+    resize(x, to, alignCorners ? 'bilinear-corners' : 'bilinear')
+  if (patch === undefined) return scaled(size)
+  // With corners aligned, coordinates mean the same at every size, so that the map need not be enlarged first.
+  return alignCorners ? readAt(x, patchGrid(patch, size)) : seenIn(patch, scaled(wholeOf(patch, size)))
+}
+
+const readAt = (x: Value, grid: Value) => gridSample(x, grid, { alignCorners: true })
+
+const wholeOf = ({ part }: Patch, [h, w]: readonly [number, number]) => [h / part, w / part] as const
+
+/** The part of maps [N, C, h, w] that is in the patch, or all of them without one. */
+export function seenIn(patch: Patch | undefined, x: Value): Value {
+  if (patch === undefined) return x
+  const [h, w] = sizeOfMap(x)
+  return readAt(x, patchGrid(patch, [h * patch.part, w * patch.part]))
+}
+
+/**
+ * Where the pixels of a patch stand in the whole map, by its outer pixels at -1 and 1.
+ *
+ * @param size of the patch's map: height and width
+ * @returns [N, h, w, 2]
+ */
+function patchGrid(patch: Patch, [h, w]: readonly [number, number]): Value {
+  const { graph } = patch.corner
+  const [height, width] = wholeOf(patch, [h, w])
+  const n = patch.corner.shape[0]!
+  const inner = new Float32Array(h * w * 2)
+  for (let i = 0; i < h * w; i++) {
+    inner[2 * i] = ((i % w) * 2) / (width - 1) - 1
+    inner[2 * i + 1] = (Math.floor(i / w) * 2) / (height - 1) - 1
+  }
+  const steps = constant(graph, floats([(2 * width) / (width - 1), (2 * height) / (height - 1)], [1, 2]))
+  const shift = reshape(mul(patch.corner, steps), [n, 1, 1, 2])
+  return add(constant(graph, floats(inner, [1, h, w, 2])), shift)
+}
+
+/**
+ * A map whose every pixel is read where the deformation says.
+ *
+ * @param x [N, C, H, W]
+ * @param deformation [N, h, w, 2], (x, y) in [-1, 1]; resized bilinearly if h, w are not H, W
+ * @returns [N, C, H, W], or of the patch; zeros where the deformation points out of the picture
+ */
+export function deformed(x: Value, deformation: Value, how: Reading): Value {
+  const [h, w] = sizeOfMap(x)
+  const { alignCorners, patch } = how
+  if (patch === undefined && deformation.shape[1] === h && deformation.shape[2] === w) {
+    return gridSample(x, deformation, { alignCorners })
+  }
+  const part = patch?.part ?? 1
+  const planes = resized(transpose(deformation, [0, 3, 1, 2]), [h * part, w * part], how)
+  return gridSample(x, transpose(planes, [0, 2, 3, 1]), { alignCorners })
+}
+
+/** x where the occlusion map [N, 1, h, w] is 1, zeros where it is 0; without a map, x. */
+export function occluded(x: Value, occlusionMap: Value | undefined, how: Reading): Value {
+  return occlusionMap === undefined ? x : mul(x, resized(occlusionMap, sizeOfMap(x), how))
+}
+
+/**
+ * `moved` where the occlusion map is 1, `made` where it is 0; without a map, their mean.
+ *
+ * @param moved [N, C, H, W]
+ * @param made [N, C, H, W]
+ */
+export function overlaid(moved: Value, made: Value, occlusionMap: Value | undefined, how: Reading): Value {
+  const visible = occlusionMap === undefined ? 0.5 : resized(occlusionMap, sizeOfMap(moved), how)
+  return add(made, mul(sub(moved, made), visible))
 }

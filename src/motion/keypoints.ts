@@ -1,13 +1,18 @@
-// Keypoints from heatmaps, Gaussians from keypoints, and the algebra of local affine maps (Siarohin et al. 2019,
-// section 3.1).
+// Keypoints from heatmaps, Gaussians from keypoints, and the algebra of local affine maps (Siarohin et al. 2019, section
+// 3.1); and the heads that make heatmaps and jacobians of a network's features.
 import type { Value } from '../graph/graph.ts'
-import { div, mul, neg, sub } from '../graph/ops/arithmetic.ts'
+import { add, div, mul, neg, reduceSum, sub } from '../graph/ops/arithmetic.ts'
+import { conv } from '../graph/ops/conv.ts'
 import { constant } from '../graph/ops/leaf.ts'
-import { matmul } from '../graph/ops/linear.ts'
+import { matmul, transposeLast } from '../graph/ops/linear.ts'
 import { concat, reshape, sliceAxis } from '../graph/ops/shape.ts'
 import { exp, softmax, square } from '../graph/ops/unary.ts'
-import { floats } from '../graph/tensor.ts'
+import { floats, type Tensor } from '../graph/tensor.ts'
+import { conv2d } from '../layers/conv2d.ts'
 import { axisCoordinates, coordinateGrid } from '../layers/fomm.ts'
+import type { Scope } from '../layers/scope.ts'
+import type { OptionValue } from '../util/options.ts'
+import type { detectorOptions } from './options.ts'
 
 /** Keypoints of a batch of pictures, as values of a graph. */
 export interface Keypoints {
@@ -73,3 +78,123 @@ export function inverse2x2(m: Value): Value {
 
 /** Product of 2x2 matrices, [..., 2, 2]. */
 export const product2x2 = (a: Value, b: Value): Value => matmul(a, b)
+
+/** How maps of the encoder join on the way to the head. */
+export type SkipChoice = OptionValue<typeof detectorOptions.skip>
+
+/**
+ * Which head stands on the backbone.
+ *
+ * `fomm`: as published, 7x7 convolutions without padding at the (scaled) picture's resolution. Features of a
+ * coarser stride are resized to it first, bilinearly, as such networks resize their logits.
+ *
+ * `light`: learned doublings up to `stride`, then small kernels.
+ */
+export type Head =
+  | { readonly kind: 'fomm'; readonly skip: SkipChoice }
+  | {
+      readonly kind: 'light'
+      /** Width of the features that the head reads. */
+      readonly channels: number
+      /** Of the heatmaps, in pixels of the scaled picture. */
+      readonly stride: number
+      readonly skip: SkipChoice
+    }
+
+export interface HeadOptions {
+  readonly keypoints: number
+  readonly temperature: number
+  readonly jacobian: boolean
+}
+
+export interface HeadResult {
+  /** [N, K, h, w], each map of sum 1. */
+  readonly heatmap: Value
+  /** The maps before softmax, [N, K, h, w]. */
+  readonly kpMap: Value
+  /** [N, K, 2, 2] */
+  readonly jacobian: Value | undefined
+  /** [N, 4 K, h, w]; only the published head makes them. */
+  readonly jacobianMap: Value | undefined
+}
+
+/**
+ * The published head: 7x7 convolutions without padding make K maps and 4 K jacobian maps, whose mean under
+ * the heatmap is the jacobian (Siarohin et al. 2019; their keypoint_detector.py).
+ *
+ * @param features [N, F, H, W], H and W 7 or more; the heatmaps are 6 pixels smaller
+ */
+export function fommHead(scope: Scope, features: Value, options: HeadOptions): HeadResult {
+  const { keypoints: k, temperature } = options
+  const n = features.shape[0]!
+  const kpMap = conv2d(scope.child('kp'), features, k, { kernel: 7, padding: 0 })
+  const heatmap = spatialSoftmax(kpMap, temperature)
+  if (!options.jacobian) return { heatmap, kpMap, jacobian: undefined, jacobianMap: undefined }
+
+  const { weight, bias } = jacobianParameters(scope, [4 * k, features.shape[1]!, 7, 7])
+  const jacobianMap = conv(features, weight, bias)
+  const [h, w] = kpMap.shape.slice(2) as [number, number]
+  const weighted = mul(reshape(heatmap, [n, k, 1, h * w]), reshape(jacobianMap, [n, k, 4, h * w]))
+  return { heatmap, kpMap, jacobianMap, jacobian: reshape(reduceSum(weighted, [3]), [n, k, 2, 2]) }
+}
+
+/**
+ * The light head: a 3x3 convolution to K maps (without a bias, which softmax would cancel), each with its own
+ * region of the picture to look at first, and a 1x1 convolution to jacobians. Since a 1x1 convolution and a weighted mean commute, and heatmaps have sum 1,
+ * the features are pooled under each heatmap first: 4 F products per keypoint instead of 4 F per pixel.
+ *
+ * @param features [N, F, h, w]
+ */
+export function lightHead(scope: Scope, features: Value, options: HeadOptions): HeadResult {
+  const { keypoints: k, temperature } = options
+  const [n, f, h, w] = features.shape as [number, number, number, number]
+  const raw = conv2d(scope.child('kp'), features, k, { kernel: 3, bias: false })
+  const kpMap = add(raw, mul(anchorPrior(scope.child('kp'), k, [h, w]), temperature))
+  const heatmap = spatialSoftmax(kpMap, temperature)
+  if (!options.jacobian) return { heatmap, kpMap, jacobian: undefined, jacobianMap: undefined }
+
+  const { weight, bias } = jacobianParameters(scope, [4 * k, f, 1, 1])
+  const pooled = matmul(reshape(heatmap, [n, k, h * w]), transposeLast(reshape(features, [n, f, h * w])))
+  const perKeypoint = matmul(reshape(weight, [1, k, 4, f]), reshape(pooled, [n, k, f, 1]))
+  const jacobian = reshape(add(perKeypoint, reshape(bias, [1, k, 4, 1])), [n, k, 2, 2])
+  return { heatmap, kpMap, jacobian, jacobianMap: undefined }
+}
+
+/** Deviation of a keypoint's search region around its anchor, in units of [-1, 1]. */
+const anchorDeviation = 0.35
+
+/**
+ * Where each keypoint looks first: the logarithm of a Gaussian around its anchor, a trained point `anchor`
+ * [K, 2]. Anchors start spread over the picture (a sunflower's seeds, Vogel 1979). Without them all heatmaps
+ * start flat, every soft-argmax in the middle, and the model may stay with one motion for the whole picture:
+ * so it did, on faces and puppets alike.
+ *
+ * @returns [1, K, h, w]
+ */
+function anchorPrior(scope: Scope, k: number, [h, w]: readonly [number, number]): Value {
+  const seeds = Array.from({ length: k }, (_, i) => {
+    const radius = 0.75 * Math.sqrt((i + 0.5) / k)
+    const angle = i * Math.PI * (3 - Math.sqrt(5))
+    return [radius * Math.cos(angle), radius * Math.sin(angle)]
+  })
+  const anchor = scope.weight('anchor', [k, 2], { kind: 'values', values: floats(seeds.flat(), [k, 2]) })
+  const squared = (axis: 0 | 1, size: number, shape: readonly number[]) => {
+    const pixels = constant(scope.graph, floats(axisCoordinates(size), [1, 1, size]))
+    const distance = sub(pixels, reshape(sliceAxis(anchor, 1, axis, axis + 1), [1, k, 1]))
+    return reshape(square(distance), shape)
+  }
+  const distance = add(squared(1, h, [1, k, h, 1]), squared(0, w, [1, k, 1, w]))
+  return mul(distance, -0.5 / anchorDeviation ** 2)
+}
+
+/** Weights start at 0 and biases at the identity matrix, so that every jacobian starts as the identity. */
+function jacobianParameters(scope: Scope, shape: readonly [number, number, number, number]) {
+  const inner = scope.child('jacobian')
+  const identities: Tensor<'float32'> = floats(
+    Array.from({ length: shape[0] }, (_, i) => (i % 4 === 0 || i % 4 === 3 ? 1 : 0)),
+  )
+  return {
+    weight: inner.weight('weight', shape, { kind: 'fill', value: 0 }),
+    bias: inner.weight('bias', [shape[0]], { kind: 'values', values: identities }),
+  }
+}

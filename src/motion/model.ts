@@ -15,6 +15,7 @@ import {
   type Generation,
   type GeneratorOptions,
   generate,
+  type Painting,
 } from './generator.ts'
 import type { Keypoints } from './keypoints.ts'
 
@@ -34,6 +35,7 @@ export function detect(scope: Scope, frame: Value, config: MotionConfig): Detect
  * Dense motion and generator, in the model's scope.
  *
  * @param source [N, 3, H, W] in [0, 1]
+ * @param painting what is painted, if it is not the whole frame at its own size
  */
 export function animateFrame(
   scope: Scope,
@@ -41,13 +43,14 @@ export function animateFrame(
   kpSource: Keypoints,
   kpDriving: Keypoints,
   config: MotionConfig,
+  painting?: Painting,
 ): Generation {
-  return drive(scope, encode(scope, source, config), kpSource, kpDriving, config)
+  return drive(scope, encode(scope, source, config, painting), kpSource, kpDriving, config, painting)
 }
 
 /** The part of `animateFrame` that sees the source only. */
-function encode(scope: Scope, source: Value, config: MotionConfig): EncodedSource {
-  return scope.within('generator', (inner) => encodeSource(inner, source, generatorOptions(config)))
+function encode(scope: Scope, source: Value, config: MotionConfig, painting?: Painting): EncodedSource {
+  return scope.within('generator', (inner) => encodeSource(inner, source, generatorOptions(config), painting))
 }
 
 /** The part of `animateFrame` that sees keypoints too. */
@@ -57,9 +60,10 @@ function drive(
   kpSource: Keypoints,
   kpDriving: Keypoints,
   config: MotionConfig,
+  painting?: Painting,
 ): Generation {
   const options = generatorOptions(config)
-  return scope.within('generator', (inner) => generate(inner, source, kpSource, kpDriving, options))
+  return scope.within('generator', (inner) => generate(inner, source, kpSource, kpDriving, options, painting))
 }
 
 const generatorOptions = ({ alignCorners, denseMotion, generator }: MotionConfig): GeneratorOptions => ({

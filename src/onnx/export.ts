@@ -1,22 +1,50 @@
 // A graph to the bytes of an ONNX model, deterministic byte for byte, and the leaves of the graph by their names
 // in the file.
-
 import { create, toBinary } from '@bufbuild/protobuf'
-import type { Graph, Node, TensorType, Value } from '../graph/graph.ts'
+import type { Graph, Node, Value } from '../graph/graph.ts'
+import type { OnnxEmitter } from '../graph/op.ts'
 import { inputInfo, type ParameterInfo, parameterInfo } from '../graph/ops/leaf.ts'
 import { liveNodes } from '../graph/rewrite.ts'
-import { formatShape, onnxTypeOf, sameShape, type Tensor } from '../graph/tensor.ts'
+import { type DType, formatShape, onnxTypeOf, sameShape, type Tensor, toHalves } from '../graph/tensor.ts'
 import { InputError } from '../util/errors.ts'
-import { bytesOf, NodeCollector, placeholderIndex } from './emitter.ts'
-import { checkModelSize, irVersion, opsetVersion, producer } from './format.ts'
+import {
+  bytesOf,
+  checkModelSize,
+  irVersion,
+  NodeCollector,
+  opsetVersion,
+  placeholderIndex,
+  producer,
+} from './emitter.ts'
 import {
   ModelProtoSchema,
   type NodeProto,
+  TensorProto_DataType as OnnxType,
   type TensorProto,
   TensorProtoSchema,
   type ValueInfoProto,
   ValueInfoProtoSchema,
 } from './generated/onnx_pb.ts'
+
+/** An input of an ONNX model. An axis that is open has a name for a size. */
+export interface OpenInput {
+  /** Its name in the file. */
+  readonly name: string
+  /** Element type. */
+  readonly dtype: DType
+  /** Sizes of the axes, outermost first. */
+  readonly shape: readonly (number | string)[]
+}
+
+/** Nodes that make an input of the graph from another one, whose size may be open. */
+export interface Ahead {
+  /** Name of the graph's input that is made. */
+  readonly input: string
+  /** What the model takes instead. */
+  readonly takes: OpenInput
+  /** Writes the nodes. @returns the name of their result, which has the type and shape of the graph's input */
+  emit(onnx: OnnxEmitter): string
+}
 
 /** How `toOnnx` writes a model. */
 export interface ToOnnxOptions {
@@ -24,10 +52,17 @@ export interface ToOnnxOptions {
   readonly weights?: ReadonlyMap<string, Tensor>
   /** Make parameters inputs of the model, to be fed at every run, instead of writing weights (default: false). */
   readonly feedParameters?: boolean
+  /**
+   * Write trained weights in half precision, which halves the file (default: false). They are computed with in 32 bits:
+   * ONNX Runtime widens them once, when it loads the model.
+   */
+  readonly halfWeights?: boolean
   /** The graph's name in the file (default: pantin). */
   readonly name?: string
   /** Pairs kept with the model: what its inputs and outputs mean, for instance. */
   readonly metadata?: Readonly<Record<string, string>>
+  /** Nodes before the graph. */
+  readonly ahead?: Ahead | undefined
 }
 
 /**
@@ -38,19 +73,28 @@ export interface ToOnnxOptions {
  * passes the 2 GB that protobuf can hold.
  */
 export function toOnnx(graph: Graph, options: ToOnnxOptions = {}): Uint8Array<ArrayBuffer> {
-  const { weights = new Map<string, Tensor>(), feedParameters = false } = options
+  const { weights = new Map<string, Tensor>(), feedParameters = false, halfWeights = false } = options
   const nodes = liveNodes(graph)
   const { inputs, parameters } = leavesOf(nodes)
-  const fed: [string, TensorType][] = [...inputs]
+  const { ahead } = options
+  const fed: OpenInput[] = Array.from(inputs, ([name, { dtype, shape }]) =>
+    name === ahead?.input ? ahead.takes : { name, dtype, shape },
+  )
   const tensors = new Map<string, TensorProto>()
+  const halves = new Set<string>()
   for (const [name, info] of parameters) {
-    if (feedParameters) fed.push([name, { dtype: 'float32', shape: info.shape }])
-    else tensors.set(name, tensorProto(name, weightsOf(info, weights), info.role))
+    if (feedParameters) fed.push({ name, dtype: 'float32', shape: info.shape })
+    else if (halfWeights && info.role === 'weight') {
+      halves.add(name)
+      tensors.set(name, halfProto(name, weightsOf(info, weights)))
+    } else tensors.set(name, tensorProto(name, weightsOf(info, weights), info.role))
   }
 
   const leaves = new Set([...inputs.keys(), ...parameters.keys()])
-  const emitter = new NodeCollector([...leaves, ...graph.outputs.keys()], readBy(graph, nodes))
-  const names = emitNodes(nodes, emitter)
+  const taken = [...leaves, ...graph.outputs.keys(), ...fed.map(({ name }) => name)]
+  const emitter = new NodeCollector(taken, readBy(graph, nodes))
+  if (ahead !== undefined) emitAhead(ahead, emitter)
+  const names = emitNodes(nodes, emitter, halves)
   nameOutputs(graph, names, leaves, emitter)
   nameConstants(emitter, tensors)
   const initializer = byFirstUse(emitter.nodes, tensors)
@@ -66,8 +110,8 @@ export function toOnnx(graph: Graph, options: ToOnnxOptions = {}): Uint8Array<Ar
       name: options.name ?? 'pantin',
       node: emitter.nodes,
       initializer,
-      input: fed.map(([name, type]) => valueInfo(name, type)),
-      output: Array.from(graph.outputs, ([name, value]) => valueInfo(name, value)),
+      input: fed.map(valueInfo),
+      output: Array.from(graph.outputs, ([name, { dtype, shape }]) => valueInfo({ name, dtype, shape })),
     },
   })
   return toBinary(ModelProtoSchema, model)
@@ -80,13 +124,34 @@ function readBy(graph: Graph, nodes: readonly Node[]): Set<Value> {
   return read
 }
 
+/** Writes the nodes before the graph. Their last one has the name of the graph's input. */
+function emitAhead({ input, emit }: Ahead, emitter: NodeCollector): void {
+  emitter.scope = 'picture'
+  emitter.node('Identity', [emit(emitter)])
+  emitter.nodes.at(-1)!.output = [input]
+}
+
 /** Writes every node's ONNX form. @returns the name that each value has in the file. */
-function emitNodes(nodes: readonly Node[], emitter: NodeCollector): Map<Value, string> {
+function emitNodes(
+  nodes: readonly Node[],
+  emitter: NodeCollector,
+  halves: ReadonlySet<string>,
+): Map<Value, string> {
   const names = new Map<Value, string>()
+  const widened = new Map<string, string>()
   for (const node of nodes) {
     emitter.scope = node.scope
     const inputs = node.inputs.map((input) => names.get(input)!)
-    const emitted = node.op.emit(emitter, inputs, node.attrs, node)
+    const own = node.op.emit(emitter, inputs, node.attrs, node)
+    const emitted =
+      node.inputs.length > 0
+        ? own
+        : own.map((name) => {
+            if (!halves.has(name)) return name
+            const wide = widened.get(name) ?? emitter.node('Cast', [name], { to: onnxTypeOf.float32 })[0]!
+            widened.set(name, wide)
+            return wide
+          })
     node.outputs.forEach((output, i) => {
       const name = emitted[i]
       if (name !== undefined) names.set(output, name)
@@ -129,8 +194,24 @@ function tensorProto(name: string, value: Tensor, kind: 'weight' | 'buffer' | 'c
   })
 }
 
-function valueInfo(name: string, { dtype, shape }: TensorType): ValueInfoProto {
-  const dim = shape.map((axis) => ({ value: { case: 'dimValue' as const, value: BigInt(axis) } }))
+/** A weight in half precision, which `Cast` widens. */
+function halfProto(name: string, value: Tensor<'float32'>): TensorProto {
+  return create(TensorProtoSchema, {
+    name,
+    dims: value.shape.map(BigInt),
+    dataType: OnnxType.FLOAT16,
+    rawData: toHalves(value.data),
+    docString: 'weight',
+  })
+}
+
+function valueInfo({ name, dtype, shape }: OpenInput): ValueInfoProto {
+  const dim = shape.map((axis) => ({
+    value:
+      typeof axis === 'string'
+        ? { case: 'dimParam' as const, value: axis }
+        : { case: 'dimValue' as const, value: BigInt(axis) },
+  }))
   const value = { elemType: onnxTypeOf[dtype], shape: { dim } }
   return create(ValueInfoProtoSchema, { name, type: { value: { case: 'tensorType', value } } })
 }

@@ -1,5 +1,4 @@
 // The bytes of an ONNX model to a graph, on its own or at a value of an existing graph.
-
 import { Graph, type Value } from '../graph/graph.ts'
 import { parameterInfo, type Role } from '../graph/ops/leaf.ts'
 import { formatShape, sizeOf, type Tensor } from '../graph/tensor.ts'
@@ -7,12 +6,10 @@ import { FormatError, GraphError } from '../util/errors.ts'
 import type { GraphProto, NodeProto, TensorProto } from './generated/onnx_pb.ts'
 import { decodeModel, isOnnx } from './import/decode.ts'
 import { elementwise, reductions } from './import/elementwise.ts'
-import { type Bindings, bindInputs } from './import/inputs.ts'
+import { type Bindings, bindInputs, largestRank, largestSize, readTensor } from './import/inputs.ts'
 import { describeNode, type Entry, type Importer, leafOf, OnnxNode, type Stored } from './import/node.ts'
-import { resampling } from './import/resampling.ts'
 import { cuts, leaves, shapes } from './import/shapes.ts'
-import { largestRank, largestSize, readTensor } from './import/tensors.ts'
-import { linear, pools } from './import/windows.ts'
+import { linear, pools, resampling } from './import/windows.ts'
 
 /** How `fromOnnx` reads a model. */
 export interface FromOnnxOptions extends Bindings {

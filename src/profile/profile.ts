@@ -1,5 +1,4 @@
 // What a network costs, by counting: parameters, multiply-accumulates, activations, receptive field.
-
 import { Graph, type Node } from '../graph/graph.ts'
 import { simplify } from '../graph/ops/index.ts'
 import { input, parameterInfo } from '../graph/ops/leaf.ts'
@@ -7,13 +6,12 @@ import { liveNodes } from '../graph/rewrite.ts'
 import { sizeOf } from '../graph/tensor.ts'
 import { type Clipping, type Dilations, Scope } from '../layers/scope.ts'
 import { type MotionConfig, type SmallConfigOptions, smallConfig } from '../motion/config.ts'
-import type { Head, SkipChoice } from '../motion/heads.ts'
+import type { Head, SkipChoice } from '../motion/keypoints.ts'
 import { detect } from '../motion/model.ts'
 import { toOnnx } from '../onnx/export.ts'
 import { decodeBytes } from '../onnx/import/decode.ts'
 import { type Net, ownOptions } from '../zoo/net.ts'
-import { networkGraph } from '../zoo/network-graph.ts'
-import { findNet } from '../zoo/registry.ts'
+import { findNet, networkGraph } from '../zoo/registry.ts'
 import { activationBytesOf, macsOf } from './costs.ts'
 import { receptiveField } from './receptive-field.ts'
 

@@ -1,13 +1,11 @@
 // Times graphs in turn, each in a session of its own on one device.
-
 import { availableParallelism } from 'node:os'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Graph } from '../graph/graph.ts'
 import { simplify } from '../graph/ops/index.ts'
-import { inputInfo } from '../graph/ops/leaf.ts'
+import { inputInfo, parametersOf } from '../graph/ops/leaf.ts'
 import { liveNodes } from '../graph/rewrite.ts'
 import { floats, sizeOf, type Tensor } from '../graph/tensor.ts'
-import { parametersOf } from '../motion/weights.ts'
 import type { Weighted } from '../optimise/rewrite-with.ts'
 import { createSession, type SessionOptions } from '../runtime/node.ts'
 import type { Device, Session } from '../runtime/session.ts'

@@ -1,5 +1,5 @@
 // A comparison as text, for the terminal and in pieces for the page, and as JSON.
-import { type ComparedAs, type ComparedRow, type Comparison, comparedAs } from '../study/comparison.ts'
+import { type ComparedAs, type ComparedRow, type Comparison, comparedAs } from '../study/candidates.ts'
 import { formatCount, formatScaled, milliseconds, table } from './format.ts'
 
 export const headings: Readonly<Record<ComparedAs, string>> = {

@@ -1,5 +1,5 @@
 // Comma-separated values (RFC 4180): comparisons and studies as tables for other programs.
-import type { ComparedRow, Comparison } from '../study/comparison.ts'
+import type { ComparedRow, Comparison } from '../study/candidates.ts'
 import type { TrainedComparison, TrainedRow } from '../study/trials/study.ts'
 import { type Summary, trialMeasureNames } from '../study/trials/summary.ts'
 

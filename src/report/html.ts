@@ -1,6 +1,6 @@
 // HTML of the pages of comparisons and studies: tables, the frame of a page, and its legend.
 import { createHash } from 'node:crypto'
-import type { Comparison } from '../study/comparison.ts'
+import type { Comparison } from '../study/candidates.ts'
 import { version } from '../util/version.ts'
 import { escaped } from './format.ts'
 import { script, style } from './page-assets.ts'

@@ -1,6 +1,6 @@
 // Pareto plots as SVG, and the figures of a page that hold them.
 import { paretoFront } from '../profile/costs.ts'
-import type { ComparedRow } from '../study/comparison.ts'
+import type { ComparedRow } from '../study/candidates.ts'
 import { escaped, fixed, formatCount, formatScaled, milliseconds } from './format.ts'
 import { plainTable } from './html.ts'
 import { type Label, logScale, placeLabels, type Scale, type Segment, type Spot } from './plot-layout.ts'

@@ -1,14 +1,32 @@
-// A study as one page that stands alone.
+// A study as one page that stands alone, and its pictures of what the detectors find in the same frames.
+
+import { drawKeypoints } from '../animate/preview.ts'
+import { openClips } from '../clips/source.ts'
+import { firstDrivingFrame } from '../evaluate/evaluate.ts'
 import { labelOf } from '../evaluate/measures.ts'
-import type { Strips } from '../study/trials/pictures.ts'
-import { type Method, trialKey } from '../study/trials/plan.ts'
+import { type Frame, frameAt } from '../media/clip.ts'
+import { sideBySide } from '../media/draw.ts'
+import { fitClip } from '../media/fit.ts'
+import { encodePicture } from '../media/picture.ts'
+import { resized, squareFrame } from '../model/keypoint-detector.ts'
+import { type KeypointDetector, openDetector } from '../model/open-detector.ts'
+import {
+  type Method,
+  type Trial,
+  type TrialPlan,
+  type TrialSettings,
+  trialKey,
+} from '../study/trials/plan.ts'
+import { type TrialState, trialFolder } from '../study/trials/run-trials.ts'
 import { rowName, type TrainedComparison, type TrainedRow } from '../study/trials/study.ts'
 import { rankedBy, type Spread, trialMeasure } from '../study/trials/summary.ts'
+import { runFolder } from '../study/trials/trial.ts'
 import { version } from '../util/version.ts'
+import { measuredOn } from '../work/plan-folder.ts'
+import { type Column, countColumns, latencyColumn, networkTable } from './comparison-page.ts'
 import { describeUnrest } from './comparison-text.ts'
 import { escaped, formatCount } from './format.ts'
 import { factList, kindChoice, machineFacts, plainTable, plotLegend, standalonePage } from './html.ts'
-import { type Column, countColumns, latencyColumn, networkTable } from './network-table.ts'
 import {
   latencyAxis,
   macsAxis,
@@ -271,4 +289,101 @@ function errorMeasure(method: Method): PlotAxis<Point> {
 /** One standard deviation to each side; the axis is logarithmic, so its lower end stays above 0. */
 function barOf({ mean, deviation }: Spread): readonly [number, number] | undefined {
   return deviation === undefined ? undefined : [Math.max(mean - deviation, mean / 4), mean + deviation]
+}
+
+/** The same frames in a row, with what each detector finds in them. */
+export interface Strips {
+  /** WebP; undefined where there is no teacher. */
+  readonly teacher: Uint8Array | undefined
+  /** WebP by the key of a trial: of each network, skip and method the first seed that was measured. */
+  readonly trials: ReadonlyMap<string, Uint8Array>
+  /** Of each, in pixels. */
+  readonly width: number
+  readonly height: number
+}
+
+export interface StripOptions {
+  readonly signal?: AbortSignal
+  onProgress?(done: number, total: number): void
+}
+
+/** Frames of a strip, spread over the clips; pixels a side of each, and between them. */
+const [frames, side, gap] = [6, 128, 2]
+/** A page has a hundred of them. */
+const quality = 75
+
+/**
+ * Draws what the detectors of a comparison find in frames that none of them was trained on.
+ *
+ * @param folder of the comparison
+ * @throws InputError, FormatError where clips, the teacher or runs are not there any more. The signal's reason.
+ */
+export async function drawStrips(
+  folder: string,
+  plan: TrialPlan,
+  states: readonly TrialState[],
+  { signal, onProgress }: StripOptions = {},
+): Promise<Strips> {
+  const pictures = await heldOutFrames(plan.settings)
+  const { teacher, device } = plan.settings
+  const shown = firstSeeds(states)
+  const draw = async (path: string) => {
+    signal?.throwIfAborted()
+    const detector = await openDetector(path, { device })
+    try {
+      return await encodePicture('.webp', await drawStrip(detector, pictures), { quality })
+    } finally {
+      await detector.close()
+    }
+  }
+  const trials = new Map<string, Uint8Array>()
+  for (const trial of shown) {
+    trials.set(trialKey(trial), await draw(runFolder(trialFolder(folder, trial))))
+    onProgress?.(trials.size, shown.length)
+  }
+  return {
+    teacher: teacher === undefined ? undefined : await draw(teacher),
+    trials,
+    width: frames * (side + gap) - gap,
+    height: side,
+  }
+}
+
+/** Of each network, skip and method. */
+function firstSeeds(states: readonly TrialState[]): Trial[] {
+  const first = new Map<string, Trial>()
+  for (const { trial, result } of states) {
+    const key = trialKey({ ...trial, seed: 0 })
+    if (result?.status === 'done' && !first.has(key)) first.set(key, trial)
+  }
+  return [...first.values()]
+}
+
+/** RGB [size, size, 3] of each frame. */
+async function heldOutFrames(settings: TrialSettings): Promise<Uint8Array[]> {
+  const { size, fit } = settings
+  const { clips, from } = measuredOn(settings)
+  const opened = await openClips(clips)
+  const pictures: Uint8Array[] = []
+  try {
+    for (let i = 0; i < frames; i++) {
+      const clip = opened[Math.floor((i * opened.length) / frames)]!
+      const first = firstDrivingFrame(clip.frameCount, from)
+      const at = first + Math.floor(((i + 0.5) / frames) * (clip.frameCount - first))
+      const fitter = await fitClip(clip, size, fit)
+      pictures.push(fitter(await frameAt(clip, at)))
+    }
+  } finally {
+    await Promise.all(opened.map((clip) => clip.close()))
+  }
+  return pictures
+}
+
+async function drawStrip(detector: KeypointDetector, pictures: readonly Uint8Array[]): Promise<Frame> {
+  const cells: Frame[] = []
+  for (const pixels of pictures) {
+    const { value, jacobian } = await detector.detect(pixels)
+    cells.push(drawKeypoints(resized(squareFrame(pixels), side), { value, jacobian }))
+  }
+  return sideBySide(cells, gap)
 }

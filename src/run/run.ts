@@ -7,7 +7,12 @@ import { removeStaleTemporaries, writeFileAtomic } from '../files/atomic.ts'
 import { codeOf, fileError } from '../files/file-errors.ts'
 import { exists, isIgnorable, makeFolder } from '../files/folders.ts'
 import { acquireLock, type Lock } from '../files/lock.ts'
-import { readSafetensors, type TensorFile, writeSafetensors } from '../formats/safetensors/safetensors.ts'
+import {
+  type EncodeOptions,
+  readSafetensors,
+  type TensorFile,
+  writeSafetensors,
+} from '../formats/safetensors/safetensors.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import { InputError } from '../util/errors.ts'
 import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts'
@@ -161,8 +166,9 @@ export class Run<T = unknown> {
   async saveWeights(
     tensors: ReadonlyMap<string, Tensor>,
     metadata: ReadonlyMap<string, string> = new Map(),
+    options: EncodeOptions = {},
   ): Promise<void> {
-    await writeSafetensors(this.writable(weightsFile), tensors, metadata)
+    await writeSafetensors(this.writable(weightsFile), tensors, metadata, options)
   }
 
   /** weights.safetensors. @throws InputError if it is missing, FormatError if it is broken. */

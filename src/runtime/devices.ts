@@ -3,9 +3,13 @@
 import { execFile } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import * as ort from 'onnxruntime-node'
 import { Graph } from '../graph/graph.ts'
-import { input } from '../graph/ops/leaf.ts'
+import { constant, input } from '../graph/ops/leaf.ts'
+import { matmul } from '../graph/ops/linear.ts'
+import { dequantise, fakeQuantise } from '../graph/ops/quantise.ts'
 import { relu } from '../graph/ops/unary.ts'
+import { floats } from '../graph/tensor.ts'
 import { toOnnx } from '../onnx/export.ts'
 import { EnvironmentError } from '../util/errors.ts'
 import { tidy } from './ort.ts'
@@ -55,6 +59,33 @@ export async function bestDevice(): Promise<Device> {
   if (!hasGpu()) return 'cpu'
   for (const device of ['cuda', 'webgpu'] as const) if ((await probe(device)).available) return device
   return 'cpu'
+}
+
+/**
+ * Whether this processor sums products of eight bits exactly, as processors with VNNI or its like do. Others sum pairs of
+ * products in 16 bits, which hold no two products of 255 and 127. It is tried once, and takes some milliseconds.
+ */
+export function hasExactEightBitSums(): Promise<boolean> {
+  exactSums ??= tryEightBitSums()
+  return exactSums
+}
+
+let exactSums: Promise<boolean> | undefined
+
+async function tryEightBitSums(): Promise<boolean> {
+  const depth = 64
+  const graph = new Graph()
+  const number = (value: number) => constant(graph, floats([value], []))
+  const x = fakeQuantise(input(graph, 'x', 'float32', [1, depth]), number(1))
+  const weights = { dtype: 'int8', shape: [depth, 16], data: new Int8Array(16 * depth).fill(127) } as const
+  const sums = matmul(x, dequantise(constant(graph, weights), number(1)))
+  graph.output('y', fakeQuantise(sums, number(10_000)))
+  const session = await ort.InferenceSession.create(toOnnx(graph), { logSeverityLevel: 4 })
+  const fed = new ort.Tensor('float32', new Float32Array(depth).fill(255), [1, depth])
+  const { y } = await session.run({ x: fed }, { logSeverityLevel: 4 })
+  await session.release()
+  const exact = Math.round((255 * 127 * depth) / 10_000) * 10_000
+  return (y!.data as Float32Array).every((sum) => sum === exact)
 }
 
 /** Whether the machine shows signs of a GPU. macOS and Windows machines are taken to have one. */

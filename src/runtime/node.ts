@@ -1,11 +1,12 @@
 // Sessions on onnxruntime-node.
-
+import { availableParallelism } from 'node:os'
+import * as ort from 'onnxruntime-node'
 import { Graph } from '../graph/graph.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import { toOnnx } from '../onnx/export.ts'
 import { InputError } from '../util/errors.ts'
 import { bestDevice, requireDevice } from './devices.ts'
-import { fromOrt, loadError, portsOf, runError, SerialQueue } from './ort.ts'
+import { fromOrt, loadError, optimisation, portsOf, runError, SerialQueue, webGpuProvider } from './ort.ts'
 import {
   checkFeeds,
   checkInto,
@@ -16,11 +17,8 @@ import {
   type Session,
   type Tensors,
 } from './session.ts'
-import { optimisation, webGpuProvider } from './session-options.ts'
 
 export { type DeviceReport, describeDevices, requireDevice } from './devices.ts'
-
-import * as ort from 'onnxruntime-node'
 
 /** How `createSession` opens a session. */
 export interface SessionOptions {
@@ -100,6 +98,9 @@ function defaultThreads(): number | undefined {
     remedy: 'correct or unset it',
   })
 }
+
+/** Cores that this process may use: what the variable says, or all. @throws InputError if the variable is no number */
+export const coresHere = (): number => defaultThreads() ?? availableParallelism()
 
 class NodeSession implements Session {
   readonly inputs: ReadonlyMap<string, PortType>

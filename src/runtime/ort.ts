@@ -1,12 +1,12 @@
-// What sessions on onnxruntime-node and onnxruntime-web have in common: metadata, tensors, errors, and when runs are made:
-// one after the other, with short sleeps that let the system move threads.
-
+// What sessions on onnxruntime-node and onnxruntime-web have in common: metadata, tensors, errors, what ONNX Runtime is told
+// when it loads a model, and when runs are made: one after the other, with short sleeps that let the system move threads.
 import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-common'
 import { type DType, type Tensor, type TypedData, tensor } from '../graph/tensor.ts'
+import { listNodes, type NodeSummary } from '../onnx/import/decode.ts'
 import { EnvironmentError, FormatError, InputError, messageOf } from '../util/errors.ts'
-import type { Device, PortType } from './session.ts'
+import type { Device, Optimise, PortType } from './session.ts'
 
-const dtypes: ReadonlySet<string> = new Set<DType>(['float32', 'int64', 'int32', 'uint8', 'bool'])
+const dtypes: ReadonlySet<string> = new Set<DType>(['float32', 'int64', 'int32', 'uint8', 'int8', 'bool'])
 
 /** Whether pantin has tensors of this type. */
 const isDType = (type: string): type is DType => dtypes.has(type)
@@ -19,7 +19,7 @@ export function portsOf(metadata: readonly InferenceSession.ValueMetadata[]): Ma
         throw new InputError({
           what: `the model's "${port.name}" is of a type that pantin does not carry`,
           got: port.isTensor ? port.type : 'no tensor',
-          expected: 'float32, int64, int32, uint8 or bool',
+          expected: 'float32, int64, int32, uint8, int8 or bool',
         })
       }
       return [port.name, { dtype: port.type, shape: port.shape }]
@@ -89,4 +89,101 @@ export class SerialQueue {
     this.tail = result.catch(() => undefined)
     return result
   }
+}
+
+const levels = { none: 'disabled', basic: 'basic', fuse: 'all', all: 'all' } as const
+
+/** What `simplify` has done. The names are ONNX Runtime's. */
+const done = [
+  'CastElimination',
+  'CommonSubexpressionElimination',
+  'ConstantFolding',
+  'ConstantSharing',
+  'GatherToSliceFusion',
+  'Level1_RuleBasedTransformer',
+  'NotWhereFusion',
+  'ReshapeFusion',
+  'TransposeOptimizer',
+]
+
+/** What looks for constant weights, of which a training step has none, and for models of other kinds. */
+const elsewhere = [
+  'AttentionFusion',
+  'BiasGeluFusion',
+  'BiasSkipLayerNormFusion',
+  'BiasSoftmaxFusion',
+  'ConvAddActivationFusion',
+  'DoubleQDQPairsRemover',
+  'DynamicQuantizeMatMulFusion',
+  'EmbedLayerNormFusion',
+  'EnsureUniqueDQForNodeUnit',
+  'FastGeluFusion',
+  'GeluFusionL1',
+  'GeluFusionL2',
+  'GemmActivationFusion',
+  'GroupQueryAttentionFusion',
+  'LabelEncoderFusion',
+  'LayerNormFusion',
+  'Level2_RuleBasedTransformer',
+  'MatMulActivationFusion',
+  'MatMulAddFusion',
+  'MatMulIntegerToFloatFusion',
+  'MatMulNBitsFusion',
+  'MatMulScaleFusion',
+  'NchwcTransformer',
+  'NhwcTransformer',
+  'PadFusion',
+  'QDQFinalCleanupTransformer',
+  'QDQPropagationTransformer',
+  'QDQSelectorActionTransformer',
+  'QuickGeluFusion',
+  'SimplifiedLayerNormFusion',
+  'SkipLayerNormFusion',
+  'SliceConcatToSpaceToDepthFusion',
+  'WhereDummyDq',
+]
+
+/** The session options of a level; other providers than the CPU's need some of the passes, and get all. */
+export function optimisation(level: Optimise, device: Device): LevelOptions {
+  const skips = level === 'fuse' && device === 'cpu'
+  return {
+    graphOptimizationLevel: levels[level],
+    extra: skips ? { optimization: { disable_specified_optimizers: [...done, ...elsewhere].join(';') } } : {},
+  }
+}
+
+type LevelOptions = Required<Pick<InferenceSession.SessionOptions, 'graphOptimizationLevel' | 'extra'>>
+
+/**
+ * The WebGPU provider, without the nodes that it (1.30) takes and then fails to run, or runs wrongly: those are left
+ * to the CPU. Without this, a network that trains with max pooling would not run at all.
+ *
+ * @param bytes an ONNX model.
+ */
+export function webGpuProvider(bytes: Uint8Array): InferenceSession.WebGpuExecutionProviderOption {
+  const forceCpuNodeNames = listNodes(bytes)
+    .filter((node) => node.name !== '' && (isIndexedPool(node) || isMiscomputedConv(node)))
+    .map(({ name }) => name)
+  return { name: 'webgpu', ...(forceCpuNodeNames.length > 0 && { forceCpuNodeNames }) }
+}
+
+/** "The Indices output is not supported yet". */
+function isIndexedPool({ type, outputs }: NodeSummary): boolean {
+  return type === 'MaxPool' && outputs.length > 1 && outputs[1] !== ''
+}
+
+/**
+ * Convolutions of 6, 9, 15, 18, 21, ... channels to a multiple of 4 come out wrong, without a word: those whose
+ * channels are a multiple of 3 and none of 4. Three channels, and kernels of one pixel, are right.
+ */
+function isMiscomputedConv({ type, stored: [, kernel] }: NodeSummary): boolean {
+  if (type !== 'Conv' || kernel === undefined) return false
+  const [outputs = 0, channels = 0, ...sides] = kernel
+  return (
+    channels > 3 &&
+    channels % 3 === 0 &&
+    channels % 4 !== 0 &&
+    outputs % 4 === 0 &&
+    sides.some((side) => side > 1)
+  )
 }

@@ -1,11 +1,10 @@
 // Sessions on onnxruntime-web, for pages and workers.
-
 import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-common'
 import { Graph } from '../graph/graph.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import { toOnnx } from '../onnx/export.ts'
 import { InputError } from '../util/errors.ts'
-import { fromOrt, loadError, portsOf, runError } from './ort.ts'
+import { fromOrt, loadError, optimisation, portsOf, runError, webGpuProvider } from './ort.ts'
 import {
   checkFeeds,
   checkInto,
@@ -15,7 +14,6 @@ import {
   type Session,
   type Tensors,
 } from './session.ts'
-import { optimisation, webGpuProvider } from './session-options.ts'
 import { executionProviders, type OrtModule, type WebDevice, type WebRuntime } from './web-runtime.ts'
 
 export { loadWebRuntime, type WebDevice, type WebRuntime, type WebRuntimeOptions } from './web-runtime.ts'

@@ -1,8 +1,14 @@
-// The addresses under `api/runs`: the list of runs, one run, its metrics and files, and saving.
-import { readdir, readFile } from 'node:fs/promises'
+// The addresses under `api/runs`: the list of runs, one run, its metrics and files, and saving. Runs have names in
+// addresses, which the list gives them.
+
+import { createHash } from 'node:crypto'
+import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { HttpBindings } from '@hono/node-server'
 import { type Context, Hono } from 'hono'
+import { fileError } from '../files/file-errors.ts'
+import { exists } from '../files/folders.ts'
+import { isRun } from '../run/config-file.ts'
 import { readMetricsPage } from '../run/metrics-file.ts'
 import {
   checkpointFile,
@@ -12,12 +18,12 @@ import {
   metricsFile,
   weightsFile,
 } from '../run/run-files.ts'
+import { InputError } from '../util/errors.ts'
 import { version } from '../util/version.ts'
 import type { RunDetails, RunListing, RunMetrics } from '../web/studio-api.ts'
-import { Refusal } from './refusal.ts'
-import { idOf, type RunList } from './run-list.ts'
+import { Refusal } from './guard.ts'
 import type { RunSaver } from './run-saver.ts'
-import { summarise } from './run-summary.ts'
+import { studyPlanFile, summarise, summariseStudy } from './run-summary.ts'
 import { openContained, sendFile } from './send-file.ts'
 
 export interface RunRoutesOptions {
@@ -52,12 +58,15 @@ export function runRoutes({ runs, saver }: RunRoutesOptions): Hono<Env> {
   }
 
   routes.get('/', async (c) => {
-    const folders = await runs.folders()
+    const [folders, studies] = await Promise.all([runs.folders(), runs.studies()])
     const listing: RunListing = {
       version,
       canSave: saver !== undefined,
       maxUploadBytes: saver?.maxBytes ?? 0,
       runs: await Promise.all(Array.from(folders, ([id, folder]) => summarise(id, folder))),
+      studies: (await Promise.all(studies.map((folder) => summariseStudy(idOf(folder), folder)))).flatMap(
+        (study) => study ?? [],
+      ),
     }
     return c.json(listing)
   })
@@ -138,4 +147,84 @@ async function readJson(folder: string, name: string): Promise<unknown> {
   } finally {
     await file.handle.close()
   }
+}
+
+/** Finds folders of runs and of studies in the places that the user named. */
+export class RunList {
+  /** @param places run folders, and folders that hold run folders, as `realpath` gives them. */
+  private constructor(private readonly places: readonly string[]) {}
+
+  /**
+   * @param named folders that the user named: of runs, of studies, or folders with such folders in them.
+   * @param more folders in which runs may appear, as `realpath` gives them.
+   * @throws InputError if a named folder is neither.
+   */
+  static async open(named: readonly string[], more: readonly string[] = []): Promise<RunList> {
+    return new RunList([...(await Promise.all(named.map(checkedPlace))), ...more])
+  }
+
+  /** Run folders by id, as they are now. Runs may appear and disappear between two calls. */
+  async folders(): Promise<ReadonlyMap<string, string>> {
+    const found = (await Promise.all(this.places.map(runsIn))).flat()
+    return new Map(found.map((folder) => [idOf(folder), folder]))
+  }
+
+  /** Folders of studies, as they are now. */
+  async studies(): Promise<readonly string[]> {
+    return [...new Set((await Promise.all(this.places.map(studiesIn))).flat())]
+  }
+}
+
+/** A folder's name in addresses: readable, and unique. */
+export function idOf(folder: string): string {
+  const name = basename(folder)
+    .replace(/[^A-Za-z0-9]+/g, '-')
+    .replace(/^-|-$/g, '')
+    .slice(0, 40)
+  const mark = createHash('sha256').update(folder).digest('hex').slice(0, 8)
+  return `${name || 'run'}-${mark}`
+}
+
+async function checkedPlace(named: string): Promise<string> {
+  try {
+    const place = await realpath(named)
+    if (!(await stat(place)).isDirectory()) throw noRun(named, 'a file')
+    const names = await readdir(place)
+    // Runs may appear in an empty folder later.
+    if (names.length === 0) return place
+    const found = (await runsIn(place)).length + (await studiesIn(place)).length
+    if (found === 0) throw noRun(named, names.slice(0, 5).join(', '))
+    return place
+  } catch (error) {
+    throw fileError(error, named, 'read')
+  }
+}
+
+function noRun(where: string, got: string): InputError {
+  return new InputError({
+    what: 'there is no run here',
+    where,
+    got,
+    expected: 'the folder of a run or of a study, or a folder with such folders in it',
+    remedy: 'name the folder that was given to train, distil or study as --out',
+  })
+}
+
+/** The place itself if it is a run, else the runs directly in it. */
+const runsIn = (place: string): Promise<string[]> => foldersIn(place, isRun)
+
+/** The place itself if it is a study, else the studies directly in it. */
+const studiesIn = (place: string): Promise<string[]> =>
+  foldersIn(place, (folder) => exists(join(folder, studyPlanFile)))
+
+async function foldersIn(place: string, isOne: (folder: string) => Promise<boolean>): Promise<string[]> {
+  if (await isOne(place)) return [place]
+  const entries = await readdir(place, { withFileTypes: true }).catch(() => [])
+  const folders = entries
+    // Links are not followed: they would serve folders that the user did not name.
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => join(place, entry.name))
+    .sort()
+  const found = await Promise.all(folders.map(async (folder) => ((await isOne(folder)) ? [folder] : [])))
+  return found.flat()
 }

@@ -2,15 +2,29 @@
 import { lstat, mkdir, mkdtemp, open, readdir, realpath, rename, rm } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import { dirname, join, resolve } from 'node:path'
+import { z } from 'zod'
 import { isAlive, syncFolder } from '../files/atomic.ts'
 import { codeOf, fileError } from '../files/file-errors.ts'
-import { makeFolder } from '../files/folders.ts'
-import { FileBytes } from '../files/read.ts'
+import { exists, makeFolder } from '../files/folders.ts'
+import { FileBytes, readWhole } from '../files/read.ts'
+import { readSafetensors } from '../formats/safetensors/safetensors.ts'
 import { ZipArchive, type ZipEntry } from '../formats/zip/zip-archive.ts'
-import { configFile, isDeviceName, isRunFile } from '../run/run-files.ts'
-import { FormatError, InputError } from '../util/errors.ts'
-import { Refusal } from './refusal.ts'
-import { examineApart } from './run-check.ts'
+import { readPicture } from '../media/picture.ts'
+import { openModel } from '../model/open-model.ts'
+import { decodeCheckpoint } from '../run/checkpoint.ts'
+import { readConfig } from '../run/config-file.ts'
+import { readMetrics } from '../run/metrics-file.ts'
+import {
+  checkpointFile,
+  configFile,
+  environmentFile,
+  isDeviceName,
+  isRunFile,
+  metricsFile,
+} from '../run/run-files.ts'
+import { childTask } from '../util/child-process.ts'
+import { EnvironmentError, FormatError, InputError, messageOf } from '../util/errors.ts'
+import { Refusal } from './guard.ts'
 
 /** The most uploads at one time. */
 const mostAtOnce = 2
@@ -53,7 +67,7 @@ export class RunSaver {
    */
   async save(name: string, incoming: IncomingMessage): Promise<string> {
     const target = join(this.folder, checkedName(name))
-    if (await exists(target)) throw existsAlready(name)
+    if (await isTaken(target)) throw existsAlready(name)
     if (this.active >= mostAtOnce) throw busy()
     this.active++
     const place = await mkdtemp(join(this.folder, `${leftover}${process.pid}-`))
@@ -63,7 +77,7 @@ export class RunSaver {
       await receive(incoming, zip, this.maxBytes)
       await unpackRun(zip, run, this.maxBytes)
       await this.check(run, place)
-      if (await exists(target)) throw existsAlready(name)
+      if (await isTaken(target)) throw existsAlready(name)
       await rename(run, target)
       await syncFolder(this.folder)
       return target
@@ -114,7 +128,7 @@ function checkedName(name: string): string {
   })
 }
 
-async function exists(path: string): Promise<boolean> {
+async function isTaken(path: string): Promise<boolean> {
   return lstat(path).then(
     () => true,
     () => false,
@@ -229,3 +243,68 @@ function runEntries(entries: ReadonlyMap<string, ZipEntry>, maxBytes: number): M
 
 const isFolder = (name: string, prefix: string): boolean =>
   ['', 'last/', 'previews/'].some((folder) => name === prefix + folder && name !== '')
+
+/** Side of the largest frames of a run that is saved, in pixels. No model that pages train or show has larger ones. */
+const mostPixels = 1024
+/** Milliseconds that the check may take. Opening a usual run takes a second. */
+const mostTime = 60_000
+/** Bytes of env.json, which describes a machine. */
+const mostEnvironment = 1 << 20
+
+/**
+ * Reads every file of a run folder as commands would, and opens its model.
+ *
+ * @throws InputError, FormatError for the first file that cannot be used.
+ */
+export async function examineRun(run: string): Promise<void> {
+  const schema = z.looseObject({ model: z.looseObject({ size: z.number() }).optional() })
+  const { config } = await readConfig(run, schema)
+  if ((config.model?.size ?? 0) > mostPixels) {
+    throw new FormatError({
+      what: 'the frames of this run are too large to be saved here',
+      got: `${config.model?.size} pixels a side`,
+      expected: `at most ${mostPixels}`,
+      remedy: 'download it, and unpack it by hand',
+    })
+  }
+  await readMetrics(join(run, metricsFile))
+  await examineEnvironment(join(run, environmentFile))
+  const checkpoint = join(run, checkpointFile)
+  if (await exists(checkpoint)) decodeCheckpoint(checkpoint, await readSafetensors(checkpoint))
+  for (const name of await readdir(join(run, 'previews')).catch(() => [])) {
+    await readPicture(join(run, 'previews', name))
+  }
+  await (await openModel(run, { device: 'cpu', rewrite: false })).close()
+}
+
+async function examineEnvironment(path: string): Promise<void> {
+  if (!(await exists(path))) return
+  const text = (await readWhole(path, 'a description of a machine', mostEnvironment)).toString('utf8')
+  try {
+    z.looseObject({}).parse(JSON.parse(text))
+  } catch (error) {
+    const got = messageOf(error).slice(0, 100)
+    throw new FormatError({ what: 'not a description of a machine', where: path, got, expected: 'JSON' })
+  }
+}
+
+/** `examineRun` in a process of its own. */
+export const examineInChild = childTask(import.meta.url, ({ run }: { readonly run: string }) =>
+  examineRun(run),
+)
+
+/**
+ * `examineRun` in a process of its own, with a limit on its time.
+ *
+ * @throws as `examineRun`; FormatError if the process took too long, or ended by itself.
+ */
+export async function examineApart(run: string): Promise<void> {
+  const signal = AbortSignal.timeout(mostTime)
+  try {
+    await examineInChild({ run }, { signal, onAbort: 'kill' })
+  } catch (error) {
+    if (!signal.aborted && !(error instanceof EnvironmentError)) throw error
+    const got = signal.aborted ? `no end after ${mostTime / 1000} s` : messageOf(error)
+    throw new FormatError({ what: 'the model of this run cannot be opened here', got }, { cause: error })
+  }
+}

@@ -1,10 +1,17 @@
-// Answers with a file of a folder: it must really lie in the folder, and is sent as a stream.
+// Answers with a file of a folder: it must really lie in the folder, and is sent as a stream. The folders of the studio's
+// site are here too.
 import { constants } from 'node:fs'
-import { type FileHandle, lstat, open, realpath } from 'node:fs/promises'
-import { extname, join, sep } from 'node:path'
+import { type FileHandle, lstat, open, readFile, realpath } from 'node:fs/promises'
+import { createRequire } from 'node:module'
+import { dirname, extname, join, sep } from 'node:path'
 import { Readable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
 import type { Context } from 'hono'
+import { faceAsset } from '../faces/networks.ts'
 import { codeOf, fileError } from '../files/file-errors.ts'
+import { configFile, weightsFile } from '../run/run-files.ts'
+import { starters } from '../run/starters.ts'
+import { EnvironmentError } from '../util/errors.ts'
 
 /** A file of a folder, open for reading. The caller closes its handle. */
 export interface ContainedFile {
@@ -76,8 +83,8 @@ export const contentType = (name: string): string =>
 export interface SendOptions {
   /** How long browsers may keep it: `revalidate` lets them keep it and ask each time whether it is current. */
   readonly cache: 'forever' | 'revalidate' | 'never'
-  /** Whether compressed forms may stand beside it, as `NAME.br` and `NAME.gz` (default: no). */
-  readonly precompressed?: boolean
+  /** The folder of its compressed forms, `NAME.br` and `NAME.gz`, as `realpath` gives it (default: it has none). */
+  readonly packed?: string | undefined
 }
 
 const cacheControl = {
@@ -102,16 +109,16 @@ export async function sendFile(
   c: Context,
   folder: string,
   name: string,
-  { cache, precompressed = false }: SendOptions,
+  { cache, packed: packedFolder }: SendOptions,
 ): Promise<Response | undefined> {
   const file = await openContained(folder, name)
   if (file === undefined) return undefined
   const headers = new Headers({ 'Content-Type': contentType(name), 'Cache-Control': cacheControl[cache] })
-  if (!precompressed) return respond(c, file, headers, cache)
+  if (packedFolder === undefined) return respond(c, file, headers, cache)
   headers.set('Vary', 'Accept-Encoding')
   const accepted = acceptedEncodings(c.req.header('accept-encoding'))
   for (const encoding of encodings.filter((each) => accepted.has(each.name))) {
-    const packed = await openContained(folder, name + encoding.extension)
+    const packed = await openContained(packedFolder, name + encoding.extension)
     if (packed === undefined) continue
     await file.handle.close()
     headers.set('Content-Encoding', encoding.name)
@@ -154,4 +161,98 @@ function acceptedEncodings(header = ''): ReadonlySet<string> {
       .split(/\s*;\s*q=/),
   )
   return new Set(parts.filter(([, weight = '1']) => Number(weight) > 0).map(([name]) => name!))
+}
+
+/** The files of onnxruntime-web that pages load: the entry and its WebAssembly, for the CPU and for WebGPU. */
+export const runtimeFiles: readonly string[] = [
+  'ort.wasm.min.mjs',
+  'ort-wasm-simd-threaded.mjs',
+  'ort-wasm-simd-threaded.wasm',
+  'ort.webgpu.min.mjs',
+  'ort-wasm-simd-threaded.asyncify.mjs',
+  'ort-wasm-simd-threaded.asyncify.wasm',
+]
+
+/** In the build's folder of the runtime's files: the version of onnxruntime-web that they are of. */
+export const runtimeVersionFile = 'version.txt'
+
+/** The version of the onnxruntime-web whose `dist` this is. */
+export async function runtimeVersion(dist: string): Promise<string> {
+  const { version } = JSON.parse(await readFile(join(dist, '..', 'package.json'), 'utf8')) as {
+    version: string
+  }
+  return version
+}
+
+/** The files of pantin's `assets` folder that pages load: the shapes of heads, what finds faces, and the starters. */
+export const assetFiles: readonly string[] = [
+  'heads.bin',
+  faceAsset,
+  ...starters.flatMap(({ name }) =>
+    [configFile, weightsFile, 'strings.json'].map((file) => `starters/${name}/${file}`),
+  ),
+]
+
+/** The folder of onnxruntime-web's files. @throws an error of Node if the package is missing */
+export const runtimeFolder = (): string =>
+  dirname(createRequire(import.meta.url).resolve('onnxruntime-web/wasm'))
+
+/** Pantin's assets, from `src/server` and from `dist/server` alike. */
+export const assetsFolder = fileURLToPath(new URL('../../assets/', import.meta.url))
+
+/** The files that are served to everybody. None of them is secret. */
+export class Site {
+  private constructor(
+    /** The build's folder: the page, its scripts, the worker. */
+    private readonly pages: string,
+    /** The folder of onnxruntime-web's files. */
+    private readonly runtime: string,
+    /** Pantin's assets. */
+    private readonly assets: string,
+    /** The folder of the runtime's compressed forms; undefined if they are of another version. */
+    private readonly packedRuntime: string | undefined,
+  ) {}
+
+  /**
+   * @param folder of the pages (default: the folder that the build puts beside this one).
+   * @throws EnvironmentError if they have not been built.
+   */
+  static async open(folder = fileURLToPath(new URL('../studio/', import.meta.url))): Promise<Site> {
+    try {
+      await realpath(join(folder, 'index.html'))
+      const runtime = runtimeFolder()
+      const pages = await realpath(folder)
+      const packed = join(pages, 'ort')
+      const version = await readFile(join(packed, runtimeVersionFile), 'utf8').catch(() => undefined)
+      const isSame = version === (await runtimeVersion(runtime))
+      const [ownRuntime, assets] = [await realpath(runtime), await realpath(assetsFolder)]
+      return new Site(pages, ownRuntime, assets, isSame ? packed : undefined)
+    } catch (error) {
+      throw new EnvironmentError(
+        {
+          what: "the studio's pages are not there",
+          where: folder,
+          remedy: 'npm run build, or install pantin again',
+        },
+        { cause: error },
+      )
+    }
+  }
+
+  /** Answers with the file at an address; undefined if there is none. */
+  async send(c: Context): Promise<Response | undefined> {
+    const path = c.req.path.slice(1)
+    const runtimeFile = /^ort\/([^/]+)$/.exec(path)?.[1]
+    if (runtimeFile !== undefined) {
+      if (!runtimeFiles.includes(runtimeFile)) return undefined
+      return sendFile(c, this.runtime, runtimeFile, { cache: 'revalidate', packed: this.packedRuntime })
+    }
+    const asset = /^pantin\/(.+)$/.exec(path)?.[1]
+    if (asset !== undefined) {
+      if (!assetFiles.includes(asset)) return undefined
+      return sendFile(c, this.assets, asset, { cache: 'revalidate' })
+    }
+    const cache = path.startsWith('assets/') ? 'forever' : 'revalidate'
+    return sendFile(c, this.pages, path === '' ? 'index.html' : path, { cache, packed: this.pages })
+  }
 }

@@ -6,6 +6,7 @@ import { fileError } from '../files/file-errors.ts'
 import { exists, makeFolder } from '../files/folders.ts'
 import { readWhole } from '../files/read.ts'
 import { isRun } from '../run/config-file.ts'
+import { settingsOptions } from '../train/options.ts'
 import type { TrainEvent, TrainedRun } from '../train/train.ts'
 import type { Hooks } from '../util/child-process.ts'
 import { FormatError, messageOf, PantinError, TrainingError } from '../util/errors.ts'
@@ -50,6 +51,7 @@ export type Outcome<M> =
 export interface TrainingHooks {
   readonly out: string
   readonly resume: boolean
+  readonly checkpointSeconds?: number
   readonly signal?: AbortSignal
   onEvent(event: TrainEvent): void
 }
@@ -57,6 +59,8 @@ export interface TrainingHooks {
 export interface Attempt<M> {
   /** The run folder. */
   readonly run: string
+  /** Seconds between checkpoints, if they are to be less than usual. */
+  readonly checkpointSeconds: number | undefined
   train(hooks: TrainingHooks): Promise<TrainedRun>
   measure(run: TrainedRun, hooks: Hooks): Promise<M>
 }
@@ -71,7 +75,7 @@ const [trainingFrom, trainingTo] = [0.05, 0.9]
  * @throws what `train` and `measure` throw, except failures that are the attempt's own: these are results.
  */
 export async function trainAndMeasure<M extends object>(
-  { run: out, train, measure }: Attempt<M>,
+  { run: out, checkpointSeconds = Number.POSITIVE_INFINITY, train, measure }: Attempt<M>,
   { signal, onProgress }: Hooks = {},
 ): Promise<Outcome<M> | undefined> {
   const began = performance.now()
@@ -82,6 +86,7 @@ export async function trainAndMeasure<M extends object>(
     run = await train({
       out,
       resume: await isRun(out),
+      ...(checkpointSeconds < settingsOptions.checkpointSeconds.default && { checkpointSeconds }),
       ...(signal && { signal }),
       onEvent: (event) => {
         const part = trainingPart(event)

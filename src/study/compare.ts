@@ -7,25 +7,22 @@ import type { TimeGraphsOptions } from '../profile/time-graphs.ts'
 import { InputError } from '../util/errors.ts'
 import { findNet, listNets } from '../zoo/registry.ts'
 import {
+  type AccuracyKind,
   type Candidate,
+  type ComparedAs,
+  type ComparedRow,
   type CompareProgress,
+  type Comparison,
+  comparedAs,
   defaultBudgetSeconds,
   fastestFirst,
   findCandidates,
+  paretoCosts,
   timeCandidates,
   timingFacts,
 } from './candidates.ts'
-import {
-  type AccuracyKind,
-  type ComparedAs,
-  type ComparedRow,
-  type Comparison,
-  comparedAs,
-  paretoCosts,
-} from './comparison.ts'
 
-export type { CompareProgress } from './candidates.ts'
-export type { ComparedAs, ComparedRow, Comparison } from './comparison.ts'
+export type { ComparedAs, ComparedRow, CompareProgress, Comparison } from './candidates.ts'
 
 type DetectorChoices = Pick<SmallConfigOptions, 'head' | 'skip' | 'dilations'>
 type TimingChoices = Pick<TimeGraphsOptions, 'rounds' | 'seed' | 'device' | 'threads' | 'signal'>

@@ -1,4 +1,5 @@
-// Adam (Kingma and Ba 2015) as graph ops over one flat vector of all weights, and its learning rate over a run.
+// Adam (Kingma and Ba 2015) over one flat vector of all weights: as graph ops, and as a loop over a part of the vector. Its
+// learning rate over a run.
 import type { Value } from '../graph/graph.ts'
 import { add, div, input, mul, sqrt, square, sub } from '../graph/ops/index.ts'
 
@@ -31,6 +32,30 @@ export function adam(state: AdamStep, grad: Value, { beta1, beta2, epsilon }: Ad
   const size = add(mul(sqrt(secondMoment), correction), epsilon)
   const weights = sub(state.weights, div(mul(firstMoment, rate), size))
   return { weights, firstMoment, secondMoment }
+}
+
+/** What the update of a part of the weights reads and writes: vectors of one length. */
+export interface AdamPart {
+  readonly weights: Float32Array
+  readonly firstMoment: Float32Array
+  readonly secondMoment: Float32Array
+  readonly gradient: Float32Array
+}
+
+/** The same update in place, for weights that lie in memory that threads share, which ONNX Runtime does not take. */
+export function adamInPlace(
+  { weights, firstMoment, secondMoment, gradient }: AdamPart,
+  { rate, correction }: ReturnType<typeof adamScalars>,
+  { beta1, beta2, epsilon }: AdamOptions,
+): void {
+  for (let i = 0; i < weights.length; i++) {
+    const slope = gradient[i]!
+    const first = firstMoment[i]! * beta1 + slope * (1 - beta1)
+    const second = secondMoment[i]! * beta2 + slope * slope * (1 - beta2)
+    firstMoment[i] = first
+    secondMoment[i] = second
+    weights[i]! -= (first * rate) / (Math.sqrt(second) * correction + epsilon)
+  }
 }
 
 /**

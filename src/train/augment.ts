@@ -26,13 +26,29 @@ export function mirror(frame: Uint8Array, size: number): void {
 /** Weights of red, green and blue in the grey that saturation is measured from (ITU-R BT.601). */
 const luma = [0.299, 0.587, 0.114]
 
+/** Whether pairs get other colours. */
+export const recolours = ({
+  colour,
+  tint = 0,
+}: {
+  readonly colour: number
+  readonly tint?: number | undefined
+}): boolean => colour > 0 || tint > 0
+
 /**
  * A change of colours [3, 4], a matrix and an offset for values in [0, 1]: of the saturation around grey, then of the
- * contrast around the middle, then of the brightness.
+ * contrast around the middle, then of the brightness, and at last of hues and of the light's colour.
  *
  * @param amount largest change of saturation and contrast as a part of 1, and twice that of brightness; 0 is no change
+ * @param tint largest change of hues, in thirds of a half turn, and of the logarithm of each channel's light. A quarter of
+ * it is the part of changes that take all colours away.
  */
-export function drawColour(random: Random, amount: number): number[] {
+export function drawColour(random: Random, amount: number, tint = 0): number[] {
+  const colour = drawShade(random, amount)
+  return tint === 0 ? colour : tinted(colour, random, tint)
+}
+
+function drawShade(random: Random, amount: number): number[] {
   if (amount === 0) return [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]
   const saturation = 1 + random.between(-amount, amount)
   const contrast = 1 + random.between(-amount, amount)
@@ -44,6 +60,26 @@ export function drawColour(random: Random, amount: number): number[] {
     ),
     offset,
   ])
+}
+
+/** A change of colours, followed by one of hues (a turn around the axis of greys) and of light. */
+function tinted(colour: readonly number[], random: Random, tint: number): number[] {
+  const angle = (random.between(-tint, tint) * Math.PI) / 3
+  const light = [0, 1, 2].map(() => Math.exp(random.between(-tint, tint)))
+  const isGrey = random.uniform() < tint / 4
+  const [cos, sin] = [Math.cos(angle), Math.sin(angle)]
+  const turn = (row: number, column: number) => {
+    if (isGrey) return luma[column]!
+    // Rodrigues' formula, around (1, 1, 1).
+    const side = (column - row + 3) % 3
+    return (1 - cos) / 3 + (side === 0 ? cos : (side === 1 ? -1 : 1) * (sin / Math.sqrt(3)))
+  }
+  return [0, 1, 2].flatMap((row) =>
+    [0, 1, 2, 3].map((column) => {
+      const turned = [0, 1, 2].reduce((sum, i) => sum + turn(row, i) * colour[4 * i + column]!, 0)
+      return (isGrey ? 1 : light[row]!) * turned
+    }),
+  )
 }
 
 /** How variants of a picture differ from it. */

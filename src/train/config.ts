@@ -1,7 +1,7 @@
 // What a run of training computes, as config.json records it, and how the options of `train` become that.
 import { z } from 'zod'
 import { warpDefaults } from '../evaluate/warp.ts'
-import { defaultCrop, formatCrop, parseCrop } from '../faces/crop.ts'
+import { defaultCrop, formatCrop, parseCrop } from '../faces/box.ts'
 import { type MotionConfig, motionConfigSchema, smallConfig } from '../motion/config.ts'
 import { detectorOptions, modelOptions } from '../motion/options.ts'
 import { InputError } from '../util/errors.ts'
@@ -11,7 +11,6 @@ import type { Design } from '../zoo/design.ts'
 import type { Net } from '../zoo/net.ts'
 import { defaultNet } from '../zoo/registry.ts'
 import { adamDefaults } from './adam.ts'
-import type { TrainEvent } from './events.ts'
 import { type TrainLosses, trainLosses } from './losses.ts'
 import {
   augmentOptions,
@@ -20,6 +19,8 @@ import {
   reconstructionOptions,
   settingsOptions,
 } from './options.ts'
+import { partsOf, usualGrowth } from './reconstruction/parts.ts'
+import type { TrainEvent } from './step.ts'
 
 const positive = z.number().positive()
 const share = z.number().min(0).lt(1)
@@ -67,6 +68,8 @@ export const trainingConfigSchema = z.object({
       flip: z.boolean(),
       /** Strength of random changes of colour, 0 for none. */
       colour: schemaOf(augmentOptions.colour),
+      /** Strength of random changes of the light's colour, 0 for none (default). */
+      tint: schemaOf(augmentOptions.tint).optional(),
     })
     .default({ flip: false, colour: augmentOptions.colour.default }),
 })
@@ -93,7 +96,10 @@ export interface RunOptions {
   readonly force?: boolean
   /** Ends training early: the state is saved, and `interrupted` says so. */
   readonly signal?: AbortSignal
-  /** Told how training goes. */
+  /**
+   * Told how training goes. If a promise is returned for `saved`, training waits for it: until then the files of the run
+   * stay as they are, and the time does not count.
+   */
   onEvent?(event: TrainEvent): void
 }
 
@@ -137,9 +143,31 @@ export function resolveConfig(clips: readonly string[], options: TrainOptions): 
       ...defined({ netOptions, design }),
     })
   const losses = trainLosses.weights(options.losses)
-  const training = { ...options, ...croppedBy(options), ...runLength(options), clips: [...clips], losses }
-  return { model, training: checkedOptions(trainingConfigSchema, training) }
+  const { grow = usualGrowth(model), ...others } = options
+  const training = {
+    ...{ ...others, ...croppedBy(options), ...runLength(options), clips: [...clips], losses },
+    ...(grow !== 'none' && { grow }),
+  }
+  const config = { model, training: checkedOptions(trainingConfigSchema, training) }
+  // Sizes that do not fit are refused before anything is written.
+  partsOf(model, config.training)
+  return config
 }
+
+/**
+ * The options of training that goes on from a model which knows much, with what suits it: small batches, so that minutes
+ * have many steps, a higher learning rate, and no equivariance, which the model has learned. (From the starter `face`, on
+ * the clip of a person, 100 such steps of 178 s came to 0.515 of the still picture's L1; 45 usual ones of 170 s to 0.575.)
+ */
+export const finetuning = <T extends Pick<TrainOptions, 'batch' | 'learningRate' | 'losses' | 'grow'>>(
+  options: T,
+): T => ({
+  ...options,
+  grow: options.grow ?? 'none',
+  batch: options.batch ?? 4,
+  learningRate: options.learningRate ?? 4e-3,
+  losses: { equivarianceValue: 0, equivarianceJacobian: 0, ...options.losses },
+})
 
 /** Refuses another model beside `from`. @throws InputError that names the options */
 export function assertKeepsModel(options: object): void {

@@ -1,8 +1,9 @@
 // Frames to train on: clips decoded into a cache of records, and batches of pairs drawn from it.
-import { MotionWatch } from '../animate/notes.ts'
-import { parseCrop } from '../faces/crop.ts'
+
+import { parseCrop } from '../faces/box.ts'
 import { type Framing, type FramingOptions, frameClip, isMade } from '../faces/framing.ts'
-import { assertAtLeast, type Clip } from '../media/clip.ts'
+import type { Clip } from '../media/clip.ts'
+import { MotionWatch } from '../media/fit.ts'
 import { EnvironmentError, InputError } from '../util/errors.ts'
 import type { Random } from '../util/random.ts'
 import { drawColour, mirror } from './augment.ts'
@@ -157,16 +158,13 @@ export function trainingFrames(count: number, holdout: number): number {
 /**
  * Refuses clips that cannot be trained on, without decoding them.
  *
- * @throws InputError if a clip is smaller than `size`, or has fewer frames to train on than it needs.
+ * @throws InputError if a clip has fewer frames to train on than it needs.
  */
 export function assertUsable(
   clips: readonly Clip[],
-  { size, holdout, leastFrames = 2 }: Pick<CacheOptions, 'size' | 'holdout' | 'leastFrames'>,
+  { holdout, leastFrames = 2 }: Pick<CacheOptions, 'holdout' | 'leastFrames'>,
 ) {
-  for (const clip of clips) {
-    assertAtLeast(clip, size, clip.name)
-    assertEnough(clip, holdout, leastFrames)
-  }
+  for (const clip of clips) assertEnough(clip, holdout, leastFrames)
 }
 
 function assertEnough(clip: Clip, holdout: number, least: number): void {
@@ -187,6 +185,8 @@ export interface Augmentation {
   readonly flip: boolean
   /** Largest change of brightness, contrast and saturation, each as a part of 1. 0 leaves colours alone. */
   readonly colour: number
+  /** Largest change of hues and of the light's colour, as a part of 1 (default 0). */
+  readonly tint?: number | undefined
 }
 
 /** One batch: what a training step is fed with. */
@@ -219,7 +219,7 @@ export function drawBatch(
   random: Random,
   cache: FrameCache,
   n: number,
-  { flip, colour }: Augmentation,
+  { flip, colour, tint = 0 }: Augmentation,
 ): Batch {
   const { frameBytes, clips, size } = cache
   const frames = new Uint8Array(2 * n * frameBytes)
@@ -246,7 +246,7 @@ export function drawBatch(
         mirror(frames.subarray(slot * frameBytes, (slot + 1) * frameBytes), size)
       }
     }
-    colours.set(drawColour(random, colour), pair * 12)
+    colours.set(drawColour(random, colour, tint), pair * 12)
   }
   return { frames, colour: colours, labels }
 }

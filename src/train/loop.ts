@@ -1,15 +1,77 @@
-// The training loop: from fresh weights or the last checkpoint to the end of the run, with metrics and previews.
+// The training loop: from fresh weights or the last checkpoint to the end of the run, with metrics and previews. What it is
+// given comes first: a way of training (a task), and a place that keeps the run (a store).
 import type { ClipSquare } from '../faces/framing.ts'
 import type { Tensor } from '../graph/tensor.ts'
+import type { Frame } from '../media/clip.ts'
+import type { Checkpoint } from '../run/checkpoint.ts'
+import type { MetricsRecord } from '../run/run-files.ts'
+import type { OpenSession, Tensors } from '../runtime/session.ts'
 import { TrainingError } from '../util/errors.ts'
 import { sleepBriefly } from '../util/event-loop.ts'
 import { Random } from '../util/random.ts'
 import { learningRate } from './adam.ts'
 import type { Settings } from './config.ts'
-import type { StepEvent } from './events.ts'
-import { initialState, namedState, namedWeights, stateFrom, type TrainingState } from './state.ts'
-import type { OpenStep, Report, StepRunner } from './step.ts'
-import type { RunStore, Task } from './task.ts'
+import {
+  atRest,
+  copyOf,
+  initialState,
+  namedState,
+  namedWeights,
+  stateFrom,
+  type TrainingState,
+} from './state.ts'
+import type { OpenStep, Report, StepEvent, StepRunner, TrainingStep } from './step.ts'
+
+/** A picture of a run in training, and measures of it for metrics.jsonl. */
+export interface Preview {
+  readonly picture: Frame
+  readonly measures: Readonly<Record<string, number>>
+}
+
+/** What one way of training brings to the shared loop. */
+export interface Task {
+  readonly step: TrainingStep
+  /** The step's inputs for one batch, which with replicas is the part of one replica. All that is random comes from `random`, so that a run can be repeated. */
+  draw(random: Random): Tensors
+  /** Parts of the run before the last one, in order, with steps of their own over the same state (default: none). */
+  readonly phases?: readonly Phase[]
+  /** Shows what the weights can do at this step. */
+  preview(state: TrainingState): Promise<Preview>
+  /** What the run's weights.safetensors holds (default: all that is trained, under its names). */
+  weights?(trained: ReadonlyMap<string, Tensor>): ReadonlyMap<string, Tensor>
+  close(): Promise<void>
+}
+
+/** A part of a run. */
+export interface Phase extends Pick<Task, 'step' | 'draw'> {
+  /** Where it ends, as a part of the run, 0 to 1. */
+  readonly until: number
+}
+
+/** How a task is made. */
+export interface TaskOptions {
+  /** Opens the session that makes previews. */
+  readonly openSession: OpenSession
+  /** The part of a batch that one step's graph has: the whole, or the part of one replica. */
+  readonly batch: number
+}
+
+/** Where a run in training is kept: a folder on disk, or the browser's own storage. */
+export interface RunStore {
+  /** What the run is called in messages: its folder, where it has one. */
+  readonly path: string
+  /** Whether there is a checkpoint to resume from. */
+  hasCheckpoint(): Promise<boolean>
+  loadCheckpoint(): Promise<Required<Checkpoint>>
+  /** Replaces the checkpoint. If the process is killed meanwhile, the old one or the new one is there. */
+  saveCheckpoint(checkpoint: Checkpoint): Promise<void>
+  /** Replaces the weights, as `saveCheckpoint`. */
+  saveWeights(tensors: ReadonlyMap<string, Tensor>, step: number): Promise<void>
+  appendMetrics(record: MetricsRecord): Promise<void> | void
+  /** Drops the metrics after `step`. */
+  truncateMetrics(step: number): Promise<void>
+  savePreview(step: number, picture: Frame, measures: Readonly<Record<string, number>>): Promise<void>
+}
 
 /** A run that was trained; other functions take it as it is, or its path. */
 export interface TrainedRun {
@@ -65,7 +127,7 @@ interface Window {
 /** The loop's own parts, once it runs. */
 interface Loop extends LoopOptions {
   readonly store: RunStore
-  readonly runner: StepRunner
+  readonly runners: Runners
   readonly random: Random
   readonly position: Position
   readonly watch: Watch
@@ -78,31 +140,81 @@ interface Loop extends LoopOptions {
  * @throws TrainingError if a loss or gradient is not finite: the state before that step is saved.
  */
 export async function trainTask(store: RunStore, options: LoopOptions): Promise<LoopResult> {
-  const { task, settings } = options
+  const { settings } = options
   const random = new Random(settings.seed)
   const { state, position, seconds } = await begin(store, options, random)
   const first = position.step
   await store.truncateMetrics(position.step)
-  const runner = await options.openStep(task.step, settings.adam, state)
+  const watch = new Watch(seconds)
+  const runners = new Runners(options)
   try {
-    const watch = new Watch(seconds)
+    await watch.pause(() => runners.begin(state, partDone(settings, position.step, watch)))
     let last: StepEvent | undefined
     const onStep = (event: StepEvent) => {
       last = event
       options.onStep?.(event)
     }
-    const finished = await loop({ ...options, onStep, store, runner, random, position, watch })
+    const finished = await loop({ ...options, onStep, store, runners, random, position, watch })
     return {
       path: store.path,
       steps: position.step,
       seconds: last?.seconds ?? seconds,
       loss: last?.loss ?? Number.NaN,
-      device: runner.device,
+      device: runners.current.device,
       interrupted: !finished,
       ...(finished && first > 0 && position.step === first && { finishedBefore: true as const }),
     }
   } finally {
-    await runner.close()
+    await runners.close()
+  }
+}
+
+/** The part of a run that is done, 0 to 1. */
+const partDone = ({ steps, minutes }: Settings, step: number, watch: Watch): number =>
+  Math.min(1, steps !== undefined ? step / steps : watch.seconds / (60 * minutes!))
+
+/** What takes the steps of the phase that a run is in. */
+class Runners {
+  private phase: Pick<Task, 'step' | 'draw'> | undefined
+  private runner: StepRunner | undefined
+
+  constructor(private readonly options: LoopOptions) {}
+
+  get current(): StepRunner {
+    return this.runner!
+  }
+
+  draw(random: Random): Tensors[] {
+    return Array.from({ length: this.current.replicas }, () => this.phase!.draw(random))
+  }
+
+  /** Opens the steps of the phase at this part of the run. The state is theirs to write to. */
+  async begin(state: TrainingState, part: number): Promise<void> {
+    this.phase = this.phaseAt(part)
+    const { step } = this.phase
+    this.runner = await this.options.openStep(step, this.options.settings.adam, atRest(state, step))
+  }
+
+  isOver(part: number): boolean {
+    return this.phaseAt(part) !== this.phase
+  }
+
+  /** Goes on with the phase at this part of the run. */
+  async change(part: number): Promise<void> {
+    const state = copyOf(await this.current.read())
+    await this.close()
+    await this.begin(state, part)
+  }
+
+  async close(): Promise<void> {
+    const { runner } = this
+    this.runner = undefined
+    await runner?.close()
+  }
+
+  private phaseAt(part: number): Pick<Task, 'step' | 'draw'> {
+    const { task } = this.options
+    return task.phases?.find(({ until }) => part < until) ?? task
   }
 }
 
@@ -134,29 +246,30 @@ async function begin(
  * @returns whether the run has reached its end.
  */
 async function loop(parts: Loop): Promise<boolean> {
-  const { store, task, settings, runner, position, random, signal, watch } = parts
-  const progress = () =>
-    settings.steps !== undefined ? position.step / settings.steps : watch.seconds / (60 * settings.minutes!)
+  const { settings, runners, position, random, signal, watch } = parts
+  const progress = () => partDone(settings, position.step, watch)
   const [first, began] = [position.step, performance.now()]
   let [savedAt, previewedAt] = [watch.seconds, watch.seconds]
 
   while (progress() < 1 || position.step === 0) {
     if (signal?.aborted) break
+    const part = progress()
+    if (runners.isOver(part)) await watch.pause(() => runners.change(part))
     const randomState = random.state
-    const batch = task.draw(random)
+    const batches = runners.draw(random)
     const number = position.step + 1
-    const learning = learningRate(settings.learningRate, progress(), number)
-    const { report, taken } = await runner.run(number, learning, batch)
+    const learning = learningRate(settings.learningRate, part, number)
+    const { report, taken } = await runners.current.run(number, learning, batches)
     await sleepBriefly()
     if (!taken) {
       random.state = randomState
       await save(parts)
-      throw notFinite(store.path, number, report)
+      throw notFinite(parts.store.path, number, report)
     }
     position.step = number
     await record(parts, report, learning)
     const rate = (number - first) / ((performance.now() - began) / 1000)
-    parts.onStep?.({ ...stepEvent(parts, report, rate), progress: Math.min(1, progress()) })
+    parts.onStep?.({ ...stepEvent(parts, report, rate), progress: progress() })
     if (watch.seconds - savedAt >= settings.checkpointSeconds) {
       await watch.pause(() => save(parts))
       savedAt = watch.seconds
@@ -173,11 +286,12 @@ async function loop(parts: Loop): Promise<boolean> {
 }
 
 function stepEvent(
-  { position: { step }, settings: { steps, minutes }, watch: { seconds }, runner: { device } }: Loop,
+  { position: { step }, settings: { steps, minutes }, watch: { seconds }, runners }: Loop,
   { loss, ...terms }: Report,
   rate: number,
 ): Omit<StepEvent, 'progress'> {
   const etaSeconds = steps === undefined ? Math.max(0, 60 * minutes! - seconds) : (steps - step) / rate
+  const { device } = runners.current
   return { kind: 'step', step, steps, rate, etaSeconds, seconds, loss: loss!, terms, device }
 }
 
@@ -222,10 +336,10 @@ async function record(
 }
 
 /** The checkpoint first: the weights file can be made again from it, and not the other way round. */
-async function save({ store, task, runner, random, position, watch }: Loop): Promise<void> {
+async function save({ store, task, runners, random, position, watch }: Loop): Promise<void> {
   const layouts = task.step
   const elapsed = watch.seconds
-  const state = await runner.read()
+  const state = await runners.current.read()
   await store.saveCheckpoint({
     step: position.step,
     elapsed,
@@ -237,9 +351,9 @@ async function save({ store, task, runner, random, position, watch }: Loop): Pro
   await store.saveWeights(task.weights?.(trained) ?? trained, position.step)
 }
 
-async function preview({ store, task, runner, position, watch }: Loop): Promise<void> {
+async function preview({ store, task, runners, position, watch }: Loop): Promise<void> {
   const elapsed = round(watch.seconds)
-  const { picture, measures } = await task.preview(await runner.read())
+  const { picture, measures } = await task.preview(await runners.current.read())
   await store.savePreview(position.step, picture, measures)
   await store.appendMetrics({ step: position.step, elapsed, preview: measures })
 }

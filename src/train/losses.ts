@@ -13,8 +13,14 @@ import {
   heatmapDifference,
   meanDistance,
   meanSquare,
+  relativeEntropy,
 } from './distil/losses.ts'
-import { adversarialLoss, featureMatchingLoss, type Judgement } from './reconstruction/discriminator.ts'
+import {
+  adversarialLoss,
+  featureMatchingLoss,
+  type Judgement,
+  type PerceptualLoss,
+} from './reconstruction/judges.ts'
 import {
   flowLoss,
   type KnownMotion,
@@ -23,9 +29,13 @@ import {
   openingDifference,
   tiedDistance,
 } from './reconstruction/label-losses.ts'
-import { jacobianEquivariance, pyramidLoss, valueEquivariance } from './reconstruction/losses.ts'
-import type { PerceptualLoss } from './reconstruction/perceptual.ts'
-import type { Transform } from './reconstruction/transform.ts'
+import {
+  jacobianEquivariance,
+  l1,
+  pyramidLoss,
+  type Transform,
+  valueEquivariance,
+} from './reconstruction/losses.ts'
 
 /** What a loss of every kind says of itself. */
 export interface DescribedLoss {
@@ -118,9 +128,9 @@ export class LossTable<L extends DescribedLoss> {
 export interface TrainLossInput {
   /** The step's graph. */
   readonly graph: Graph
-  /** Source frames [N, 3, H, W] in [0, 1]. */
+  /** Source frames [N, 3, H, W] in [0, 1], or what of them is painted in this step. */
   readonly source: Value
-  /** Driving frames [N, 3, H, W] in [0, 1], which the prediction is to be like. */
+  /** Driving frames [N, 3, H, W] in [0, 1], or what of them is painted, which the prediction is to be like. */
   readonly driving: Value
   /** What the model makes of a source and the motion of its driving frame, [N, 3, H, W] in [0, 1]. */
   readonly prediction: Value
@@ -157,6 +167,11 @@ export interface TrainLoss extends DescribedLoss {
   readonly warps?: false
   /** Whether the loss reads `judgement` (default: no). If a loss of a step does, a discriminator is trained beside it. */
   readonly judged?: true
+  /**
+   * What the loss sees besides pictures, which may be patches of frames (default: nothing): keypoints and dense motion alone,
+   * so that it is left out while they rest, or whole pictures.
+   */
+  readonly sees?: 'motion' | 'whole pictures'
   /** Builds the loss, a scalar, before it is weighted. Undefined if this model or run lacks what it compares. */
   build(input: TrainLossInput): Value | undefined
 }
@@ -189,39 +204,39 @@ export const trainLosses = new LossTable<TrainLoss>('train', [
     build: ({ graph, prediction, driving, perceptual }) => perceptual?.build(graph, prediction, driving),
   },
   {
-    ...{ of: 'train', name: 'equivarianceValue', weight: 1 },
+    ...{ of: 'train', name: 'equivarianceValue', weight: 1, sees: 'motion' },
     help: 'keypoints move along with the picture under a random warp',
     build: ({ kpDriving, kpTransformed, transform }) =>
       valueEquivariance(kpDriving, kpTransformed, transform),
   },
   {
-    ...{ of: 'train', name: 'equivarianceJacobian', weight: 1 },
+    ...{ of: 'train', name: 'equivarianceJacobian', weight: 1, sees: 'motion' },
     help: 'jacobians of keypoints change along with the picture under a random warp',
     build: ({ kpDriving, kpTransformed, transform }) =>
       jacobianEquivariance(kpDriving, kpTransformed, transform),
   },
   {
-    ...{ of: 'train', name: 'flow', weight: 20, warps: false },
+    ...{ of: 'train', name: 'flow', weight: 20, warps: false, sees: 'motion' },
     help: 'distance of the motion from the true one, on synthetic clips',
     build: ({ known, deformation }) => known && flowLoss(deformation, known),
   },
   {
-    ...{ of: 'train', name: 'occlusion', weight: 0.5, warps: false },
+    ...{ of: 'train', name: 'occlusion', weight: 0.5, warps: false, sees: 'motion' },
     help: 'cross-entropy of the occlusion map and the true one, on synthetic clips',
     build: ({ known, occlusionMap }) => known && occlusionMap && occlusionLoss(occlusionMap, known),
   },
   {
-    ...{ of: 'train', name: 'landmarks', weight: 20, warps: false },
+    ...{ of: 'train', name: 'landmarks', weight: 20, warps: false, sees: 'motion' },
     help: 'distance of tied keypoints from the points that --tie names, on synthetic clips',
     build: ({ known, kpSource, kpDriving }) => known && tiedDistance(kpSource, kpDriving, known),
   },
   {
-    ...{ of: 'train', name: 'openings', weight: 20, warps: false },
+    ...{ of: 'train', name: 'openings', weight: 20, warps: false, sees: 'motion' },
     help: 'difference of the openings of eyes and mouth between tied keypoints, with --tie face',
     build: ({ known, kpSource, kpDriving }) => known && openingDifference(kpSource, kpDriving, known),
   },
   {
-    ...{ of: 'train', name: 'nearPoints', weight: 5, warps: false },
+    ...{ of: 'train', name: 'nearPoints', weight: 5, warps: false, sees: 'whole pictures' },
     help: 'absolute difference of result and driving frame near known points, on synthetic clips',
     build: ({ known, prediction, driving }) => known && nearPointsDifference(prediction, driving, known),
   },
@@ -248,8 +263,14 @@ export const needsWarps = (weights: TrainLosses): boolean =>
 /** Losses that read what is known of synthetic clips. */
 export const labelLosses: readonly string[] = ['flow', 'occlusion', 'landmarks', 'openings', 'nearPoints']
 
+/** What a teacher may find in one frame. */
+export type FrameLabel = 'value' | 'jacobian' | 'heatmap' | 'features'
+
+/** What a pair of frames is compared by, if the whole model is distilled. */
+export type PairLabel = 'driving' | 'picture' | 'flow' | 'occlusion'
+
 /** The results that student and teacher can be compared by. */
-export type LabelName = 'value' | 'jacobian' | 'heatmap' | 'features'
+export type LabelName = FrameLabel | PairLabel
 
 /** What a loss of distillation is built from: values of the step's graph. */
 export interface DistilLossInput {
@@ -268,6 +289,10 @@ export interface DistilLoss extends DescribedLoss {
   /**
    * The result that it compares: keypoints `value` [N, K, 2] in [-1, 1], their `jacobian` [N, K, 2, 2], `heatmap`
    * [N, K, h, w] with sums of 1, or `features` [N, C, h, w], the last maps before the head. The teacher must give it.
+   *
+   * If the whole model is distilled, N / 2 pairs have more: the `driving` frame and the teacher's `picture` of it, both
+   * [N / 2, 3, H, W] in [0, 1], with which the student's own picture is compared; `flow` [N / 2, h, w, 2], where each point
+   * comes from in the source; and `occlusion` [N / 2, h, w], 1 where the source shows what is needed.
    */
   readonly needs: LabelName
   /** Builds the loss, a scalar, before it is weighted. */
@@ -276,7 +301,17 @@ export interface DistilLoss extends DescribedLoss {
 
 /** Weights of the losses of `distil`, by name. */
 export type DistilLosses = LossWeights<
-  'value' | 'distance' | 'jacobian' | 'heatmap' | 'divergence' | 'attention' | 'features'
+  | 'value'
+  | 'distance'
+  | 'jacobian'
+  | 'heatmap'
+  | 'divergence'
+  | 'attention'
+  | 'features'
+  | 'reconstruction'
+  | 'picture'
+  | 'flow'
+  | 'occlusion'
 >
 
 /**
@@ -320,7 +355,30 @@ export const distilLosses = new LossTable<DistilLoss>('distil', [
     build: ({ found, label, scope }) =>
       featureDifference(adaptedFeatures(scope, found, label.shape[1]!), label),
   },
+  {
+    ...{ of: 'distil', name: 'reconstruction', weight: 10, needs: 'driving' },
+    help: 'with --what model: absolute difference of result and driving frame, as the loss of train',
+    build: ({ found, label }) => pyramidLoss(found, label, pictureScales),
+  },
+  {
+    ...{ of: 'distil', name: 'picture', weight: 10, needs: 'picture' },
+    help: "with --what model: the same of result and the teacher's result",
+    build: ({ found, label }) => pyramidLoss(found, label, pictureScales),
+  },
+  {
+    ...{ of: 'distil', name: 'flow', weight: 20, needs: 'flow' },
+    help: "with --what model: distance of the motion from the teacher's",
+    build: ({ found, label }) => l1(found, label),
+  },
+  {
+    ...{ of: 'distil', name: 'occlusion', weight: 0.5, needs: 'occlusion' },
+    help: "with --what model: cross-entropy of the occlusion map and the teacher's, less that of the teacher's own",
+    build: ({ found, label }) => relativeEntropy(found, label),
+  },
 ])
+
+/** Scales of pictures that `distil` compares, each half of the one before. */
+const pictureScales = 4
 
 /**
  * Makes a loss of one's own known by its name: it counts with its usual weight in runs that are begun afterwards, and

@@ -1,8 +1,8 @@
 // What is known of synthetic clips, kept beside the cache of frames: points, and the true motion to a few other frames.
 import type { Clip, Frame } from '../media/clip.ts'
-import { hasFlow } from '../synthetic/flow.ts'
 import { hasLandmarks } from '../synthetic/head/head.ts'
 import { landmarkCount } from '../synthetic/head/landmarks.ts'
+import { hasFlow } from '../synthetic/made-clips.ts'
 import { hasJoints } from '../synthetic/puppet/puppet.ts'
 import { Random } from '../util/random.ts'
 
@@ -14,6 +14,21 @@ const partners = 2
 
 /** Flow is kept in 16 bits, with steps of 1 / 8192 over [-4, 4]. */
 const flowScale = 8192
+
+/** Writes coordinates in two bytes each. */
+export function writePlaces(view: DataView, at: number, places: Float32Array): void {
+  places.forEach((place, i) => {
+    const rounded = Math.round(place * flowScale)
+    view.setInt16(at + 2 * i, Math.max(-32768, Math.min(32767, rounded)), true)
+  })
+}
+
+/** Reads coordinates that `writePlaces` wrote. */
+export function readPlaces(view: DataView, at: number, count: number): Float32Array<ArrayBuffer> {
+  const places = new Float32Array(count)
+  for (let i = 0; i < count; i++) places[i] = view.getInt16(at + 2 * i, true) / flowScale
+  return places
+}
 
 /** What is known of one pair of frames. */
 export interface PairLabel {
@@ -72,10 +87,7 @@ export class MotionLabels {
       const { flow, visible } = clip.flow(number * step, partner * step, this.side)
       const at = labelPoints * 12 + i * this.pairBytes
       view.setUint32(at, partner, true)
-      flow.forEach((place, j) => {
-        const rounded = Math.round(place * flowScale)
-        view.setInt16(at + 4 + 2 * j, Math.max(-32768, Math.min(32767, rounded)), true)
-      })
+      writePlaces(view, at + 4, flow)
       record.set(visible, at + 4 + 2 * flow.length)
     }
     this.file.append(record)
@@ -91,8 +103,7 @@ export class MotionLabels {
     const record = this.read(index)
     const view = new DataView(record.buffer)
     const at = labelPoints * 12 + random.integer(partners) * this.pairBytes
-    const flow = new Float32Array(2 * this.side ** 2)
-    for (let j = 0; j < flow.length; j++) flow[j] = view.getInt16(at + 4 + 2 * j, true) / flowScale
+    const flow = readPlaces(view, at + 4, 2 * this.side ** 2)
     const visible = record.subarray(at + 4 + 2 * flow.length, at + this.pairBytes)
     return { partner: view.getUint32(at, true), flow, visible }
   }

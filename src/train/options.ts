@@ -1,6 +1,6 @@
 // The options of training: one table for each command, from which types, flags, configurations, checks and forms derive.
 import { warpDefaults } from '../evaluate/warp.ts'
-import { cropForm, cropPattern } from '../faces/crop.ts'
+import { cropForm, cropPattern } from '../faces/box.ts'
 import { fitModes } from '../media/fit.ts'
 import { detectorOptions, modelOptions } from '../motion/options.ts'
 import type { OptionTable } from '../util/options.ts'
@@ -92,6 +92,21 @@ export const settingsOptions = {
     otherwise: 'one for each core',
     help: 'threads of the CPU, within one op',
   },
+  /**
+   * Parts of every batch, each with a copy of the network. Another number gives other weights: each replica normalises by
+   * the statistics of its part.
+   */
+  replicas: {
+    kind: 'number',
+    whole: true,
+    min: 1,
+    max: 64,
+    or: ['auto'],
+    label: 'Replicas',
+    value: 'n',
+    otherwise: 'one for each core, if each has two pairs or more; 1 beside --threads',
+    help: 'equal parts of a batch that are computed at the same time; auto measures which number is fastest here',
+  },
   /** The run ends after this number of steps. Either this or `minutes` is given. */
   steps: {
     kind: 'number',
@@ -177,6 +192,38 @@ export const reconstructionOptions = {
     value: 'file.onnx',
     help: 'compare pictures by the features of this network too',
   },
+  /** Sizes at which pictures are painted before they have their own, each with its part of the run. */
+  grow: {
+    kind: 'text',
+    pattern: {
+      matches: /^(none|[1-9]\d{0,3}(:0?\.\d{1,4})?(,[1-9]\d{0,3}(:0?\.\d{1,4})?){0,5})$/,
+      expected: 'sizes in pixels, such as 64,128, or with parts of the run, 64:0.4,128:0.3, or none',
+    },
+    label: 'First sizes',
+    value: 'sizes',
+    otherwise: 'none; with the light generator a quarter and half of the size, from 64',
+    help: 'paint smaller pictures first, such as 64,128; each size has an equal part of the run, or its own: 64:0.4,128:0.3',
+  },
+  /** Side of the random square of each picture that is painted and compared, in pixels, once pictures have their own size. */
+  patch: {
+    kind: 'number',
+    whole: true,
+    min: 1,
+    max: 4096,
+    label: 'Patch',
+    value: 'pixels',
+    help: 'paint and compare a random square of this side only, once pictures have their full size',
+  },
+  /** Part of the run, at its end, in which detector and dense motion stay as they are. */
+  rest: {
+    kind: 'number',
+    min: 0,
+    below: 1,
+    label: 'Rest of motion',
+    value: 'part',
+    otherwise: '0',
+    help: 'part of the run, at its end, in which keypoints and dense motion stay as they are',
+  },
   /** What the first keypoints are tied to, on synthetic clips: landmarks of faces, or joints of puppets. */
   tie: {
     kind: 'choice',
@@ -206,10 +253,29 @@ export const augmentOptions = {
     value: 'part',
     help: 'change brightness, contrast and saturation of pairs by up to this part, such as 0.3',
   },
+  /** Largest change of the colour of light and of hues, as a part of 1; some pairs have no colours at all. */
+  tint: {
+    kind: 'number',
+    min: 0,
+    max: 1,
+    default: 0,
+    label: 'Change of the light',
+    value: 'part',
+    help: 'change hues and the colour of the light of pairs by up to this part, such as 0.4; some pairs become grey',
+  },
 } as const satisfies OptionTable
 
 /** What `distil` is told besides, and its run records. */
 export const distillationOptions = {
+  /** What is trained: the detector alone, or the whole model with its own generator. */
+  what: {
+    kind: 'choice',
+    choices: ['detector', 'model'],
+    default: 'detector',
+    label: 'What is distilled',
+    value: 'what',
+    help: 'what learns from the teacher: the detector, or the whole model, which paints by a light generator of its own',
+  },
   /** Heatmaps are compared as if their softmax had this many times its temperature; above 1 softens. */
   soften: {
     kind: 'number',
@@ -219,7 +285,7 @@ export const distillationOptions = {
     value: 'factor',
     help: 'compare heatmaps at this many times their temperature',
   },
-  /** Warped and recoloured copies, for each frame that is trained on, that the teacher labels too. */
+  /** Warped and recoloured copies, for each frame or pair that is trained on, that the teacher labels too. */
   variants: {
     kind: 'number',
     whole: true,
@@ -265,7 +331,7 @@ export const warpOptions = {
   },
 } as const satisfies OptionTable
 
-const { device: _device, threads: _threads, init: _init, ...settings } = settingsOptions
+const { device: _device, threads: _threads, replicas: _replicas, init: _init, ...settings } = settingsOptions
 
 const pageTable = {
   ...modelOptions,

@@ -1,9 +1,13 @@
 // The run folder of `train` and of `distil`: made, or opened to go on as it was begun; and the weights it begins with.
 import { realpath } from 'node:fs/promises'
 import type { z } from 'zod'
+import { openClip } from '../clips/source.ts'
 import { startingWeights } from '../convert/network-folder.ts'
+import { frameClip, isMade } from '../faces/framing.ts'
+import { nodeFaces } from '../faces/node.ts'
 import { assertResumable, type Facts } from '../files/folders.ts'
 import type { Tensor } from '../graph/tensor.ts'
+import type { FitMode } from '../media/fit.ts'
 import { loadRun } from '../model/open-model.ts'
 import type { MotionConfig } from '../motion/config.ts'
 import { detectorOptions, modelOptions } from '../motion/options.ts'
@@ -15,7 +19,7 @@ import { defined, recordedAll } from '../util/options.ts'
 import { version } from '../util/version.ts'
 import { ownOptions } from '../zoo/net.ts'
 import { findNet } from '../zoo/registry.ts'
-import { assertKeepsModel, type RunOptions, type Settings, type TrainOptions } from './config.ts'
+import { assertKeepsModel, finetuning, type RunOptions, type Settings, type TrainOptions } from './config.ts'
 
 /** What the configurations of all runs have in common. */
 export interface AnyConfig {
@@ -45,6 +49,8 @@ export async function beginRun<T extends AnyConfig>(request: RunRequest<T>): Pro
   }
   const run = await openRun(out, schema, { write: true })
   const given = new Set(['clips', 'teacher', ...Object.keys(options)])
+  // A run that is resumed has the number that was chosen for it.
+  if (config.training.replicas === 'auto') given.delete('replicas')
   try {
     assertResumable(facts(run.config), facts(config), {
       what: (name) => `the run was begun with another ${name}`,
@@ -70,6 +76,7 @@ function facts({ model, training, distillation }: AnyConfig): Facts {
   return {
     ...settings,
     crop: settings.crop ?? 'motion',
+    grow: 'grow' in settings ? settings.grow : 'none',
     ...distillation,
     ...recordedAll({ ...modelOptions, ...detectorOptions }, model),
     net: model.net,
@@ -106,10 +113,36 @@ export async function readStart({
   return init === undefined ? undefined : startingWeights(init, model)
 }
 
+/** Pixels a side of the square that is looked for; nothing is drawn in it. */
+const lookSize = 64
+
+/**
+ * The starter whose model suits clips: `face`, if each of them shows a face; undefined if none does.
+ *
+ * @param clips paths of videos, or specs of made clips, for which there is no starter to begin with
+ * @throws InputError for a clip that cannot be read.
+ */
+export async function suitingStarter(
+  clips: readonly string[],
+  { fit = 'crop', signal }: { readonly fit?: FitMode | undefined; readonly signal?: AbortSignal | undefined },
+): Promise<'face' | undefined> {
+  if (clips.some(isMade)) return undefined
+  for (const path of clips) {
+    const clip = await openClip(path)
+    try {
+      const { framing } = await frameClip(clip, lookSize, { fit, crop: 'auto', faces: nodeFaces, signal })
+      if (framing.by !== 'face') return undefined
+    } finally {
+      await clip.close()
+    }
+  }
+  return 'face'
+}
+
 /** Puts the model of the run that is to be trained further into the options. @throws InputError */
 export async function withFinetuned({ from, ...options }: TrainOptions): Promise<TrainOptions> {
   if (from === undefined) return options
   assertKeepsModel(options)
   const { config } = await loadRun(from)
-  return { ...options, model: config, init: from }
+  return { ...(options.resume ? options : finetuning(options)), model: config, init: from }
 }

@@ -1,11 +1,13 @@
-// The state of training: all weights in one flat vector, buffers and Adam's moments beside it; and as named tensors.
+// The state of training: all weights in one flat vector, buffers and Adam's moments beside it; as named tensors; and a model
+// in evaluation mode that reads it.
 import { type Builder, Graph, type Value } from '../graph/graph.ts'
-import { concat, input, reshape, split } from '../graph/ops/index.ts'
-import type { ParameterInfo, Role } from '../graph/ops/leaf.ts'
-import { parameterInfo } from '../graph/ops/leaf.ts'
+import { cast, concat, input, mul, reshape, split, transpose } from '../graph/ops/index.ts'
+import { initialise, type ParameterInfo, parameterInfo, type Role } from '../graph/ops/leaf.ts'
 import { copyInto } from '../graph/rewrite.ts'
 import { sizeOf, type Tensor, tensor } from '../graph/tensor.ts'
-import { initialise } from '../motion/weights.ts'
+import { Scope } from '../layers/scope.ts'
+import type { Keypoints } from '../model/keypoint-detector.ts'
+import type { OpenSession, Session } from '../runtime/session.ts'
 import { GraphError } from '../util/errors.ts'
 import type { Random } from '../util/random.ts'
 
@@ -160,6 +162,30 @@ export function initialState(
   }
 }
 
+/** A state of its own with the same numbers. */
+export const copyOf = ({ weights, buffers, firstMoment, secondMoment }: TrainingState): TrainingState => ({
+  ...{ weights: weights.slice(), buffers: buffers.slice() },
+  ...{ firstMoment: firstMoment.slice(), secondMoment: secondMoment.slice() },
+})
+
+/**
+ * The state with which a step may begin that leaves weights as they are: Adam has no momentum there.
+ *
+ * @param resting names of these weights
+ */
+export function atRest(
+  state: TrainingState,
+  { weights, resting = [] }: Pick<FlatLayouts, 'weights'> & { readonly resting?: readonly string[] },
+): TrainingState {
+  if (resting.length === 0) return state
+  const firstMoment = state.firstMoment.slice()
+  const names = new Set(resting)
+  for (const { name, offset, shape } of weights.entries) {
+    if (names.has(name)) firstMoment.fill(0, offset, offset + sizeOf(shape))
+  }
+  return { ...state, firstMoment }
+}
+
 /** Weights and buffers under their names, as weights.safetensors holds them. */
 export function namedWeights(state: TrainingState, layouts: FlatLayouts): Map<string, Tensor> {
   return new Map([...unpack(state.weights, layouts.weights), ...unpack(state.buffers, layouts.buffers)])
@@ -193,4 +219,65 @@ export function stateFrom(
     firstMoment: moment(prefixes.firstMoment),
     secondMoment: moment(prefixes.secondMoment),
   }
+}
+
+/** What an evaluation model computes, and from what. */
+export interface EvaluationOptions {
+  /** Frames that one run takes. */
+  readonly frames: number
+  /** Side of a frame in pixels. */
+  readonly size: number
+  /** Where each parameter stands in the run's vectors. */
+  readonly layouts: FlatLayouts
+  readonly openSession: OpenSession
+  /** Builds the outputs by name. `pixels` are the frames as images [N, 3, size, size] in [0, 1]. */
+  build(scope: Scope, pixels: Value): Readonly<Record<string, Value>>
+}
+
+/** A model in evaluation mode over a run's own flat vectors. */
+export class EvaluationModel {
+  private constructor(
+    private readonly session: Session,
+    private readonly shape: readonly number[],
+  ) {}
+
+  static async create(options: EvaluationOptions): Promise<EvaluationModel> {
+    const shape = [options.frames, options.size, options.size, 3]
+    return new EvaluationModel(await options.openSession(evaluationGraph(options, shape)), shape)
+  }
+
+  /**
+   * @param frames RGB [N, size, size, 3]
+   * @returns the outputs by name
+   */
+  run({ weights, buffers }: TrainingState, frames: Uint8Array<ArrayBuffer>): Promise<Record<string, Tensor>> {
+    return this.session.run({
+      weights: tensor('float32', [weights.length], weights),
+      ...(buffers.length > 0 && { buffers: tensor('float32', [buffers.length], buffers) }),
+      frames: tensor('uint8', this.shape, frames),
+    })
+  }
+
+  close(): Promise<void> {
+    return this.session.close()
+  }
+}
+
+function evaluationGraph({ layouts, build }: EvaluationOptions, shape: readonly number[]): Graph {
+  const built = new Graph()
+  const frames = input(built, 'frames', 'uint8', shape)
+  const pixels = mul(transpose(cast(frames, 'float32'), [0, 3, 1, 2]), 1 / 255)
+  const wanted = build(Scope.root(built, { training: false }), pixels)
+  const flat = copyWithFlat(Object.values(wanted), layouts)
+  for (const [name, result] of Object.entries(wanted)) flat.graph.output(name, flat.copy(result))
+  return flat.graph
+}
+
+/** The keypoints of one frame among the outputs `value` [N, K, 2] and, if there is one, `jacobian` [N, K, 2, 2]. */
+export function keypointsOfFrame(outputs: Readonly<Record<string, Tensor>>, frame: number): Keypoints {
+  const row = ({ data, shape }: Tensor) => {
+    const length = data.length / shape[0]!
+    return (data as Float32Array).slice(frame * length, (frame + 1) * length)
+  }
+  return { value: row(outputs.value!), jacobian: outputs.jacobian && row(outputs.jacobian) }
 }

@@ -1,18 +1,31 @@
-// One training run from its clips to its end: the skeleton that train() and distil() share.
+// One training run from its clips to its end: the skeleton that train() and distil() share, and the session that takes its
+// steps in Node.
 import { openClips } from '../clips/source.ts'
 import type { ClipSquare } from '../faces/framing.ts'
-import type { Clip } from '../media/clip.ts'
+import { scalar, type Tensor, tensor } from '../graph/tensor.ts'
+import { type Clip, smallNotes } from '../media/clip.ts'
 import { writePicture } from '../media/picture.ts'
 import type { Run } from '../run/run.ts'
-import { requireDevice, sessionsOn } from '../runtime/node.ts'
-import type { OpenSession } from '../runtime/session.ts'
+import { coresHere, createSession, requireDevice, type SessionOptions, sessionsOn } from '../runtime/node.ts'
+import type { Session, Tensors } from '../runtime/session.ts'
+import { type AdamOptions, adamInputs, adamScalars } from './adam.ts'
+import { chooseReplicas } from './choose-replicas.ts'
 import type { RunOptions, Settings } from './config.ts'
-import type { CropEvent, PrepareEvent, StillEvent, TrainEvent } from './events.ts'
 import { assertUsable } from './frames.ts'
-import { type TrainedRun, trainTask } from './loop.ts'
+import { type RunStore, type Task, type TaskOptions, type TrainedRun, trainTask } from './loop.ts'
+import { ReplicaSteps } from './replicas.ts'
 import { type AnyConfig, readStart, settingsHere } from './setup.ts'
-import { stepsOn } from './step-session.ts'
-import type { RunStore, Task } from './task.ts'
+import { stateNames, stateOutputs, type TrainingState } from './state.ts'
+import type {
+  CropEvent,
+  OpenStep,
+  PrepareEvent,
+  Report,
+  StepRunner,
+  StillEvent,
+  TrainEvent,
+  TrainingStep,
+} from './step.ts'
 
 /** What one way of training does at each stage of a run. `I` is what it reads, `D` the data that it trains on. */
 export interface TrainingRun<C extends AnyConfig, I, D extends { close(): void }> {
@@ -22,16 +35,17 @@ export interface TrainingRun<C extends AnyConfig, I, D extends { close(): void }
   /** Whether a clip may be a single picture, and the frames to train on that each clip has to have. */
   readonly clips: { readonly pictures: boolean; readonly leastFrames: number }
   /** Makes the run folder, or opens it to resume the run. */
-  open(): Promise<Run<C>>
+  open(config: C): Promise<Run<C>>
   /**
    * Reads what the configuration names besides clips and starting weights. For a new run this is done before its folder
    * is made, so that nothing is written if a file cannot be used.
    */
   read(config: C): I | Promise<I>
+  /** A step of a part of the batch, for timing. */
+  step(config: C, batch: number): TrainingStep
   /** Makes the data of the clips. */
   prepare(config: C, read: I, clips: readonly Clip[], hooks: PrepareHooks): Promise<D>
-  /** @param openSession opens the session that makes previews */
-  task(config: C, read: I, data: D, openSession: OpenSession): Promise<Task>
+  task(config: C, read: I, data: D, how: TaskOptions): Promise<Task>
 }
 
 /** How the preparation of data is stopped and followed. */
@@ -49,18 +63,19 @@ export interface PrepareHooks {
 export async function trainRun<C extends AnyConfig, I, D extends { close(): void }>(
   way: TrainingRun<C, I, D>,
 ): Promise<TrainedRun> {
-  const { config: asked, options } = way
+  const { options } = way
   const { signal, onEvent = () => {} } = options
   const { pictures, leastFrames } = way.clips
-  const opened = await openClips(asked.training.clips, { pictures })
+  const opened = await openClips(way.config.training.clips, { pictures })
   let run: Run<C> | undefined
   let data: D | undefined
   try {
-    const { holdout, device } = asked.training
-    assertUsable(opened, { size: asked.model.size, holdout, leastFrames })
+    const { model, training } = way.config
+    assertUsable(opened, { holdout: training.holdout, leastFrames })
+    await requireDevice(training.device)
+    const asked = options.resume ? way.config : await withReplicas(way)
     const before = options.resume ? undefined : await readAll(way, asked)
-    await requireDevice(device)
-    run = await way.open()
+    run = await way.open(asked)
     const { config } = run
     const read = before === undefined ? await way.read(config) : before.read
     const squares: ClipSquare[] = []
@@ -74,16 +89,19 @@ export async function trainRun<C extends AnyConfig, I, D extends { close(): void
       },
     })
     const settings = settingsHere(config.training, options)
-    const task = await way.task(config, read, data, sessionsOn(settings.device))
+    // A run from before there were replicas has one.
+    const replicas = typeof settings.replicas === 'number' ? settings.replicas : 1
+    const batch = settings.batch / replicas
+    const task = await way.task(config, read, data, { openSession: sessionsOn(settings.device), batch })
     try {
       const start = before?.start ?? ((await run.hasCheckpoint()) ? undefined : await readStart(config))
       const trained = await trainTask(folderStore(run, onEvent), {
         ...{ task, settings, start, signal },
-        openStep: stepsOn(settings),
+        openStep: stepsBy(settings, replicas),
         onStep: onEvent,
       })
       onEvent({ kind: trained.interrupted ? 'paused' : 'finished', step: trained.steps })
-      return { ...trained, squares, notices: [...noticesOf(opened), ...still] }
+      return { ...trained, squares, notices: [...noticesOf(opened, model.size), ...still] }
     } finally {
       await task.close()
     }
@@ -98,7 +116,7 @@ export async function trainRun<C extends AnyConfig, I, D extends { close(): void
       device: 'none yet',
       interrupted: true,
       squares: [],
-      notices: noticesOf(opened),
+      notices: noticesOf(opened, way.config.model.size),
     }
   } finally {
     data?.close()
@@ -107,8 +125,24 @@ export async function trainRun<C extends AnyConfig, I, D extends { close(): void
   }
 }
 
-const noticesOf = (clips: readonly Clip[]) =>
-  clips.flatMap(({ name, notices = [] }) => notices.map((notice) => `${name}: ${notice}`))
+/** The configuration of a new run, with the number of its replicas. */
+async function withReplicas<C extends AnyConfig, I, D extends { close(): void }>(
+  way: TrainingRun<C, I, D>,
+): Promise<C> {
+  const { config } = way
+  const { training } = config
+  const replicas = await chooseReplicas(training, {
+    step: (batch) => way.step(config, batch),
+    openStep: (count) => stepsBy(training, count),
+  })
+  return { ...config, training: { ...training, replicas } }
+}
+
+const noticesOf = (clips: readonly Clip[], size: number) =>
+  clips.flatMap((clip) => [
+    ...(clip.notices ?? []).map((notice) => `${clip.name}: ${notice}`),
+    ...smallNotes(clip, size, clip.name),
+  ])
 
 /** All files that a new run begins with. */
 async function readAll<C extends AnyConfig, I, D extends { close(): void }>(
@@ -127,7 +161,8 @@ function folderStore(run: Run, onEvent: (event: TrainEvent) => void): RunStore {
     saveCheckpoint: (checkpoint) => run.saveCheckpoint(checkpoint),
     async saveWeights(tensors, step) {
       await run.saveWeights(tensors, new Map([['step', String(step)]]))
-      onEvent({ kind: 'saved', step, inMemory: false })
+      // A caller may look at the files before training goes on.
+      await onEvent({ kind: 'saved', step, inMemory: false })
     },
     appendMetrics: (record) => run.appendMetrics(record),
     truncateMetrics: (step) => run.truncateMetrics(step),
@@ -137,3 +172,110 @@ function folderStore(run: Run, onEvent: (event: TrainEvent) => void): RunStore {
     },
   }
 }
+
+export interface StepSettings {
+  readonly device: NonNullable<SessionOptions['device']>
+  readonly adam: AdamOptions
+  /** Within one op on the CPU (default: one for each core). */
+  readonly threads?: number | undefined
+}
+
+/**
+ * A session on the training step's graph, with the state that it works on. A step writes the new state beside the old
+ * one. The new state counts only if all numbers of the step are finite, so that the state is good at any time.
+ */
+export class StepSession implements StepRunner {
+  readonly replicas = 1
+
+  private constructor(
+    private readonly session: Session,
+    private readonly reports: readonly string[],
+    private readonly adam: AdamOptions,
+    private current: TrainingState,
+    private spare: TrainingState,
+  ) {}
+
+  static async create(
+    step: TrainingStep,
+    { device, adam, threads }: StepSettings,
+    state: TrainingState,
+  ): Promise<StepSession> {
+    const session = await createSession(step.graph, {
+      ...{ device, weights: step.fixed, optimise: 'fuse' },
+      ...(threads !== undefined && { threads }),
+    })
+    const spare = {
+      weights: new Float32Array(state.weights.length),
+      buffers: new Float32Array(state.buffers.length),
+      firstMoment: new Float32Array(state.firstMoment.length),
+      secondMoment: new Float32Array(state.secondMoment.length),
+    }
+    return new StepSession(session, step.reports, adam, state, spare)
+  }
+
+  /** The device that is really used. */
+  get device(): Session['device'] {
+    return this.session.device
+  }
+
+  /** The state after the last good step. The step after next overwrites it: use it at once, or copy it. */
+  get state(): TrainingState {
+    return this.current
+  }
+
+  async read(): Promise<TrainingState> {
+    return this.current
+  }
+
+  async run(
+    number: number,
+    rate: number,
+    [batch]: readonly Tensors[],
+  ): Promise<{ report: Report; taken: boolean }> {
+    const into = Object.fromEntries(
+      stateNames.map((name) => [stateOutputs[name], floats1d(this.spare[name])]),
+    )
+    const results = await this.session.run(this.feeds(number, rate, batch!), into)
+    const values = results.losses!.data as Float32Array
+    const report = Object.fromEntries(this.reports.map((name, i) => [name, values[i]!]))
+    const taken = values.every((value) => Number.isFinite(value))
+    if (taken) {
+      const written = this.spare
+      this.spare = this.current
+      this.current = written
+    }
+    return { report, taken }
+  }
+
+  async close(): Promise<void> {
+    await this.session.close()
+  }
+
+  private feeds(number: number, rate: number, batch: Tensors): Record<string, Tensor> {
+    const scalars = adamScalars(number, rate, this.adam)
+    return {
+      ...Object.fromEntries(stateNames.map((name) => [name, floats1d(this.current[name])])),
+      ...batch,
+      [adamInputs.rate]: scalar(scalars.rate),
+      [adamInputs.correction]: scalar(scalars.correction),
+    }
+  }
+}
+
+/** Opens steps by replicas. Each has the threads that are asked for, or its part of the cores. */
+const replicaSteps =
+  (replicas: number, threads = Math.max(1, Math.floor(coresHere() / replicas))): OpenStep =>
+  (step, adam, state) =>
+    ReplicaSteps.create(step, { adam, replicas, threads }, state)
+
+/** Opens step sessions on the device of a run's settings. */
+export const stepsOn =
+  ({ device, threads }: Pick<StepSettings, 'device' | 'threads'>): OpenStep =>
+  (step, adam, state) =>
+    StepSession.create(step, { device, adam, threads }, state)
+
+/** Opens the steps of a run with these settings, by a number of replicas. */
+const stepsBy = (settings: Settings, replicas: number): OpenStep =>
+  replicas > 1 ? replicaSteps(replicas, settings.threads) : stepsOn(settings)
+
+const floats1d = (data: Float32Array<ArrayBuffer>): Tensor => tensor('float32', [data.length], data)

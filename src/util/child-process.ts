@@ -3,16 +3,7 @@
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
-import {
-  EnvironmentError,
-  FormatError,
-  GraphError,
-  InputError,
-  messageOf,
-  PantinError,
-  type Problem,
-  TrainingError,
-} from './errors.ts'
+import { EnvironmentError, receivedError, type SentError, sentError } from './errors.ts'
 
 /** How the caller of long work follows it and stops it, in any process. */
 export interface Hooks {
@@ -36,11 +27,7 @@ export type ChildTask<Task extends object, Result> = (task: Task, hooks?: ChildH
 type Order = { readonly task: object } | 'stop'
 
 /** Messages of the child: its progress, and at the end either a result or an error. */
-type Report =
-  | { readonly part: number }
-  | { readonly result: unknown }
-  | { readonly error: { readonly name: string; readonly problem: Problem } }
-  | { readonly bug: string; readonly stack: string | undefined }
+type Report = { readonly part: number } | { readonly result: unknown } | { readonly error: SentError }
 
 /**
  * Makes a task of the calling module: in the parent, a function that does the work in a new process; in that process,
@@ -87,9 +74,8 @@ function runInChild<Result>(
     const settle = (failure: string) => {
       signal?.removeEventListener('abort', stop)
       if (end !== undefined && 'result' in end) resolve(end.result as Result)
-      else if (end !== undefined && 'error' in end) reject(rebuilt(end.error))
-      else if (signal?.aborted) reject(signal.reason)
-      else if (end !== undefined) reject(bugOf(end.bug, end.stack))
+      else if (signal?.aborted && end?.error.kind === undefined) reject(signal.reason)
+      else if (end !== undefined) reject(receivedError(end.error))
       else reject(new EnvironmentError({ what: failure }))
     }
     child.once('error', (error) => settle(error.message))
@@ -124,12 +110,7 @@ function serveParent<Task extends object, Result>(work: (task: Task, hooks: Hook
       await tell({ result: await work(task, hooks) })
       process.exit(0)
     } catch (error) {
-      if (error instanceof PantinError) {
-        await tell({ error: { name: error.name, problem: error.problem } })
-      } else {
-        const stack = error instanceof Error ? error.stack : undefined
-        await tell({ bug: messageOf(error), stack })
-      }
+      await tell({ error: sentError(error) })
       process.exit(1)
     }
   }
@@ -157,24 +138,6 @@ function endWithParent(): void {
       setTimeout(() => process.kill(process.pid, 'SIGKILL'), ${graceTime})
     }, ${watchInterval})`
   new Worker(watch, { eval: true, stdout: false, stderr: false }).unref()
-}
-
-const errorClasses: Readonly<Record<string, new (problem: Problem) => PantinError>> = {
-  EnvironmentError,
-  FormatError,
-  GraphError,
-  InputError,
-  TrainingError,
-}
-
-const rebuilt = ({ name, problem }: { readonly name: string; readonly problem: Problem }): PantinError =>
-  new (errorClasses[name] ?? PantinError)(problem)
-
-/** An error that the work did not throw on purpose. Its stack is the child's. */
-function bugOf(message: string, stack: string | undefined): Error {
-  const error = new Error(message)
-  if (stack !== undefined) error.stack = stack
-  return error
 }
 
 /**

@@ -57,6 +57,49 @@ export class TrainingError extends PantinError {}
 /** A part of the machine that is needed is missing or failed: a codec, a device, the disk. */
 export class EnvironmentError extends PantinError {}
 
+/** Subclasses before their bases. The names are written out, because a packed worker has other names. */
+const classes = {
+  FormatError,
+  InputError,
+  GraphError,
+  TrainingError,
+  EnvironmentError,
+  PantinError,
+} as const
+
+/** An error in a form that passes between threads, processes, or a worker and its page: classes do not. */
+export interface SentError {
+  /** Name of the class; undefined for an error that pantin did not throw on purpose. */
+  readonly kind: keyof typeof classes | undefined
+  /** The five parts of its message; of an error without a kind, its message alone. */
+  readonly problem: Problem
+  /** Where an error without a kind was thrown. */
+  readonly stack?: string | undefined
+}
+
+/** Whether pantin threw an error on purpose. If so, the parts of its message are in its `problem`. */
+export function isPantinError(error: unknown): error is PantinError {
+  return error instanceof PantinError
+}
+
+/** Prepares an error for the other side. */
+export function sentError(error: unknown): SentError {
+  if (!isPantinError(error)) {
+    const stack = error instanceof Error ? error.stack : undefined
+    return { kind: undefined, problem: { what: messageOf(error) }, stack }
+  }
+  const names = Object.keys(classes) as (keyof typeof classes)[]
+  return { kind: names.find((name) => error instanceof classes[name]), problem: error.problem }
+}
+
+/** Makes an error of the other side again, of the same class. */
+export function receivedError({ kind, problem, stack }: SentError): Error {
+  if (kind !== undefined) return new classes[kind](problem)
+  const error = new Error(problem.what)
+  if (stack !== undefined) error.stack = stack
+  return error
+}
+
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)

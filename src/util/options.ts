@@ -47,6 +47,8 @@ export interface NumberOption extends Described {
   readonly example?: number
   /** The value if none is given. */
   readonly default?: number
+  /** Words that can be given instead of a number. */
+  readonly or?: readonly string[]
   /** Values that a form offers, instead of a field for any number. */
   readonly offered?: readonly number[]
 }
@@ -80,11 +82,17 @@ export type Option = ChoiceOption | NumberOption | TextOption | SwitchOption
 /** Options by their names. Names are those of the library; a flag has hyphens instead of capitals. */
 export type OptionTable = Readonly<Record<string, Option>>
 
+/** An option that some words can be given for. */
+export interface Worded {
+  /** The words. */
+  readonly or: readonly string[]
+}
+
 /** What an option's value is. */
 export type OptionValue<O extends Option> = O extends ChoiceOption
   ? O['choices'][number]
   : O extends NumberOption
-    ? number
+    ? number | (O extends Worded ? O['or'][number] : never)
     : O extends SwitchOption
       ? boolean
       : string
@@ -102,6 +110,7 @@ export function fits(option: Option, value: unknown): boolean {
     case 'switch':
       return typeof value === 'boolean'
     case 'number': {
+      if (option.or?.some((word) => word === value)) return true
       if (typeof value !== 'number' || !Number.isFinite(value)) return false
       const { whole, min = -Infinity, max = Infinity, above = -Infinity, below = Infinity } = option
       if (whole && !Number.isSafeInteger(value)) return false
@@ -122,9 +131,10 @@ export function expectation(option: Option): string {
     case 'number': {
       const example = option.example === undefined ? '' : `, such as ${option.example}`
       const range = rangeOf(option)
-      if (option.whole) return `a whole number${range && `, ${range}`}${example}`
+      const words = option.or === undefined ? '' : `, or ${option.or.join(', ')}`
+      if (option.whole) return `a whole number${range && `, ${range}`}${example}${words}`
       const from = option.min === undefined || range === '' ? '' : 'from '
-      return `a number${range && ` ${from}${range}`}${example}`
+      return `a number${range && ` ${from}${range}`}${example}${words}`
     }
   }
 }

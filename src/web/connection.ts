@@ -1,7 +1,26 @@
-// The page's end of a worker: calls that are answered, events, disposal, and where the worker's files are found.
+// The page's end of a worker: calls that are answered, events, disposal, and where the worker's files are found. The
+// messages between both ends come first.
 import type { WebDevice } from '../runtime/web-runtime.ts'
-import { EnvironmentError, InputError } from '../util/errors.ts'
-import { type Answer, type Call, type Methods, receivedError } from './protocol.ts'
+import { EnvironmentError, InputError, receivedError, type SentError } from '../util/errors.ts'
+
+/** A table of methods that a worker has, each with one argument. */
+export type Methods<M> = { readonly [Name in keyof M]: (request: never) => unknown }
+
+/** A call of the page. The worker answers each call once, by its number. */
+export interface Call {
+  readonly id: number
+  readonly method: PropertyKey
+  readonly request: unknown
+}
+
+/** A method of every worker, which does nothing. A worker that answers it is not held up. */
+export const hears = 'hears'
+
+/** A message of the worker: the answer to a call, or an event. */
+export type Answer =
+  | { readonly id: number; readonly value: unknown }
+  | { readonly id: number; readonly error: SentError }
+  | { readonly event: unknown }
 
 /** Where the library finds its worker. Addresses are relative to the page. */
 export interface WorkerPlace {
@@ -74,6 +93,9 @@ export function assetsAddress({ assetsFolder }: Pick<WorkerPlace, 'assetsFolder'
 export const asyncDispose: typeof Symbol.asyncDispose =
   Symbol.asyncDispose ?? (Symbol.for('Symbol.asyncDispose') as typeof Symbol.asyncDispose)
 
+/** Seconds between two questions whether a worker hears. */
+const tick = 0.25
+
 interface Waiting {
   resolve(value: unknown): void
   reject(error: Error): void
@@ -112,7 +134,55 @@ export class Connection<M extends Methods<M>, E = never> {
     request: Parameters<M[Name]>[0],
     transfer: readonly Transferable[] = [],
   ): Promise<Awaited<ReturnType<M[Name]>>> {
-    return new Promise<unknown>((resolve, reject) => {
+    // The worker's table of methods has this very type.
+    return this.send(method, request, transfer) as Promise<Awaited<ReturnType<M[Name]>>>
+  }
+
+  /**
+   * Carries out some calls, and ends the worker if it computes too long without hearing of messages: nothing else could
+   * stop it. The time in which the worker is loaded does not count.
+   *
+   * @param seconds that the worker may compute
+   * @throws the error for a worker that is ended
+   */
+  async unlessStuck<T>(work: () => Promise<T>, seconds: number, stuck: Error): Promise<T> {
+    let isLoaded = false
+    let isAsked = false
+    let silent = 0
+    const ask = () => {
+      isAsked = true
+      silent = 0
+      const answered = () => {
+        isLoaded = true
+        isAsked = false
+      }
+      // If the connection ends, the work is told too.
+      this.send(hears, undefined).then(answered, () => {})
+    }
+    ask()
+    // Ticks are counted, because a page that sleeps would find the time gone.
+    const timer = setInterval(() => {
+      if (!isAsked) ask()
+      else if (isLoaded && ++silent * tick > seconds) this.end(stuck)
+    }, tick * 1000)
+    try {
+      return await work()
+    } finally {
+      clearInterval(timer)
+    }
+  }
+
+  /** Ends the worker. Calls that wait are refused. Harmless when repeated. */
+  close(): void {
+    this.end(new InputError({ what: 'it is closed', remedy: 'open it again' }))
+  }
+
+  private send(
+    method: PropertyKey,
+    request: unknown,
+    transfer: readonly Transferable[] = [],
+  ): Promise<unknown> {
+    return new Promise((resolve, reject) => {
       if (this.ended !== undefined) {
         reject(this.ended)
         return
@@ -120,13 +190,7 @@ export class Connection<M extends Methods<M>, E = never> {
       const call: Call = { id: ++this.calls, method, request }
       this.worker.postMessage(call, [...transfer])
       this.waiting.set(call.id, { resolve, reject })
-      // The worker's table of methods has this very type.
-    }) as Promise<Awaited<ReturnType<M[Name]>>>
-  }
-
-  /** Ends the worker. Calls that wait are refused. Harmless when repeated. */
-  close(): void {
-    this.end(new InputError({ what: 'it is closed', remedy: 'open it again' }))
+    })
   }
 
   private take(answer: Answer): void {

@@ -4,6 +4,7 @@ export type { Face } from '../faces/finder.ts'
 export type { FramedBy, Framing } from '../faces/framing.ts'
 export type { FrameRange } from '../media/clip.ts'
 export type { Square } from '../media/fit.ts'
+export type { Mark } from '../media/mark.ts'
 export { OneEuroFilter, type Smoothing } from '../model/one-euro.ts'
 export type { MotionConfig } from '../motion/config.ts'
 // Pure functions that reports draw networks and numbers with. They load nothing.
@@ -21,13 +22,23 @@ export { logScale, type Scale } from '../report/plot-layout.ts'
 export type { MetricsPage, MetricsRecord } from '../run/run-files.ts'
 export { type Starter, starters } from '../run/starters.ts'
 export type { WebDevice } from '../runtime/web-runtime.ts'
-export type * from '../train/events.ts'
 export { isModelOption, pageOptions as trainOptions } from '../train/options.ts'
+export type {
+  CropEvent,
+  EndEvent,
+  PrepareEvent,
+  PreviewEvent,
+  SavedEvent,
+  StepEvent,
+  StillEvent,
+  TrainEvent,
+} from '../train/step.ts'
 export {
   EnvironmentError,
   FormatError,
   GraphError,
   InputError,
+  isPantinError,
   PantinError,
   type Problem,
   TrainingError,
@@ -41,16 +52,27 @@ export type {
   OptionValues,
   SwitchOption,
   TextOption,
+  Worded,
 } from '../util/options.ts'
 export type { Paper } from '../zoo/net.ts'
-export { type ClipFrame, type ClipOptions, openClip, type WebClip } from './clip.ts'
+export {
+  type ClipFrame,
+  type ClipOptions,
+  createVideoWriter,
+  markPicture,
+  openClip,
+  type WebClip,
+  type WebVideoWriter,
+  type WebVideoWriterOptions,
+} from './clip.ts'
 export type { Notice, WebPlace, WorkerPlace } from './connection.ts'
-export { FaceFinder } from './faces.ts'
 export {
   type AnimatedPicture,
   type AnimatePictureOptions,
   Animator,
   type Heatmap,
+  type Pose,
+  type PosedPicture,
   type TrackedPicture,
   Tracker,
   type TrackPictureOptions,
@@ -66,8 +88,7 @@ export {
   type TimeOptions,
   timeNetwork,
 } from './networks.ts'
-export { frameOfVideo, type Picture } from './picture.ts'
-export { isPantinError } from './protocol.ts'
+export { FaceFinder, frameOfVideo, type Picture } from './picture.ts'
 export { type OpenRunOptions, openRun, type RunFiles, type WebRun } from './run.ts'
 export { type StoredRun, storedRuns } from './stored-runs.ts'
 export type {
@@ -76,6 +97,8 @@ export type {
   RunListing,
   RunMetrics,
   RunSummary,
+  StudyErrors,
+  StudySummary,
   TokenHeader,
 } from './studio-api.ts'
 export {
@@ -86,4 +109,3 @@ export {
   type TrainSettings,
   type WebTrainEvent,
 } from './trainer.ts'
-export { createVideoWriter, type WebVideoWriter, type WebVideoWriterOptions } from './video-writer.ts'

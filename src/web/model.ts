@@ -96,6 +96,17 @@ export interface AnimatedPicture {
   }
 }
 
+/** Where `Animator.pose` moves the source's keypoints. */
+export type Pose = Pick<TrackedPicture, 'value' | 'jacobian'>
+
+/** The source, moved to a pose. */
+export interface PosedPicture {
+  /** The moved source, of the model's size. The caller closes it. */
+  readonly frame: ImageBitmap
+  /** The time that each stage took. */
+  readonly milliseconds: Pick<AnimatedPicture['milliseconds'], 'generate' | 'show'>
+}
+
 /** Options with their time filled in. */
 export type Timed<T> = Omit<T, 'time'> & { readonly time: number }
 
@@ -117,6 +128,7 @@ export interface ModelMethods {
   setSource(request: PictureRequest<TrackPictureOptions>): TrackedPicture
   resetReference(request: undefined): void
   animate(request: PictureRequest<AnimatePictureOptions>): AnimatedPicture
+  pose(request: Pose): PosedPicture
 }
 
 /** What the worker tells of the device. */
@@ -198,7 +210,7 @@ export class Tracker extends WebModel {
   /**
    * The keypoints of a picture: of the square in its middle.
    *
-   * @throws InputError for a picture that cannot be read, or is smaller than the model's.
+   * @throws InputError for a picture that cannot be read.
    */
   async track(picture: Picture, options: TrackPictureOptions = {}): Promise<TrackedPicture> {
     const { transfer, picture: sent } = await toParcel(picture)
@@ -221,8 +233,7 @@ export class Animator extends WebModel {
    * Sets the picture that is moved: the square in its middle. The next driving picture becomes the reference pose.
    *
    * @returns its keypoints
-   * @throws InputError for a picture that cannot be read or is smaller than the model's, or for a run without a
-   * generator.
+   * @throws InputError for a picture that cannot be read, or for a run without a generator.
    */
   async setSource(picture: Picture, options: TrackPictureOptions = {}): Promise<TrackedPicture> {
     const { transfer, picture: sent } = await toParcel(picture)
@@ -243,6 +254,17 @@ export class Animator extends WebModel {
   async animate(driving: Picture, options: AnimatePictureOptions = {}): Promise<AnimatedPicture> {
     const { transfer, picture: sent } = await toParcel(driving)
     return this.connection.call('animate', { picture: sent, options: timed(options) }, transfer)
+  }
+
+  /**
+   * Moves the source so that its keypoints are at given places. No picture drives it.
+   *
+   * @param pose K points in [-1, 1] of the source's square, and K maps; without `jacobian`, each point keeps the map that
+   * it has in the source
+   * @throws InputError if no source is set, or the pose has another number of keypoints or numbers that are not finite.
+   */
+  pose({ value, jacobian }: Pose): Promise<PosedPicture> {
+    return this.connection.call('pose', { value, ...(jacobian && { jacobian }) }, [])
   }
 }
 

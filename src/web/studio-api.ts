@@ -15,6 +15,41 @@ export interface RunListing {
   readonly maxUploadBytes: number
   /** The runs. */
   readonly runs: readonly RunSummary[]
+  /** The studies. */
+  readonly studies: readonly StudySummary[]
+}
+
+/** How far a study is. Its trials may be done by this machine or by workers on others. */
+export interface StudySummary {
+  /** Its name in the list. No other study has it. */
+  readonly id: string
+  /** The name of its folder. */
+  readonly name: string
+  /**
+   * `training`: the command of the study is running. `finished`: all trials have results. `stopped`: the same command goes
+   * on. `broken`: its plan cannot be read, and `problem` says why.
+   */
+  readonly state: 'training' | 'finished' | 'stopped' | 'broken'
+  /** The reason why it is broken. */
+  readonly problem?: Problem
+  /** Number of trials. */
+  readonly total: number
+  /** Trials that have results. */
+  readonly done: number
+  /** Trials whose training failed. They have results, too. */
+  readonly failed: number
+  /** Seconds until it ends, by the pace of the last results, while it is running. */
+  readonly etaSeconds?: number
+  /** How accurate its networks are; missing as long as no trial has been measured. */
+  readonly errors?: StudyErrors
+}
+
+/** Errors of the networks of a study. */
+export interface StudyErrors {
+  /** What was measured, in words. Less is better. */
+  readonly measure: string
+  /** By the name of the network: the mean over its seeds, with the best of its skips. */
+  readonly by: Readonly<Record<string, number>>
 }
 
 /** How far a run is. */

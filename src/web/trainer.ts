@@ -1,9 +1,10 @@
 // Trains a model in a worker, on the graph that Node trains, into the browser's own storage.
 import type { MotionConfig } from '../motion/config.ts'
 import type { WebDevice } from '../runtime/web-runtime.ts'
-import type { TrainEvent } from '../train/events.ts'
 import type { pageOptions } from '../train/options.ts'
+import type { TrainEvent } from '../train/step.ts'
 import type { OptionValues } from '../util/options.ts'
+import { assertReadable } from './clip.ts'
 import {
   asyncDispose,
   type Connection,
@@ -123,6 +124,7 @@ export class Trainer {
     const { name } = place
     checkRunName(name)
     const sent = await sentSettings(settings, place)
+    await assertReadable(clips, place)
     return Trainer.begin(place, name, (connection) =>
       connection.call('train', { name, clips, settings: sent, place: sentPlace(place) }),
     )

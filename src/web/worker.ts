@@ -2,18 +2,16 @@
 // a model, a finder of faces, a clip, a video in the making, a training, or one question about networks.
 import type { FaceFinder } from '../faces/finder.ts'
 import { InputError } from '../util/errors.ts'
-import type { ClipMethods, OpenedClip } from './clip.ts'
-import type { FaceMethods } from './faces.ts'
+import type { ClipMethods, OpenedClip, RecordingMethods } from './clip.ts'
 import type { ModelMethods, OpenedModel } from './model.ts'
 import type { NetworkMethods } from './networks.ts'
+import type { FaceMethods } from './picture.ts'
 import type { TrainingMethods } from './trainer.ts'
-import type { RecordingMethods } from './video-writer.ts'
 import { ClipWorker } from './worker/clip.ts'
-import { findFaces, webFaces } from './worker/faces.ts'
+import { findFaces, serve, webFaces } from './worker/device.ts'
 import { ModelWorker } from './worker/model.ts'
 import { listNetworks, profileNetwork, timeNetwork } from './worker/networks.ts'
 import { RecordingWorker } from './worker/recording.ts'
-import { serve } from './worker/serve.ts'
 import { TrainingWorker } from './worker/training.ts'
 import { beginRun, reopenRun } from './worker/training-run.ts'
 
@@ -33,6 +31,7 @@ serve<ModelMethods & FaceMethods & ClipMethods & RecordingMethods & TrainingMeth
   setSource: ({ picture, options }) => opened(model).setSource(picture, options),
   resetReference: () => opened(model).resetReference(),
   animate: ({ picture, options }) => opened(model).animate(picture, options),
+  pose: (pose) => opened(model).pose(pose),
 
   openFaces: async ({ place }) => {
     faces = await webFaces(place)
@@ -50,7 +49,8 @@ serve<ModelMethods & FaceMethods & ClipMethods & RecordingMethods & TrainingMeth
 
   openRecording: async (options) => {
     recording = await RecordingWorker.open(options)
-    return { format: recording.format, codec: recording.codec }
+    const { format, codec, sound } = recording
+    return { format, codec, sound }
   },
   record: ({ picture, time }) => opened(recording).add(picture, time),
   finishRecording: () => opened(recording).finish(),

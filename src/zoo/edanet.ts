@@ -32,13 +32,12 @@
  * joins after the decoder's first upsampling.
  */
 import type { Value } from '../graph/graph.ts'
-import { resize } from '../graph/ops/resize.ts'
+import { resize } from '../graph/ops/sampling.ts'
 import { relu } from '../graph/ops/unary.ts'
 import { edaModule } from '../layers/asymmetric.ts'
-import { conv2d, convTranspose2d } from '../layers/conv2d.ts'
+import { batchNorm2d, conv2d, convTranspose2d } from '../layers/conv2d.ts'
 import { downsampler, nonBottleneck1d } from '../layers/erfnet.ts'
 import { joinSkip, type Skip } from '../layers/gates.ts'
-import { batchNorm2d } from '../layers/norm.ts'
 import type { Scope } from '../layers/scope.ts'
 import { checkSize, type FeatureMap, type Features, type Net } from './net.ts'
 

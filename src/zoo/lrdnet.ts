@@ -12,7 +12,7 @@
  * Published figures, as recalled: 0.66 M parameters, 70.1% mIoU on Cityscapes' test set, 77 frames a second.
  *
  * Inferred:
- * - What is inside the two blocks (`layers/lrdnet.ts`).
+ * - What is inside the two blocks (`residualAsymmetric`, `dualAttention`).
  * - The encoder: ERFNet's downsamplers to strides 2, 4 and 8 with 32, 64 and 128 channels, as LEDNet has them.
  * - Its depth, 2, 3 and 12 modules. The criterion was the published count: with 19 outputs the network has
  *   662,737 parameters, and 12 modules are as many as that leaves room for.
@@ -26,12 +26,12 @@
  */
 import type { Value } from '../graph/graph.ts'
 import { add } from '../graph/ops/arithmetic.ts'
-import { resize } from '../graph/ops/resize.ts'
+import { resize } from '../graph/ops/sampling.ts'
 import { relu } from '../graph/ops/unary.ts'
-import { conv2d, pointwise } from '../layers/conv2d.ts'
+import { residualAsymmetric } from '../layers/asymmetric.ts'
+import { batchNorm2d, conv2d, pointwise } from '../layers/conv2d.ts'
 import { downsampler } from '../layers/erfnet.ts'
-import { dualAttention, residualAsymmetric } from '../layers/lrdnet.ts'
-import { batchNorm2d } from '../layers/norm.ts'
+import { dualAttention } from '../layers/gates.ts'
 import type { Scope } from '../layers/scope.ts'
 import { checkSize, type FeatureMap, type Net } from './net.ts'
 

@@ -23,11 +23,10 @@
  */
 import type { Value } from '../graph/graph.ts'
 import { maxPool } from '../graph/ops/pool.ts'
-import { resize } from '../graph/ops/resize.ts'
+import { resize } from '../graph/ops/sampling.ts'
 import { relu } from '../graph/ops/unary.ts'
-import { conv2d, convTranspose2d } from '../layers/conv2d.ts'
+import { batchNorm2d, conv2d, convTranspose2d } from '../layers/conv2d.ts'
 import { joinSkip } from '../layers/gates.ts'
-import { batchNorm2d } from '../layers/norm.ts'
 import { bottleneck, nonBottleneck } from '../layers/resnet.ts'
 import type { Scope } from '../layers/scope.ts'
 import { checkSize, type FeatureMap, type Net } from './net.ts'

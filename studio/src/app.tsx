@@ -2,7 +2,7 @@
 import { useEffect, useRef } from 'preact/hooks'
 import { AnimateView } from './animate/view.tsx'
 import { CompareView } from './compare/view.tsx'
-import { type Route, route, routes, titles } from './core/router.ts'
+import { addressOf, type Route, route, routes, titles } from './core/router.ts'
 import { RunsView } from './runs/view.tsx'
 import { job } from './train/job.ts'
 import { TrainView } from './train/view.tsx'
@@ -34,20 +34,10 @@ export function App() {
         Skip to the view
       </button>
       <header class="top">
-        <a class="brand" href="#/animate" aria-label="pantin studio">
-          <Logo />
-          <span>pantin</span>
-        </a>
+        <Brand />
         <nav aria-label="Views">
           {routes.map((name) => (
-            <a key={name} href={`#/${name}`} aria-current={route.value === name ? 'page' : undefined}>
-              {titles[name]}
-              {name === 'train' && job.value?.state === 'training' && (
-                <span class="brad live">
-                  <span class="unseen"> (training now)</span>
-                </span>
-              )}
-            </a>
+            <ViewLink key={name} name={name} />
           ))}
         </nav>
         <div class="tools">
@@ -61,5 +51,28 @@ export function App() {
       <footer class="foot">Everything is computed on this machine. No frame leaves it.</footer>
       <Messages />
     </>
+  )
+}
+
+function Brand() {
+  return (
+    <a class="brand" href={addressOf('animate')} aria-label="pantin studio">
+      <Logo />
+      <span>pantin</span>
+    </a>
+  )
+}
+
+/** A link to a view as it is now, so that another tab shows the same. */
+function ViewLink({ name }: { readonly name: Route }) {
+  return (
+    <a href={addressOf(name)} aria-current={route.value === name ? 'page' : undefined}>
+      {titles[name]}
+      {name === 'train' && job.value?.state === 'training' && (
+        <span class="brad live">
+          <span class="unseen"> (training now)</span>
+        </span>
+      )}
+    </a>
   )
 }

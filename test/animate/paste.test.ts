@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { createPaster } from '../../src/animate/paste.ts'
+import { createPaster } from '../../src/animate/animate.ts'
 import { blankFrame, type Colour, type Frame, pixelAt } from '../../src/media/clip.ts'
 
 const grey: Colour = [100, 100, 100]

@@ -1,7 +1,7 @@
 // The search for the reference frame, and the poses that it keeps.
 import { describe, expect, it } from 'vitest'
-import { nearestPose, type Pose, PoseSequence } from '../../src/animate/reference.ts'
-import type { Keypoints } from '../../src/model/inputs-outputs.ts'
+import { nearestPose, type Pose, PoseSequence } from '../../src/animate/transfer.ts'
+import type { Keypoints } from '../../src/model/keypoint-detector.ts'
 import { movedKeypoints as moved, randomKeypoints } from './support.ts'
 
 describe('the reference frame', () => {

@@ -1,7 +1,7 @@
 // Motion transfer, absolute and relative, and the convex hull that scales it.
 import { describe, expect, it } from 'vitest'
 import { createTransfer, hullArea, movementScale } from '../../src/animate/transfer.ts'
-import type { Keypoints } from '../../src/model/inputs-outputs.ts'
+import type { Keypoints } from '../../src/model/keypoint-detector.ts'
 import { movedKeypoints as moved, randomKeypoints } from './support.ts'
 
 function expectClose(a: ArrayLike<number>, b: ArrayLike<number>, tolerance = 1e-5): void {

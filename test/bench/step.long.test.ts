@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { stepFloor } from '../../bench/src/step-floor.ts'
-import { makeStep } from '../../bench/src/step-graphs.ts'
+import { makeStep, parseStepModel, stepModelName } from '../../bench/src/step-graphs.ts'
 import { recordedTorch } from '../../bench/src/torch.ts'
 
 describe('the floor of a step', () => {
@@ -24,6 +24,22 @@ it('steps have the batch and the size that are asked for', () => {
   expect([inputs.frames!.shape, model.size, training.batch]).toEqual([[4, 32, 32, 3], 32, 2])
   const alone = makeStep({ what: 'detector', net: 'lednet', batch: 3 })
   expect(alone.inputs.value!.shape).toEqual([3, 10, 2])
+})
+
+it('models of steps have names', () => {
+  const named = (text: string) => stepModelName(parseStepModel(text))
+  expect(['lednet', 'ficelle:light', ' ficelle:light:128'].map(named)).toEqual([
+    'lednet',
+    'ficelle.light64',
+    'ficelle.light128',
+  ])
+  for (const text of ['ficelle:tiny', 'ficelle:light:x', 'ficelle:light:128:2', 'nothing']) {
+    expect(() => parseStepModel(text), text).toThrow()
+  }
+  expect(makeStep({ what: 'step', ...parseStepModel('ficelle:light:128'), batch: 1 }).model).toMatchObject({
+    ...{ net: 'ficelle', size: 128, generator: { kind: 'light' } },
+  })
+  expect(() => makeStep({ what: 'step', net: 'lednet', generator: 'published' })).toThrow(/another network/)
 })
 
 it('what is recorded of PyTorch stands in the results', () => {

@@ -31,7 +31,7 @@ beforeEach(() => Object.assign(world, { film: nothing, train: nothing, compare: 
 
 const reporter = new Reporter({ json: false, quiet: true }, () => Promise.reject(new Error('no progress')))
 const asked = (signal: AbortSignal): DemoOptions => ({
-  ...{ out: folder, minutes: 1, seed: 1, force: true, signal, reporter },
+  ...{ out: folder, minutes: 1, seed: 1, force: true, mark: true, signal, reporter },
 })
 
 /** Stops in one part. */

@@ -21,6 +21,8 @@ export interface Cli {
     options?: OnStderr | { readonly cwd?: string; readonly onStderr?: OnStderr },
   ): Promise<Outcome>
   remove(): void
+  /** The file that `node` runs. */
+  readonly main: string
 }
 
 /** The command line as plain Node runs it, made from the sources as they are now. */
@@ -48,6 +50,7 @@ export function compileCli(): Cli {
         child.on('close', (code) => resolve({ code, stdout, stderr }))
       }),
     remove: () => compiled.remove(),
+    main: main.pathname,
   }
 }
 

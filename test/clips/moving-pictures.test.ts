@@ -1,13 +1,14 @@
 /** Pictures that move, folders of pictures, and folders in folders are clips; what is none is refused with a way out. */
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { crc32 } from 'node:zlib'
 import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
 import { listClips, openClip, readSource } from '../../src/clips/source.ts'
 import { pixelAt } from '../../src/media/clip.ts'
-import { InputError } from '../../src/util/errors.ts'
-import { collect, expectFailure, scratch, writeOddVideo } from '../media/support.ts'
+import { InputError, PantinError } from '../../src/util/errors.ts'
+import { bars, collect, expectFailure, scratch, writeOddVideo } from '../media/support.ts'
 
 const path = scratch()
 const size = { width: 48, height: 32 }
@@ -75,8 +76,8 @@ describe('animations', () => {
       'folder of numbered',
       'ffmpeg -i',
     )
-    const apng = put('moves.apng', await picture(1))
-    await expectFailure(() => openClip(apng), InputError, 'animated PNG is not read', 'ffmpeg -i')
+    const apng = put('stands-still.apng', await picture(1))
+    await expectFailure(() => openClip(apng), InputError, 'this is a picture', 'ffmpeg -i')
   })
 
   test('a damaged animation gives its whole frames, or is refused', async () => {
@@ -88,6 +89,85 @@ describe('animations', () => {
       .catch((error: unknown) => error)
     if (Array.isArray(read)) expect(read.length).toBeLessThan(6)
     else expect(read).toBeInstanceOf(InputError)
+  })
+})
+
+describe('animated PNG', () => {
+  /** A frame: a square part of one colour at a place, how it is disposed of (0, 1, 2), and whether it is laid over. */
+  interface Part {
+    readonly at: readonly [left: number, top: number, side: number]
+    readonly colour: string
+    readonly dispose?: number
+    readonly over?: boolean
+    readonly delay?: readonly [number, number]
+  }
+  const side = 16
+  const chunk = (kind: string, data: Uint8Array) => {
+    const body = Buffer.concat([Buffer.from(kind, 'latin1'), data])
+    const ends = [Buffer.alloc(4), Buffer.alloc(4)] as const
+    ends[0].writeUInt32BE(data.length)
+    ends[1].writeUInt32BE(crc32(body))
+    return Buffer.concat([ends[0], body, ends[1]])
+  }
+  const numbers = (...values: number[]) => {
+    const bytes = Buffer.alloc(4 * values.length)
+    for (const [i, value] of values.entries()) bytes.writeUInt32BE(value, 4 * i)
+    return bytes
+  }
+  async function animatedPng(parts: readonly Part[]): Promise<Buffer> {
+    const chunks = [chunk('acTL', numbers(parts.length, 0))]
+    let [sequence, header] = [0, Buffer.alloc(0)]
+    for (const [i, { at, colour, dispose = 0, over = false, delay = [1, 10] }] of parts.entries()) {
+      const [left, top, size] = at
+      const create = { width: size, height: size, channels: 4, background: colour } as const
+      const png = await sharp({ create }).png().toBuffer()
+      if (i === 0) header = png.subarray(8, 33)
+      const times = Buffer.from([0, delay[0], 0, delay[1], dispose, over ? 1 : 0])
+      chunks.push(chunk('fcTL', Buffer.concat([numbers(sequence++, size, size, left, top), times])))
+      const data = png.subarray(png.indexOf('IDAT') + 4, png.indexOf('IEND') - 8)
+      chunks.push(i === 0 ? chunk('IDAT', data) : chunk('fdAT', Buffer.concat([numbers(sequence++), data])))
+    }
+    const signature = Buffer.from('89504e470d0a1a0a', 'hex')
+    return Buffer.concat([signature, header, ...chunks, chunk('IEND', Buffer.alloc(0))])
+  }
+  const whole = [0, 0, side] as const
+  const parts: Part[] = [
+    { at: whole, colour: '#ff0000' },
+    { at: [4, 4, 8], colour: '#00ff00', dispose: 2 },
+    { at: [0, 0, 4], colour: '#0000ff', dispose: 1, delay: [1, 4] },
+    { at: [8, 8, 8], colour: 'rgba(0,0,0,0.5)', over: true },
+    { at: whole, colour: 'rgba(0,0,0,0)' },
+  ]
+
+  test('frames change a part of the picture, and what they leave behind is as they say', async () => {
+    await using clip = await openClip(put('parts.apng', await animatedPng(parts)))
+    expect(clip).toMatchObject({ width: side, height: side, frameCount: 5, variableRate: true })
+    const frames = await collect(clip.frames())
+    expect(frames.map(({ time }) => time)).toEqual([0, 0.1, 0.2, 0.45, 0.55])
+    const [red, green, blue, white] = [
+      [255, 0, 0],
+      [0, 255, 0],
+      [0, 0, 255],
+      [255, 255, 255],
+    ]
+    const seen = frames.map((frame) => [pixelAt(frame, 1, 1), pixelAt(frame, 6, 6), pixelAt(frame, 14, 14)])
+    expect(seen[0]).toEqual([red, red, red])
+    expect(seen[1]).toEqual([red, green, red])
+    expect(seen[2]).toEqual([blue, red, red])
+    expect(seen[3]!.slice(0, 2)).toEqual([white, red])
+    expect(Math.abs(seen[3]![2]![0] - 127)).toBeLessThanOrEqual(1)
+    expect(seen[4]).toEqual([white, white, white])
+    const some = await collect(clip.frames({ fromFrame: 2, toFrame: 4 }))
+    expect(some.map(({ data }) => data)).toEqual(frames.slice(2, 4).map(({ data }) => data))
+  })
+
+  test('cut off, it has its whole frames; a damaged frame is refused', async () => {
+    const file = await animatedPng(parts)
+    const cut = put('cut.apng', file.subarray(0, file.lastIndexOf('fdAT') + 8))
+    await using clip = await openClip(cut)
+    expect(clip.frameCount).toBe(4)
+    const odd = await animatedPng(parts.map((part, i) => (i === 1 ? { ...part, at: [12, 12, 8] } : part)))
+    await expectFailure(() => openClip(put('odd.apng', odd)), InputError, 'this is a picture')
   })
 })
 
@@ -135,18 +215,43 @@ describe('folders', () => {
   })
 })
 
-test('HEIC is called by its name, with the way out', async () => {
-  copyFileSync(
-    fileURLToPath(new URL('../media/formats/gradient.heic', import.meta.url)),
-    path('IMG_0001.HEIC'),
-  )
-  await expectFailure(
-    () => readSource(path('IMG_0001.HEIC')),
-    InputError,
-    'HEIC pictures are not read',
-    'heif-convert',
-    'Most Compatible',
-  )
+describe('HEIC', () => {
+  const given = (name: string) => fileURLToPath(new URL(`../media/formats/${name}`, import.meta.url))
+
+  test('is read', async () => {
+    const { width, height, ...frame } = await readSource(given('gradient.heic'))
+    expect([width, height]).toEqual([320, 240])
+    // From red at the top to blue at the bottom.
+    const colours = [0, 120, 239].map((y) => pixelAt({ ...frame, width, height }, 160, y))
+    expect(colours.map(([r, , b]) => r - b)).toEqual([
+      expect.closeTo(254, -1),
+      expect.closeTo(0, -1),
+      expect.closeTo(-254, -1),
+    ])
+  })
+
+  test('has the colours of its profile: bars that are stored in Display P3', async () => {
+    const frame = await readSource(given('bars-p3.heic'))
+    for (const [i, x] of [5, 15, 25, 33, 42, 51, 60].entries()) {
+      const colour = pixelAt(frame, x, 8)
+      for (const c of [0, 1, 2])
+        expect(Math.abs(colour[c]! - bars[i]![c]!), `${x}: ${colour}`).toBeLessThanOrEqual(9)
+    }
+  })
+
+  test('that is damaged or cut short is refused', async () => {
+    const whole = readFileSync(given('bars-p3.heic'))
+    for (const length of [300, 900, 1500])
+      await expectFailure(
+        () => readSource(put('cut.heic', whole.subarray(0, length))),
+        PantinError,
+        'cut.heic',
+      )
+    const noise = Buffer.from(whole)
+    noise.fill(0xa5, 1000, 1800)
+    const made = await readSource(put('noise.heic', noise)).catch((error: unknown) => error)
+    if (made instanceof Error) expect(made).toBeInstanceOf(PantinError)
+  })
 })
 
 test('a container that is not read is refused with the ffmpeg line', async () => {

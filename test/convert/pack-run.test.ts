@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { packRun } from '../../src/convert/pack-run.ts'
+import { packRun } from '../../src/convert/export-folder.ts'
 import { readSafetensors, readSafetensorsHeader } from '../../src/formats/safetensors/safetensors.ts'
 import { openModel } from '../../src/model/open-model.ts'
 import { stillPuppet } from '../../src/synthetic/puppet/puppet.ts'
@@ -19,6 +19,9 @@ test('a packed run is half as large, finds the same keypoints, and tells nothing
   expect(Object.keys(JSON.parse(text) as object)).toEqual(['pantin', 'model', 'training'])
   expect((JSON.parse(text) as { training: object }).training).toEqual({ fit: 'crop', crop: 'motion' })
   expect(text).not.toContain('puppet:1')
+  // Names of keypoints depend on it.
+  await packRun('puppet', at('puppet'))
+  expect(readFileSync(at('puppet/config.json'), 'utf8')).toContain('"tie": "joints"')
   const { entries } = await readSafetensorsHeader(at('packed/weights.safetensors'))
   expect(new Set(Array.from(entries.values(), ({ dtype }) => dtype))).toEqual(new Set(['F16']))
 

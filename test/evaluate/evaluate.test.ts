@@ -76,7 +76,12 @@ describe('evaluate', () => {
     await refused(['puppet:1'], Number.NaN, /not a fraction/)
     await refused([], 0, /no clip/)
     await refused(['puppet:1,frames=1'], 0, /too few frames/)
-    await refused(['puppet:1', 'puppet:1,size=32'], 0, /smaller than the network/)
     await model.close()
+  })
+
+  it('enlarges small clips, and says so', async () => {
+    const { notices, frames } = await evaluate(run, ['puppet:1,size=32,frames=3'], { device: 'cpu' })
+    expect(frames).toBe(3)
+    expect(notices).toEqual([expect.stringMatching(/enlarged from 32 x 32/)])
   })
 })

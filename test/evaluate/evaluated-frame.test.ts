@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { jointsInFrame, torsoLength } from '../../src/evaluate/evaluated-frame.ts'
-import { luma } from '../../src/evaluate/likeness.ts'
+import { luma } from '../../src/evaluate/generation.ts'
 import { blankFrame, fromPixel, toPixel } from '../../src/media/clip.ts'
 import { createFitter, type FitMode, type Square } from '../../src/media/fit.ts'
 import { type PuppetFrame, stillPuppet } from '../../src/synthetic/puppet/puppet.ts'

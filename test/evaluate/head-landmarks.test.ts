@@ -6,7 +6,7 @@ import { betweenEyes, HeadLandmarkMeter } from '../../src/evaluate/head-landmark
 import { frameAt } from '../../src/media/clip.ts'
 import { smallConfig } from '../../src/motion/config.ts'
 import { headClip } from '../../src/synthetic/head/head.ts'
-import { hasLightness } from '../../src/synthetic/head/known.ts'
+import { hasLightness } from '../../src/synthetic/made-clips.ts'
 import { Random } from '../../src/util/random.ts'
 
 const keypoints = 3

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { JitterMeter } from '../../src/evaluate/steadiness.ts'
+import { JitterMeter } from '../../src/evaluate/keypoint-measures.ts'
 import { Random } from '../../src/util/random.ts'
 
 /** Jitter of two points whose coordinates are this function of the frame number, over clips of so many frames. */

@@ -4,7 +4,7 @@ import {
   jacobianDifference,
   keypointDistance,
   TeacherMeter,
-} from '../../src/evaluate/keypoint-distance.ts'
+} from '../../src/evaluate/keypoint-measures.ts'
 import { toPixel } from '../../src/media/clip.ts'
 import { InputError } from '../../src/util/errors.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { likeness, mostPsnr, ssim } from '../../src/evaluate/likeness.ts'
+import { likeness, mostPsnr, ssim } from '../../src/evaluate/generation.ts'
 import { InputError } from '../../src/util/errors.ts'
 import { Random } from '../../src/util/random.ts'
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { measureEquivariance } from '../../src/evaluate/steadiness.ts'
+import { measureEquivariance } from '../../src/evaluate/keypoint-measures.ts'
 import { createWarp, drawWarp, type Warp, warpPixels } from '../../src/evaluate/warp.ts'
-import type { Keypoints } from '../../src/model/inputs-outputs.ts'
+import type { Keypoints } from '../../src/model/keypoint-detector.ts'
 import { smallConfig } from '../../src/motion/config.ts'
 import { Random } from '../../src/util/random.ts'
 

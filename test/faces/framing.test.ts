@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { squareAround } from '../../src/faces/box.ts'
-import { formatCrop, parseCrop } from '../../src/faces/crop.ts'
+import { formatCrop, parseCrop, squareAround } from '../../src/faces/box.ts'
 import type { Face, FaceFinder } from '../../src/faces/finder.ts'
 import { type FramingOptions, frameClip, framePicture } from '../../src/faces/framing.ts'
 import { blankFrame, type Clip, type Frame, resolveRange } from '../../src/media/clip.ts'

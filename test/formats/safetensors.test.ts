@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { halfToNumber, numberToHalf } from '../../src/formats/safetensors/elements.ts'
 import {
   decodeSafetensors,
   encodeSafetensors,
@@ -11,7 +10,16 @@ import {
   readSafetensorsHeader,
   writeSafetensors,
 } from '../../src/formats/safetensors/safetensors.ts'
-import { allocate, floats, ints, sizeOf, type Tensor, tensor } from '../../src/graph/tensor.ts'
+import {
+  allocate,
+  floats,
+  halfToNumber,
+  ints,
+  numberToHalf,
+  sizeOf,
+  type Tensor,
+  tensor,
+} from '../../src/graph/tensor.ts'
 import { FormatError, InputError } from '../../src/util/errors.ts'
 import { fileOf, joined } from './safetensors-bytes.ts'
 

@@ -30,7 +30,7 @@ describe('the op table', () => {
 })
 
 describe.each(names)('gradient of %s', (name) => {
-  test.each([...opCases[name]])('$title', async ({ inputs, build, range, away }) => {
+  test.each([...opCases[name]])('$title', async ({ inputs, build, range, away, straightThrough }) => {
     const make = () => probe(inputs, build, { ...(range && { range }), ...(away && { away }) })
     if (opTable[name].gradient === 'forbidden') {
       expect(make).not.toThrow()
@@ -38,7 +38,7 @@ describe.each(names)('gradient of %s', (name) => {
     }
     const check = make()
     verify(check.graph)
-    const numeric = numericGradients(check)
+    const numeric = numericGradients(check, 1e-5, straightThrough)
     const analytic = computePlain(check, check.grads)
     expect(relativeError(analytic, numeric)).toBeLessThan(1e-6)
 

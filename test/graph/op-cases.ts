@@ -13,6 +13,11 @@ export interface OpCase {
   /** Numbers are kept this far from 0 and, with `gap`, from each other (for kinks at ties). */
   readonly away?: number
   readonly build: (...inputs: Value[]) => Value
+  /**
+   * The function whose derivative the gradient rule gives, where that is not the op's own: rounding counts as the identity.
+   * Returns the elements of the result for moved inputs; `at` are the inputs that they were moved from.
+   */
+  readonly straightThrough?: (inputs: readonly Float64Array[], at: readonly Float64Array[]) => Float64Array
 }
 
 const unary = (op: (x: Value) => Value, range?: readonly [number, number], away?: number): OpCase[] => [
@@ -111,6 +116,18 @@ const sample = (alignCorners: boolean): OpCase[] => [
 
 const picks = (graph: Value['graph']) => g.constant(graph, ints([2, 0, 1, 1, 2, 2], [3, 2]))
 
+/** x plus the rounding error that it has at `at`, times the scale; the end of the range outside of it. */
+const frozenRounding =
+  (low: number, high: number, scaleOf: (i: number) => number) =>
+  ([x, scales]: readonly Float64Array[], [x0, scales0]: readonly Float64Array[]): Float64Array =>
+    x!.map((value, i) => {
+      const [scale, scale0] = [scales![scaleOf(i)]!, scales0![scaleOf(i)]!]
+      const steps = x0![i]! / scale0
+      if (steps < low) return low * scale
+      if (steps > high) return high * scale
+      return value + scale * (Math.round(steps) - steps)
+    })
+
 /** At least one case for every op: an op without one does not compile. */
 export const opCases: { readonly [Name in OpName]: readonly OpCase[] } = {
   abs: unary(g.abs, undefined, 0.05),
@@ -163,9 +180,55 @@ export const opCases: { readonly [Name in OpName]: readonly OpCase[] } = {
   ],
   conv: convCases(false),
   convTranspose: convCases(true),
+  dequantise: [
+    {
+      title: 'a scale for each row',
+      inputs: [[2]],
+      build: (scale) => {
+        const q = { dtype: 'int8', shape: [2, 3], data: Int8Array.of(-127, 0, 5, 90, -3, 2) } as const
+        return g.dequantise(g.constant(scale!.graph, q), scale!)
+      },
+    },
+    {
+      title: 'one scale, with a zero point',
+      inputs: [[]],
+      build: (scale) => {
+        const q = { dtype: 'uint8', shape: [4], data: Uint8Array.of(0, 7, 130, 255) } as const
+        return g.dequantise(g.constant(scale!.graph, q), scale!, { zeroPoint: 7 })
+      },
+    },
+  ],
   div: binary(g.div, [0.5, 2]),
   exp: unary(g.exp),
   expand: [{ title: 'a column and new axes', inputs: [[3, 1]], build: (x) => g.expand(x!, [2, 3, 4]) }],
+  fakeQuantise: [
+    {
+      title: 'one scale, values beyond both ends',
+      inputs: [[4, 5], []],
+      range: [0.003, 1.5],
+      build: (x, scale) => g.fakeQuantise(g.sub(x!, 0.5), g.div(scale!, 200), { to: 'uint8', zeroPoint: 60 }),
+      straightThrough: ([x, scale], [x0, scale0]) =>
+        frozenRounding(
+          -60,
+          195,
+          () => 0,
+        )(
+          [x!.map((v) => v - 0.5), scale!.map((v) => v / 200)],
+          [x0!.map((v) => v - 0.5), scale0!.map((v) => v / 200)],
+        ),
+    },
+    {
+      title: 'a scale for each channel of a kernel',
+      inputs: [[3, 2, 2, 1], [3]],
+      range: [0.2, 1.5],
+      build: (x, scale) => g.fakeQuantise(x!, g.div(scale!, 100), { to: 'int8', axis: 0 }),
+      straightThrough: ([x, scale], [x0, scale0]) =>
+        frozenRounding(-128, 127, (i) => Math.floor(i / 4))(
+          [x!, scale!.map((v) => v / 100)],
+          [x0!, scale0!.map((v) => v / 100)],
+        ),
+    },
+  ],
   floor: unary((x) => g.mul(g.floor(g.mul(x, 3)), x), undefined, 0.02),
   gather: [
     { title: 'along the first axis', inputs: [[3, 2]], build: (x) => g.gather(x!, picks(x!.graph), 0) },
@@ -242,6 +305,17 @@ export const opCases: { readonly [Name in OpName]: readonly OpCase[] } = {
   pow: [
     { title: 'a cube', inputs: [[5]], build: (x) => g.pow(x!, 3) },
     { title: 'a root', inputs: [[5]], range: [0.5, 2], build: (x) => g.pow(x!, -0.5) },
+  ],
+  quantise: [
+    {
+      title: 'as a factor',
+      inputs: [[5]],
+      build: (x) => {
+        const scale = g.constant(x!.graph, floats([0.03], []))
+        const q = g.quantise(x!, scale, { to: 'uint8', zeroPoint: 128 })
+        return g.mul(g.dequantise(q, scale, { zeroPoint: 128 }), x!)
+      },
+    },
   ],
   reduceMean: [
     { title: 'middle axis', inputs: [[2, 3, 2]], build: (x) => g.reduceMean(x!, [1]) },

@@ -1,5 +1,4 @@
 // The table of all ops, by name, which the tests go over.
-
 import type { OpDef } from '../../src/graph/op.ts'
 import {
   addOp,
@@ -26,8 +25,8 @@ import { constantOp, inputOp, parameterOp } from '../../src/graph/ops/leaf.ts'
 import { matmulOp } from '../../src/graph/ops/linear.ts'
 import { batchNormaliseOp, normaliseOp } from '../../src/graph/ops/normalise.ts'
 import { averagePoolOp, maxPoolOp } from '../../src/graph/ops/pool.ts'
-import { resizeOp } from '../../src/graph/ops/resize.ts'
-import { gridSampleOp } from '../../src/graph/ops/sampling.ts'
+import { dequantiseOp, fakeQuantiseOp, quantiseOp } from '../../src/graph/ops/quantise.ts'
+import { gridSampleOp, resizeOp } from '../../src/graph/ops/sampling.ts'
 import {
   concatOp,
   padOp,
@@ -67,9 +66,11 @@ export const opTable = {
   constant: constantOp,
   conv: convOp,
   convTranspose: convTransposeOp,
+  dequantise: dequantiseOp,
   div: divOp,
   exp: expOp,
   expand: expandOp,
+  fakeQuantise: fakeQuantiseOp,
   floor: floorOp,
   gather: gatherOp,
   greater: greaterOp,
@@ -87,6 +88,7 @@ export const opTable = {
   pad: padOp,
   parameter: parameterOp,
   pow: powOp,
+  quantise: quantiseOp,
   reduceMean: reduceMeanOp,
   reduceSum: reduceSumOp,
   relu: reluOp,

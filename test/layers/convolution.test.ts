@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { Graph, type Value } from '../../src/graph/graph.ts'
 import { gradient, input, mul, reduceSum } from '../../src/graph/ops/index.ts'
+import { initialise, parametersOf } from '../../src/graph/ops/leaf.ts'
 import { liveNodes } from '../../src/graph/rewrite.ts'
 import { floats, sizeOf } from '../../src/graph/tensor.ts'
 import { conv2d } from '../../src/layers/conv2d.ts'
 import { Scope } from '../../src/layers/scope.ts'
 import { doubledConv2d } from '../../src/layers/upsampling.ts'
-import { initialise, parametersOf } from '../../src/motion/weights.ts'
 import { evaluate } from '../../src/runtime/node.ts'
 import { Random } from '../../src/util/random.ts'
 

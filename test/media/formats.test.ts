@@ -34,10 +34,10 @@ function expectBars(frame: Frame, most: number): void {
   expect(Math.max(...pixelAt(frame, 40, 42))).toBeLessThan(16)
 }
 
-test.each(['gbr-h264.mp4', 'full444-h264.mp4', 'full444-h264.mpegts', 'full422-h264.mp4', 'gbr10-h265.mp4'])(
-  'the colours of %s are those of the bars',
-  async (name) => expectBars((await firstFrame(name)).frame, 10),
-)
+test.each([
+  ...['gbr-h264.mp4', 'full444-h264.mp4', 'full444-h264.mpegts', 'full422-h264.mp4', 'gbr10-h265.mp4'],
+  ...['gbr-av1.mkv', 'gbr12-av1.mp4', 'smpte240m-h264.mp4', 'fcc-av1.mp4'],
+])('the colours of %s are those of the bars', async (name) => expectBars((await firstFrame(name)).frame, 10))
 
 test('grey is grey', async () => {
   const { frame } = await firstFrame('grey-h264.mp4')
@@ -53,6 +53,7 @@ test.each([
   ['grey-av1.mkv', 'AV1 in grey of 8 bits'],
   ['440-vp9.webm', 'VP9 in 4:4:0 of 8 bits'],
   ['gbr-vp9.webm', 'VP9 in RGB of 8 bits'],
+  ['ycgco-h264.mp4', 'H.264 in YCgCo'],
 ])('%s is refused by the name of its format, with a way out', async (name, format) => {
   await expectFailure(() => openVideo(file(name)), InputError, format, /ffmpeg -i ".*" -c:v libx264/)
 })

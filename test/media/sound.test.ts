@@ -1,59 +1,15 @@
 /** Sound is copied beside the frames, packet by packet, where the container takes it. */
 import { expect, test } from 'vitest'
-import { loadCodecs, openVideo } from '../../src/media/codecs.ts'
-import { maySound, type Sound } from '../../src/media/sound.ts'
+import { openVideo } from '../../src/media/codecs.ts'
 import { soundFor } from '../../src/media/video-out.ts'
-import { collect, gradientFrame, scratch, writeFrames } from './support.ts'
+import { collect, gradientFrame, madeSound, scratch, soundOf, soundStep, writeFrames } from './support.ts'
 
 const path = scratch()
 const frames = Array.from({ length: 25 }, (_, i) => gradientFrame(64, 64, i))
-/** Seconds of a packet. */
-const step = 1024 / 44_100
-
-/** AAC packets, of bytes that are no sound, from a packet before the first frame to the third second. */
-async function madeSound(codec: 'aac' | 'opus' = 'aac'): Promise<Sound> {
-  const { EncodedPacket } = await loadCodecs()
-  const config = {
-    aac: {
-      codec: 'mp4a.40.2',
-      description: Uint8Array.of(0x12, 0x08),
-      numberOfChannels: 1,
-      sampleRate: 44_100,
-    },
-    opus: { codec: 'opus', numberOfChannels: 1, sampleRate: 48_000 },
-  }[codec]
-  return {
-    codec,
-    config,
-    async *packets() {
-      for (let i = -1; i * step < 3; i++) {
-        const bytes = Uint8Array.from({ length: 40 }, (_, at) => (i + at) & 255)
-        yield new EncodedPacket(bytes, 'key', i * step, step)
-      }
-    },
-  }
-}
-
-async function soundOf(file: string) {
-  await using clip = await openVideo(file)
-  const sound = maySound(clip) ? await clip.sound() : 'none'
-  if (sound === 'none' || 'leftOut' in sound) return []
-  return (await collectPackets(sound)).map(({ timestamp, data }) => ({
-    time: Number(timestamp.toFixed(3)),
-    bytes: Buffer.from(data).toString('hex'),
-  }))
-}
-
-async function collectPackets(sound: Sound) {
-  const all = []
-  for await (const packet of sound.packets()) all.push(packet)
-  return all
-}
-
 test('the packets keep their bytes and times, up to the end of the pictures', async () => {
   const first = await writeFrames(path('first.mp4'), frames, { sound: await madeSound() })
   const made = await soundOf(first)
-  expect(made.map(({ time }) => time)).toEqual(made.map((_, i) => Number(((i - 1) * step).toFixed(3))))
+  expect(made.map(({ time }) => time)).toEqual(made.map((_, i) => Number(((i - 1) * soundStep).toFixed(3))))
   expect(made.at(-1)!.time).toBeLessThan(1)
   expect(made.at(-1)!.time).toBeGreaterThan(0.95)
   await using clip = await openVideo(first)

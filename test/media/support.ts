@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, expect } from 'vitest'
 import { blankFrame, type Clip, type Frame } from '../../src/media/clip.ts'
-import { loadCodecs } from '../../src/media/codecs.ts'
+import { loadCodecs, openVideo } from '../../src/media/codecs.ts'
+import { maySound, type Sound } from '../../src/media/sound.ts'
 import { createVideoWriter, type VideoWriterOptions } from '../../src/media/video-out.ts'
 import { rgbToI420 } from '../../src/media/yuv.ts'
 import type { PantinError } from '../../src/util/errors.ts'
@@ -126,6 +127,17 @@ export async function writeSound(path: string): Promise<string> {
   return path
 }
 
+/** The bytes of each packet of a video. */
+export async function packetsOf(path: string): Promise<Uint8Array[]> {
+  const m = await loadCodecs()
+  const input = new m.Input({ source: new m.FilePathSource(path), formats: m.ALL_FORMATS })
+  const packets: Uint8Array[] = []
+  const sink = new m.EncodedPacketSink((await input.getPrimaryVideoTrack())!)
+  for await (const packet of sink.packets()) packets.push(packet.data.slice())
+  input.dispose()
+  return packets
+}
+
 /** Copies a file with its bytes changed. */
 export function alter(from: string, to: string, change: (bytes: Buffer) => Uint8Array): string {
   writeFileSync(to, change(readFileSync(from)))
@@ -158,3 +170,47 @@ export const bars = [
   [192, 0, 0],
   [0, 0, 192],
 ] as const
+
+/** Seconds of a packet of `madeSound`. */
+export const soundStep = 1024 / 44_100
+
+/** AAC packets, of bytes that are no sound, from a packet before the first frame to the third second. */
+export async function madeSound(codec: 'aac' | 'opus' = 'aac'): Promise<Sound> {
+  const { EncodedPacket } = await loadCodecs()
+  const config = {
+    aac: {
+      codec: 'mp4a.40.2',
+      description: Uint8Array.of(0x12, 0x08),
+      numberOfChannels: 1,
+      sampleRate: 44_100,
+    },
+    opus: { codec: 'opus', numberOfChannels: 1, sampleRate: 48_000 },
+  }[codec]
+  return {
+    codec,
+    config,
+    async *packets() {
+      for (let i = -1; i * soundStep < 3; i++) {
+        const bytes = Uint8Array.from({ length: 40 }, (_, at) => (i + at) & 255)
+        yield new EncodedPacket(bytes, 'key', i * soundStep, soundStep)
+      }
+    },
+  }
+}
+
+/** The packets of a video's sound. */
+export async function soundOf(file: string) {
+  await using clip = await openVideo(file)
+  const sound = maySound(clip) ? await clip.sound() : 'none'
+  if (sound === 'none' || 'leftOut' in sound) return []
+  return (await collectPackets(sound)).map(({ timestamp, data }) => ({
+    time: Number(timestamp.toFixed(3)),
+    bytes: Buffer.from(data).toString('hex'),
+  }))
+}
+
+async function collectPackets(sound: Sound) {
+  const all = []
+  for await (const packet of sound.packets()) all.push(packet)
+  return all
+}

@@ -4,14 +4,15 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type Frame, framePsnr } from '../../src/media/clip.ts'
-import { loadCodecs, openVideo } from '../../src/media/codecs.ts'
-import { readBoxes } from '../../src/media/mp4-boxes.ts'
+import { openVideo } from '../../src/media/codecs.ts'
+import { readBoxes } from '../../src/media/container.ts'
 import { InputError } from '../../src/util/errors.ts'
 import {
   alter,
   collect,
   expectFailure,
   gradientFrame,
+  packetsOf,
   scratch,
   writeFrames,
   writeOddVideo,
@@ -165,12 +166,7 @@ test('frames keep their own times if the rate varies', async () => {
 
 describe('a damaged packet', () => {
   async function damaged(file: string, to: string, numbers: readonly number[]): Promise<string> {
-    const m = await loadCodecs()
-    const input = new m.Input({ source: new m.FilePathSource(file), formats: m.ALL_FORMATS })
-    const packets: Uint8Array[] = []
-    const sink = new m.EncodedPacketSink((await input.getPrimaryVideoTrack())!)
-    for await (const packet of sink.packets()) packets.push(packet.data.slice())
-    input.dispose()
+    const packets = await packetsOf(file)
     return alter(file, to, (bytes) => {
       for (const number of numbers) {
         const at = bytes.indexOf(packets[number]!)

@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest'
+import { initialise, parametersOf } from '../../src/graph/ops/leaf.ts'
 import { floats, tensor } from '../../src/graph/tensor.ts'
 import { smallConfig } from '../../src/motion/config.ts'
 import { detectorGraph, withByteFrames } from '../../src/motion/model.ts'
-import { initialise, parametersOf } from '../../src/motion/weights.ts'
 import { evaluate } from '../../src/runtime/node.ts'
 import { Random } from '../../src/util/random.ts'
 

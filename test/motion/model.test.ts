@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { Graph } from '../../src/graph/graph.ts'
 import { gradient, input, reduceMean, square } from '../../src/graph/ops/index.ts'
+import { initialise, parametersOf } from '../../src/graph/ops/leaf.ts'
 import { floats, sizeOf, type Tensor } from '../../src/graph/tensor.ts'
 import { Scope } from '../../src/layers/scope.ts'
 import {
@@ -16,7 +17,6 @@ import {
   generatorGraph,
   splitGenerator,
 } from '../../src/motion/model.ts'
-import { initialise, parametersOf } from '../../src/motion/weights.ts'
 import { evaluate } from '../../src/runtime/node.ts'
 import { InputError } from '../../src/util/errors.ts'
 import { Random } from '../../src/util/random.ts'
@@ -169,6 +169,24 @@ describe('generatorGraph', () => {
     const before = Array.from(plain.prediction!.data, Number)
     const differences = Array.from(prediction!.data, Number).map((x, i) => Math.abs(x - before[i]!))
     expect(Math.max(...differences)).toBeGreaterThan(0.01)
+  })
+
+  it('adds a motion that no keypoint has, once it is trained and if a keypoint moves', async () => {
+    const config = { ...tinyLight, denseMotion: { ...tinyLight.denseMotion, residual: true } }
+    const details = { details: ['deformation'] }
+    const graph = generatorGraph(config, details)
+    const weights = weightsOf(graph)
+    const gain = 'generator.dense_motion_network.residual.gain'
+    expect([...weights.get(gain)!.data]).toEqual([0, 0])
+    const trained = new Map(weights).set(gain, floats([0.5, 0.5], [2]))
+    const motion = async (built: Graph, used: typeof weights, shift: number) =>
+      Array.from((await evaluate(built, still(tinyLight, shift), used)).deformation!.data, Number)
+    const plain = await motion(generatorGraph(tinyLight, details), weights, 0.2)
+    expect(await motion(graph, weights, 0.2)).toEqual(plain)
+    const apart = (a: readonly number[], b: readonly number[]) =>
+      Math.max(...a.map((x, i) => Math.abs(x - b[i]!)))
+    expect(apart(await motion(graph, trained, 0.2), plain)).toBeGreaterThan(0.02)
+    expect(await motion(graph, trained, 0)).toEqual(await motion(graph, weights, 0))
   })
 
   it('estimates motion at any scale that fits', async () => {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { Graph } from '../../src/graph/graph.ts'
+import { countParameters, parametersOf } from '../../src/graph/ops/leaf.ts'
 import { floats, type Tensor } from '../../src/graph/tensor.ts'
 import { type MotionConfig, publishedConfig } from '../../src/motion/config.ts'
 import { detectorGraph, generatorGraph } from '../../src/motion/model.ts'
-import { countParameters, parametersOf } from '../../src/motion/weights.ts'
 import { evaluate } from '../../src/runtime/node.ts'
 import {
   type Fixture,

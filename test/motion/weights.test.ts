@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { countParameters, initialise, parametersOf } from '../../src/graph/ops/leaf.ts'
 import { smallConfig } from '../../src/motion/config.ts'
 import { detectorGraph, generatorGraph } from '../../src/motion/model.ts'
-import { countParameters, initialise, parametersOf } from '../../src/motion/weights.ts'
 import { Random } from '../../src/util/random.ts'
 
 const parameters = parametersOf(generatorGraph(smallConfig({ net: 'lednet' })))

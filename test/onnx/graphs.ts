@@ -7,8 +7,8 @@ import { constant, input, parameter } from '../../src/graph/ops/leaf.ts'
 import { matmul, transposeLast } from '../../src/graph/ops/linear.ts'
 import { batchNormalise, normalise } from '../../src/graph/ops/normalise.ts'
 import { averagePool, maxPool } from '../../src/graph/ops/pool.ts'
-import { resize } from '../../src/graph/ops/resize.ts'
-import { gridSample } from '../../src/graph/ops/sampling.ts'
+import { dequantise, fakeQuantise, quantise } from '../../src/graph/ops/quantise.ts'
+import { gridSample, resize } from '../../src/graph/ops/sampling.ts'
 import { concat, pad, reshape, slice, stack, transpose } from '../../src/graph/ops/shape.ts'
 import {
   abs,
@@ -42,6 +42,18 @@ export const graphs: Readonly<Record<string, () => Graph>> = {
     graph.output('pow', pow(x, 1.5))
     graph.output('softmax', softmax(x, 1))
     graph.output('leaky', leakyRelu(sub(x, 0.5), 0.1))
+  }),
+
+  quantised: build((graph) => {
+    const x = input(graph, 'x', 'float32', [2, 3])
+    const scale = constant(graph, floats([0.01], []))
+    const rows = constant(graph, floats([0.01, 0.03]))
+    const q = quantise(x, scale, { zeroPoint: 9 })
+    graph.output('there', q)
+    graph.output('back', dequantise(q, scale, { zeroPoint: 9 }))
+    graph.output('fake', fakeQuantise(x, rows, { to: 'int8' }))
+    const bias = { dtype: 'int32', shape: [2], data: Int32Array.of(-70_000, 12) } as const
+    graph.output('bias', dequantise(constant(graph, bias), rows))
   }),
 
   /** Numbers of channels that ONNX Runtime's WebGPU provider computes wrongly, and some that it does not. */

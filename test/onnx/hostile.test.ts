@@ -56,9 +56,9 @@ const cases: Readonly<Record<string, () => Uint8Array>> = {
     changed((_, graph) => {
       graph.initializer[0]!.dims = [2n ** 62n, 2n, 3n, 3n]
     }),
-  'half floats': () =>
+  'brain floats': () =>
     changed((_, graph) => {
-      graph.initializer[0]!.dataType = 10
+      graph.initializer[0]!.dataType = 16
     }),
   'external data': () =>
     changed((_, graph) => {

@@ -5,8 +5,7 @@ import { smallConfig } from '../../src/motion/config.ts'
 import { detectorGraph } from '../../src/motion/model.ts'
 import { type Diagram, diagram } from '../../src/profile/diagram.ts'
 import { profile } from '../../src/profile/profile.ts'
-import { networkGraph } from '../../src/zoo/network-graph.ts'
-import { netNames } from '../../src/zoo/registry.ts'
+import { netNames, networkGraph } from '../../src/zoo/registry.ts'
 
 const network = (net: string) => networkGraph(net, { outputs: 10 }).graph
 const detector = (net: string) => detectorGraph(smallConfig({ net }))

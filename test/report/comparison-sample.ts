@@ -1,5 +1,5 @@
+import type { Comparison } from '../../src/study/candidates.ts'
 import { compareWith } from '../../src/study/compare.ts'
-import type { Comparison } from '../../src/study/comparison.ts'
 import { fakeMachine } from '../study/compare-fake.ts'
 
 /** A comparison of real networks whose times are made up: by the number of nodes, and the same in every run. */

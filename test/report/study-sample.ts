@@ -1,5 +1,5 @@
 import { encodePicture } from '../../src/media/picture.ts'
-import type { Strips } from '../../src/study/trials/pictures.ts'
+import type { Strips } from '../../src/report/study-page.ts'
 import { makePlan, type Trial, type TrialPlan, trialKey, trialsOf } from '../../src/study/trials/plan.ts'
 import type { TrialState } from '../../src/study/trials/run-trials.ts'
 import { reportOn, type TrainedComparison } from '../../src/study/trials/study.ts'

@@ -21,7 +21,7 @@ describe.each(starters)('the starter $name', ({ name, subject, size, purpose }) 
   const folder = starterFolder(name)
 
   it('is small, and holds nothing of the machine that trained it', () => {
-    expect(readdirSync(folder).sort()).toEqual(['config.json', 'weights.safetensors'])
+    expect(readdirSync(folder).sort()).toEqual(['config.json', 'strings.json', 'weights.safetensors'])
     const bytes = readdirSync(folder).reduce((sum, file) => sum + statSync(join(folder, file)).size, 0)
     expect(bytes).toBeLessThanOrEqual(3_000_000)
     const config = JSON.parse(readFileSync(join(folder, 'config.json'), 'utf8')) as object

@@ -136,6 +136,10 @@ describe('the token', () => {
     expect(first.headers.location).toContain(studio.token)
     expectRefused(await request(port, `GET ${path}`), 410, 'a second time')
     expectRefused(await request(port, 'GET /open/guessed'), 410, 'guessed')
+    for (let i = 0; i < 200; i++) {
+      const each = new URL(studio.ticketAddress()).pathname
+      expect((await request(port, `GET ${each}`)).status, each).toBe(303)
+    }
     const foreign = [host, 'Sec-Fetch-Site: cross-site', 'Sec-Fetch-Mode: no-cors']
     expectRefused(
       await request(port, `GET ${new URL(studio.ticketAddress()).pathname}`, foreign),

@@ -1,7 +1,18 @@
-import { appendFileSync, cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { acquireLock } from '../../src/files/lock.ts'
 import type { Studio } from '../../src/server/server.ts'
+import { makePlan } from '../../src/study/trials/plan.ts'
 import type { RunDetails, RunListing, RunMetrics } from '../../src/web/studio-api.ts'
 import { makeRun, makeWorld } from './world.ts'
 
@@ -132,4 +143,46 @@ it('refuses folders that hold no run', async () => {
   await expect(world.start({ runs: [join(world.run, 'config.json')] })).rejects.toThrow(
     /there is no run here/,
   )
+})
+
+it('tells how far a study is, with the pace of its last results', async () => {
+  const study = join(world.folder, 'lab', 'a study')
+  const plan = await makePlan(['puppet:1,frames=8,size=16'], {
+    ...{ nets: ['enet'], skips: ['all'], seeds: 4, size: 16, keypoints: 2, steps: 2, device: 'cpu' },
+  })
+  mkdirSync(study, { recursive: true })
+  await expect(world.start({ runs: [join(world.folder, 'lab')] })).rejects.toThrow('there is no run here')
+  writeFileSync(join(study, 'plan.json'), JSON.stringify(plan))
+  const many = await world.start({ runs: [join(world.folder, 'lab')] })
+  const list = async () => (await json<RunListing>('runs', many)).studies
+  const name = { id: expect.stringMatching(/^a-study-[0-9a-f]{8}$/) as string, name: 'a study' }
+  expect(await list()).toEqual([{ ...name, state: 'stopped', total: 4, done: 0, failed: 0 }])
+
+  // Three results, ten seconds apart.
+  const end = (seed: number, result: object) => {
+    const folder = join(study, 'trials', `enet-scratch-all-${seed}`)
+    mkdirSync(folder, { recursive: true })
+    const trial = { net: 'enet', method: 'scratch', skip: 'all', seed }
+    writeFileSync(join(folder, 'result.json'), JSON.stringify({ trial, wallSeconds: 1, ...result }))
+    utimesSync(join(folder, 'result.json'), 1000 + 10 * seed, 1000 + 10 * seed)
+  }
+  const done = { status: 'done', measures: { l1: 1 }, frames: 3, device: 'cpu' }
+  end(42, done)
+  end(43, { status: 'failed', reason: 'numbers are not finite' })
+  end(44, done)
+  expect(await list()).toMatchObject([{ state: 'stopped', done: 3, failed: 1 }])
+  const lock = acquireLock(join(study, 'lock'))
+  expect(await list()).toEqual([{ ...name, state: 'training', total: 4, done: 3, failed: 1, etaSeconds: 10 }])
+  end(45, { ...done, measures: { ratio: 0.75 } })
+  end(42, { ...done, measures: { ratio: 0.5 } })
+  const errors = { measure: expect.stringContaining('still picture') as string, by: { enet: 0.625 } }
+  expect(await list()).toMatchObject([{ state: 'finished', done: 4, total: 4, errors }])
+  lock.release()
+
+  writeFileSync(join(study, 'plan.json'), '{"format": 9}')
+  expect(await list()).toMatchObject([
+    { state: 'broken', problem: { what: expect.stringContaining('plan') } },
+  ])
+  // Its folder may be named itself.
+  expect((await json<RunListing>('runs', await world.start({ runs: [study] }))).studies).toHaveLength(1)
 })

@@ -2,7 +2,7 @@
 import { mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { examineRun } from '../../src/server/run-check.ts'
+import { examineRun } from '../../src/server/run-saver.ts'
 import { type Studio, type StudioOptions, startStudio } from '../../src/server/server.ts'
 
 export { makeRun } from '../support/shared.ts'

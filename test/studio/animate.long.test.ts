@@ -1,8 +1,12 @@
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { ALL_FORMATS, BlobSource, Input } from 'mediabunny'
-import type { Page } from 'playwright-core'
+import { chromium as driver, type Page } from 'playwright-core'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openClip } from '../../src/clips/source.ts'
+import { openVideo } from '../../src/media/codecs.ts'
+import { collect, madeSound, soundOf, writeFrames } from '../media/support.ts'
 import { chromium, withoutChromium } from '../support/chromium.ts'
 import { framesPerSecond, openWorld, said, type World } from './world.ts'
 
@@ -24,21 +28,96 @@ describe.skipIf(chromium === undefined)(title, () => {
     expect(fps).toBeGreaterThan(0)
     expect(await page.locator('.device-name').textContent()).toMatch(/^WASM, \d+ threads?$/)
     const before = await pixels(page)
-    await expect.poll(() => pixels(page), { timeout: 60_000 }).not.toBe(before)
+    await expect.poll(() => pixels(page)).not.toBe(before)
   }, 240_000)
 
   test('a webcam drives it, with keypoints, axes and heatmaps over it', async () => {
     const drives = () => pixels(page, 'What drives')
     const puppet = await drives()
     await page.getByRole('button', { name: 'Webcam' }).click()
-    await expect.poll(drives, { timeout: 60_000 }).not.toBe(puppet)
+    await expect.poll(drives).not.toBe(puppet)
     for (const name of ['Axes', 'Heatmaps']) await page.getByLabel(name).check()
     await page.getByRole('radio', { name: 'Absolute' }).check()
     await page.getByRole('radio', { name: 'Relative' }).check()
     await page.getByRole('button', { name: 'Reset the reference pose' }).click()
     const before = await drives()
-    await expect.poll(drives, { timeout: 60_000 }).not.toBe(before)
+    await expect.poll(drives).not.toBe(before)
     expect(await page.locator('.trouble').count()).toBe(0)
+  }, 240_000)
+
+  test('one of several cameras is chosen, and remembered', async () => {
+    const browser = await driver.launch({
+      executablePath: chromium!,
+      args: [
+        ...['--no-sandbox', '--disable-gpu', '--use-fake-ui-for-media-stream'],
+        '--use-fake-device-for-media-stream=device-count=2',
+      ],
+    })
+    try {
+      const context = await browser.newContext({ permissions: ['camera'] })
+      await context.addInitScript(() => {
+        const { mediaDevices } = navigator
+        const open = mediaDevices.getUserMedia.bind(mediaDevices)
+        const opened: string[] = []
+        mediaDevices.getUserMedia = async (asked) => {
+          const stream = await open(asked)
+          opened.push(stream.getVideoTracks()[0]!.label)
+          return stream
+        }
+        Object.assign(globalThis, { opened })
+      })
+      const alone = await world.open('animate', context)
+      const opened = () => alone.evaluate(() => (globalThis as unknown as { opened: string[] }).opened)
+      await alone.getByRole('button', { name: 'Webcam' }).click()
+      const choice = alone.getByRole('combobox', { name: 'Camera' })
+      await expect.poll(() => choice.locator('option').count(), { timeout: 60_000 }).toBe(2)
+      const names = await choice.locator('option').allTextContents()
+      const [first] = await opened()
+      const second = names.find((name) => name !== first)!
+      await choice.selectOption({ label: second })
+      await expect.poll(opened, { timeout: 60_000 }).toEqual([first, second])
+      expect(await framesPerSecond(alone)).toBeGreaterThan(0)
+      await alone.reload()
+      await alone.getByRole('button', { name: 'Webcam' }).click()
+      await expect.poll(opened, { timeout: 60_000 }).toEqual([second])
+      expect(await choice.locator('option:checked').textContent()).toBe(second)
+    } finally {
+      await browser.close()
+    }
+  }, 240_000)
+
+  test('the webcam is a mirror, or none', async () => {
+    const context = await world.context()
+    await context.addInitScript(() => {
+      // Red on its left, blue on its right.
+      navigator.mediaDevices.getUserMedia = async () => {
+        const canvas = Object.assign(document.createElement('canvas'), { width: 320, height: 240 })
+        const pen = canvas.getContext('2d')!
+        const draw = () => {
+          for (const [colour, left] of [
+            ['#f00', 0],
+            ['#00f', 160],
+          ] as const) {
+            pen.fillStyle = colour
+            pen.fillRect(left, 0, 160, 240)
+          }
+        }
+        setInterval(draw, 100)
+        return canvas.captureStream()
+      }
+    })
+    const alone = await world.open('animate', context)
+    await alone.getByRole('checkbox', { name: 'Keypoints' }).uncheck()
+    await alone.getByRole('button', { name: 'Webcam' }).click()
+    const left = () =>
+      alone.getByRole('img', { name: 'What drives' }).evaluate((canvas) => {
+        const [red, , blue] = (canvas as HTMLCanvasElement).getContext('2d')!.getImageData(80, 250, 1, 1).data
+        return red! > 200 ? 'red' : blue! > 200 ? 'blue' : 'neither'
+      })
+    await expect.poll(left, { timeout: 60_000 }).toBe('blue')
+    await alone.getByRole('checkbox', { name: 'Mirror the webcam' }).uncheck()
+    await expect.poll(left, { timeout: 60_000 }).toBe('red')
+    await context.close()
   }, 240_000)
 
   test('a picture is chosen, and a file that is none is refused in words', async () => {
@@ -50,14 +129,60 @@ describe.skipIf(chromium === undefined)(title, () => {
     const input = page.locator('input[data-for="Choose a picture"]')
     const before = await pixels(page, 'The picture')
     await input.setInputFiles({ name: 'blue.png', mimeType: 'image/png', buffer: picture })
-    await page.getByText('blue.png').waitFor()
+    await page.getByText('blue.png', { exact: true }).waitFor()
     await expect.poll(() => pixels(page, 'The picture')).not.toBe(before)
     await input.setInputFiles({ name: 'a.txt', mimeType: 'text/plain', buffer: Buffer.from('no picture') })
     await said(page, /This file is not a picture/)
     await page.getByRole('button', { name: 'Dismiss' }).first().click()
     await input.setInputFiles({ name: 'b.png', mimeType: 'image/png', buffer: Buffer.from('no picture') })
     await said(page, /To do:/)
+    const blue = await pixels(page, 'The picture')
     await page.getByRole('button', { name: 'Head 3', exact: true }).click()
+    await expect.poll(() => pixels(page, 'The picture')).not.toBe(blue)
+  }, 240_000)
+
+  test('strings are pulled by a pointer, the keyboard and sliders, and poses are played', async () => {
+    // A picture that comes later lets go of all strings.
+    const third = await pixels(page, 'The picture')
+    await page.getByRole('button', { name: 'Head 1', exact: true }).click()
+    await expect.poll(() => pixels(page, 'The picture')).not.toBe(third)
+    await page.getByRole('button', { name: 'Pull the strings' }).click()
+    const note = page.getByText(/Point \d+ of \d+ is taken/)
+    await note.waitFor()
+    const result = () => pixels(page, 'The picture, moved')
+    const changes = async (act: () => Promise<unknown>) => {
+      const before = await result()
+      await act()
+      await expect.poll(result).not.toBe(before)
+    }
+    const stage = page.getByLabel('The picture with its strings')
+    await stage.scrollIntoViewIfNeeded()
+    const { x, y, width, height } = (await stage.boundingBox())!
+    await changes(async () => {
+      await page.mouse.move(x + width / 2, y + height * 0.55)
+      await page.mouse.down()
+      await page.mouse.move(x + width * 0.6, y + height * 0.5, { steps: 3 })
+      await page.mouse.up()
+    })
+    // A frame of what drove before may change the result too.
+    await expect.poll(() => page.getByLabel('Sideways').inputValue()).not.toBe('0')
+    await page.getByRole('button', { name: 'Keep this pose' }).click()
+    await page.getByRole('button', { name: 'Pose 1', exact: true }).waitFor()
+
+    await stage.focus()
+    const taken = await note.textContent()
+    await page.keyboard.press('n')
+    expect(await note.textContent()).not.toBe(taken)
+    await changes(() => page.keyboard.press('ArrowUp'))
+    await changes(() => page.getByRole('button', { name: 'Let go' }).click())
+    await changes(() => page.getByLabel('Mouth').fill('1'))
+    await page.getByRole('button', { name: 'Keep this pose' }).click()
+    await changes(() => page.getByRole('button', { name: 'Play the poses' }).click())
+    await changes(async () => {})
+    await page.getByRole('button', { name: 'Drop pose 2' }).click()
+    expect(await page.getByRole('button', { name: 'Play the poses' }).isDisabled()).toBe(true)
+    await page.getByRole('button', { name: 'Driven by head 2' }).click()
+    await page.getByLabel('What drives').waitFor()
   }, 240_000)
 
   test('records a film and saves a still', async () => {
@@ -75,14 +200,46 @@ describe.skipIf(chromium === undefined)(title, () => {
     })
     const track = await input.getPrimaryVideoTrack()
     expect(track!.displayWidth).toBe(512)
+    expect(JSON.stringify((await input.getMetadataTags()).raw)).toContain('trainedAlgorithmicMedia')
     expect(await input.computeDuration()).toBeGreaterThan(0.3)
 
     const [still] = await Promise.all([
       page.waitForEvent('download'),
       page.getByRole('button', { name: 'Save a still' }).click(),
     ])
-    const { format, width } = await sharp(await still.path()).metadata()
+    const { format, width, xmpAsString } = await sharp(await still.path()).metadata()
+    expect(xmpAsString).toContain('digitalsourcetype/trainedAlgorithmicMedia')
     expect({ format, width }).toEqual({ format: 'png', width: 512 })
+  }, 240_000)
+
+  test('a whole video is rendered, every frame and its sound, beside the picture', async () => {
+    const head = await openClip('head:100002,frames=6,size=128')
+    const film = await writeFrames(join(world.folder, 'rendered.webm'), await collect(head.frames()), {
+      ...{ codec: 'vp8', sound: await madeSound('opus') },
+    })
+    await head.close()
+    await page.locator('input[data-for="Choose a video"]').setInputFiles(film)
+    await page.getByText('rendered.webm', { exact: true }).waitFor()
+    await page.getByLabel('Format of the recording').selectOption('webm')
+    await page.getByLabel('What the rendered video shows').selectOption('beside')
+    const button = page.getByRole('button', { name: 'Render the whole video' })
+    // The live picture would take half of a small machine.
+    await page.getByRole('button', { name: 'Pause', exact: true }).click()
+    const made = await Promise.all([
+      page.waitForEvent('download', { timeout: 120_000 }),
+      button.click(),
+    ]).then(([download]) => download)
+    await page.getByRole('button', { name: 'Play', exact: true }).click()
+    await said(page, /Rendered 6 frames.*Sound: copied \(opus\)/)
+    const path = await made.path()
+    await using clip = await openClip(film)
+    await using result = await openVideo(path)
+    expect(result).toMatchObject({ width: 1536, height: 512, frameCount: clip.frameCount })
+    expect((await soundOf(path)).length).toBeGreaterThan(5)
+    // Ended in the middle, it writes nothing.
+    await button.click()
+    await page.getByRole('button', { name: /^End the rendering/ }).click()
+    await said(page, /No video was written/)
   }, 240_000)
 
   test('a recorder that opens slowly is opened once, and ends with its model', async () => {
@@ -145,7 +302,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     const choose = async (name: string) => {
       const before = await picture()
       await alone.getByRole('button', { name, exact: true }).click()
-      await expect.poll(picture, { timeout: 60_000 }).not.toBe(before)
+      await expect.poll(picture).not.toBe(before)
       return picture()
     }
     // The places of keypoints are never quite the same.
@@ -178,14 +335,14 @@ describe.skipIf(chromium === undefined)(title, () => {
   test('pauses, goes on, and goes on after its tab was out of sight', async () => {
     await page.getByRole('button', { name: 'Driven by head 1' }).click()
     const moving = await pixels(page)
-    await expect.poll(() => pixels(page), { timeout: 60_000 }).not.toBe(moving)
+    await expect.poll(() => pixels(page)).not.toBe(moving)
     await page.getByRole('button', { name: 'Pause' }).click()
     await page.waitForTimeout(800)
     const still = await pixels(page)
     await page.waitForTimeout(800)
     expect(await pixels(page)).toBe(still)
     await page.getByRole('button', { name: 'Play' }).click()
-    await expect.poll(() => pixels(page), { timeout: 60_000 }).not.toBe(still)
+    await expect.poll(() => pixels(page)).not.toBe(still)
 
     const other = await world.open('runs', page.context())
     await other.bringToFront()
@@ -193,7 +350,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     await other.close()
     await page.bringToFront()
     const back = await pixels(page)
-    await expect.poll(() => pixels(page), { timeout: 60_000 }).not.toBe(back)
+    await expect.poll(() => pixels(page)).not.toBe(back)
   }, 240_000)
 
   test('two tabs animate at once', async () => {
@@ -201,7 +358,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     expect(await framesPerSecond(other)).toBeGreaterThan(0)
     await other.close()
     const before = await pixels(page)
-    await expect.poll(() => pixels(page), { timeout: 60_000 }).not.toBe(before)
+    await expect.poll(() => pixels(page)).not.toBe(before)
   }, 240_000)
 
   test('says what to do where a device is not there, and goes on with another', async () => {
@@ -260,7 +417,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     })
     await said(alone, /The GPU was lost/)
     const before = await pixels(alone)
-    await expect.poll(() => pixels(alone), { timeout: 60_000 }).not.toBe(before)
+    await expect.poll(() => pixels(alone)).not.toBe(before)
     await context.close()
   }, 240_000)
 

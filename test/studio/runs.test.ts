@@ -1,9 +1,11 @@
 import { spawn } from 'node:child_process'
-import { mkdirSync, mkdtempSync, realpathSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { makePlan, trialsOf } from '../../src/study/trials/plan.ts'
+import { trialFolder } from '../../src/study/trials/run-trials.ts'
 import { chromium, withoutChromium } from '../support/chromium.ts'
 import { makeRun, openWorld, said, type World } from './world.ts'
 
@@ -32,8 +34,34 @@ describe.skipIf(chromium === undefined)(title, () => {
     expect(await page.getByRole('row', { name: 'model.size 32' }).count()).toBe(1)
     await page.getByRole('checkbox', { name: 'Curve of second' }).check()
     await page.getByRole('img', { name: 'Loss by step of 2 runs' }).waitFor()
+    // The values under the pointer.
+    await page.locator('.chart-box').hover()
+    await expect.poll(() => page.locator('.legend').textContent()).toMatch(/first \d.*second \d.*at step \d/)
+    await page.getByRole('combobox', { name: 'Curve' }).selectOption('difference of pictures')
+    await page.getByRole('img', { name: 'Difference of pictures by step of 2 runs' }).waitFor()
+    await page.getByRole('combobox', { name: 'Curve' }).selectOption('loss')
     await page.getByRole('button', { name: 'Look at second' }).click()
     await page.getByRole('heading', { name: 'second' }).waitFor()
+  }, 240_000)
+
+  test('shows how far a study is, while it goes on', async () => {
+    const study = join(runs, 'a study')
+    mkdirSync(study)
+    const plan = await makePlan(['puppet:1,frames=8,size=16'], {
+      ...{ nets: ['enet'], skips: ['all'], seeds: 3, size: 16, keypoints: 2, steps: 2, device: 'cpu' },
+    })
+    writeFileSync(join(study, 'plan.json'), JSON.stringify(plan))
+    const line = page.getByRole('list', { name: 'Studies' }).getByRole('listitem')
+    await line.filter({ hasText: '0 of 3 trials done' }).locator('[data-state=stopped]').waitFor()
+    const [trial] = trialsOf(plan)
+    const result = { status: 'done', trial, measures: {}, frames: 1, device: 'cpu', wallSeconds: 1 }
+    mkdirSync(trialFolder(study, trial!), { recursive: true })
+    writeFileSync(join(trialFolder(study, trial!), 'result.json'), JSON.stringify(result))
+    await line.filter({ hasText: '1 of 3 trials done' }).waitFor()
+    const bar = page.getByRole('progressbar', { name: 'Trials of a study' })
+    expect(await bar.getAttribute('value')).toBe('1')
+    rmSync(study, { recursive: true })
+    await line.waitFor({ state: 'detached' })
   }, 240_000)
 
   test('a run whose folder is gone leaves the list, and the others are shown', async () => {

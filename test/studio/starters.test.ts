@@ -1,11 +1,13 @@
-import type { Page } from 'playwright-core'
+import { join } from 'node:path'
+import type { Locator, Page } from 'playwright-core'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openClip } from '../../src/clips/source.ts'
 import { frameAt } from '../../src/media/clip.ts'
 import { starters } from '../../src/run/starters.ts'
+import { writeFrames } from '../media/support.ts'
 import { chromium, withoutChromium } from '../support/chromium.ts'
-import { framesPerSecond, openWorld, type World } from './world.ts'
+import { chosenSubjects, framesPerSecond, openWorld, type World } from './world.ts'
 
 /** The page begins with a starter, says what it is for, and offers subjects that it knows. */
 
@@ -25,7 +27,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     expect(await run.inputValue()).toBe('starter:face')
     expect(await run.locator('optgroup[label=Starters] option').count()).toBe(starters.length)
     await page.getByText('Moves a portrait with the head and the face of a video').waitFor()
-    expect(await chosen(page)).toEqual(['Head 1', 'Driven by head 2'])
+    expect(await chosenSubjects(page)).toEqual(['Head 1', 'Driven by head 2'])
     const before = await shown(page)
     await expect.poll(() => shown(page), { timeout: 60_000 }).not.toBe(before)
   }, 240_000)
@@ -33,14 +35,33 @@ describe.skipIf(chromium === undefined)(title, () => {
   test('a starter for puppets gets puppets, and one for faces heads again', async () => {
     await page.getByLabel('Run').selectOption('starter:puppet')
     await page.getByText('Moves a paper puppet').waitFor()
-    await expect.poll(() => chosen(page)).toEqual(['Puppet 1', 'Driven by puppet 2'])
-    expect(await page.getByRole('button', { name: /head/i }).count()).toBe(0)
+    await expect.poll(() => chosenSubjects(page)).toEqual(['Puppet 1', 'Driven by puppet 2'])
+    expect(await page.locator('.panels').getByRole('button', { name: /head/i }).count()).toBe(0)
     await page.getByRole('button', { name: 'Driven by puppet 3' }).click()
     expect(await framesPerSecond(page)).toBeGreaterThan(0)
     await page.getByLabel('Run').selectOption('starter:face-small')
     await page.getByText('for phones and slow machines').waitFor()
-    await expect.poll(() => chosen(page)).toEqual(['Head 1', 'Driven by head 2'])
+    await expect.poll(() => chosenSubjects(page)).toEqual(['Head 1', 'Driven by head 2'])
     expect(await framesPerSecond(page)).toBeGreaterThan(0)
+    expect(await page.locator('.trouble').count()).toBe(0)
+  }, 240_000)
+
+  test('an example brings its picture, what moves it and its model, by the keyboard too', async () => {
+    const examples = page.locator('.example')
+    expect(await examples.count()).toBe(5)
+    const dance = page.getByRole('button', { name: 'Puppet 3, moved by puppet 4, with the model puppet' })
+    await dance.focus()
+    await page.keyboard.press('Enter')
+    expect(await page.getByLabel('Run').inputValue()).toBe('starter:puppet')
+    await expect.poll(() => chosenSubjects(page)).toEqual(['Puppet 3', 'Driven by puppet 4'])
+    expect(await dance.getAttribute('aria-pressed')).toBe('true')
+    expect(await framesPerSecond(page)).toBeGreaterThan(0)
+    await page
+      .getByRole('button', { name: 'Head 4, moved by head 3, with the model face-small', exact: true })
+      .click()
+    expect(await page.getByLabel('Run').inputValue()).toBe('starter:face-small')
+    await expect.poll(() => chosenSubjects(page)).toEqual(['Head 4', 'Driven by head 3'])
+    expect(await page.locator('.example[aria-pressed=true]').count()).toBe(1)
     expect(await page.locator('.trouble').count()).toBe(0)
   }, 240_000)
 
@@ -61,6 +82,8 @@ describe.skipIf(chromium === undefined)(title, () => {
     await input.setInputFiles({ name: 'plain.png', mimeType: 'image/png', buffer: plain })
     await page.getByText('No face was found in this picture.').waitFor()
     expect(await blueness(page)).toBeGreaterThan(0.8)
+    await page.getByText('No head was found in the picture.').waitFor()
+    await page.getByRole('button', { name: 'Train one on a clip' }).waitFor()
   }, 240_000)
 
   test('another square is chosen by dragging the picture or the frame that drives it, and by keys', async () => {
@@ -81,12 +104,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     await page.getByText('No face was found in this picture.').waitFor()
     await page.getByLabel('Keypoints', { exact: true }).uncheck()
     const canvas = page.getByRole('img', { name: 'The picture', exact: true })
-    const red = () =>
-      canvas.evaluate((own) => {
-        const { width, height } = own as HTMLCanvasElement
-        const { data } = (own as HTMLCanvasElement).getContext('2d')!.getImageData(0, 0, width, height)
-        return data.reduce((sum, value, i) => sum + Number(i % 4 === 0 && value > 128), 0) / (width * height)
-      })
+    const red = () => rednessOf(canvas)
     await expect.poll(red).toBeCloseTo(0.5, 1)
     await canvas.scrollIntoViewIfNeeded()
     const { x, y, width } = (await canvas.boundingBox())!
@@ -100,22 +118,54 @@ describe.skipIf(chromium === undefined)(title, () => {
     for (let i = 0; i < 12; i++) await canvas.press('ArrowRight')
     await expect.poll(red).toBeCloseTo(1, 2)
 
+    const film = join(world.folder, 'halves.webm')
+    const { data } = await sharp(halves).removeAlpha().raw().toBuffer({ resolveWithObject: true })
+    const frames = Array.from({ length: 10 }, (_, i) => ({
+      ...{ width: 400, height: 200, data },
+      time: i / 10,
+      duration: 0.1,
+    }))
+    await writeFrames(film, frames, { codec: 'vp8' })
+    await page.locator('input[data-for="Choose a video"]').setInputFiles(film)
     const driving = page.getByRole('img', { name: 'What drives, with its keypoints' })
-    const centre = () =>
-      driving.evaluate((own) => {
-        const { data } = (own as HTMLCanvasElement).getContext('2d')!.getImageData(0, 0, 8, 512)
-        return data.reduce((sum, value) => sum + value, 0)
-      })
-    await page.getByRole('button', { name: 'Pause' }).click()
-    await page.waitForTimeout(300)
-    const before = await centre()
-    await page.getByRole('button', { name: 'Play' }).click()
+    const drivingRed = () => rednessOf(driving)
+    await expect.poll(drivingRed, { timeout: 60_000 }).toBeCloseTo(0.5, 1)
+    await page.getByText('No head was found in what drives it.').waitFor()
     for (let i = 0; i < 6; i++) await driving.press('+')
-    await expect
-      .poll(async () => Math.abs((await centre()) - before) / before, { timeout: 30_000 })
-      .toBeGreaterThan(0.02)
+    for (let i = 0; i < 12; i++) await driving.press('ArrowRight')
+    await expect.poll(drivingRed, { timeout: 30_000 }).toBeCloseTo(1, 2)
+    await page.getByRole('button', { name: 'Driven by head 2' }).click()
     await page.getByRole('button', { name: 'Head 3', exact: true }).click()
     await page.getByText('Or drop one here, or paste it.').waitFor()
+  }, 240_000)
+
+  test('what is shown is copied as a command, and as the code of a page', async () => {
+    await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
+    const copied = () => page.evaluate(() => navigator.clipboard.readText())
+    await page.getByRole('button', { name: 'Copy the command' }).click()
+    await expect
+      .poll(copied)
+      .toBe(
+        'npx pantin animate face-small --source head:100002,frames=1,size=256 --driving head:100010,frames=75,size=256 --out moved.mp4 --reference first --smooth',
+      )
+    await page.getByRole('radio', { name: 'A page' }).check({ force: true })
+    await page.getByRole('button', { name: 'Copy the code' }).click()
+    await expect.poll(copied).toContain("Animator.open('face-small', place)")
+    await page.getByRole('button', { name: 'Pull the strings' }).click()
+    await expect
+      .poll(() => page.getByRole('region', { name: 'The code' }).textContent())
+      .toContain('animator.pose(pose)')
+    await page.getByRole('radio', { name: 'A command' }).check({ force: true })
+    expect(await page.getByRole('button', { name: 'Copy the command' }).isDisabled()).toBe(true)
+    await page.getByRole('button', { name: 'Driven by head 2' }).click()
+  }, 240_000)
+
+  test('a model is trained on the clip in which no head is found', async () => {
+    await page.locator('input[data-for="Choose a video"]').setInputFiles(join(world.folder, 'halves.webm'))
+    await page.getByRole('button', { name: 'Train one on this clip' }).click()
+    await page.getByRole('button', { name: 'Remove halves.webm' }).waitFor()
+    expect(await page.getByLabel('Begin with').inputValue()).toBe('')
+    expect(await page.getByRole('button', { name: 'Start training' }).isEnabled()).toBe(true)
   }, 240_000)
 
   test('no page complains on its console', () => {
@@ -123,11 +173,13 @@ describe.skipIf(chromium === undefined)(title, () => {
   })
 })
 
-/** The subjects whose buttons are pressed. */
-const chosen = (page: Page): Promise<string[]> =>
-  page
-    .locator('.subject[aria-pressed=true]')
-    .evaluateAll((buttons) => buttons.map((button) => button.getAttribute('aria-label')!))
+/** Part of a canvas's pixels that are red. */
+const rednessOf = (canvas: Locator) =>
+  canvas.evaluate((own) => {
+    const { width, height } = own as HTMLCanvasElement
+    const { data } = (own as HTMLCanvasElement).getContext('2d')!.getImageData(0, 0, width, height)
+    return data.reduce((sum, value, i) => sum + Number(i % 4 === 0 && value > 128), 0) / (width * height)
+  })
 
 const shown = (page: Page): Promise<string> =>
   page

@@ -147,6 +147,8 @@ describe.skipIf(chromium === undefined)(title, () => {
     await page.getByRole('button', { name: 'Lose this run?' }).waitFor()
 
     await page.getByRole('button', { name: 'Animate with it' }).click()
+    // What it learned from: the clip's first frame, moved by the clip.
+    await page.getByText(/^first frame of /).waitFor()
     await page.locator('.speed[data-fps]').waitFor({ timeout: 240_000 })
     await page.getByRole('link', { name: 'Train' }).click()
     const [zip] = await Promise.all([

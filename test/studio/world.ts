@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { type Browser, type BrowserContext, chromium as driver, type Page } from 'playwright-core'
 import sharp from 'sharp'
 import { openClip } from '../../src/clips/source.ts'
-import { examineRun } from '../../src/server/run-check.ts'
+import { examineRun } from '../../src/server/run-saver.ts'
 import { type Studio, type StudioOptions, startStudio } from '../../src/server/server.ts'
 import { chromium } from '../support/chromium.ts'
 import { shared, studioSite } from '../support/shared.ts'
@@ -105,6 +105,12 @@ export const shiftsOf = (page: Page): Promise<number> =>
 export async function said(page: Page, text: RegExp): Promise<void> {
   await page.locator('.message', { hasText: text }).first().waitFor()
 }
+
+/** The subjects whose buttons are pressed: the picture's, and what drives it. */
+export const chosenSubjects = (page: Page): Promise<string[]> =>
+  page
+    .locator('.subject[aria-pressed=true]')
+    .evaluateAll((buttons) => buttons.map((button) => button.getAttribute('aria-label')!))
 
 /** Frames a second as the view Animate shows them, once it does. */
 export async function framesPerSecond(page: Page): Promise<number> {

@@ -14,6 +14,8 @@ export interface Probe {
   readonly inputs: readonly Value[]
   readonly grads: readonly Value[]
   readonly feeds: readonly Float64Array[]
+  /** The loss is the sum of the built value's elements times these. */
+  readonly factors: Float32Array
 }
 
 export interface ProbeOptions {
@@ -45,7 +47,7 @@ export function probe(
       return Math.fround(moved)
     }),
   )
-  return { graph, loss, inputs, grads, feeds }
+  return { graph, loss, inputs, grads, feeds, factors }
 }
 
 /** The plain references' values of `values` under the probe's feeds. */
@@ -63,9 +65,20 @@ export function computePlain(
   return values.map((value) => results.get(value)!)
 }
 
-/** Central differences of the loss to every element of every input. */
-export function numericGradients(check: Probe, step = 1e-5): Float64Array[] {
-  const lossAt = (feeds: readonly Float64Array[]) => computePlain(check, [check.loss], feeds)[0]![0]!
+/**
+ * Central differences of the loss to every element of every input.
+ *
+ * @param instead the elements of the built value for moved inputs, if not those of the graph; see `straightThrough`
+ */
+export function numericGradients(
+  check: Probe,
+  step = 1e-5,
+  instead?: (inputs: readonly Float64Array[], at: readonly Float64Array[]) => Float64Array,
+): Float64Array[] {
+  const lossAt = (feeds: readonly Float64Array[]) => {
+    if (instead === undefined) return computePlain(check, [check.loss], feeds)[0]![0]!
+    return instead(feeds, check.feeds).reduce((sum, value, i) => sum + value * check.factors[i]!, 0)
+  }
   return check.feeds.map((feed, which) =>
     feed.map((value, i) => {
       const moved = (by: number) =>

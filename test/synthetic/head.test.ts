@@ -7,8 +7,8 @@ import { describe, expect, it } from 'vitest'
 import { exp, log, power } from '../../src/synthetic/arithmetic.ts'
 import { readHeadMesh } from '../../src/synthetic/head/asset.ts'
 import { type HeadClip, type HeadFrame, type HeadOptions, headClip } from '../../src/synthetic/head/head.ts'
-import type { Framing } from '../../src/synthetic/head/known.ts'
 import { landmarkCount, landmarkGroups } from '../../src/synthetic/head/landmarks.ts'
+import type { Framing } from '../../src/synthetic/made-clips.ts'
 import { FormatError, InputError } from '../../src/util/errors.ts'
 
 const bytes = readFileSync(new URL('../../assets/heads.bin', import.meta.url))
@@ -73,7 +73,7 @@ describe('a clip', () => {
   it('has the same pixels on every machine', async () => {
     const hash = createHash('sha256')
     for (const seed of [1, 2, 3]) hash.update((await frameOf(clipOf(seed), 7)).data)
-    expect(hash.digest('hex').slice(0, 16)).toMatchInlineSnapshot(`"6061b31d9a5d9cb6"`)
+    expect(hash.digest('hex').slice(0, 16)).toMatchInlineSnapshot(`"61cf7f9228420ae1"`)
   })
 
   it('refuses what cannot be', () => {

@@ -4,8 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { readSafetensors } from '../../src/formats/safetensors/safetensors.ts'
-import { distil } from '../../src/train/distil/distil.ts'
-import { type TrainedRun, train } from '../../src/train/train.ts'
+import { distil, type TrainedRun, train } from '../../src/train/train.ts'
 import { tinyModel } from './tiny.ts'
 
 /**

@@ -6,9 +6,9 @@ import { afterAll, describe, expect, test } from 'vitest'
 import { readSafetensors } from '../../src/formats/safetensors/safetensors.ts'
 import { Graph, type Value } from '../../src/graph/graph.ts'
 import { concat, constant, mul, neg, reduceSum } from '../../src/graph/ops/index.ts'
+import { initialise, parametersOf } from '../../src/graph/ops/leaf.ts'
 import { floats, scalar } from '../../src/graph/tensor.ts'
 import { Scope } from '../../src/layers/scope.ts'
-import { initialise, parametersOf } from '../../src/motion/weights.ts'
 import { evaluate } from '../../src/runtime/node.ts'
 import { adamDefaults, adamInputs, adamScalars } from '../../src/train/adam.ts'
 import {
@@ -17,7 +17,7 @@ import {
   featureMatchingLoss,
   type Judgement,
   judge,
-} from '../../src/train/reconstruction/discriminator.ts'
+} from '../../src/train/reconstruction/judges.ts'
 import { withState } from '../../src/train/step.ts'
 import { type TrainEvent, train } from '../../src/train/train.ts'
 import { Random } from '../../src/util/random.ts'

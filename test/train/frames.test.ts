@@ -99,6 +99,32 @@ describe('a change of colours', () => {
     expect(brighter).toEqual(colour.map((value) => expect.closeTo(value + 0.15, 6)))
   })
 
+  test('leaves grey grey where hues turn, and takes each channel its light', () => {
+    const turn = (numbers: number[], tint: number, of: readonly number[]) => {
+      const random = chance(...numbers)
+      random.uniform = () => 1
+      return changed(drawColour(random, 0, tint), of)
+    }
+    const greyOnly = [0.5, 0.5, 0.5]
+    expect(turn([1, 0, 0, 0], 0.5, greyOnly)).toEqual(greyOnly.map((value) => expect.closeTo(value, 6)))
+    // A third of a turn takes red to green.
+    expect(turn([1, 0, 0, 0], 2, [0.8, 0.1, 0.1])).toEqual([0.1, 0.8, 0.1].map((v) => expect.closeTo(v, 6)))
+    expect(turn([0, 1, 0, -1], 0.4, colour)).toEqual([
+      expect.closeTo(0.2 * Math.exp(0.4), 6),
+      expect.closeTo(0.4, 6),
+      expect.closeTo(0.9 * Math.exp(-0.4), 6),
+    ])
+  })
+
+  test('takes all colours away in a quarter of the tint', () => {
+    const random = new Random(3)
+    const all = Array.from({ length: 2000 }, () => changed(drawColour(random, 0, 0.4), colour))
+    const greys = all.filter(([r, g, b]) => Math.abs(r! - g!) + Math.abs(g! - b!) < 1e-6)
+    expect(greys.length / all.length).toBeGreaterThan(0.07)
+    expect(greys.length / all.length).toBeLessThan(0.13)
+    expect(greys[0]).toEqual(Array(3).fill(expect.closeTo(grey, 6)))
+  })
+
   test('stretches contrast around the middle', () => {
     const stretched = changed(drawColour(chance(0, 1, 0), 0.3), colour)
     expect(stretched).toEqual(colour.map((value) => expect.closeTo(0.5 + 1.3 * (value - 0.5), 6)))

@@ -3,9 +3,8 @@ import { Graph } from '../../src/graph/graph.ts'
 import type { Checkpoint } from '../../src/run/checkpoint.ts'
 import type { MetricsRecord } from '../../src/run/run-files.ts'
 import { type Settings, settingsSchema } from '../../src/train/config.ts'
-import type { StepEvent } from '../../src/train/events.ts'
-import { trainTask } from '../../src/train/loop.ts'
-import type { RunStore, Task } from '../../src/train/task.ts'
+import { type RunStore, type Task, trainTask } from '../../src/train/loop.ts'
+import type { StepEvent } from '../../src/train/step.ts'
 import { TrainingError } from '../../src/util/errors.ts'
 
 /** The loop with steps, disks and previews of known speed, by a clock that only they move. */
@@ -41,7 +40,15 @@ beforeEach(() => {
 
 const empty = { entries: [], size: 0 }
 const task: Task = {
-  step: { graph: new Graph(), weights: empty, buffers: empty, fixed: new Map(), reports: ['loss', 'term'] },
+  step: {
+    graph: new Graph(),
+    gradients: () => new Graph(),
+    weights: empty,
+    buffers: empty,
+    fixed: new Map(),
+    feeds: new Set(),
+    reports: ['loss', 'term'],
+  },
   draw(random) {
     drawn.push(random.uint32())
     return {}
@@ -97,6 +104,7 @@ const train = (store: RunStore, { length, failsAt, nanAt, signal, onStep = () =>
         await sleep(500)
         return {
           device: 'cpu',
+          replicas: 1,
           run: async (number) => {
             await sleep(10)
             if (number === failsAt) throw new Error('the device is lost')

@@ -64,6 +64,17 @@ describe('the tables of losses', () => {
     )
   })
 
+  test('have losses of pairs for a whole model alone', () => {
+    const bare = { jacobian: true, heatmap: undefined, features: undefined }
+    expect(Object.keys(lossesFor(bare))).not.toContain('flow')
+    expect(() => lossesFor(bare, { flow: 1 })).toThrow(/nothing to compare[\s\S]*--what model/)
+    const pairs = { driving: true, picture: true, flow: true, occlusion: false }
+    expect(lossesFor({ ...bare, ...pairs })).toEqual(
+      expect.not.objectContaining({ occlusion: expect.anything() }),
+    )
+    expect(lossesFor({ ...bare, ...pairs })).toMatchObject({ reconstruction: 10, flow: 20 })
+  })
+
   test('leave out what a teacher does not give', () => {
     const bare = { jacobian: false, heatmap: undefined, features: undefined }
     expect(lossesFor(bare)).toMatchObject({ distance: 10, jacobian: 0, divergence: 0 })

@@ -9,11 +9,10 @@ import { add, constant } from '../../src/graph/ops/index.ts'
 import { floats, sizeOf } from '../../src/graph/tensor.ts'
 import type { Clip } from '../../src/media/clip.ts'
 import { evaluate } from '../../src/runtime/node.ts'
-import { hasFlow } from '../../src/synthetic/flow.ts'
+import { hasFlow, tiedNames, tiedPoints, ties } from '../../src/synthetic/made-clips.ts'
 import { puppetClip } from '../../src/synthetic/puppet/puppet.ts'
 import { cacheClips, drawBatch } from '../../src/train/frames.ts'
-import type { Records } from '../../src/train/motion-labels.ts'
-import { labelPoints } from '../../src/train/motion-labels.ts'
+import { labelPoints, type Records } from '../../src/train/motion-labels.ts'
 import {
   flowLoss,
   type KnownMotion,
@@ -22,7 +21,6 @@ import {
   openingDifference,
   tiedDistance,
 } from '../../src/train/reconstruction/label-losses.ts'
-import { tiedPoints } from '../../src/train/ties.ts'
 import { train } from '../../src/train/train.ts'
 import { Random } from '../../src/util/random.ts'
 import { computePlain, numericGradients, probe, relativeError } from '../support/gradcheck.ts'
@@ -60,6 +58,13 @@ function unknown(clip: Clip): Clip {
     [Symbol.asyncDispose]: async () => {},
   }
 }
+
+test('every tied keypoint has a name of its own', () => {
+  for (const tie of ties) {
+    expect(tiedNames[tie]).toHaveLength(tiedPoints[tie].length)
+    expect(new Set(tiedNames[tie]).size).toBe(tiedNames[tie].length)
+  }
+})
 
 describe('a batch of synthetic clips', () => {
   test('brings points and the true motion from driving to source frames, and zeros for other clips', async () => {

@@ -23,9 +23,13 @@ describe.each(names)('%s', (name) => {
     const schema = written.distillation === undefined ? runConfigSchema : distilConfigSchema
     const { config } = parseConfig<{ model: Parameters<typeof detectorGraph>[0] }>(text, name, schema)
     // Options that are newer have the value that changes nothing.
-    const newer = written.distillation === undefined ? { tie: 'none' } : {}
-    const training = { ...newer, ...(written as { training?: object }).training }
-    expect(config).toEqual({ ...written, training })
+    const isDistilled = written.distillation !== undefined
+    const training = {
+      ...(isDistilled ? {} : { tie: 'none' }),
+      ...(written as { training?: object }).training,
+    }
+    const distillation = isDistilled && { distillation: { what: 'detector', ...written.distillation } }
+    expect(config).toEqual({ ...written, training, ...distillation })
     expect(detectorGraph(config.model).outputs.get('value')!.shape).toEqual([1, 10, 2])
   })
 })

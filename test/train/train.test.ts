@@ -6,6 +6,7 @@ import { readSafetensors } from '../../src/formats/safetensors/safetensors.ts'
 import { blankFrame } from '../../src/media/clip.ts'
 import { createVideoWriter } from '../../src/media/video-out.ts'
 import { describeDevices } from '../../src/runtime/node.ts'
+import { finetuning } from '../../src/train/config.ts'
 import { type TrainOptions, train } from '../../src/train/train.ts'
 import { InputError, TrainingError } from '../../src/util/errors.ts'
 import { tinyModel } from './tiny.ts'
@@ -55,6 +56,29 @@ test('a run has everything that its folder promises', async () => {
   expect(records[0]).toMatchObject({ loss: expect.any(Number), learningRate: expect.any(Number) })
   expect(records[2]).toMatchObject({ preview: { l1: expect.any(Number), still: expect.any(Number) } })
   expect(await readdir(join(run.path, 'previews'))).toEqual(['step-00000012.png'])
+})
+
+test('training waits for what is done when it has saved', async () => {
+  let [waiting, saved] = [false, 0]
+  await train(
+    clip,
+    options('looked-at', {
+      // It saves after each step, and at the end.
+      ...{ checkpointSeconds: 1e-6, steps: 2 },
+      onEvent({ kind }) {
+        expect(waiting).toBe(false)
+        if (kind !== 'saved' || saved++ > 0) return undefined
+        waiting = true
+        return new Promise<void>((resolve) =>
+          setTimeout(() => {
+            waiting = false
+            resolve()
+          }, 500),
+        )
+      },
+    }),
+  )
+  expect(saved).toBe(3)
 })
 
 test('a run of the same seed that was interrupted and resumed ends as one that was not', async () => {
@@ -177,9 +201,10 @@ test.each<[string, Partial<TrainOptions>, RegExp]>([
   expect(await readdir(folder)).not.toContain('refused')
 })
 
-test('a clip that is too short, and frames that are too small, are refused', async () => {
+test('a clip that is too short is refused; one that is too small is enlarged, with a notice', async () => {
   await expect(train('puppet:3,frames=2,size=48', options('short'))).rejects.toThrow(/too few frames/)
-  await expect(train('puppet:3,frames=24,size=24', options('small'))).rejects.toThrow(/smaller than/)
+  const { notices } = await train('puppet:3,frames=24,size=24', options('small', { steps: 1 }))
+  expect(notices).toEqual([expect.stringMatching(/enlarged from 24 x 24/)])
 })
 
 test('another seed begins with other weights, and a run begins with those of another run where they fit', async () => {
@@ -214,4 +239,11 @@ test('a run goes on on another device and with other threads, but with no other 
   const moved = options('whole', { device: 'auto', threads: 1, resume: true })
   expect(await train(clip, moved)).toMatchObject({ steps: 12, interrupted: false })
   expect((await weightsOf('whole')).equals(before)).toBe(true)
+})
+
+test('a model that is trained further has defaults of its own, which can be changed', () => {
+  const learned = { equivarianceValue: 0, equivarianceJacobian: 0 }
+  expect(finetuning({})).toEqual({ batch: 4, learningRate: 4e-3, grow: 'none', losses: learned })
+  const given = { batch: 8, learningRate: 1e-3, grow: '64', losses: { equivarianceValue: 1, flow: 2 } }
+  expect(finetuning(given)).toEqual({ ...given, losses: { ...learned, ...given.losses } })
 })

@@ -5,7 +5,7 @@ import { constant } from '../../src/graph/ops/leaf.ts'
 import { interpret, reachable } from '../../src/graph/rewrite.ts'
 import { floats } from '../../src/graph/tensor.ts'
 import { drawTransform } from '../../src/train/augment.ts'
-import { type Transform, warp, warpJacobian } from '../../src/train/reconstruction/transform.ts'
+import { type Transform, warp, warpJacobian } from '../../src/train/reconstruction/losses.ts'
 import { Random } from '../../src/util/random.ts'
 import { relativeError } from '../support/gradcheck.ts'
 

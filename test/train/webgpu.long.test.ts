@@ -16,7 +16,7 @@ import { trainingConfigSchema } from ${JSON.stringify(url('src/train/config.ts')
 import { tensor } from ${JSON.stringify(url('src/graph/tensor.ts'))}
 import { initialState } from ${JSON.stringify(url('src/train/state.ts'))}
 import { buildTrainingStep } from ${JSON.stringify(url('src/train/reconstruction/step.ts'))}
-import { StepSession } from ${JSON.stringify(url('src/train/step-session.ts'))}
+import { StepSession } from ${JSON.stringify(url('src/train/training-run.ts'))}
 import { drawTransform } from ${JSON.stringify(url('src/train/augment.ts'))}
 import { tinyModel } from ${JSON.stringify(url('test/train/tiny.ts'))}
 import { puppetClip } from ${JSON.stringify(url('src/synthetic/puppet/puppet.ts'))}
@@ -47,7 +47,7 @@ for (const net of ['hourglass', 'lednet']) {
       theta: tensor('float32', [2, 2, 3], theta),
       spline: tensor('float32', [2, config.transform.points ** 2, 1], spline),
     }
-    const { taken } = await session.run(1, 1e-3, feeds)
+    const { taken } = await session.run(1, 1e-3, [feeds])
     if (!taken) throw new Error('the step was not finite on ' + name)
     gradients.push(session.state.firstMoment.slice())
     await session.close()
@@ -73,7 +73,7 @@ describe.skipIf(environment === undefined)(title, () => {
       'src/train/augment.ts',
       'src/train/config.ts',
       'src/train/reconstruction/step.ts',
-      'src/train/step-session.ts',
+      'src/train/training-run.ts',
       'src/train/state.ts',
       'src/synthetic/puppet/puppet.ts',
       'test/train/tiny.ts',

@@ -5,10 +5,10 @@ import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createTransfer } from '../../src/animate/transfer.ts'
 import { openClip } from '../../src/clips/source.ts'
+import { initialise, parametersOf } from '../../src/graph/ops/leaf.ts'
 import { openModel } from '../../src/model/open-model.ts'
 import { smallConfig } from '../../src/motion/config.ts'
 import { detectorGraph, generatorGraph } from '../../src/motion/model.ts'
-import { initialise, parametersOf } from '../../src/motion/weights.ts'
 import { createRun } from '../../src/run/run.ts'
 import { starters } from '../../src/run/starters.ts'
 import { puppetClip, stillPuppet } from '../../src/synthetic/puppet/puppet.ts'
@@ -186,7 +186,7 @@ describe.skipIf(chromium === undefined)(title, () => {
   })
 
   test('a picture moves as in Node, relative and absolute', async () => {
-    const results = await inPage<Record<string, number[][]>>(
+    const results = await inPage<Record<string, number[][]> & { refused: string[] }>(
       page,
       `
       const animator = await pantin.Animator.open(await pantin.openRun('runs/me/'), place)
@@ -206,11 +206,19 @@ describe.skipIf(chromium === undefined)(title, () => {
         const clip = await pantin.openClip('puppet:5,frames=3,size=32', place)
         results[absolute] = []
         for await (const { time, picture } of clip.frames()) {
-          const { frame, milliseconds } = await animator.animate(picture, { time, absolute })
+          const { frame, milliseconds, moved } = await animator.animate(picture, { time, absolute })
           if (!Object.values(milliseconds).every((ms) => ms >= 0)) throw new Error('stages without times')
           results[absolute].push(pixelsOf(frame))
+          results.pose = moved
         }
         clip.close()
+      }
+      // The last pose once more, without a picture that drives.
+      const { value, jacobian } = results.pose
+      results.posed = pixelsOf((await animator.pose({ value, jacobian })).frame)
+      results.refused = []
+      for (const pose of [{ value: value.slice(1), jacobian }, { value: [[NaN, 0], ...value.slice(1)], jacobian }]) {
+        results.refused.push(await animator.pose(pose).then(() => 'done', (error) => error.name + error.message))
       }
       await animator.close()
       return results
@@ -234,6 +242,9 @@ describe.skipIf(chromium === undefined)(title, () => {
       expect(got).toHaveLength(at)
     }
     await model.close()
+    expect(results.posed).toEqual(results.true!.at(-1))
+    expect(results.refused[0]).toMatch(/InputError.*does not fit.*points/s)
+    expect(results.refused[1]).toMatch(/InputError.*not finite/s)
   }, 240_000)
 
   /**

@@ -3,7 +3,7 @@ import { Graph } from '../../src/graph/graph.ts'
 import { input } from '../../src/graph/ops/index.ts'
 import { Scope } from '../../src/layers/scope.ts'
 import { type DetectorOptions, detectKeypoints } from '../../src/motion/detector.ts'
-import type { Head } from '../../src/motion/heads.ts'
+import type { Head } from '../../src/motion/keypoints.ts'
 import { netNames } from '../../src/zoo/registry.ts'
 import { examine, notFinite } from './build.ts'
 

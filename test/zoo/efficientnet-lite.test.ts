@@ -1,10 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { Graph } from '../../src/graph/graph.ts'
-import { input } from '../../src/graph/ops/leaf.ts'
+import { input, parametersOf } from '../../src/graph/ops/leaf.ts'
 import { Scope } from '../../src/layers/scope.ts'
-import { parametersOf } from '../../src/motion/weights.ts'
 import { profile } from '../../src/profile/profile.ts'
-import { efficientnetLite, liteScalings } from '../../src/zoo/efficientnet-lite.ts'
+import { efficientnetLite, liteScalings } from '../../src/zoo/laednet.ts'
 
 /** The encoders of LAEDNet against the published classifiers, by their counts and names. */
 

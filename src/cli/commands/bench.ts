@@ -1,10 +1,17 @@
 // `pantin bench [part]`: measures the figures that pantin claims. The measurements are in bench/, beside the package.
 import { Argument } from 'commander'
-import { cropForm } from '../../faces/crop.ts'
+import { cropForm } from '../../faces/box.ts'
 import { EnvironmentError } from '../../util/errors.ts'
-import { type BenchFlags, checkBenchFlags, growthNames, type PartChoice, partNames } from '../bench-parts.ts'
+import {
+  type BenchFlags,
+  checkBenchFlags,
+  growthNames,
+  type PartChoice,
+  partNames,
+  partsOfClips,
+} from '../bench-parts.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
-import { deviceOption, fraction, wholeNumber } from '../options.ts'
+import { deviceOption, fraction, positiveNumber, wholeNumber } from '../options.ts'
 
 const description = `Measures the figures that pantin claims, each beside the figure that it is compared with.
 This command needs a clone of the repository: the npm package does not contain the measurements.
@@ -16,8 +23,10 @@ This command needs a clone of the repository: the npm package does not contain t
   growth     time against batch, size, keypoints and length of clips
   faces      bench faces RUN VIDEO...: how well a model moves the first frames of real clips of faces. It
              compares results with true frames as pictures and by the landmarks of MediaPipe's networks
+  quality    bench quality VIDEO [-- OPTIONS OF TRAIN]: minutes of training until the L1 of held-out frames is 0.6
+             of the still picture's, beside the published model in PyTorch
 
-All parts but faces together take about seven minutes on two idle cores. A figure that misses its target is reported as not reached.`
+All parts but faces and quality together take about eight minutes on two idle cores. A figure that misses its target is reported as not reached.`
 
 export const addBench: AddCommand = (program, call) => {
   const command = program
@@ -25,9 +34,14 @@ export const addBench: AddCommand = (program, call) => {
     .summary('measure the figures that pantin claims (from a clone)')
     .description(description)
     .addArgument(
-      new Argument('[part]', 'the part to measure').choices(['all', ...partNames, 'faces']).default('all'),
+      new Argument('[part]', 'the part to measure')
+        .choices(['all', ...partNames, ...partsOfClips])
+        .default('all'),
     )
-    .argument('[run-and-videos...]', 'faces: a run, and videos of faces or folders of them')
+    .argument(
+      '[run-and-videos...]',
+      'faces: a run, and videos of faces or folders of them; quality: a video, and after -- options of train',
+    )
     .option('--csv <file>', 'also write the figures as CSV')
     .option('--plot <file.svg>', 'growth: also draw the series')
     .option(
@@ -42,16 +56,38 @@ export const addBench: AddCommand = (program, call) => {
     )
     .option(
       '--python <program>',
-      "step: a Python with PyTorch; PyTorch's step is timed in turn with pantin's",
+      "step, quality: a Python with PyTorch, whose step or training is measured in turn with pantin's",
     )
-    .option('--nets <names>', 'step: backbones, joined by commas (default: lednet,erfnet,esnet,hourglass)')
+    .option(
+      '--nets <names>',
+      'step: networks joined by commas, each with a generator and a size if it is not small:64 (default: ficelle,lednet,' +
+        'erfnet,esnet,hourglass,ficelle:light:128,ficelle:light:256)',
+    )
     .option('--series <names>', `growth: series, joined by commas (default: ${growthNames.join(',')})`)
     .option(
       '--minutes <n>',
       'real-time: also train on a clip of this length and watch the memory (60 takes about ten minutes)',
       wholeNumber('--minutes', { min: 1, max: 600 }),
     )
-    .option('--keep <folder>', 'detector: write published.onnx, exact.onnx and light.onnx to this folder')
+    .option(
+      '--keep <folder>',
+      'detector: write published.onnx, exact.onnx and light.onnx to this folder; quality: keep the run and the frames here',
+    )
+    .option(
+      '--target <part>',
+      "quality: part of the still picture's L1 to reach (default: 0.6)",
+      fraction('--target'),
+    )
+    .option(
+      '--limit <minutes>',
+      'quality: minutes of steps after which a training is given up (default: 60)',
+      positiveNumber('--limit'),
+    )
+    .option(
+      '--interval <seconds>',
+      "quality: seconds of pantin's steps between evaluations (default: 15); the peer's are four times as long",
+      positiveNumber('--interval'),
+    )
     .option('--from <part>', 'faces: where in each video to begin, 0 to 1 (default: 0)', fraction('--from'))
     .option(
       '--every <n>',

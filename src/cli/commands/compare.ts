@@ -1,7 +1,7 @@
 // `pantin compare`: what networks cost, side by side.
 import { type Command, Option } from 'commander'
 import { detectorOptions } from '../../motion/options.ts'
-import type { ComparedAs } from '../../study/comparison.ts'
+import type { ComparedAs } from '../../study/candidates.ts'
 import { InputError } from '../../util/errors.ts'
 import { defined, given, type OptionValues } from '../../util/options.ts'
 import { type AddCommand, type Context, withCommonFlags, withPlugins } from '../context.ts'

@@ -4,13 +4,14 @@ import { demoFiles } from '../../report/demo-page.ts'
 import { formatCount, formatSeconds } from '../../report/format.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
 import type { DemoResult } from '../demo/demo.ts'
-import { positiveNumber, wholeNumber } from '../options.ts'
+import { markOption, positiveNumber, wholeNumber } from '../options.ts'
 import { commandLine } from '../process.ts'
 
 interface DemoFlags {
   readonly out: string
   readonly minutes: number
   readonly seed: number
+  readonly mark: boolean
   readonly force?: true
 }
 
@@ -31,6 +32,7 @@ export const addDemo: AddCommand = (program, call) => {
       wholeNumber('--seed'),
       defaults.seed,
     )
+    .option(...markOption)
     .option('--force', 'replace an existing demo')
   withCommonFlags(command).action(call(runDemo))
 }
@@ -45,7 +47,10 @@ async function runDemo({ reporter, signal }: Context, flags: DemoFlags): Promise
 /** The options that differ from their defaults. */
 function given(flags: DemoFlags): string[] {
   const names = ['out', 'minutes', 'seed'] as const
-  return names.flatMap((name) => (flags[name] === defaults[name] ? [] : [`--${name}`, String(flags[name])]))
+  const values = names.flatMap((name) =>
+    flags[name] === defaults[name] ? [] : [`--${name}`, String(flags[name])],
+  )
+  return [...values, ...(flags.mark ? [] : ['--no-mark'])]
 }
 
 /** What to print at the end. @param words the command that made the demo, without `--force` */

@@ -1,4 +1,4 @@
-// `pantin distil`: a light detector that finds what a teacher finds.
+// `pantin distil`: a light detector that finds what a teacher finds, or a light model that does what a teacher does.
 import { starterNames } from '../../run/starters.ts'
 import { distillationOptions, warpOptions } from '../../train/options.ts'
 import { defined, given, type OptionValues } from '../../util/options.ts'
@@ -26,9 +26,9 @@ interface DistilFlags
 export const addDistil: AddCommand = (program, call) => {
   const command = program
     .command('distil')
-    .summary('train a light detector to find what another finds')
+    .summary('train a light detector, or a light model, to do what another does')
     .description(
-      'Trains a light detector to find what a teacher finds in videos, without labels, and writes a run folder.',
+      'Trains a light detector to find what a teacher finds in videos, without labels, and writes a run folder. With --what model, a whole light model learns to move pictures as the teacher does.',
     )
     .argument(
       '<video...>',
@@ -51,7 +51,7 @@ export const addDistil: AddCommand = (program, call) => {
 }
 
 async function runDistil({ reporter, signal }: Context, named: string[], flags: DistilFlags): Promise<void> {
-  const { distil } = await import('../../train/distil/distil.ts')
+  const { distil } = await import('../../train/train.ts')
   const { teacher, warp, cache, out } = flags
   const { listClips } = await import('../../clips/source.ts')
   const { parseLosses } = await import('../training.ts')

@@ -65,6 +65,7 @@ async function runEval(
     signal,
     onProgress: (done, total) => reporter.progress({ phase: 'eval', done, total, unit: 'frames' }),
   })
+  reporter.warn(found.notices)
   reporter.result(withNulls(found), () => describe(found))
 }
 

@@ -1,5 +1,6 @@
 // `pantin export`: a model of a run, or an imported network, as an ONNX file.
 import { Option } from 'commander'
+import type { Precision } from '../../convert/export-folder.ts'
 import { formatScaled } from '../../report/format.ts'
 import { starterNames } from '../../run/starters.ts'
 import { InputError } from '../../util/errors.ts'
@@ -9,8 +10,10 @@ import { sizes } from '../options.ts'
 interface ExportFlags {
   readonly out: string
   readonly input?: readonly [number, number, number, number]
-  readonly precision: 'fp32'
-  readonly frame: 'float' | 'uint8'
+  readonly precision: Precision
+  readonly calibrate?: string[]
+  readonly what: 'part' | 'pipeline'
+  readonly frame?: 'float' | 'uint8'
   readonly part?: 'detector' | 'generator'
   readonly force?: true
 }
@@ -27,15 +30,27 @@ export const addExport: AddCommand = (program, call) => {
     .requiredOption('-o, --out <file.onnx>', 'file to write')
     .addOption(
       new Option(
+        '--what <kind>',
+        'part: a network as it is, for pictures of its size; pipeline: the detector with all before it, for pictures of any size',
+      )
+        .choices(['part', 'pipeline'])
+        .default('part'),
+    )
+    .addOption(
+      new Option(
         '--input <NxCxHxW>',
-        "shape of the pictures that the file is for (default: one picture of the run's size, or 1x3x64x64)",
+        "shape of the pictures that the file is for (default: one picture of the run's size, or 1x3x64x64; for a pipeline, one of any size)",
       ).argParser(sizes('--input', '1x3x64x64')),
     )
     .addOption(
-      new Option('--precision <kind>', 'of the weights: fp32 is the only one that is available')
-        .argParser(availablePrecision)
+      new Option(
+        '--precision <kind>',
+        'fp16: weights of half the size; int8: the detector computes in eight bits, as a run of compress says or with --calibrate',
+      )
+        .choices(['fp32', 'fp16', 'int8'])
         .default('fp32'),
     )
+    .option('--calibrate <video...>', 'for int8: videos that the ranges of values are taken from')
     .addOption(
       new Option('--part <which>', 'which part of a motion model (default: detector)').choices([
         'detector',
@@ -45,26 +60,11 @@ export const addExport: AddCommand = (program, call) => {
     .addOption(
       new Option(
         '--frame <kind>',
-        'how pictures are given: float [N, 3, H, W] in [0, 1], or uint8 [N, H, W, 3]',
-      )
-        .choices(['float', 'uint8'])
-        .default('float'),
+        'how pictures are given: float [N, 3, H, W] in [0, 1], or uint8 [N, H, W, 3] (default: float; for a pipeline, uint8)',
+      ).choices(['float', 'uint8']),
     )
     .option('--force', 'replace an existing file')
   withCommonFlags(withPlugins(command)).action(call(runExport))
-}
-
-/** The value of `--precision`. @throws InputError for anything else than fp32. */
-function availablePrecision(text: string): 'fp32' {
-  if (text === 'fp32') return text
-  throw new InputError({
-    what: 'models are exported in fp32 only',
-    where: '--precision',
-    got: text,
-    expected: 'fp32',
-    remedy:
-      'leave --precision out, and convert the exported ONNX file with another tool if you need fp16 or int8',
-  })
 }
 
 async function runExport({ reporter, signal }: Context, folder: string, flags: ExportFlags): Promise<void> {
@@ -78,22 +78,42 @@ async function runExport({ reporter, signal }: Context, folder: string, flags: E
   }
   const { assertWritableTarget } = await import('../../files/atomic.ts')
   await assertWritableTarget(flags.out, { force: flags.force ?? false })
+  const { calibrate, precision } = flags
+  if (calibrate !== undefined && precision !== 'int8') throw calibratesNothing(precision)
   const { exportFolder } = await import('../../convert/export-folder.ts')
+  const plan = calibrate === undefined ? undefined : await planFrom(folder, calibrate, signal)
   const made = await exportFolder(folder, flags.out, {
     signal,
+    what: flags.what,
     part: flags.part,
     input: flags.input,
     frame: flags.frame,
+    precision,
+    plan,
   })
-  const ports = (of: Readonly<Record<string, readonly number[]>>) =>
+  const ports = (of: Readonly<Record<string, readonly (number | string)[]>>) =>
     Object.entries(of)
       .map(([name, shape]) => `${name} [${shape.join(', ')}]`)
       .join(', ')
-  reporter.result({ out: flags.out, precision: flags.precision, ...made }, () =>
+  reporter.result({ out: flags.out, precision, ...made }, () =>
     [
-      `wrote ${flags.out}: the ${made.part}, ${formatScaled(made.bytes, 'B')}, ${made.ops} nodes, opset ${made.opset}`,
+      `wrote ${flags.out}: the ${flags.what === 'pipeline' ? 'pipeline' : made.part} in ${precision}, ${formatScaled(made.bytes, 'B')}, ${made.ops} nodes, opset ${made.opset}`,
       `inputs:  ${ports(made.inputs)}`,
       `outputs: ${ports(made.outputs)}`,
     ].join('\n'),
   )
+}
+
+async function planFrom(folder: string, videos: readonly string[], signal: AbortSignal) {
+  const { planDetector } = await import('../../compress/compress.ts')
+  return planDetector(folder, videos, { signal })
+}
+
+function calibratesNothing(precision: Precision): InputError {
+  return new InputError({
+    what: '--calibrate is for eight bits',
+    where: '--calibrate',
+    got: `--precision ${precision}`,
+    remedy: 'add --precision int8, or leave --calibrate out',
+  })
 }

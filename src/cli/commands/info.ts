@@ -1,6 +1,8 @@
-// `pantin info`: what a network costs, counted.
-import { resolve } from 'node:path'
+// `pantin info`: what a network costs, counted; or what a video or picture is.
+import { existsSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { Option } from 'commander'
+import type { MediaFacts } from '../../clips/source.ts'
 import { isFolder } from '../../files/folders.ts'
 import { detectorOptions, modelOptions } from '../../motion/options.ts'
 import type { DetectorProfile, NetProfile } from '../../profile/profile.ts'
@@ -29,13 +31,13 @@ type Profiled = Omit<NetProfile, 'layers'> | Omit<DetectorProfile, 'layers'>
 export const addInfo: AddCommand = (program, call) => {
   const command = program
     .command('info')
-    .summary('count what a network costs')
+    .summary('count what a network costs, or say what a video is')
     .description(
-      'Counts the parameters, multiply-adds and memory of a network or of a run, without running it. Of a run, the detector and the generator are counted.',
+      'Counts the parameters, multiply-adds and memory of a network or of a run, without running it. Of a run, the detector and the generator are counted. Of a video or picture, it says what the file is, and whether it is marked as generated; of a folder of videos, what each of them is.',
     )
     .argument(
-      '<net|run>',
-      `name of a network, such as lednet; folder of a run, or a starter (${starterNames()})`,
+      '<net|run|file>',
+      `name of a network, such as lednet; folder of a run, or a starter (${starterNames()}); or a video, a picture, or a folder of them`,
     )
     .option(
       '--outputs <n>',
@@ -59,7 +61,9 @@ export const addInfo: AddCommand = (program, call) => {
   withCommonFlags(withPlugins(command)).action(call(runInfo))
 }
 
-async function runInfo({ reporter }: Context, name: string, flags: InfoFlags): Promise<void> {
+async function runInfo(context: Context, name: string, flags: InfoFlags): Promise<void> {
+  const { reporter } = context
+  if (await isMediaName(name)) return ofMedia(context, name, flags)
   if (await isRunName(name)) return ofRun(reporter, name, flags)
   const { input = defaultInput } = flags
   const { layers, ...profile } = await (flags.as === 'detector'
@@ -79,19 +83,112 @@ async function isRunName(name: string): Promise<boolean> {
   return isFolder(await runFolder(name))
 }
 
-/** Counts both parts of a run, at the size that it is for. */
-async function ofRun(reporter: Reporter, name: string, flags: InfoFlags): Promise<void> {
-  const { outputs, input, as, jacobian, layers: wantsLayers } = flags
-  const decided = { outputs, input, as, ...given(detectorOptions, flags), ...(!jacobian && { jacobian }) }
-  const refused = Object.keys(defined(decided))
-  if (refused.length > 0) {
+/** Names that belong to a checkpoint or model, which other commands read. */
+const checkpointName = /\.(pth|pt|ckpt|bin|tar|safetensors|onnx|index\.json)(\.gz)?$/i
+
+/** Whether a name is that of a video, of a picture, of a folder that is no run, or of a synthetic clip. */
+async function isMediaName(name: string): Promise<boolean> {
+  const { isNet } = await import('../../zoo/registry.ts')
+  if (isNet(name)) return false
+  if (/^(puppet|head):/.test(name)) return true
+  if (!existsSync(name)) {
+    if (!/[/\\]|\.[a-z0-9]{2,4}$/i.test(name)) return false
     throw new InputError({
-      what: 'a run has its own network, size and keypoints',
+      what: 'there is no such file or folder',
       where: name,
-      got: refused.map(flagName).join(', '),
-      remedy: 'leave these out',
+      remedy: 'check the name, and the folder that the command runs in',
     })
   }
+  if (await isFolder(name)) return !existsSync(join(name, 'config.json')) && (await hasClips(name))
+  if (checkpointName.test(name)) {
+    throw new InputError({
+      what: 'this is a checkpoint or model, and info tells of networks, runs, videos and pictures',
+      where: name,
+      remedy: `make a network folder of a checkpoint with pantin import ${name} --net NAME --out FOLDER, and name that folder`,
+    })
+  }
+  return true
+}
+
+async function hasClips(folder: string): Promise<boolean> {
+  const { listClips } = await import('../../clips/source.ts')
+  return listClips([folder]).then(
+    () => true,
+    (error: unknown) => {
+      if (error instanceof InputError) return false
+      throw error
+    },
+  )
+}
+
+/** Says what a media file is, or each video of a folder. */
+async function ofMedia(context: Context, name: string, flags: InfoFlags): Promise<void> {
+  const { reporter, signal } = context
+  refuseOptions(name, 'these options are for networks', flags)
+  const { describeMedia, listClips } = await import('../../clips/source.ts')
+  const clips = await listClips([name])
+  if (clips.length === 1) return ofFile(context, clips[0]!)
+  const all: MediaFacts[] = []
+  for (const clip of clips) {
+    const facts = await describeMedia(clip, { signal })
+    reporter.warn(facts.notices.map((notice) => `${clip}: ${notice}`))
+    all.push(facts)
+  }
+  reporter.result({ folder: name, clips: all }, () => {
+    const rows = all.map((facts) => {
+      const { file, kind, width, height, frames, duration, sound } = facts
+      const size = `${width} x ${height}`
+      return [
+        file,
+        kind,
+        size,
+        `${formatCount(frames)}, ${rateOf(facts)}`,
+        duration.toFixed(2),
+        sound ? 'yes' : 'no',
+      ]
+    })
+    const seconds = all.reduce((sum, { duration }) => sum + duration, 0)
+    const total = `${formatCount(all.length)} clips, ${seconds.toFixed(2)} s`
+    return `${table([['clip', 'kind', 'pixels', 'frames', 'seconds', 'sound'], ...rows])}\n\n${total}`
+  })
+}
+
+const rateOf = ({ frameRate, variableRate }: MediaFacts) =>
+  frameRate && `${Number(frameRate.toFixed(3))} per second${variableRate ? ' on average' : ''}`
+
+/** Says what a media file is. */
+async function ofFile({ reporter, signal }: Context, file: string): Promise<void> {
+  const { describeMedia } = await import('../../clips/source.ts')
+  const facts = await describeMedia(file, { signal })
+  reporter.warn(facts.notices)
+  reporter.result(facts, () => {
+    const { kind, codec, width, height, frames, duration, sound, mark, credentials } = facts
+    const rate = rateOf(facts)
+    const heard = sound && `${sound.codec}, ${formatCount(sound.sampleRate)} Hz, channels: ${sound.channels}`
+    return table([
+      ['file', file],
+      ['kind', codec === undefined ? kind : `${kind}, ${codec}`],
+      ['size', `${width} x ${height} pixels`],
+      ...(rate === undefined
+        ? []
+        : [['frames', `${formatCount(frames)}, ${rate}, ${duration.toFixed(2)} s`]]),
+      ...(codec === undefined ? [] : [['sound', heard ?? 'none']]),
+      ['mark', mark === undefined ? 'none' : `${mark}${marks[mark] ?? ''}`],
+      ...(credentials ? [['credentials', 'C2PA Content Credentials, which are not checked here']] : []),
+    ])
+  })
+}
+
+/** IPTC's terms that say that a model was at work. */
+const marks: Readonly<Record<string, string>> = {
+  trainedAlgorithmicMedia: ': made by a trained model',
+  compositeWithTrainedAlgorithmicMedia: ': parts of it are made by a trained model',
+}
+
+/** Counts both parts of a run, at the size that it is for. */
+async function ofRun(reporter: Reporter, name: string, flags: InfoFlags): Promise<void> {
+  const { layers: wantsLayers, ...others } = flags
+  refuseOptions(name, 'a run has its own network, size and keypoints', others)
   const { openRun } = await import('../../run/run.ts')
   const { animatedRunSchema, modelOf } = await import('../../model/loaded-run.ts')
   const { profile, profileModelDetector } = await import('../../profile/profile.ts')
@@ -123,6 +220,22 @@ async function ofRun(reporter: Reporter, name: string, flags: InfoFlags): Promis
       return parts.join('\n\n')
     },
   )
+}
+
+/** @throws InputError if there are any options */
+function refuseOptions(where: string, what: string, flags: InfoFlags): void {
+  const { outputs, input, as, jacobian, layers } = flags
+  const decided = {
+    outputs,
+    input,
+    as,
+    ...given(detectorOptions, flags),
+    ...(!jacobian && { jacobian }),
+    layers,
+  }
+  const refused = Object.keys(defined(decided))
+  if (refused.length === 0) return
+  throw new InputError({ what, where, got: refused.map(flagName).join(', '), remedy: 'leave these out' })
 }
 
 /** What a starter is for. A run of the same name is none. */

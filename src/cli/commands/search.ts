@@ -1,7 +1,14 @@
 // `pantin search`: looks for a design that is fast on this machine and near a teacher.
+
+import { join } from 'node:path'
+import { formatCount, formatScaled, milliseconds, table } from '../../report/format.ts'
+import type { Finalist, SearchReport } from '../../study/search/choose.ts'
 import { settingsOptions } from '../../train/options.ts'
 import { defined } from '../../util/options.ts'
-import { type AddCommand, type Context, withCommonFlags, withPlugins } from '../context.ts'
+import type { Scheduler } from '../../work/emit.ts'
+import type { Design, Stage } from '../../zoo/design.ts'
+import { type AddCommand, type Context, type Reporter, withCommonFlags, withPlugins } from '../context.ts'
+import { emitCoordinator, type MachineFlags, openWorkforce, withMachineFlags } from '../machines.ts'
 import {
   type DeviceName,
   deviceOption,
@@ -12,7 +19,7 @@ import {
 } from '../options.ts'
 import { commandLine } from '../process.ts'
 
-interface SearchFlags {
+interface SearchFlags extends MachineFlags {
   readonly teacher: string
   readonly out: string
   readonly test?: readonly string[]
@@ -76,6 +83,7 @@ export const addSearch: AddCommand = (program, call) => {
       wholeNumber('--threads', { min: 1, max: 1024 }),
     )
     .addOption(deviceOption())
+  withMachineFlags(command)
   withCommonFlags(withPlugins(command)).action(call(runSearch))
 }
 
@@ -87,10 +95,15 @@ async function runSearch({ reporter, signal }: Context, named: string[], flags: 
   const { batch, holdout, fit, seed, threads, device } = rest
   const { parseLosses } = await import('../training.ts')
   const losses = list === undefined ? undefined : parseLosses(list)
-  const { search } = await import('../../study/search/search.ts')
+  if (flags.emit !== undefined) return emitSearch(reporter, flags.emit, flags)
+  const { searchWith } = await import('../../study/search/search.ts')
+  const { eta } = await import('../../study/search/plan.ts')
+  const clips = await listClips(named)
   await reporter.prepare()
-  const found = await search(await listClips(named), {
+  const force = await openWorkforce(reporter, flags, out)
+  const found = await searchWith(clips, {
     ...{ teacher, out, signal },
+    ...defined({ runner: force.runner }),
     ...defined({ test, candidates, mutations, steps, rungs, latency, macs }),
     ...defined({ losses, batch, holdout, fit, seed, threads, device }),
     onProgress: (event) =>
@@ -98,15 +111,24 @@ async function runSearch({ reporter, signal }: Context, named: string[], flags: 
         event.phase === 'latency'
           ? { ...event, unit: 'designs' }
           : // Trainings differ in length: their number a second says nothing.
-            { ...event, unit: 'trainings', rate: 0 },
+            { ...event, unit: 'trainings', rate: 0, ...defined({ now: force.remote?.now() ?? event.now }) },
       ),
-  })
-  const { describeSearch, searchJson } = await import('../../report/search-text.ts')
+  }).finally(() => force.close())
   reporter.result(searchJson(found), () =>
-    describeSearch(found, (design) => distilCommand({ clips: named, teacher }, design)),
+    describeSearch(found, eta, (design) => distilCommand({ clips: named, teacher }, design)),
   )
   // Every training failed: scripts have to know.
   if (found.best === undefined && !found.interrupted) process.exitCode = 1
+}
+
+/** A search makes its trainings as it goes on. The elements of the job are workers, which wait for them. */
+async function emitSearch(reporter: Reporter, emit: Scheduler, flags: SearchFlags): Promise<void> {
+  const { out, store, candidates = 27 } = flags
+  const words = process.argv.slice(2)
+  const at = words.findIndex((word) => word.startsWith('--emit'))
+  words.splice(at, words[at] === '--emit' ? 2 : 1)
+  const { job, tasks, text } = await emitCoordinator(emit, { out, store, tasks: candidates }, words)
+  reporter.result({ job, tasks }, () => text)
 }
 
 /** Names as they were given on the command line: a folder of clips is one name there, and many in the plan. */
@@ -121,3 +143,88 @@ export const distilCommand = ({ clips, teacher }: SearchNames, design: string): 
     ...['pantin', 'distil', ...clips, '--teacher', teacher],
     ...['--net', 'ficelle', '--design', design, '--out', 'RUN'],
   ])
+
+/** The file that `--design` takes. */
+const bestFile = ({ folder, best }: SearchReport) => (best === undefined ? null : join(folder, 'best.json'))
+
+function searchJson(found: SearchReport): object {
+  const { folder, best, finalists, against, tried, dropped, trainings, interrupted } = found
+  return {
+    out: folder,
+    best: best === undefined ? null : finalistJson(best),
+    design: bestFile(found),
+    finalists: finalists.map(finalistJson),
+    against: against ?? null,
+    ...{ tried: tried.length, dropped, trainings, interrupted },
+  }
+}
+
+const finalistJson = ({ id, parent, cost, distance, jacobian, onFront, run, design }: Finalist) => ({
+  ...{ id, parent: parent ?? null, ...cost },
+  ...{ distance, jacobian: jacobian ?? null, onFront, run, design },
+})
+
+/**
+ * The front as a table, the best design as JSON, and how to go on.
+ *
+ * @param eta by what a rung's trainings are longer than those of the rung before
+ * @param distilCommand the command that trains the design of a file
+ */
+function describeSearch(found: SearchReport, eta: number, distilCommand: (design: string) => string): string {
+  const { tried, dropped, trainings, best, against, interrupted } = found
+  const counts = [
+    `${formatCount(tried.length)} designs tried, ${formatCount(dropped)} too slow`,
+    `${formatCount(trainings.done)} of ${formatCount(trainings.total)} trainings done`,
+  ].join('; ')
+  return [
+    counts,
+    best === undefined ? 'no design has come to the last rung yet' : frontTable(found, eta),
+    against === undefined
+      ? ''
+      : `after ${formatCount(against.steps)} steps: ${four(against.best)} from the teacher, ficelle's own design ${four(against.reference)}`,
+    best === undefined ? '' : `best design, in ${bestFile(found)}:\n${JSON.stringify(best.design)}`,
+    interrupted
+      ? 'stopped: the same command goes on'
+      : best && `train it with: ${distilCommand(bestFile(found)!)}`,
+  ]
+    .filter(Boolean)
+    .join('\n\n')
+}
+
+function frontTable({ finalists, plan }: SearchReport, eta: number): string {
+  const shown = finalists.filter(({ onFront }) => onFront)
+  const body = shown.map(({ id, parent, cost, distance, jacobian, design }) => [
+    parent === undefined ? id : `${id} of ${parent}`,
+    four(distance),
+    jacobian === undefined ? '' : four(jacobian),
+    cost.ratio.toFixed(2),
+    milliseconds(cost.ms),
+    formatScaled(cost.params),
+    formatScaled(cost.macs),
+    designText(design),
+  ])
+  const last = plan.steps * eta ** (plan.rungs - 1)
+  return [
+    table(body, ['design', 'to teacher', 'jacobian', 'latency', 'ms', 'parameters', 'MACs', 'made of']),
+    `of ${finalists.length} designs with ${formatCount(last)} steps, the designs that no other beats in distance and latency; latency over ficelle's`,
+  ].join('\n')
+}
+
+const four = (value: number) => value.toFixed(4)
+
+/** `32 | rep-vgg 64 128x2 | sum 64 32`: the stem, stages with their blocks, the decoder. */
+export function designText({ stem, stages, decoder }: Design): string {
+  const first =
+    stem.kind === 'convolutions' ? stem.widths.join(' ') : `${stem.side}x${stem.side} squares ${stem.width}`
+  const parts = stages.map((stage, i) => {
+    const same = stages[i - 1]?.block === stage.block
+    return `${same ? '' : `${stage.block} `}${stageText(stage)}`
+  })
+  const { widths, depth, skips } = decoder
+  const last = widths.length === 0 ? 'none' : `${skips} ${widths.join(' ')}${depth === 1 ? '' : ` x${depth}`}`
+  return [first, parts.join(' '), last].join(' | ')
+}
+
+/** Width, depth if it is not 1, and what is unusual. */
+const stageText = ({ stride, width, depth, dilations }: Stage) =>
+  `${width}${depth === 1 ? '' : `x${depth}`}${stride === 1 ? ' same' : ''}${dilations.length === 0 ? '' : ` d${dilations.join(',')}`}`

@@ -2,10 +2,15 @@
 import { resolve } from 'node:path'
 import { Option } from 'commander'
 import { detectorOptions, modelOptions } from '../../motion/options.ts'
+import type { CompareProgress } from '../../study/candidates.ts'
+import type { TrialsProgress } from '../../study/trials/run-trials.ts'
+import type { TrainedComparison } from '../../study/trials/study.ts'
 import { settingsOptions } from '../../train/options.ts'
 import { InputError } from '../../util/errors.ts'
 import { defined, given, type OptionValue, type OptionValues } from '../../util/options.ts'
-import { type AddCommand, type Context, withCommonFlags, withPlugins } from '../context.ts'
+import type { RemoteRunner } from '../../work/remote.ts'
+import { type AddCommand, type Context, type Reporter, withCommonFlags, withPlugins } from '../context.ts'
+import { type Emitted, type MachineFlags, openWorkforce, withMachineFlags } from '../machines.ts'
 import { deviceOption, fileEnding, flagOf, nameList, wholeNumber, withFlags } from '../options.ts'
 
 // Each skip has trials of its own: see --skips.
@@ -18,7 +23,7 @@ const runOptions = { size, keypoints, ...sharedOptions, steps, minutes, batch, h
 
 const methodNames = ['distilled', 'scratch'] as const
 
-interface StudyFlags extends OptionValues<typeof runOptions> {
+interface StudyFlags extends OptionValues<typeof runOptions>, MachineFlags {
   readonly out: string
   readonly test?: readonly string[]
   readonly teacher?: string
@@ -91,45 +96,70 @@ export const addStudy: AddCommand = (program, call) => {
     .option('--html <file.html>', 'also write a page with plots and pictures', fileEnding('--html', '.html'))
     .option('--csv <file.csv>', 'also write the table', fileEnding('--csv', '.csv'))
     .option('--force', 'replace the trials in --out')
+  withMachineFlags(command)
   withCommonFlags(withPlugins(command)).action(call(runStudy))
 }
 
-/** Trains, reports, and writes the files. Partial results are reported too. */
+/** Trains and reports, or files the trials for a cluster. */
 async function runStudy({ reporter, signal }: Context, named: string[], flags: StudyFlags): Promise<void> {
   const { out, html, csv, teacher, nets, methods, skips, seeds, jobs } = flags
-  const { device, latency, rounds, threads, force } = flags
+  const { device, latency, rounds, threads, force: replace } = flags
   if (!latency && (rounds ?? threads) !== undefined) {
     throw new InputError({
       what: '--rounds and --threads are for measuring latency',
       remedy: 'leave out --no-latency',
     })
   }
-  const { assertWritableTarget, writeFileAtomic } = await import('../../files/atomic.ts')
+  const { assertWritableTarget } = await import('../../files/atomic.ts')
   // The same command goes on with its trials, and may replace its own report.
   for (const path of [html, csv]) if (path !== undefined) await assertWritableTarget(path, { force: true })
   const { listClips } = await import('../../clips/source.ts')
   const clips = await listClips(named)
   const test = flags.test && (await listClips(flags.test))
-  const { study } = await import('../../study/trials/study.ts')
-  const { trialKey } = await import('../../study/trials/plan.ts')
+  const { studyWith } = await import('../../study/trials/study.ts')
   await reporter.prepare()
-  const found = await study(clips, {
+  const force = await openWorkforce(reporter, flags, out)
+  let emitted: Emitted | undefined
+  const found = await studyWith(clips, {
     ...given(runOptions, flags),
-    ...defined({ test, teacher, nets, methods, skips, seeds, jobs, device, rounds, threads, force }),
-    ...{ out, latency, signal },
-    onTrials: ({ done, total, progress, etaSeconds, trial }) =>
+    ...defined({ test, teacher, nets, methods, skips, seeds, jobs, device, rounds, threads }),
+    ...defined({ force: replace, runner: force.runner }),
+    ...{ out, latency: latency && flags.emit === undefined, signal },
+    ...(await studyProgress(reporter, force.remote)),
+  }).finally(async () => {
+    emitted = await force.close()
+  })
+  if (emitted === undefined) return reportStudy({ reporter, signal }, found, flags)
+  const { job, tasks, text } = emitted
+  reporter.result({ out: resolve(out), job, tasks }, () => text)
+}
+
+/** How trials, and the report that follows them, show their progress. */
+export async function studyProgress(reporter: Reporter, remote?: RemoteRunner) {
+  const { trialKey } = await import('../../study/trials/plan.ts')
+  return {
+    onTrials: ({ done, total, progress, etaSeconds, trial }: TrialsProgress) =>
       reporter.progress({
         ...{ phase: 'trials', done, total, progress, unit: 'trials', rate: 0 },
-        ...defined({ etaSeconds, now: trial && trialKey(trial) }),
+        ...defined({ etaSeconds, now: remote?.now() ?? (trial && trialKey(trial)) }),
       }),
-    onReport: (event) => reporter.progress(event),
-  })
+    onReport: (event: CompareProgress) => reporter.progress(event),
+  }
+}
+
+/** Prints what a study found, and writes its files. Partial results are reported too. */
+export async function reportStudy(
+  { reporter, signal }: Context,
+  found: TrainedComparison,
+  { out, csv, html }: Pick<StudyFlags, 'out' | 'csv' | 'html'>,
+): Promise<void> {
+  const { writeFileAtomic } = await import('../../files/atomic.ts')
   if (csv !== undefined) {
     const { studyCsv } = await import('../../report/csv.ts')
     await writeFileAtomic(csv, studyCsv(found))
   }
   if (html !== undefined) {
-    const { drawStrips } = await import('../../study/trials/pictures.ts')
+    const { drawStrips } = await import('../../report/study-page.ts')
     const { studyPage } = await import('../../report/study-page.ts')
     const strips = await drawStrips(resolve(out), found.plan, found.trials, {
       ...(!signal.aborted && { signal }),

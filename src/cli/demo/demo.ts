@@ -36,6 +36,8 @@ export interface DemoOptions {
   readonly minutes: number
   /** Chooses who is moved; 0 for the examples of the starters. */
   readonly seed: number
+  /** Whether films and pictures say that a trained model made them. */
+  readonly mark: boolean
   /** Replace an earlier demo. */
   readonly force: boolean
   readonly signal: AbortSignal
@@ -105,7 +107,7 @@ export async function demo(options: DemoOptions): Promise<DemoResult> {
 }
 
 /** Films both starters, and writes moments of the films. */
-async function moveByStarters(cast: Cast, { out, signal, reporter }: DemoOptions): Promise<void> {
+async function moveByStarters(cast: Cast, { out, mark, signal, reporter }: DemoOptions): Promise<void> {
   const films = []
   for (const name of ['face', 'puppet'] as const) {
     signal.throwIfAborted()
@@ -114,17 +116,17 @@ async function moveByStarters(cast: Cast, { out, signal, reporter }: DemoOptions
     try {
       const file = join(out, demoFiles[name])
       const onProgress = reporter.progress.bind(reporter)
-      films.push(await filmAnimation(model, cast[name], { out: file, signal, onProgress }))
+      films.push(await filmAnimation(model, cast[name], { out: file, mark, signal, onProgress }))
     } finally {
       await model.close()
     }
   }
-  await writeSheet(join(out, demoFiles.sheet), films)
+  await writeSheet(join(out, demoFiles.sheet), films, mark)
 }
 
 /** Measures and films the starter and the trained model on the end of the clip, and writes the whole page. */
 async function compare(run: TrainedRun, cast: Cast, options: DemoOptions) {
-  const { out, signal, reporter } = options
+  const { out, mark, signal, reporter } = options
   reporter.note(
     'measuring the starter and the trained model on the end of the clip, which training did not see',
   )
@@ -134,7 +136,8 @@ async function compare(run: TrainedRun, cast: Cast, options: DemoOptions) {
     await using opened = await openClip(cast.own, { signal })
     const clip = await keepFrames(opened, signal)
     const onProgress = reporter.progress.bind(reporter)
-    await filmBeforeAndAfter(models, clip, { out: join(out, demoFiles.trained), signal, onProgress })
+    const film = join(out, demoFiles.trained)
+    await filmBeforeAndAfter(models, clip, { out: film, mark, signal, onProgress })
     const [before, after] = [
       await measure(models[0]!, clip, options),
       await measure(models[1]!, clip, options),

@@ -2,12 +2,13 @@
 import { animateFrames } from '../../animate/animate-frames.ts'
 import { compareSheet } from '../../animate/preview.ts'
 import { openClip } from '../../clips/source.ts'
-import { fitSource } from '../../faces/source.ts'
+import { fitSource } from '../../faces/node.ts'
 import { type Clip, type Frame, frameAt } from '../../media/clip.ts'
 import { contactSheet } from '../../media/draw.ts'
+import type { Mark } from '../../media/mark.ts'
 import { writePicture } from '../../media/picture.ts'
 import { createVideoWriter } from '../../media/video-out.ts'
-import { resized, squareFrame } from '../../model/inputs-outputs.ts'
+import { resized, squareFrame } from '../../model/keypoint-detector.ts'
 import type { MotionModel } from '../../model/open-model.ts'
 import { findStarter, type Starter } from '../../run/starters.ts'
 import { Random } from '../../util/random.ts'
@@ -62,6 +63,8 @@ const gap = 8
 export interface FilmOptions {
   /** The video to write. */
   readonly out: string
+  /** Whether it says that a trained model made parts of it. */
+  readonly mark: boolean
   readonly signal: AbortSignal
   onProgress(event: ProgressEvent): void
 }
@@ -91,7 +94,7 @@ export async function filmAnimation(
     })
     for await (const { driving: frame, result } of moved) yield [still, frame, result]
   }
-  return film(moments(), 3, kept, options.out)
+  return film(moments(), 3, kept, options)
 }
 
 /**
@@ -103,8 +106,9 @@ export async function filmAnimation(
 export async function filmBeforeAndAfter(
   models: readonly MotionModel[],
   clip: Clip,
-  { out, signal, onProgress }: FilmOptions,
+  options: FilmOptions,
 ): Promise<void> {
+  const { signal, onProgress } = options
   const from = Math.floor(clip.frameCount * heldOutFrom + 1e-9)
   const first = await frameAt(clip, 0)
   const starts = await Promise.all(
@@ -126,17 +130,20 @@ export async function filmBeforeAndAfter(
       yield [first, frame, ...made]
     }
   }
-  await film(moments(), 2 + models.length, { ...clip, frameCount: clip.frameCount - from }, out)
+  await film(moments(), 2 + models.length, { ...clip, frameCount: clip.frameCount - from }, options)
 }
+
+/** Sources and driving frames are beside what the model made. */
+const partly: Mark = 'compositeWithTrainedAlgorithmicMedia'
 
 async function film(
   moments: AsyncIterable<Moment>,
   columns: number,
   { frameRate, frameCount }: Pick<Clip, 'frameRate' | 'frameCount'>,
-  out: string,
+  { out, mark }: FilmOptions,
 ): Promise<Moment[]> {
   const size = { width: columns * shown + (columns - 1) * gap, height: shown, frameRate }
-  const writer = await createVideoWriter(out, { ...size, overwrite: true })
+  const writer = await createVideoWriter(out, { ...size, overwrite: true, mark: mark ? partly : undefined })
   const kept: Moment[] = []
   const wanted = [0.25, 0.5, 0.75].map((part) => Math.floor(part * frameCount))
   try {
@@ -177,12 +184,20 @@ export async function keepFrames(clip: Clip, signal: AbortSignal): Promise<Clip>
 }
 
 /** Writes moments of source, driving and result as one picture, a film to a column. */
-export async function writeSheet(path: string, films: readonly (readonly Moment[])[]): Promise<void> {
+export async function writeSheet(
+  path: string,
+  films: readonly (readonly Moment[])[],
+  mark: boolean,
+): Promise<void> {
   const rows = films[0]!.flatMap((_, i) => films.flatMap((moments) => moments.slice(i, i + 1)))
   const compared = rows.map(([source, driving, result]) => ({
     source: source!,
     driving: driving!,
     result: result!,
   }))
-  await writePicture(path, compareSheet(compared, { cell: 160, groups: films.length }))
+  await writePicture(
+    path,
+    compareSheet(compared, { cell: 160, groups: films.length }),
+    mark ? partly : undefined,
+  )
 }

@@ -1,9 +1,25 @@
 // safetensors in memory, for Node and browsers: an 8-byte length, a JSON header, the elements.
 // Format: https://github.com/huggingface/safetensors. Stricter than the format asks: see `readHeader`.
-import { bytesPerElement, formatShape, type Shape, sizeOf, type Tensor } from '../../graph/tensor.ts'
+import {
+  bytesPerElement,
+  formatShape,
+  type Shape,
+  sizeOf,
+  type Tensor,
+  toHalves,
+} from '../../graph/tensor.ts'
 import { FormatError, InputError } from '../../util/errors.ts'
-import { bytesOf, elementNames, elementTypes, readElements, toHalves } from './elements.ts'
-import { checkHeaderLength, type Header, maxHeaderBytes, placeOf, readHeader } from './header.ts'
+import {
+  bytesOf,
+  checkHeaderLength,
+  elementNames,
+  elementTypes,
+  type Header,
+  maxHeaderBytes,
+  placeOf,
+  readElements,
+  readHeader,
+} from './header.ts'
 
 /** The content of a safetensors file. */
 export interface TensorFile {
@@ -59,8 +75,11 @@ function checkBools(data: Uint8Array, where: string): void {
 
 /** How tensors are written. */
 export interface EncodeOptions {
-  /** The type that float32 tensors have in the file: their own (default), or F16, which rounds them to three digits. */
-  readonly floats?: 'F32' | 'F16'
+  /**
+   * The type that float32 tensors have in the file: their own (default), or F16, which rounds them to three digits. A
+   * function says it of each tensor.
+   */
+  readonly floats?: 'F32' | 'F16' | ((name: string) => 'F32' | 'F16')
 }
 
 /** A tensor as it stands in a file. */
@@ -84,7 +103,8 @@ export function encodeSafetensors(
   metadata: ReadonlyMap<string, string> = new Map(),
   { floats = 'F32' }: EncodeOptions = {},
 ): Uint8Array<ArrayBuffer>[] {
-  const ordered = Array.from(tensors, ([name, value]) => stored(name, value, floats)).sort(
+  const typeOf = typeof floats === 'string' ? () => floats : floats
+  const ordered = Array.from(tensors, ([name, value]) => stored(name, value, typeOf(name))).sort(
     (a, b) => b.elementBytes - a.elementBytes || compare(a.name, b.name),
   )
   const fields: string[] = []

@@ -1,8 +1,95 @@
-// Checks that a safetensors header agrees with itself and with the size of its file.
-import { formatShape, type Shape } from '../../graph/tensor.ts'
+// Checks that a safetensors header agrees with itself and with the size of its file. How its elements are held in memory.
+import {
+  allocate,
+  bytesPerElement,
+  type DType,
+  formatShape,
+  halfToNumber,
+  type Shape,
+  type Tensor,
+  tensor,
+} from '../../graph/tensor.ts'
 import { FormatError } from '../../util/errors.ts'
-import { elementTypes } from './elements.ts'
 import { parseHeader, type RawEntry } from './parser.ts'
+
+/** How one safetensors element type comes into memory. Bytes are little-endian, as on every machine that Node runs on. */
+interface ElementType {
+  /** Bytes per element in the file. */
+  readonly bytes: number
+  readonly dtype: DType
+  /** Only if the elements in the file are not those in memory: reads the element at a byte offset. */
+  readonly convert?: (view: DataView, offset: number) => number
+}
+
+/** The element types that pantin reads; those with `convert` become float32 (F64 is rounded). */
+export const elementTypes: ReadonlyMap<string, ElementType> = new Map<string, ElementType>([
+  ['F32', { bytes: 4, dtype: 'float32' }],
+  ['I64', { bytes: 8, dtype: 'int64' }],
+  ['I32', { bytes: 4, dtype: 'int32' }],
+  ['U8', { bytes: 1, dtype: 'uint8' }],
+  ['I8', { bytes: 1, dtype: 'int8' }],
+  ['BOOL', { bytes: 1, dtype: 'bool' }],
+  ['F16', { bytes: 2, dtype: 'float32', convert: (v, at) => halfToNumber(v.getUint16(at, true)) }],
+  ['BF16', { bytes: 2, dtype: 'float32', convert: (v, at) => brainToNumber(v.getUint16(at, true)) }],
+  ['F64', { bytes: 8, dtype: 'float32', convert: (v, at) => v.getFloat64(at, true) }],
+])
+
+/** The safetensors name of each element type that pantin writes. */
+export const elementNames: Readonly<Record<DType, string>> = {
+  float32: 'F32',
+  int64: 'I64',
+  int32: 'I32',
+  uint8: 'U8',
+  int8: 'I8',
+  bool: 'BOOL',
+}
+
+const word = new DataView(new ArrayBuffer(4))
+
+/** A bfloat16, which is the upper half of a binary32. */
+export function brainToNumber(bits: number): number {
+  word.setUint32(0, bits * 0x10000)
+  return word.getFloat32(0)
+}
+
+/** The bytes of a tensor, without a copy. */
+export function bytesOf(value: Tensor): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(value.data.buffer, value.data.byteOffset, value.data.byteLength)
+}
+
+/** Bytes converted at a time, a multiple of every element size. */
+const chunk = 1 << 20
+
+/**
+ * Builds the tensor of a checked header entry. Bytes go directly into the tensor's own memory, which is aligned
+ * wherever they are in the file. Types that are converted go through a buffer of at most 1 MiB.
+ *
+ * @param fill fills a buffer with the tensor's bytes from an offset on.
+ */
+export async function readElements(
+  type: ElementType,
+  shape: Shape,
+  byteLength: number,
+  fill: (into: Uint8Array, offset: number) => Promise<void> | void,
+): Promise<Tensor> {
+  const { convert, bytes, dtype } = type
+  if (convert === undefined) {
+    const data = allocate(dtype, byteLength / bytesPerElement[dtype])
+    // The pair of dtype and data is a plain union here; `tensor` checks their sizes.
+    const value = tensor(dtype, shape, data)
+    await fill(bytesOf(value), 0)
+    return value
+  }
+  const data = new Float32Array(byteLength / bytes)
+  const piece = new Uint8Array(Math.min(chunk, byteLength))
+  for (let start = 0; start < byteLength; start += chunk) {
+    const part = piece.subarray(0, Math.min(chunk, byteLength - start))
+    await fill(part, start)
+    const view = new DataView(part.buffer, 0, part.length)
+    for (let at = 0; at < part.length; at += bytes) data[(start + at) / bytes] = convert(view, at)
+  }
+  return tensor('float32', shape, data)
+}
 
 /** The position of a tensor in a file: `length` bytes, from byte `start` after the header on. */
 export interface Entry {

@@ -2,7 +2,7 @@
 // PyTorch allows for `weights_only=True`; it adds numpy's scalars and arrays and argparse's settings, which training
 // scripts store beside the weights. All other names are foreign: they become objects that nothing looks into.
 
-import { storageTypes, tensorTypes } from './tensor-types.ts'
+import { storageTypes, tensorTypes } from './strided-copy.ts'
 import { StorageSlice, TensorView } from './tensor-view.ts'
 import {
   type Construct,

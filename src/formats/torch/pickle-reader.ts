@@ -155,9 +155,24 @@ export class PickleReader {
 
   /** A UTF-8 text of `length` bytes; undefined if it is longer than any text that is kept. */
   text(length: number): string | undefined {
-    const text = this.string(length)
+    const text = this.string(length) ?? this.pathText(length)
     if (text === null) this.refuse('a text that is not valid UTF-8', `${length} bytes`)
     return text
+  }
+
+  /** The text that was just read, with U+FFFD for bytes of a file name that Python could not decode (PEP 383). */
+  private pathText(length: number): string | undefined | null {
+    if (length > limits.textBytes) return undefined
+    const bytes = this.held.slice(this.at - length - this.heldAt, this.at - this.heldAt)
+    for (let i = 0; i + 2 < length; i++) {
+      if (bytes[i] === 0xed && bytes[i + 1]! >= 0xa0 && bytes[i + 2]! >= 0x80)
+        bytes.set([0xef, 0xbf, 0xbd], i)
+    }
+    try {
+      return decoder.decode(bytes)
+    } catch {
+      return null
+    }
   }
 
   /** Like `text`, for a string of Python 2, which may be text or any bytes: null if it is not text. */

@@ -3,8 +3,7 @@ import { fileError } from '../../files/file-errors.ts'
 import { bytesPerElement, formatShape, type Shape, type Tensor } from '../../graph/tensor.ts'
 import { FormatError } from '../../util/errors.ts'
 import { damaged, limits } from './limits.ts'
-import { copyStrided, type StorageData } from './strided-copy.ts'
-import { tensorTypes } from './tensor-types.ts'
+import { copyStrided, type StorageData, tensorTypes } from './strided-copy.ts'
 
 /** A piece of memory that tensors share. Checkpoints store storages, not tensors. */
 export class Storage {

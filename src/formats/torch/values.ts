@@ -2,7 +2,7 @@
 // would call a function, a function of pantin makes one of these values, or the file is refused (globals.ts).
 import { FormatError } from '../../util/errors.ts'
 import { damaged } from './limits.ts'
-import { tensorTypes } from './tensor-types.ts'
+import { tensorTypes } from './strided-copy.ts'
 import { Storage, StorageSlice, type TensorView } from './tensor-view.ts'
 
 /** Any value of a pickle. */

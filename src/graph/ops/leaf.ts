@@ -1,11 +1,14 @@
-// Values that come from outside the graph: inputs, parameters and constants.
-
+// Values that come from outside the graph: inputs, parameters and constants. The parameters of a graph: their list, their
+// starting values, and their number.
 import { InputError } from '../../util/errors.ts'
-import type { Builder, Node, TensorType, Value } from '../graph.ts'
+import { Random } from '../../util/random.ts'
+import type { Builder, Graph, Node, TensorType, Value } from '../graph.ts'
 import { type OpDef, type Plain, refuse } from '../op.ts'
+import { liveNodes } from '../rewrite.ts'
 import {
   allocate,
   type DType,
+  floats,
   type Shape,
   sameShape,
   scalar,
@@ -181,7 +184,7 @@ export function fromPlain({ dtype, shape }: TensorType, values: Float64Array): T
       BigInt64Array.from(values, (x) => BigInt(Math.trunc(x))),
     )
   const data = allocate(dtype, values.length)
-  ;(data as Float32Array | Int32Array | Uint8Array).set(values)
+  ;(data as Float32Array | Int32Array | Uint8Array | Int8Array).set(values)
   return tensor(dtype, shape, data)
 }
 
@@ -197,4 +200,57 @@ function checkedShape(shape: Shape): Shape {
 
 function notFed(name: string): never {
   throw new InputError({ what: `"${name}" was not fed`, remedy: `give a value for "${name}"` })
+}
+
+/** The parameters that a graph's outputs depend on, in the order in which they were made. */
+export function parametersOf(graph: Graph): ParameterInfo[] {
+  return liveNodes(graph).flatMap((node) => parameterInfo(node) ?? [])
+}
+
+/**
+ * Starting values of parameters. Each parameter draws from a generator of its own, seeded by one number of
+ * `random` and its name: so its values depend neither on the order of building nor on what other parameters
+ * there are, and two detectors can be compared under the very same generator.
+ *
+ * @returns a float32 tensor for each name
+ */
+export function initialise(
+  parameters: Iterable<ParameterInfo>,
+  random: Random,
+): Map<string, Tensor<'float32'>> {
+  const base = random.uint32()
+  return new Map(
+    Array.from(parameters, ({ name, shape, initial }) => {
+      const own = new Random((base ^ hash(name)) >>> 0)
+      return [name, initial.kind === 'values' ? copy(initial.values) : drawn(initial, own, shape)]
+    }),
+  )
+}
+
+function drawn(initial: Exclude<Initial, { kind: 'values' }>, random: Random, shape: Shape) {
+  const data = new Float32Array(sizeOf(shape))
+  if (initial.kind === 'fill') data.fill(initial.value)
+  else if (initial.kind === 'uniform') {
+    const { amount } = initial
+    for (let i = 0; i < data.length; i++) data[i] = random.between(-amount, amount)
+  } else {
+    for (let i = 0; i < data.length; i++) data[i] = initial.deviation * random.normal()
+  }
+  return { dtype: 'float32', data, shape } as const
+}
+
+const copy = ({ data, shape }: Tensor<'float32'>) => floats(data, shape)
+
+/** FNV-1a, 32 bits, over the name's UTF-16 units. */
+function hash(name: string): number {
+  let value = 0x811c9dc5
+  for (let i = 0; i < name.length; i++) value = Math.imul(value ^ name.charCodeAt(i), 0x01000193)
+  return value >>> 0
+}
+
+/** Number of trained numbers: as PyTorch counts `parameters()`, without buffers. */
+export function countParameters(parameters: Iterable<ParameterInfo>): number {
+  let sum = 0
+  for (const { role, shape } of parameters) if (role === 'weight') sum += sizeOf(shape)
+  return sum
 }

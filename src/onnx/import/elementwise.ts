@@ -14,6 +14,7 @@ import {
   sub,
 } from '../../graph/ops/arithmetic.ts'
 import { argMax, clip, greater, greaterOrEqual, maximum, minimum, where } from '../../graph/ops/compare.ts'
+import { dequantise, quantise } from '../../graph/ops/quantise.ts'
 import { reshape } from '../../graph/ops/shape.ts'
 import { normalAxis } from '../../graph/ops/support.ts'
 import {
@@ -64,6 +65,44 @@ function importPow(node: OnnxNode): Value {
   return pow(node.input(0), exponent)
 }
 
+/** The zero point is one number here, whatever its shape is. The type is that of the zero point, uint8 without one. */
+function zeroPointOf(node: OnnxNode) {
+  const stored = node.known(2)
+  if (stored === undefined) {
+    if (node.has(2)) node.refuse('a zero point that the model computes is not known')
+    return { zeroPoint: 0, dtype: undefined }
+  }
+  const numbers = Array.from(stored.data as ArrayLike<number | bigint>, Number)
+  if (numbers.some((number) => number !== numbers[0])) {
+    node.refuse('zero points that differ between channels are not known')
+  }
+  return { zeroPoint: numbers[0] ?? 0, dtype: stored.dtype }
+}
+
+const scaleAxis = (node: OnnxNode) => {
+  const rank = node.input(0).shape.length
+  return rank === 0 ? 0 : normalAxis(Math.min(node.int('axis', 1), rank - 1), rank)
+}
+
+/** One number may be written as a vector of one. */
+function scaleOf(node: OnnxNode): Value {
+  const scale = node.input(1)
+  const { shape } = node.input(0)
+  const single = scale.shape.length === 1 && scale.shape[0] === 1 && shape[scaleAxis(node)] !== 1
+  return single ? reshape(scale, []) : scale
+}
+
+function importQuantise(node: OnnxNode): Value {
+  const { zeroPoint, dtype = 'uint8' } = zeroPointOf(node)
+  if (dtype !== 'uint8' && dtype !== 'int8') {
+    node.refuse('only eight bits are known', { got: dtype, expected: 'uint8 or int8' })
+  }
+  return quantise(node.input(0), scaleOf(node), { to: dtype, zeroPoint, axis: scaleAxis(node) })
+}
+
+const importDequantise = (node: OnnxNode): Value =>
+  dequantise(node.input(0), scaleOf(node), { zeroPoint: zeroPointOf(node).zeroPoint, axis: scaleAxis(node) })
+
 export const elementwise: Importers = {
   Abs: unary(abs),
   Exp: unary(exp),
@@ -96,6 +135,8 @@ export const elementwise: Importers = {
 
   Clip: importClip,
   Pow: importPow,
+  DequantizeLinear: importDequantise,
+  QuantizeLinear: importQuantise,
   Elu: (node) => {
     const x = node.input(0)
     return where(greater(x, 0), x, mul(sub(exp(minimum(x, 0)), 1), node.float('alpha', 1)))

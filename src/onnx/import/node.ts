@@ -9,7 +9,7 @@ import {
   AttributeProto_AttributeType as AttributeType,
   type NodeProto,
 } from '../generated/onnx_pb.ts'
-import { readTensor } from './tensors.ts'
+import { readTensor } from './inputs.ts'
 
 /** A tensor that the file holds. It becomes a leaf of the graph when a node reads it as a value. */
 export interface Stored {

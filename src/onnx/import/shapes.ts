@@ -8,9 +8,9 @@ import { constant } from '../../graph/ops/leaf.ts'
 import { concat, pad, reshape, reverse, slice, sliceAxis, split, transpose } from '../../graph/ops/shape.ts'
 import { broadcastShape, normalAxis } from '../../graph/ops/support.ts'
 import { floats, ints, scalar, type Tensor } from '../../graph/tensor.ts'
-import { dtypeOf, onnxTypeName } from '../format.ts'
+import { dtypeOf, onnxTypeName } from '../emitter.ts'
+import { largestRank } from './inputs.ts'
 import type { Importers, OnnxNode, Stored } from './node.ts'
-import { largestRank } from './tensors.ts'
 
 const product = (sizes: readonly number[]) => sizes.reduce((a, b) => a * b, 1)
 

@@ -6,22 +6,23 @@ import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { openClips } from '../../clips/source.ts'
 import { firstDrivingFrame } from '../../evaluate/evaluate.ts'
-import { type TeacherDistance, TeacherMeter } from '../../evaluate/keypoint-distance.ts'
+import { type TeacherDistance, TeacherMeter } from '../../evaluate/keypoint-measures.ts'
 import type { Clip } from '../../media/clip.ts'
 import { fitClip } from '../../media/fit.ts'
 import type { KeypointDetector } from '../../model/keypoint-detector.ts'
 import { openDetector } from '../../model/open-detector.ts'
-import { childTaskWithPlugins } from '../../model/plugin.ts'
+import { rewriteExactly } from '../../model/open-model.ts'
 import { detectorGraph } from '../../motion/model.ts'
-import { rewriteExactly } from '../../optimise/rewrite-exactly.ts'
 import { profile } from '../../profile/profile.ts'
 import { timeGraphs } from '../../profile/time-graphs.ts'
-import { distil } from '../../train/distil/distil.ts'
+import { checkpointFile } from '../../run/run-files.ts'
+import { distil } from '../../train/train.ts'
 import type { Hooks } from '../../util/child-process.ts'
+import { measuredOn } from '../../work/plan-folder.ts'
+import { childWork, type Kind, type Place, pathAt } from '../../work/task.ts'
 import { type Design, designSchema } from '../../zoo/design.ts'
 import { outcomeSchema, readResult, trainAndMeasure, writeResult } from '../attempt.ts'
-import { measuredOn } from '../plan.ts'
-import { detectorOf, type SearchPlan } from './plan.ts'
+import { detectorOf, planSchema, type SearchPlan } from './plan.ts'
 
 /** A design of the search. */
 export interface Candidate {
@@ -82,29 +83,38 @@ export const writeCost = (own: string, cost: CandidateCost) => writeResult(join(
 export const writeRung = (own: string, rung: number, result: RungResult) =>
   writeResult(`${rungRun(own, rung)}.json`, result)
 
-export interface CostTask {
-  readonly plan: SearchPlan
-  readonly design: Design
-  /** The candidate's own folder. */
-  readonly folder: string
-}
+/** A candidate to be timed, in its own folder. */
+export type CostTask = Place & { readonly plan: SearchPlan; readonly design: Design }
 
-export interface RungTask extends CostTask {
-  readonly rung: number
-  readonly steps: number
-  /** Folder of the teacher's labels, which all trainings share. */
-  readonly cache: string
-}
+const rungConfigSchema = z.object({
+  plan: planSchema,
+  design: designSchema,
+  rung: z.int().nonnegative(),
+  steps: z.int().positive(),
+})
+export type RungConfig = z.infer<typeof rungConfigSchema>
+
+/** A candidate to be trained, in its own folder. The teacher's labels are in the cache, which all trainings share. */
+export type RungTask = Place & RungConfig
 
 export type SearchTask = ({ readonly kind: 'cost' } & CostTask) | ({ readonly kind: 'rung' } & RungTask)
 
 /** Does a task in a new process, which leaves its result in the candidate's folder, or none if it was stopped. */
-export const runTaskApart = childTaskWithPlugins(
-  import.meta.url,
-  async (task: SearchTask, hooks): Promise<undefined> => {
-    await (task.kind === 'cost' ? measureCost(task, hooks) : runRung(task, hooks))
-  },
+export const runTaskApart = childWork(import.meta.url, (task: SearchTask, hooks) =>
+  task.kind === 'cost' ? measureCost(task, hooks) : runRung(task, hooks),
 )
+
+/** Trainings of candidates as tasks. Latency is that of the machine of the search, and is no task. */
+export const rungKind: Kind<RungConfig> = {
+  name: 'rung',
+  schema: rungConfigSchema,
+  inputs: ({ plan: { clips, test, teacher } }) => [...clips, ...test, teacher],
+  result: ({ rung }) => `rung-${rung}.json`,
+  checkpoint: ({ rung }) => `rung-${rung}/${checkpointFile}`,
+  // Detectors of the last rung are the search's result. The others have served.
+  leave: ({ plan, rung }) => [rung === plan.rungs - 1 ? `rung-${rung}/${checkpointFile}` : `rung-${rung}`],
+  perform: (task, hooks) => runTaskApart({ kind: 'rung', ...task }, hooks),
+}
 
 /**
  * Number of timed runs: a few at first, and more if these do not decide on which side of the limit a design is. While
@@ -150,12 +160,16 @@ export async function measureCost({ plan, design, folder }: CostTask, { signal }
  * @throws what `distil` throws, except failures that are the candidate's own: these are results.
  */
 export async function runRung(task: RungTask, hooks: Hooks = {}): Promise<RungResult | undefined> {
-  const { plan, design, rung, steps, folder, cache } = task
-  const { clips, teacher, losses, batch, holdout, fit, device, threads, seed } = plan
+  const { design, rung, steps, folder, cache } = task
+  const plan = planAt(task)
+  const { clips, teacher, losses, batch, holdout, fit, device, seed } = plan
   const run = rungRun(folder, rung)
+  // A worker of several tasks gives each its part of the cores.
+  const threads = Math.min(plan.threads, task.threads ?? plan.threads)
   const outcome = await trainAndMeasure(
     {
       run,
+      checkpointSeconds: task.checkpointSeconds,
       train: (training) =>
         distil(clips, {
           ...{ teacher, losses, batch, holdout, fit, device, threads, seed, steps, cache },
@@ -172,6 +186,14 @@ export async function runRung(task: RungTask, hooks: Hooks = {}): Promise<RungRe
   await writeRung(folder, rung, result)
   return result
 }
+
+/** The plan, with the paths that its inputs have here. */
+const planAt = ({ plan, ...place }: RungTask): SearchPlan => ({
+  ...plan,
+  clips: plan.clips.map((clip) => pathAt(place, clip)),
+  test: plan.test.map((clip) => pathAt(place, clip)),
+  teacher: pathAt(place, plan.teacher),
+})
 
 /**
  * How far a student is from its teacher: on the test clips, or on the held-out ends of the others.

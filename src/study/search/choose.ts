@@ -1,6 +1,7 @@
-// Choosing candidates: designs are made and timed until enough of them are fast enough.
+// Choosing candidates: designs are made and timed until enough of them are fast enough. The report of a search.
 import { isDeepStrictEqual } from 'node:util'
 import { detectorGraph } from '../../motion/model.ts'
+import { paretoFront } from '../../profile/costs.ts'
 import { profile } from '../../profile/profile.ts'
 import { EnvironmentError, InputError } from '../../util/errors.ts'
 import type { Random } from '../../util/random.ts'
@@ -10,12 +11,14 @@ import {
   type Candidate,
   type CandidateCost,
   candidateFolder,
+  type RungResult,
   readCost,
   readDesign,
+  rungRun,
   type SearchTask,
   writeDesign,
 } from './candidate.ts'
-import { detectorOf, type SearchPlan } from './plan.ts'
+import { detectorOf, rungsOfPlan, type SearchPlan } from './plan.ts'
 import type { Limits } from './space.ts'
 
 /** A candidate that is fast enough to be trained, with its cost. */
@@ -29,6 +32,8 @@ export interface SearchContext {
   readonly folder: string
   readonly plan: SearchPlan
   readonly signal: AbortSignal | undefined
+  /** Trainings at a time. */
+  readonly lanes: number
   /** Does a task, as `runTaskApart`. */
   readonly perform: (task: SearchTask, onProgress?: (part: number) => void) => Promise<undefined>
 }
@@ -87,7 +92,7 @@ export async function costOf(
   signal?.throwIfAborted()
   await writeDesign(own, design)
   let problem: unknown
-  await perform({ kind: 'cost', plan, design, folder: own }).catch((error: unknown) => {
+  await perform({ kind: 'cost', plan, design, folder: own, cache: folder }).catch((error: unknown) => {
     problem = error
   })
   const cost = await readCost(own)
@@ -122,4 +127,112 @@ function tooFew(found: number, attempts: number, { latency }: SearchPlan): Input
     got: `${found} of ${attempts} at ${latency} times the reference's latency`,
     remedy: 'allow more latency, or fewer multiply-adds, among which more are fast',
   })
+}
+
+/** A candidate with what it came to, rung by rung. */
+export interface Tried extends Chosen {
+  /** 0: drawn; 1: a mutation. */
+  readonly bracket: 0 | 1
+  /** Its results, rung by rung. */
+  readonly results: readonly RungResult[]
+}
+
+/** One that was trained on the last rung. */
+export interface Finalist extends Tried {
+  /** Mean distance of the keypoints to the teacher's, in units of [-1, 1]. */
+  readonly distance: number
+  /** Mean difference of the jacobians to the teacher's; undefined if one of the two has none. */
+  readonly jacobian: number | undefined
+  /** Whether no other finalist is both faster and nearer to the teacher. */
+  readonly onFront: boolean
+  /** Folder of its run, which tracks, and animates where the teacher does. */
+  readonly run: string
+}
+
+/** What a search came to. */
+export interface SearchReport {
+  /** Folder of the search, absolute. */
+  readonly folder: string
+  /** What the search was asked for. */
+  readonly plan: SearchPlan
+  /** Candidates that were fast enough, in the order in which they were chosen. */
+  readonly tried: readonly Tried[]
+  /** Designs that were too slow. */
+  readonly dropped: number
+  /** Nearest to the teacher first. */
+  readonly finalists: readonly Finalist[]
+  /** The first of these; undefined where there is none yet. */
+  readonly best: Finalist | undefined
+  /**
+   * The best and the reference on the last rung that both were trained on; undefined where the best is the reference, or
+   * the limits leave that out.
+   */
+  readonly against:
+    | {
+        /** Steps of that rung. */
+        readonly steps: number
+        /** Distance of the best to the teacher. */
+        readonly best: number
+        /** Distance of the reference to the teacher. */
+        readonly reference: number
+      }
+    | undefined
+  /** Trainings that are done, and all. */
+  readonly trainings: {
+    /** Trainings that are done. */
+    readonly done: number
+    /** Trainings of the whole search. */
+    readonly total: number
+  }
+  /** Whether it was stopped: the same call goes on. */
+  readonly interrupted: boolean
+}
+
+export interface SearchState {
+  readonly tried: readonly Tried[]
+  readonly dropped: number
+  readonly isDone: boolean
+}
+
+/** Puts together what is known of a search. */
+export function reportOn(
+  folder: string,
+  plan: SearchPlan,
+  { tried, dropped, isDone }: SearchState,
+): SearchReport {
+  const last = plan.rungs - 1
+  const found = tried.flatMap((one) => {
+    const result = one.results[last]
+    return result?.status === 'done' ? [{ one, result }] : []
+  })
+  const front = new Set(paretoFront(found, ({ one, result }) => [result.distance, one.cost.ratio]))
+  const finalists = found
+    .map((entry): Finalist => {
+      const { one, result } = entry
+      const run = rungRun(candidateFolder(folder, one.id), last)
+      const { distance, jacobian } = result
+      return { ...one, distance, jacobian, onFront: front.has(entry), run }
+    })
+    .toSorted((a, b) => a.distance - b.distance || a.cost.ratio - b.cost.ratio)
+  const planned = rungsOfPlan(plan)
+    .flat()
+    .reduce((sum, { count }) => sum + count, 0)
+  return {
+    ...{ folder, plan, tried, dropped, finalists, best: finalists[0], interrupted: !isDone },
+    against: compared(
+      finalists[0],
+      tried.find(({ id }) => id === 'reference'),
+    ),
+    trainings: { done: tried.reduce((sum, { results }) => sum + results.length, 0), total: planned },
+  }
+}
+
+function compared(best: Tried | undefined, reference: Tried | undefined): SearchReport['against'] {
+  if (best === undefined || reference === undefined || best.id === reference.id) return undefined
+  for (let rung = reference.results.length - 1; rung >= 0; rung--) {
+    const [own, other] = [best.results[rung], reference.results[rung]]
+    if (own?.status !== 'done' || other?.status !== 'done') continue
+    return { steps: own.steps, best: own.distance, reference: other.distance }
+  }
+  return undefined
 }

@@ -3,20 +3,40 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../../files/atomic.ts'
 import { Random } from '../../util/random.ts'
+import { localRunner, type Runner } from '../../work/task.ts'
 import {
   type Candidate,
   candidateFolder,
   type RungResult,
   readRung,
+  rungKind,
   rungRun,
   runTaskApart,
 } from './candidate.ts'
-import { type Chosen, choose, costOf, limitsOf, noResult, type SearchContext } from './choose.ts'
-import { eta, halve, promoted, type Rung, type Score, type Scored } from './halving.ts'
-import { mutateDesign } from './mutate.ts'
-import { makePlan, openSearch, type PlanOptions, rungsOfPlan } from './plan.ts'
-import { reportOn, type SearchReport, type Tried } from './report.ts'
-import { drawDesign } from './space.ts'
+import {
+  type Chosen,
+  choose,
+  costOf,
+  limitsOf,
+  noResult,
+  reportOn,
+  type SearchContext,
+  type SearchReport,
+  type Tried,
+} from './choose.ts'
+import {
+  eta,
+  halve,
+  makePlan,
+  openSearch,
+  type PlanOptions,
+  promoted,
+  type Rung,
+  rungsOfPlan,
+  type Score,
+  type Scored,
+} from './plan.ts'
+import { drawDesign, mutateDesign } from './space.ts'
 
 /** The progress of a search. Candidates are timed, then trained; then mutations are. */
 export interface SearchProgress {
@@ -44,9 +64,11 @@ export interface SearchOptions extends PlanOptions {
   onProgress?(event: SearchProgress): void
 }
 
-/** The work of a search, which tests replace. */
+/** What does the work of a search. */
 export interface SearchTools {
-  /** Does one task (default: in a process of its own). */
+  /** Does the trainings (default: one process of this machine at a time). */
+  readonly runner?: Runner
+  /** For tests: does one task, training or timing. */
   readonly perform?: typeof runTaskApart
 }
 
@@ -64,20 +86,26 @@ export function search(clips: readonly string[], options: SearchOptions): Promis
   return searchWith(clips, options)
 }
 
-/** `search` with work that a test controls. @throws as `search` */
+/** `search` with a runner, or with work that a test controls. @throws as `search` */
 export async function searchWith(
   clips: readonly string[],
   options: SearchOptions & SearchTools,
 ): Promise<SearchReport> {
-  const { out, signal, onProgress, perform = runTaskApart, ...rest } = options
+  const { out, signal, onProgress, runner = localRunner(), perform, ...rest } = options
   const plan = await makePlan(clips, rest)
   const { folder, lock } = await openSearch(out, plan)
   try {
     const found = new Search(
       {
-        ...{ folder, plan, signal },
-        perform: (task, told) =>
-          perform(task, { ...(signal && { signal }), ...(told && { onProgress: told }) }),
+        ...{ folder, plan, signal, lanes: runner.lanes },
+        perform: async (task, told) => {
+          const hooks = { ...(signal && { signal }), ...(told && { onProgress: told }) }
+          if (perform !== undefined) return perform(task, hooks)
+          if (task.kind === 'cost') return runTaskApart(task, hooks)
+          const { plan, design, rung, steps, folder, cache } = task
+          await runner.perform(rungKind, { plan, design, rung, steps }, { folder, cache }, hooks)
+          return undefined
+        },
       },
       (event) => onProgress?.(event),
     )
@@ -96,6 +124,8 @@ export async function searchWith(
 
 class Search {
   private readonly tried = new Map<string, Tried>()
+  /** Steps of trainings that are running, by candidates. */
+  private readonly running = new Map<string, number>()
   private dropped = 0
   private isDone = false
   private readonly rungs: ReturnType<typeof rungsOfPlan>
@@ -161,7 +191,8 @@ class Search {
   private halve(candidates: readonly Chosen[], bracket: 0 | 1): Promise<Scored<Chosen>[][]> {
     for (const one of candidates) this.tried.set(one.id, { ...one, bracket, results: [] })
     const rungs = this.rungs[bracket]
-    return halve(candidates, rungs, (candidate, rung) => this.score(candidate, rungs, rung))
+    const score = (candidate: Chosen, rung: number) => this.score(candidate, rungs, rung)
+    return halve(candidates, rungs, score, this.context.lanes)
   }
 
   private async score(candidate: Chosen, rungs: readonly Rung[], rung: number): Promise<Score> {
@@ -173,7 +204,10 @@ class Search {
     if (result === undefined) {
       signal?.throwIfAborted()
       const cache = join(folder, 'teacher')
-      const told = (part: number) => this.trains(`${id}, ${steps} steps`, part * steps)
+      const told = (part: number) => {
+        this.running.set(id, part * steps)
+        this.trains(`${id}, ${steps} steps`)
+      }
       told(0)
       let problem: unknown
       await perform({ kind: 'rung', plan, design, rung, steps, folder: own, cache }, told).catch(
@@ -189,7 +223,8 @@ class Search {
     }
     await tidy(rungRun(own, rung), rung === rungs.length - 1)
     this.note(id, result)
-    this.trains(`${id}, ${steps} steps`, 0)
+    this.running.delete(id)
+    this.trains(`${id}, ${steps} steps`)
     return { error: errorOf(result), cost: cost.ratio }
   }
 
@@ -198,7 +233,8 @@ class Search {
     this.tried.set(id, { ...one, results: [...one.results, result] })
   }
 
-  private trains(now: string, running: number): void {
+  private trains(now: string): void {
+    const running = [...this.running.values()].reduce((a, b) => a + b, 0)
     const results = [...this.tried.values()].flatMap((one) => one.results)
     const planned = this.rungs.flat()
     const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0)

@@ -13,9 +13,17 @@ import { settingsOptions } from '../../train/options.ts'
 import { InputError } from '../../util/errors.ts'
 import { checkedOptions, schemaOf, shapeOf } from '../../util/option-schema.ts'
 import { given } from '../../util/options.ts'
+import {
+  contentFacts,
+  contentsOf,
+  contentsSchema,
+  openPlanned,
+  type PlanKind,
+  planShape,
+  readPlan,
+} from '../../work/plan-folder.ts'
 import { listNets } from '../../zoo/registry.ts'
 import { reasonOf } from '../candidates.ts'
-import { contentFacts, contentsOf, contentsSchema, openPlanned, type PlanKind, planShape } from '../plan.ts'
 
 export const methods = ['distilled', 'scratch'] as const
 /** How a detector is trained: to find what a teacher finds, or together with a generator from random weights. */
@@ -26,7 +34,7 @@ const skip = schemaOf(detectorOptions.skip)
 const { skip: _, ...sharedDetectorShape } = shapeOf(detectorOptions)
 
 /** What is the same for all trials and decides their results. */
-const settingsSchema = z.object({
+export const settingsSchema = z.object({
   ...planShape,
   /** Run folder or ONNX file, as given. */
   teacher: z.string().optional(),
@@ -90,7 +98,7 @@ export const trialShape = {
   /** Seed of the training. */
   seed: z.int().nonnegative(),
 }
-const trialSchema = z.object(trialShape)
+export const trialSchema = z.object(trialShape)
 /** One training of a study. */
 export type Trial = z.infer<typeof trialSchema>
 
@@ -139,6 +147,9 @@ const study: PlanKind<TrialPlan> = {
 /** Makes the folder of a study, or opens the existing one, and locks it. @throws as `openPlanned` */
 export const openStudy = (path: string, plan: TrialPlan, options: { readonly force?: boolean } = {}) =>
   openPlanned(study, path, plan, options)
+
+/** The plan of a study that was begun; undefined if there is none in the folder. @throws FormatError */
+export const readStudyPlan = (folder: string): Promise<TrialPlan | undefined> => readPlan(study, folder)
 
 /** What a study is asked for. */
 export interface PlanOptions extends Partial<Omit<TrialSettings, 'clips' | 'test' | 'jacobian'>> {

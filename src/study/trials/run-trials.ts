@@ -4,15 +4,17 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isLocked } from '../../files/lock.ts'
 import type { Hooks } from '../../util/child-process.ts'
+import { inLanes, localRunner, type Place, type Runner } from '../../work/task.ts'
 import { problemOf } from '../attempt.ts'
 import { type Trial, type TrialPlan, trialKey, trialsOf } from './plan.ts'
 import {
   dropCheckpoint,
   readTrial,
   runFolder,
-  runTrialApart,
+  type TrialConfig,
   type TrialResult,
   type TrialTask,
+  trialKind,
 } from './trial.ts'
 
 /** The state of one trial of a plan. */
@@ -45,6 +47,8 @@ export interface RunTrialsOptions {
    * thread, so that two trials of one thread each end sooner than one after the other on two threads.
    */
   readonly jobs?: number
+  /** Does the trials (default: `jobs` processes of this machine). */
+  readonly runner?: Runner
   readonly signal?: AbortSignal
   onProgress?(event: TrialsProgress): void
   /** For tests: does one trial, as `runTrialApart`. */
@@ -72,8 +76,12 @@ export function readTrials(folder: string, plan: TrialPlan): Promise<TrialState[
 export async function runTrials(
   folder: string,
   plan: TrialPlan,
-  { jobs = 1, signal, onProgress, runOne = runTrialApart }: RunTrialsOptions = {},
+  { jobs = 1, runner = localRunner(jobs), signal, onProgress, runOne }: RunTrialsOptions = {},
 ): Promise<TrialState[]> {
+  const perform = (config: TrialConfig, place: Place, hooks: Hooks) =>
+    runOne === undefined
+      ? runner.perform(trialKind, config, place, hooks)
+      : runOne({ ...config, ...place }, hooks)
   const states = await readTrials(folder, plan)
   for (const { trial, result } of states) {
     // The process may have been killed between writing the result and this.
@@ -86,7 +94,7 @@ export async function runTrials(
   const tell = (trial: Trial | undefined) => {
     const done = ended.size
     const part = [...parts.values()].reduce((sum, one) => sum + one, 0)
-    const etaSeconds = remaining(states, total - done - part, jobs)
+    const etaSeconds = remaining(states, total - done - part, runner.width())
     onProgress?.({ done, total, progress: (done + part) / total, etaSeconds, trial })
   }
   const threads = jobs === 1 ? undefined : Math.max(1, Math.floor(availableParallelism() / jobs))
@@ -100,11 +108,9 @@ export async function runTrials(
     const own = trialFolder(folder, trial)
     await orphanGone(own, signal)
     let problem = 'it ended without a result'
-    await runOne(
-      {
-        ...{ trial, settings: plan.settings, folder: own, cache: join(folder, 'teacher') },
-        ...(threads !== undefined && { threads }),
-      },
+    await perform(
+      { trial, settings: plan.settings },
+      { folder: own, cache: join(folder, 'teacher'), ...(threads !== undefined && { threads }) },
       { ...(signal && { signal }), onProgress: onPart },
     ).catch((error: unknown) => {
       problem = problemOf(error)
@@ -116,23 +122,13 @@ export async function runTrials(
     ended.add(i)
   }
   const waiting = states.flatMap(({ result }, i) => (result === undefined ? [i] : []))
-  const worker = async (): Promise<void> => {
-    for (let i = waiting.shift(); i !== undefined && !signal?.aborted; i = waiting.shift()) {
-      await run(i).catch((error: unknown) => {
-        waiting.length = 0
-        throw error
-      })
-    }
-  }
   const labelling = waiting.findIndex((i) => states[i]!.trial.method === 'distilled')
-  if (labelling >= 0 && jobs > 1 && !signal?.aborted) {
+  if (labelling >= 0 && runner.shares && runner.lanes > 1 && !signal?.aborted) {
     // It runs alone: the teacher labels the frames in it, and the other trials find the labels.
     const [first] = waiting.splice(labelling, 1)
     await run(first!)
   }
-  const workers = await Promise.allSettled(Array.from({ length: jobs }, worker))
-  const failed = workers.find((end) => end.status === 'rejected')
-  if (failed !== undefined) throw failed.reason
+  await inLanes(waiting, runner.lanes, run, signal)
   tell(undefined)
   return states
 }

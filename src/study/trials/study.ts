@@ -1,16 +1,18 @@
 // A study: detectors on every network are trained and measured side by side. Its report says what each detector costs, how
 // good it became, and which is best for which budget.
-import { rewriteExactly } from '../../optimise/rewrite-exactly.ts'
+import { rewriteExactly } from '../../model/open-model.ts'
 import type { TimeGraphsOptions } from '../../profile/time-graphs.ts'
+import { defined } from '../../util/options.ts'
 import {
   type Candidate,
+  type ComparedRow,
   type CompareProgress,
+  type Comparison,
   fastestFirst,
   findCandidates,
   timeCandidates,
   timingFacts,
 } from '../candidates.ts'
-import type { ComparedRow, Comparison } from '../comparison.ts'
 import {
   detectorChoices,
   type Method,
@@ -41,8 +43,9 @@ export interface StudyOptions
   onReport?(event: CompareProgress): void
 }
 
-/** The clock, the sessions and the trials of a study, which tests replace. */
-export type StudyTools = Pick<ReportOptions, 'clock' | 'openSession'> & Pick<RunTrialsOptions, 'runOne'>
+/** What does the trials of a study, and the clock and the sessions, which tests replace. */
+export type StudyTools = Pick<ReportOptions, 'clock' | 'openSession'> &
+  Pick<RunTrialsOptions, 'runner' | 'runOne'>
 
 /**
  * Trains detectors on every network, on the same clips with the same budget and seeds, and compares what they learned
@@ -57,17 +60,24 @@ export function study(clips: readonly string[], options: StudyOptions): Promise<
   return studyWith(clips, options)
 }
 
-/** `study` with a clock, sessions and trials that a test controls. @throws as `study` */
+/** `study` with a runner, or with a clock, sessions and trials that a test controls. @throws as `study` */
 export async function studyWith(
   clips: readonly string[],
   options: StudyOptions & StudyTools,
 ): Promise<TrainedComparison> {
-  const { out, force, signal, onTrials, onReport, jobs, runOne, ...rest } = options
-  const plan = await makePlan(clips, rest)
+  return studyPlanned(await makePlan(clips, options), options)
+}
+
+/** A study of a plan that was made before. @throws as `study` */
+export async function studyPlanned(
+  plan: TrialPlan,
+  options: Omit<StudyOptions, keyof PlanOptions> & StudyTools,
+): Promise<TrainedComparison> {
+  const { out, force, signal, onTrials, onReport, jobs, runner, runOne, ...rest } = options
   const { folder, lock } = await openStudy(out, plan, { force: force ?? false })
   try {
     const trials = await runTrials(folder, plan, {
-      ...(jobs !== undefined && { jobs }),
+      ...defined({ jobs, runner }),
       ...(signal && { signal }),
       ...(onTrials && { onProgress: onTrials }),
       ...(runOne && { runOne }),

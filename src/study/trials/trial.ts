@@ -4,18 +4,17 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { evaluate } from '../../evaluate/evaluate.ts'
 import { measuresOf } from '../../evaluate/measures.ts'
-import { childTaskWithPlugins } from '../../model/plugin.ts'
 import { smallConfig } from '../../motion/config.ts'
 import { detectorOptions } from '../../motion/options.ts'
-import { threadsVariable } from '../../runtime/node.ts'
-import { distil } from '../../train/distil/distil.ts'
-import { type TrainedRun, train } from '../../train/train.ts'
+import { checkpointFile } from '../../run/run-files.ts'
+import { distil, type TrainedRun, train } from '../../train/train.ts'
 import type { Hooks } from '../../util/child-process.ts'
 import { InputError } from '../../util/errors.ts'
 import { given } from '../../util/options.ts'
+import { measuredOn } from '../../work/plan-folder.ts'
+import { childWork, type Kind, type Place, pathAt } from '../../work/task.ts'
 import { outcomeSchema, readResult, type TrainingHooks, trainAndMeasure, writeResult } from '../attempt.ts'
-import { measuredOn } from '../plan.ts'
-import { detectorChoices, type Trial, type TrialSettings, trialShape } from './plan.ts'
+import { detectorChoices, settingsSchema, type TrialSettings, trialSchema, trialShape } from './plan.ts'
 
 const resultSchema = outcomeSchema(
   {
@@ -30,18 +29,15 @@ const resultSchema = outcomeSchema(
 /** The content of result.json: how a trial ended. A trial without one is yet to be done. */
 export type TrialResult = z.infer<typeof resultSchema>
 
-export interface TrialTask {
-  readonly trial: Trial
-  readonly settings: TrialSettings
-  /** The trial's own folder. */
-  readonly folder: string
-  /** Folder of the teacher's results, which all trials share. */
-  readonly cache: string
-  /** Threads of training on the CPU, within one op (default: one for each core). */
-  readonly threads?: number
-}
+const configSchema = z.object({ trial: trialSchema, settings: settingsSchema })
+export type TrialConfig = z.infer<typeof configSchema>
 
-const resultPath = (folder: string) => join(folder, 'result.json')
+/** A trial at the place where it is done. Its cache has the teacher's results, which all trials share. */
+export type TrialTask = TrialConfig & Place
+
+/** The file of a trial's result, in its folder. */
+export const resultFile = 'result.json'
+const resultPath = (folder: string) => join(folder, resultFile)
 
 /** The run of a trial. @param folder the trial's own */
 export const runFolder = (folder: string): string => join(folder, 'run')
@@ -54,14 +50,22 @@ export const writeTrial = (folder: string, result: TrialResult): Promise<void> =
   writeResult(resultPath(folder), result)
 
 /** Does a trial in a new process, which leaves a result in the trial's folder, or none if it was stopped. */
-export const runTrialApart = childTaskWithPlugins(
-  import.meta.url,
-  async (task: TrialTask, hooks): Promise<undefined> => {
-    // All other sessions of the process, such as the teacher's, keep to the trial's part of the cores too.
-    if (task.threads !== undefined) process.env[threadsVariable] = String(task.threads)
-    await runTrial(task, hooks)
-  },
-)
+export const runTrialApart = childWork(import.meta.url, (task: TrialTask, hooks) => runTrial(task, hooks))
+
+/** Trials as tasks. */
+export const trialKind: Kind<TrialConfig> = {
+  name: 'trial',
+  schema: configSchema,
+  inputs: ({ settings: { clips, test, teacher } }) => [
+    ...clips,
+    ...test,
+    ...(teacher === undefined ? [] : [teacher]),
+  ],
+  result: () => resultFile,
+  checkpoint: () => `run/${checkpointFile}`,
+  leave: () => [`run/${checkpointFile}`],
+  perform: runTrialApart,
+}
 
 /**
  * Trains and measures in this process, and writes result.json. An interrupted trial goes on from its last checkpoint.
@@ -74,6 +78,7 @@ export async function runTrial(task: TrialTask, hooks: Hooks = {}): Promise<Tria
   const outcome = await trainAndMeasure(
     {
       run: runFolder(folder),
+      checkpointSeconds: task.checkpointSeconds,
       train: (training) => trainOne(task, training),
       measure: (run, measuring) => measureOne(task, run, measuring),
     },
@@ -91,7 +96,9 @@ export function dropCheckpoint(folder: string): Promise<void> {
   return rm(join(runFolder(folder), 'last'), { recursive: true, force: true })
 }
 
-function trainOne({ trial, settings, cache, threads }: TrialTask, hooks: TrainingHooks): Promise<TrainedRun> {
+function trainOne(task: TrialTask, hooks: TrainingHooks): Promise<TrainedRun> {
+  const { trial, cache, threads } = task
+  const settings = settingsAt(task)
   const { net, method, skip, seed } = trial
   const { clips, teacher, batch, holdout, fit, device, steps, minutes } = settings
   const options = {
@@ -99,7 +106,8 @@ function trainOne({ trial, settings, cache, threads }: TrialTask, hooks: Trainin
     ...{ batch, holdout, fit, crop: 'motion', device, seed },
     ...(steps !== undefined && { steps }),
     ...(minutes !== undefined && { minutes }),
-    ...(threads !== undefined && { threads }),
+    // The result of a trial does not depend on the number of cores.
+    ...{ replicas: 1, ...(threads !== undefined && { threads }) },
     ...hooks,
   }
   if (method === 'scratch') {
@@ -109,16 +117,26 @@ function trainOne({ trial, settings, cache, threads }: TrialTask, hooks: Trainin
   return distil(clips, { ...options, teacher: needed(teacher), cache, ...detector })
 }
 
+/** The settings of a trial, with the paths that its inputs have here. */
+const settingsAt = ({ settings, ...place }: TrialTask): TrialSettings => ({
+  ...settings,
+  clips: settings.clips.map((clip) => pathAt(place, clip)),
+  test: settings.test.map((clip) => pathAt(place, clip)),
+  teacher: pathAt(place, settings.teacher),
+})
+
 function needed(teacher: string | undefined): string {
   if (teacher !== undefined) return teacher
   throw new InputError({ what: 'there is no teacher to distil from', remedy: 'name one with --teacher' })
 }
 
 async function measureOne(
-  { trial, settings }: TrialTask,
+  task: TrialTask,
   run: TrainedRun,
   { signal, onProgress }: Hooks,
 ): Promise<{ measures: Record<string, number>; frames: number }> {
+  const { trial } = task
+  const settings = settingsAt(task)
   const { fit, device, teacher } = settings
   const { clips, from } = measuredOn(settings)
   const found = await evaluate(run, clips, {

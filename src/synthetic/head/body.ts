@@ -2,7 +2,7 @@
 // at each sample (a z-buffer).
 import { cos, sin, smoothstep } from '../arithmetic.ts'
 import type { HeadMesh, HeadShape } from './asset.ts'
-import type { Performance } from './performance.ts'
+import type { Lean, Performance } from './performance.ts'
 import { addShape } from './person.ts'
 
 /** Square buffers of `side` samples. */
@@ -98,6 +98,8 @@ export function drawTriangles(
 
 /** Where the head turns, decimetres. */
 const pivot = [0, 6.05, 0.15] as const
+/** Height at which the body leans, decimetres. */
+const waist = 2.5
 
 /** A camera in front of the head that looks along -z. */
 export interface Camera {
@@ -194,15 +196,18 @@ export class Body {
     }
   }
 
-  /** Where the vertices lie on a picture of `side` samples. */
-  project({ x: cx, y: cy, half, distance }: Camera, side: number, into: Projected): void {
+  /** Where the vertices lie on a picture of `side` samples. The whole body leans; light and shadow stay on it. */
+  project({ x: cx, y: cy, half, distance }: Camera, { to, roll }: Lean, side: number, into: Projected): void {
     const scale = side / 2 / half
     const { positions } = this
+    const [c, s] = [cos(roll), sin(roll)]
     for (let v = 0; v < into.x.length; v++) {
       const at = 3 * v
-      const away = distance / (distance - (positions[at + 2]! - 0.6))
-      into.x[v] = side / 2 + (positions[at]! - cx) * scale * away
-      into.y[v] = side / 2 - (positions[at + 1]! - cy) * scale * away
+      const x = positions[at]!
+      const up = positions[at + 1]! - waist
+      const away = distance / (distance - (positions[at + 2]! + to[2] - 0.6))
+      into.x[v] = side / 2 + (c * x + s * up + to[0] - cx) * scale * away
+      into.y[v] = side / 2 - (waist + c * up - s * x + to[1] - cy) * scale * away
       into.near[v] = away
     }
   }

@@ -2,13 +2,23 @@
 import { type FrameRange, resolveRange } from '../../media/clip.ts'
 import { paced } from '../../util/event-loop.ts'
 import { defined } from '../../util/options.ts'
-import type { Flow, FlowClip } from '../flow.ts'
-import { assertClipOptions, isSpecOf, parseSpec, type SpecKind } from '../spec.ts'
+import {
+  assertClipOptions,
+  type Flow,
+  type FlowClip,
+  type Framing,
+  type HeadFrame,
+  type HeadLabels,
+  isSpecOf,
+  type KnownHead,
+  type Lighting,
+  parseSpec,
+  type SpecKind,
+} from '../made-clips.ts'
 import type { HeadMesh } from './asset.ts'
-import type { Framing, HeadFrame, HeadLabels, KnownHead, Lighting } from './known.ts'
 import { Stage } from './stage.ts'
 
-export { type HeadFrame, type HeadLabels, hasLandmarks } from './known.ts'
+export { type HeadFrame, type HeadLabels, hasLandmarks } from '../made-clips.ts'
 
 export interface HeadOptions {
   /** Decides everything: person, clothes, light, backdrop, movement. */

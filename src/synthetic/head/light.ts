@@ -1,8 +1,8 @@
 // The light of a synthetic picture: key, fill and rim lamps, a sky, and the shadow of the key lamp.
 import type { Random } from '../../util/random.ts'
 import { clamp, cos, exp, gauss, power, sin } from '../arithmetic.ts'
+import type { Lighting } from '../made-clips.ts'
 import { type Body, type CutOut, createSamples, drawTriangles, type Projected } from './body.ts'
-import type { Lighting } from './known.ts'
 import type { Look } from './look.ts'
 
 type Vector = readonly [number, number, number]

@@ -1,5 +1,5 @@
 // How a synthetic person looks: colours of skin, hair, eyes and clothes, how the hair is cut, and the light.
-import type { Random } from '../../util/random.ts'
+import { Random } from '../../util/random.ts'
 import { clamp, exp, gauss, mix, power } from '../arithmetic.ts'
 import type { Person } from './person.ts'
 
@@ -17,6 +17,8 @@ export interface Look {
   readonly brows: Brows
   readonly eyes: Eyes
   readonly clothes: Clothes
+  /** A quarter of all people wear some. */
+  readonly glasses: Glasses | undefined
   /** Decides noise on skin, hair and cloth. */
   readonly seed: number
 }
@@ -51,6 +53,20 @@ export interface Brows {
   readonly slope: number
   /** Half of their height at the thickest place, decimetres. */
   readonly thickness: number
+}
+
+/** Glasses, which are painted on the face as they are seen from the front. */
+export interface Glasses {
+  readonly colour: Albedo
+  /** Half the width and half the height of a lens, decimetres. */
+  readonly width: number
+  readonly height: number
+  /** Exponent of the lens's outline: 2 is an ellipse, and more is squarer. */
+  readonly squareness: number
+  /** Of the frame, decimetres. */
+  readonly thickness: number
+  /** The part of the light that the lenses let through, 0 to 1. */
+  readonly clear: number
 }
 
 export interface Eyes {
@@ -128,7 +144,7 @@ export function drawLook(random: Random, person: Person): Look {
   const old = clamp((age - 0.62) / 0.38, 0, 1)
   const hairColour = drawHairColour(random, melanin, old)
   const flush = random.between(0.1, 0.7) * (1 - 0.6 * melanin)
-  return {
+  const own = {
     skin,
     lips: drawLips(random, skin, male),
     flush,
@@ -139,6 +155,25 @@ export function drawLook(random: Random, person: Person): Look {
     eyes: drawEyes(random, melanin),
     clothes: drawClothes(random, skin),
     seed: random.uint32() | 0,
+  }
+  return { ...own, glasses: drawGlasses(own.seed) }
+}
+
+/** Draws glasses by numbers of their own, so that the same person may wear them or not. */
+function drawGlasses(seed: number): Glasses | undefined {
+  const random = new Random(seed >>> 0)
+  if (random.uniform() > 0.25) return undefined
+  return {
+    colour: jitter(
+      random,
+      albedo(random.pick(['#141414', '#2b1a12', '#4a3020', '#6b6b70', '#8a6a2a', '#7a1f28'])),
+      0.2,
+    ),
+    width: random.between(0.24, 0.31),
+    height: random.between(0.17, 0.26),
+    squareness: random.between(2, 5),
+    thickness: random.between(0.012, 0.045),
+    clear: random.uniform() < 0.25 ? random.between(0.35, 0.8) : random.between(0.9, 1),
   }
 }
 
@@ -196,7 +231,7 @@ function drawHair(random: Random, male: number, old: number, colour: Albedo): Ha
   return {
     kind,
     colour,
-    volume: kind === 'short' ? short : kind === 'long' ? random.between(0.05, 0.16) : 0.015,
+    volume: kind === 'short' ? short : kind === 'long' ? random.between(0.2, 0.3) : 0.015,
     recession: isMale ? clamp(0.1 + 0.22 * Math.abs(gauss(random)) * (0.4 + old), 0, 0.6) : 0.02,
     fringe: random.uniform() < (isMale ? 0.25 : 0.4) ? random.between(0.1, 0.42) : 0,
     cut: random.between(4.9, 6.7),

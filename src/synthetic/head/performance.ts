@@ -14,8 +14,18 @@ export interface Performance {
   readonly gaze: readonly [number, number]
   /** Weights of expressions, 0 to 1, by ARKit's names; weights of 0 are left out. */
   readonly expressions: ReadonlyMap<string, number>
+  /** How the upper body moves before the backdrop, and the head with it. */
+  readonly lean: Lean
   /** Camera: decimetres to the right and up, and a factor of zoom. */
   readonly camera: readonly [number, number, number]
+}
+
+/** Where the upper body is: people rock, duck and come near while they speak. */
+export interface Lean {
+  /** Decimetres to the picture's right, up, and towards the camera. */
+  readonly to: readonly [number, number, number]
+  /** About the waist, radians, positive clockwise on the picture. */
+  readonly roll: number
 }
 
 const degrees = Math.PI / 180
@@ -124,12 +134,20 @@ export function performanceAt(time: number, seed: number): Performance {
   const pose = (period: number, deviation: number, most: number, track: number) =>
     degrees * wander(time, period, deviation * liveliness, most, track, seed)
   const gaze = gazeAt(time, seed)
+  // Most people sit nearly still, and some move through half of the picture.
+  const restless = mix(0.1, 0.8, hash(1, 2, 4, seed) ** 2)
+  const lean = (period: number, deviation: number, most: number, track: number) =>
+    wander(time, period, deviation * restless, most, track, seed)
   return {
     yaw: pose(0.9, 17, 38, 1),
     pitch: pose(0.8, 8.5, 21, 2),
     roll: pose(1, 6.5, 16, 3),
     gaze,
     expressions: expressionsAt(time, gaze, seed),
+    lean: {
+      to: [lean(1.5, 0.4, 0.9, 16), lean(1.3, 0.16, 0.35, 17), lean(1.9, 0.7, 1.5, 18)],
+      roll: degrees * lean(1.7, 4.5, 9, 19),
+    },
     camera: [
       wander(time, 3.5, 0.09, 0.22, 4, seed),
       wander(time, 3.9, 0.07, 0.2, 5, seed),

@@ -5,7 +5,7 @@ import { clamp, mix, noise, power, sin, smoothstep } from '../arithmetic.ts'
 import { type HeadMesh, partNumber } from './asset.ts'
 import type { Body, CutOut, Projected } from './body.ts'
 import type { Light, Shadow } from './light.ts'
-import type { Look } from './look.ts'
+import type { Glasses, Look } from './look.ts'
 import { azimuth, type Surface } from './surface.ts'
 
 const [skin, leftEye, rightEye] = [partNumber('skin'), partNumber('leftEye'), partNumber('rightEye')]
@@ -166,6 +166,17 @@ export class Shader {
       this.matter = 'hair'
       open = Math.max(open, 0.5)
     }
+    if (this.look.glasses !== undefined && part !== longHair && this.matter !== 'cloth') {
+      const { colour } = this.look.glasses
+      const frame = this.glassesAt(x, y, z, this.look.glasses)
+      red = mix(red * this.through, colour[0], frame)
+      green = mix(green * this.through, colour[1], frame)
+      blue = mix(blue * this.through, colour[2], frame)
+      if (frame > 0.5) {
+        gloss = 0.2
+        sharp = 40
+      }
+    }
     this.illuminate(
       at(body.positions, 0),
       at(body.positions, 1),
@@ -240,6 +251,29 @@ export class Shader {
     const hairs = noise(x * 42, y * 22, 0, this.look.seed ^ 9) - 0.5
     const edge = smoothstep(half * 1.35, half * 0.55, Math.abs(y - middle) + 0.012 * hairs)
     return density * edge * smoothstep(-0.12, 0.06, t) * smoothstep(1.1, 0.95, t)
+  }
+
+  /** The part of the light that a lens in front of a place lets through. */
+  private through = 1
+
+  /** How much of the frame of glasses is at a place, 0 to 1; sets `through`. */
+  private glassesAt(x: number, y: number, z: number, glasses: Glasses): number {
+    this.through = 1
+    const { width, height, squareness, thickness, clear } = glasses
+    // Frames hang a little under the middle of the eye.
+    const up = y - eyeMiddle.y + 0.03
+    const aside = Math.abs(x) - eyeMiddle.x
+    if (z < -0.2 || Math.abs(up) > height + thickness || aside > 0.7) return 0
+    const soft = 0.008
+    // From the outline, near enough to decimetres.
+    const round =
+      (Math.abs(aside / width) ** squareness + Math.abs(up / height) ** squareness) ** (1 / squareness)
+    const off = (round - 1) * Math.min(width, height)
+    if (z > 0.5 && off < 0) this.through = clear
+    const ring = z > 0.5 ? smoothstep(thickness / 2 + soft, thickness / 2, Math.abs(off)) : 0
+    const isBar = off > 0 && (aside < 0 ? z > 0.5 : aside > 0)
+    const bar = isBar ? smoothstep(thickness / 2 + soft, thickness / 2, Math.abs(up - 0.4 * height)) : 0
+    return Math.max(ring, bar)
   }
 
   private readonly eyeColour = new Float32Array(3)

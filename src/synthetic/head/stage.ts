@@ -1,10 +1,16 @@
 // A synthetic person with everything around: made from a seed, and rendered at any time with exact labels.
 import { Random } from '../../util/random.ts'
 import { clamp, power } from '../arithmetic.ts'
-import { type Flow, flowOf } from '../flow.ts'
+import {
+  type Flow,
+  type Framing,
+  flowOf,
+  type HeadFrame,
+  type HeadLabels,
+  type Lighting,
+} from '../made-clips.ts'
 import type { HeadMesh } from './asset.ts'
 import { Body, type Camera, type CutOut, drawTriangles } from './body.ts'
-import type { Framing, HeadFrame, HeadLabels, Lighting } from './known.ts'
 import { placeLandmarks, type SurfacePlace } from './landmarks.ts'
 import { drawLight, exposed, type Light, Shadow } from './light.ts'
 import { drawLook, type Look } from './look.ts'
@@ -95,7 +101,7 @@ export class Stage {
     const bare = new Body(mesh, base)
     bare.move(still)
     const painted = paintSurface(mesh, this.look)
-    raiseHair(base, bare.normals, painted, this.look)
+    raiseHair(mesh, base, bare.normals, painted, this.look)
     this.body = new Body(mesh, base)
     this.body.move(still)
     this.triangles = this.look.hair.kind === 'long' ? mesh.triangles : withoutHair(mesh)
@@ -125,8 +131,8 @@ export class Stage {
     const moment = this.moment(time)
     const mask = new Uint8Array(this.width ** 2)
     this.paint(moment, mask)
-    const { yaw, pitch, roll, expressions } = moment.performance
-    return { box: this.box(moment), pose: { yaw, pitch, roll }, expressions, mask }
+    const { yaw, pitch, roll, lean, expressions } = moment.performance
+    return { box: this.box(moment), pose: { yaw, pitch, roll: roll + lean.roll }, expressions, mask }
   }
 
   /** The true motion from one moment to another, by their times in seconds: see `FlowClip.flow`. */
@@ -191,8 +197,9 @@ export class Stage {
       half: this.camera.half / zoom,
     }
     const { points, samples } = buffers
-    body.project(camera, 2 * size, points)
+    body.project(camera, performance.lean, 2 * size, points)
     drawTriangles(samples, points, this.triangles, (t) => mesh.parts[t]! < 6, this.cutOut)
+    // Backdrops of real clips stand still, or move little with the camera.
     const parallax = 0.3 / this.camera.half
     const pan = { zoom: 1 + 0.5 * (zoom - 1), x: right * parallax, y: -up * parallax }
     const moment = { performance, points, samples, distance: camera.distance, pan }

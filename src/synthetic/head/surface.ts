@@ -153,8 +153,14 @@ function beardAt(x: number, y: number, z: number, lips: number, { beard, seed }:
   return grown * (1 - smoothstep(0.1, 0.5, lips))
 }
 
-/** Lets hair stand off the head, by the person's volume, from nothing at the hairline. @param base is changed */
+/**
+ * Lets hair stand off the head, by the person's volume, from nothing at the hairline. The shell of long hair stays where
+ * it is: the head fills it, so that the backdrop does not show between both.
+ *
+ * @param base is changed
+ */
 export function raiseHair(
+  mesh: HeadMesh,
   base: Float32Array,
   normals: Float32Array,
   surface: Pick<Surface, 'hair'>,
@@ -162,9 +168,10 @@ export function raiseHair(
 ): void {
   const { volume, kind, curl } = look.hair
   if (kind === 'none') return
+  const isShell = shellOf(mesh)
   for (let v = 0; v < surface.hair.length; v++) {
     const height = surface.hair[v]!
-    if (height <= 0) continue
+    if (height <= 0 || isShell[v] === 1) continue
     const at = 3 * v
     const x = base[at]!
     const y = base[at + 1]!
@@ -177,6 +184,16 @@ export function raiseHair(
     const rise = volume * smoothstep(0, 0.45, height) * tuft * top
     for (let axis = 0; axis < 3; axis++) base[at + axis] = base[at + axis]! + rise * normals[at + axis]!
   }
+}
+
+/** 1 for each vertex of the shell of long hair. */
+function shellOf({ vertices, triangles, parts }: HeadMesh): Uint8Array {
+  const isShell = new Uint8Array(vertices)
+  const hair = partNumber('hair')
+  triangles.forEach((v, corner) => {
+    if (parts[Math.floor(corner / 3)] === hair) isShell[v] = 1
+  })
+  return isShell
 }
 
 /** Directions from which occlusion is looked at: rings of 8 at four heights. */

@@ -4,8 +4,15 @@ import { type Frame, type FrameRange, resolveRange } from '../../media/clip.ts'
 import { paced } from '../../util/event-loop.ts'
 import { Random } from '../../util/random.ts'
 import { apply, invert, type Point, place, scaleOf } from '../arithmetic.ts'
-import { type Flow, type FlowClip, flowOf } from '../flow.ts'
-import { assertClipOptions, isSpecOf, parseSpec, type SpecKind } from '../spec.ts'
+import {
+  assertClipOptions,
+  type Flow,
+  type FlowClip,
+  flowOf,
+  isSpecOf,
+  parseSpec,
+  type SpecKind,
+} from '../made-clips.ts'
 import { paintBackground } from './background.ts'
 import { Canvas } from './canvas.ts'
 import { type Character, drawCharacter } from './character.ts'

@@ -1,5 +1,6 @@
 // What a student is held to and how much each part counts, and how the options of `distil` become its configuration.
 import { z } from 'zod'
+import type { Tensor } from '../../graph/tensor.ts'
 import type { KeypointDetector } from '../../model/keypoint-detector.ts'
 import { type MotionConfig, motionConfigSchema, smallConfig } from '../../motion/config.ts'
 import { detectorOptions } from '../../motion/options.ts'
@@ -15,8 +16,9 @@ import {
   type Settings,
   settingsSchema,
 } from '../config.ts'
-import { type DistilLosses, distilLosses } from '../losses.ts'
+import { type DistilLosses, distilLosses, type LabelName } from '../losses.ts'
 import { distillationOptions } from '../options.ts'
+import { pairLayout } from './labels.ts'
 
 /** Weights of losses, as configurations record them. */
 export const distilLossesSchema = z.lazy(() => distilLosses.schema)
@@ -43,7 +45,7 @@ export interface DistilOptions
     DetectorChoices,
     Partial<Omit<Settings, 'clips'>>,
     Partial<Omit<Distillation, 'teacher' | 'losses'>> {
-  /** A run folder, or an ONNX file with an output `value` [N, K, 2] in [-1, 1]. */
+  /** A run folder, or an ONNX file with an output `value` [N, K, 2] in [-1, 1]. For the whole model, a run that animates. */
   readonly teacher: string
   /** Weights of losses; losses that are not given have their defaults, or 0 where the teacher does not give what they need. */
   readonly losses?: DistilLosses
@@ -53,21 +55,29 @@ export interface DistilOptions
   readonly cache?: string
 }
 
+/** A teacher that is a run. */
+export interface TaughtBy {
+  readonly config: MotionConfig
+  /** Weights of its dense motion and generator; empty if it is a detector alone. */
+  readonly weights: ReadonlyMap<string, Tensor>
+}
+
 /**
  * Options with their defaults.
  *
- * @param motion the teacher's model, where it is a run
+ * @param run the teacher's model, where it is a run
  * @throws InputError that names the option.
  */
 export function resolveDistil(
   clips: readonly string[],
   teacher: KeypointDetector,
-  motion: MotionConfig | undefined,
+  run: TaughtBy | undefined,
   options: DistilOptions,
 ): DistilConfig {
-  const { teacher: path, losses, model: whole } = options
+  const { teacher: path, losses, model: whole, what = distillationOptions.what.default } = options
   assertUsable(detectorOptions, options)
-  const model = whole ?? studentConfig(teacher, motion, options)
+  if (what === 'model') assertAnimates(path, run, options)
+  const model = whole ?? studentConfig(teacher, run?.config, options)
   if (model.size !== teacher.size || model.keypoints !== teacher.keypoints) {
     throw new InputError({
       what: 'student and teacher do not see the same',
@@ -86,16 +96,36 @@ export function resolveDistil(
     distillation: checkedOptions(distillationSchema, {
       ...given(distillationOptions, options),
       teacher: path,
-      losses: lossesFor(teacher, losses),
+      losses: lossesFor({ ...teacher, ...pairGives(what, run, model) }, losses),
     }),
   }
 }
 
-/** A light detector for what the teacher sees, with the teacher's motion and generator behind it. */
+/** @throws InputError if the teacher of a whole model cannot drive pictures, or an option is for detectors. */
+function assertAnimates(where: string, run: TaughtBy | undefined, { mix = 0 }: DistilOptions): void {
+  if (run === undefined || run.weights.size === 0) {
+    throw new InputError({
+      what: 'the teacher finds keypoints and makes no pictures, so it cannot teach a whole model',
+      where,
+      got: run === undefined ? 'an ONNX file' : 'a run of a detector alone',
+      expected: 'a run with a generator, as train and import make it',
+      remedy: 'name such a run as --teacher, or leave --what model out',
+    })
+  }
+  if (mix === 0) return
+  throw new InputError({
+    what: 'pairs of frames are not blended',
+    where: '--mix',
+    got: String(mix),
+    remedy: 'leave --mix out, or leave --what model out',
+  })
+}
+
+/** A light detector for what the teacher sees, with the teacher's motion and generator behind it, or with light ones. */
 function studentConfig(
   { size, keypoints, jacobian }: KeypointDetector,
   motion: MotionConfig | undefined,
-  { net = defaultNet, netOptions, design, ...choices }: DetectorChoices,
+  { net = defaultNet, netOptions, design, what, ...choices }: DetectorChoices & Pick<DistilOptions, 'what'>,
 ): MotionConfig {
   const own = smallConfig({
     ...{ net, size, keypoints, jacobian, generator: 'light' },
@@ -104,15 +134,41 @@ function studentConfig(
   })
   if (motion === undefined) return own
   const { alignCorners, denseMotion, generator } = motion
-  return { ...own, alignCorners, denseMotion, generator }
+  // Motions of two models are compared, so both read coordinates alike.
+  return what === 'model' ? { ...own, alignCorners } : { ...own, alignCorners, denseMotion, generator }
 }
 
-/** Weights of losses: the given ones, and the usual ones; 0 if the teacher does not give what a loss needs. */
-export function lossesFor(
-  teacher: Pick<KeypointDetector, 'jacobian' | 'heatmap' | 'features'>,
-  given: DistilLosses = {},
-): Record<string, number> {
-  const gives = { value: true, ...teacher }
-  const lacking = distilLosses.all.flatMap(({ name, needs }) => (gives[needs] ? [] : [[name, 0] as const]))
-  return distilLosses.weights({ ...Object.fromEntries(lacking), ...given })
+/** What there is to compare besides keypoints, each as something that is not nothing. */
+type Gives = { readonly [K in LabelName]?: unknown }
+
+function pairGives(what: 'detector' | 'model', run: TaughtBy | undefined, student: MotionConfig): Gives {
+  if (what === 'detector' || run === undefined) return {}
+  return { driving: true, picture: true, flow: true, occlusion: pairLayout(run.config, student).occlusion }
+}
+
+const isOfPairs = (needs: LabelName) => ['driving', 'picture', 'flow', 'occlusion'].includes(needs)
+
+/**
+ * Weights of losses: the given ones, and the usual ones; 0 if there is nothing that a loss needs. Losses of pairs are left
+ * out then, so that configurations of detectors do not name them.
+ *
+ * @throws InputError if a loss of pairs is given and there is nothing that it needs.
+ */
+export function lossesFor(gives: Gives, given: DistilLosses = {}): Record<string, number> {
+  const all: Gives = { value: true, ...gives }
+  const lacking = distilLosses.all.filter(({ needs }) => !all[needs])
+  const ofPairs = lacking.filter(({ needs }) => isOfPairs(needs)).map(({ name }) => name)
+  const asked = ofPairs.filter((name) => (given[name] ?? 0) > 0)
+  if (asked.length > 0) {
+    throw new InputError({
+      what: 'a loss compares pairs of frames, and there is nothing to compare',
+      where: 'losses',
+      got: asked.join(', '),
+      expected: 'a whole model that is distilled; for occlusion, maps of both models',
+      remedy: 'add --what model, or leave the loss out',
+    })
+  }
+  const none = Object.fromEntries(lacking.map(({ name }) => [name, 0]))
+  const weights = Object.entries(distilLosses.weights({ ...none, ...given }))
+  return Object.fromEntries(weights.filter(([name]) => !ofPairs.includes(name)))
 }

@@ -1,11 +1,30 @@
-// What is kept of a teacher's results for one picture: a row of numbers, with maps on the grids of the student.
-import type { Detections, KeypointDetector } from '../../model/keypoint-detector.ts'
+// What is kept of a teacher's results: for one picture a row of numbers, with maps on the grids of the student; for a pair,
+// the picture that the teacher paints, and its motion.
+import { join } from 'node:path'
+import { parametersOf } from '../../graph/ops/leaf.ts'
+import {
+  type Detections,
+  fromPlanes,
+  type KeypointDetector,
+  type Keypoints,
+  toMatrices,
+  toPlanes,
+  toPoints,
+} from '../../model/keypoint-detector.ts'
+import { checkWeights, loadRun, rewriteExactly } from '../../model/open-model.ts'
+import type { MotionConfig } from '../../motion/config.ts'
+import { generatorGraph } from '../../motion/model.ts'
+import { weightsFile } from '../../run/run-files.ts'
+import { bestDevice } from '../../runtime/devices.ts'
+import { createSession } from '../../runtime/node.ts'
+import type { Device, Session } from '../../runtime/session.ts'
 import { InputError } from '../../util/errors.ts'
-import { type DistilLoss, type DistilLosses, distilLosses, type LabelName } from '../losses.ts'
+import { type DistilLoss, type DistilLosses, distilLosses, type FrameLabel } from '../losses.ts'
+import { readPlaces, writePlaces } from '../motion-labels.ts'
 
 /** One result of a teacher within a label. */
 export interface LabelPart {
-  readonly name: LabelName
+  readonly name: FrameLabel
   /** Without the batch. */
   readonly shape: readonly number[]
   /** Index of its first number in a label. */
@@ -30,7 +49,7 @@ type Teacher = Pick<KeypointDetector, 'path' | 'keypoints' | 'jacobian' | 'heatm
 /** What a teacher may give, in words, and the shapes of labels: undefined if it does not give it. */
 const results: Readonly<
   Record<
-    LabelName,
+    FrameLabel,
     { readonly words: string; shape(teacher: Teacher, grids: StudentGrids): readonly number[] | undefined }
   >
 > = {
@@ -48,7 +67,7 @@ const results: Readonly<
     shape: ({ features }, grids) => features && [features[0], ...grids.features],
   },
 }
-const labelNames = Object.keys(results) as LabelName[]
+const labelNames = Object.keys(results) as FrameLabel[]
 
 /**
  * What has to be kept for these losses: keypoints and jacobians always, maps if a loss compares them.
@@ -87,7 +106,7 @@ export function labeller(
   grids: StudentGrids,
   soften: number,
 ): (found: Detections) => Float32Array {
-  const maps: Partial<Record<LabelName, Regrid>> = {
+  const maps: Partial<Record<FrameLabel, Regrid>> = {
     ...(heatmap && { heatmap: regrid('mass', heatmap, grids.heatmap) }),
     ...(features && { features: regrid('mean', features, grids.features) }),
   }
@@ -188,4 +207,124 @@ export function regrid(
     }
     return out
   }
+}
+
+/** What is kept of what a teacher makes of a pair. */
+export interface PairLayout {
+  /** Side of the pictures in pixels. */
+  readonly size: number
+  /** Points of the motion's grid along each axis: those of the student. */
+  readonly side: number
+  /** Whether there is an occlusion map. */
+  readonly occlusion: boolean
+}
+
+/** The layout of pairs for a student. */
+export const pairLayout = (teacher: MotionConfig, student: MotionConfig): PairLayout => ({
+  size: student.size,
+  side: Math.round(student.size * student.denseMotion.scaleFactor),
+  occlusion: teacher.denseMotion.occlusion && student.denseMotion.occlusion,
+})
+
+/** What a teacher makes of a pair: the driving frame, painted from the source. */
+export interface Driven {
+  /** RGB [size, size, 3] */
+  readonly picture: Uint8Array
+  /** Where each point comes from in the source: [side, side, 2], x, y in [-1, 1]. */
+  readonly flow: Float32Array
+  /** [side, side], 1 where the source shows what is needed; undefined if it is not kept. */
+  readonly occlusion: Float32Array | undefined
+}
+
+/** Bytes of what is kept of a pair: pictures and occlusion in bytes, motion in two bytes for each coordinate. */
+export const drivenBytes = ({ size, side, occlusion }: PairLayout): number =>
+  3 * size ** 2 + (occlusion ? 5 : 4) * side ** 2
+
+/** Writes what is kept of a pair at the end of a record. */
+export function writeDriven(
+  record: Uint8Array,
+  layout: PairLayout,
+  { picture, flow, occlusion }: Driven,
+): void {
+  const at = record.length - drivenBytes(layout)
+  record.set(picture, at)
+  const motion = at + picture.length
+  writePlaces(new DataView(record.buffer, record.byteOffset), motion, flow)
+  if (layout.occlusion)
+    record.set(
+      occlusion!.map((share) => Math.round(255 * share)),
+      motion + 2 * flow.length,
+    )
+}
+
+/** Reads what `writeDriven` wrote. */
+export function readDriven(record: Uint8Array, layout: PairLayout): Driven {
+  const { size, side } = layout
+  const at = record.length - drivenBytes(layout)
+  const motion = at + 3 * size ** 2
+  const flow = readPlaces(new DataView(record.buffer, record.byteOffset), motion, 2 * side ** 2)
+  const occlusion = Float32Array.from(record.subarray(motion + 2 * flow.length), (byte) => byte / 255)
+  return { picture: record.subarray(at, motion), flow, occlusion: layout.occlusion ? occlusion : undefined }
+}
+
+/** A teacher's dense motion and generator, for pairs. */
+export class PairTeacher {
+  private constructor(
+    private readonly session: Session,
+    private readonly config: MotionConfig,
+  ) {}
+
+  /** @throws InputError, FormatError if the run or its weights cannot be used, EnvironmentError if there is no such device. */
+  static async open(folder: string, device: Device | 'auto' = 'auto'): Promise<PairTeacher> {
+    const { path, config, weights } = await loadRun(folder)
+    const graph = generatorGraph(config, { details: ['deformation', 'occlusionMap'] })
+    checkWeights(weights, parametersOf(graph), join(path, weightsFile))
+    const network = await rewriteExactly({ graph, weights })
+    const session = await createSession(network.graph, {
+      device: device === 'auto' ? await bestDevice() : device,
+      weights: network.weights,
+    })
+    return new PairTeacher(session, config)
+  }
+
+  /**
+   * Drives a source by the motion between two sets of keypoints.
+   *
+   * @param source RGB [size, size, 3]
+   */
+  async drive(source: Uint8Array, from: Keypoints, to: Keypoints, layout: PairLayout): Promise<Driven> {
+    const { size } = this.config
+    const matrices = (name: string, { jacobian }: Keypoints) => jacobian && { [name]: toMatrices(jacobian) }
+    const results = await this.session.run({
+      source: toPlanes(source, size),
+      ...{ valueSource: toPoints(from.value), valueDriving: toPoints(to.value) },
+      ...matrices('jacobianSource', from),
+      ...matrices('jacobianDriving', to),
+    })
+    const { prediction, deformation, occlusionMap } = results
+    const [, h, w] = deformation!.shape as [number, number, number]
+    const onGrid = (channels: number) => regrid('mean', [channels, h, w], [layout.side, layout.side])
+    const flow = onGrid(2)(planesOf(deformation!.data as Float32Array))
+    return {
+      picture: fromPlanes(prediction!.data as Float32Array, size),
+      flow: pointsOf(flow),
+      occlusion: layout.occlusion ? onGrid(1)(occlusionMap!.data as Float32Array) : undefined,
+    }
+  }
+
+  close(): Promise<void> {
+    return this.session.close()
+  }
+}
+
+/** Points [n, 2] as planes [2, n]. */
+const planesOf = (points: Float32Array): Float32Array => {
+  const n = points.length / 2
+  return points.map((_, i) => points[2 * (i % n) + Math.floor(i / n)]!)
+}
+
+/** The inverse of `planesOf`. */
+const pointsOf = (planes: Float32Array): Float32Array => {
+  const n = planes.length / 2
+  return planes.map((_, i) => planes[(i % 2) * n + (i >> 1)]!)
 }

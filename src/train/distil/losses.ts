@@ -2,6 +2,7 @@
 import type { Value } from '../../graph/graph.ts'
 import {
   add,
+  clip,
   conv,
   div,
   log,
@@ -79,6 +80,19 @@ export function featureDifference(a: Value, b: Value): Value {
   const centred = sub(flat(b), reduceMean(flat(b), [2], { keep: true }))
   const deviation = sqrt(add(reduceMean(square(centred), [1, 2], { keep: true }), tiny))
   return meanSquare(flat(a), div(centred, deviation))
+}
+
+/**
+ * Mean relative entropy of maps of probabilities in nats: cross-entropy, less the entropy of the label, which nothing
+ * changes.
+ *
+ * @param found [N, h, w] in [0, 1]
+ */
+export function relativeEntropy(found: Value, label: Value): Value {
+  const within = (p: Value) => clip(p, 1e-4, 1 - 1e-4)
+  const [p, q] = [within(label), within(found)]
+  const part = (a: Value, b: Value) => mul(a, sub(log(a), log(b)))
+  return reduceMean(add(part(p, q), part(sub(1, p), sub(1, q))))
 }
 
 /** The student's features in the teacher's channels, by a 1x1 convolution. */

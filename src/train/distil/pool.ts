@@ -1,4 +1,5 @@
-// The pictures that a student learns from with the teacher's labels: made once, kept on disk, drawn in batches.
+// The pictures, or pairs of them, that a student learns from with the teacher's labels: made once, kept on disk, drawn in
+// batches.
 import { createHash } from 'node:crypto'
 import { stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
@@ -14,60 +15,83 @@ import { hashDetector } from '../../model/open-model.ts'
 import { Random } from '../../util/random.ts'
 import { version } from '../../util/version.ts'
 import { blended, drawVariant } from '../augment.ts'
-import type { CropEvent, PrepareEvent } from '../events.ts'
 import { type CachedClip, cacheClips, type FrameCache } from '../frames.ts'
-import { cachedClipSchema, cropFacts, identityOf } from '../kept-frames.ts'
+import { cachedClipSchema, cropFacts, identityOf, RecordFile } from '../kept-frames.ts'
 import type { LabelName } from '../losses.ts'
-import { RecordFile } from '../record-file.ts'
-import type { DistilConfig } from './config.ts'
-import { type LabelLayout, labeller, type StudentGrids } from './labels.ts'
+import type { CropEvent, PrepareEvent } from '../step.ts'
+import type { DistilConfig, Distillation } from './config.ts'
+import {
+  type Driven,
+  drivenBytes,
+  type LabelLayout,
+  labeller,
+  type PairLayout,
+  type PairTeacher,
+  readDriven,
+  type StudentGrids,
+  writeDriven,
+} from './labels.ts'
 
-/** A picture with the teacher's results for it. */
+/** A picture, or a pair of them, with the teacher's results. */
 export interface Labelled {
-  /** RGB [size, size, 3] */
-  readonly frame: Uint8Array
-  readonly label: Float32Array
+  /** One or two, each RGB [size, size, 3]. Of a pair: source, then driving frame. */
+  readonly frames: readonly Uint8Array[]
+  /** Of each frame. */
+  readonly labels: readonly Float32Array[]
+  /** What the teacher makes of a pair. */
+  readonly driven: Driven | undefined
 }
 
 /** Frames of one batch, and their labels by name; see labels.ts. */
 export interface LabelledBatch {
-  /** RGB [n, size, size, 3] */
+  /** RGB [n, size, size, 3]. Of pairs: all sources, then all driving frames. */
   readonly frames: Tensor
   readonly labels: ReadonlyMap<LabelName, Tensor>
 }
 
+/** What a record of a pool consists of. */
+export interface RecordForm {
+  /** Side of the frames in pixels. */
+  readonly size: number
+  /** Of the label of one frame. */
+  readonly layout: LabelLayout
+  /** Of what the teacher makes of a pair; undefined if a record is one picture. */
+  readonly pair: PairLayout | undefined
+}
+
+/** Bytes of one record. */
+const recordLength = ({ size, layout, pair }: RecordForm): number =>
+  (pair === undefined ? 1 : 2) * (size * size * 3 + 4 * layout.length) +
+  (pair === undefined ? 0 : drivenBytes(pair))
+
+/** Pairs of one clip that are not trained on, at most. */
+const mostHeldOut = 20
+
+const heldOutPairs = ({ training, count }: CachedClip): number => Math.min(mostHeldOut, count - training)
+
 /**
  * The pictures that a student learns from, each with the teacher's results: all frames of the clips in order,
- * then the variants of those that may be trained on.
+ * then the variants of those that may be trained on. Or pairs of frames: first the pairs that are not trained on, then all others.
  */
 export class Pool {
-  private readonly trainable: readonly number[]
-  /** Frames that are not trained on. */
+  /** Records that are trained on. */
+  readonly trained: readonly number[]
+  /** Records that are not trained on. */
   readonly heldOut: readonly number[]
 
   constructor(
     private readonly file: RecordFile,
-    readonly size: number,
-    readonly layout: LabelLayout,
+    readonly form: RecordForm,
     readonly clips: readonly CachedClip[],
   ) {
-    const frames = clips.reduce((sum, { count }) => sum + count, 0)
-    const within = (from: (clip: CachedClip) => number, to: (clip: CachedClip) => number) =>
-      clips.flatMap((clip) =>
-        Array.from({ length: to(clip) - from(clip) }, (_, i) => clip.first + from(clip) + i),
-      )
-    const variants = Array.from({ length: file.count - frames }, (_, i) => frames + i)
-    this.trainable = [
-      ...within(
-        () => 0,
-        ({ training }) => training,
-      ),
-      ...variants,
-    ]
-    this.heldOut = within(
-      ({ training }) => training,
-      ({ count }) => count,
-    )
+    const pairs = clips.reduce((sum, clip) => sum + heldOutPairs(clip), 0)
+    this.heldOut = form.pair === undefined ? heldOutFrames(clips) : range(0, pairs)
+    const isHeld = new Set(this.heldOut)
+    this.trained = range(0, file.count).filter((index) => !isHeld.has(index))
+  }
+
+  get size(): number {
+    return this.form.size
   }
 
   /** All pictures. */
@@ -78,32 +102,42 @@ export class Pool {
   read(index: number): Labelled {
     const bytes = new Uint8Array(this.file.length)
     this.file.read(index, bytes)
-    const pixels = this.size * this.size * 3
-    return { frame: bytes.subarray(0, pixels), label: new Float32Array(bytes.slice(pixels).buffer) }
+    const { size, layout, pair } = this.form
+    const pixels = size * size * 3
+    const each = range(0, pair === undefined ? 1 : 2)
+    const from = each.length * pixels
+    return {
+      frames: each.map((i) => bytes.subarray(i * pixels, (i + 1) * pixels)),
+      labels: each.map((i) => {
+        const at = from + 4 * i * layout.length
+        return new Float32Array(bytes.slice(at, at + 4 * layout.length).buffer)
+      }),
+      driven: pair && readDriven(bytes, pair),
+    }
   }
 
-  /** Pictures to train on, each with equal chance. */
+  /** Records to train on, each with equal chance. */
   draw(random: Random, n: number): LabelledBatch {
-    return this.batch(Array.from({ length: n }, () => this.trainable[random.integer(this.trainable.length)]!))
+    return this.batch(Array.from({ length: n }, () => this.trained[random.integer(this.trained.length)]!))
   }
 
   batch(indices: readonly number[]): LabelledBatch {
-    const { size, layout } = this
-    const n = indices.length
+    const { size, layout, pair } = this.form
     const drawn = indices.map((index) => this.read(index))
-    const frames = new Uint8Array(n * size * size * 3)
-    drawn.forEach(({ frame }, i) => {
-      frames.set(frame, i * frame.length)
-    })
+    const frames = range(0, pair === undefined ? 1 : 2).flatMap((which) =>
+      drawn.map((one) => ({ frame: one.frames[which]!, label: one.labels[which]! })),
+    )
+    const n = frames.length
     const labels = layout.parts.map(({ name, shape, offset }) => {
       const length = shape.reduce((a, b) => a * b, 1)
-      const numbers = new Float32Array(n * length)
-      drawn.forEach(({ label }, i) => {
-        numbers.set(label.subarray(offset, offset + length), i * length)
-      })
+      const numbers = joined(frames.map(({ label }) => label.subarray(offset, offset + length)))
       return [name, floats(numbers, [n, ...shape])] as const
     })
-    return { frames: tensor('uint8', [n, size, size, 3], frames), labels: new Map(labels) }
+    const pixels = joinedBytes(frames.map(({ frame }) => frame))
+    return {
+      frames: tensor('uint8', [n, size, size, 3], pixels),
+      labels: new Map<LabelName, Tensor>([...labels, ...(pair === undefined ? [] : ofPairs(drawn, pair))]),
+    }
   }
 
   close(): void {
@@ -111,8 +145,37 @@ export class Pool {
   }
 }
 
-/** A teacher labels single pictures too. */
-export const leastFrames = 1
+const range = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i)
+
+const heldOutFrames = (clips: readonly CachedClip[]) =>
+  clips.flatMap(({ first, training, count }) => range(first + training, first + count))
+
+function ofPairs(drawn: readonly Labelled[], { size, side }: PairLayout): [LabelName, Tensor][] {
+  const n = drawn.length
+  const all = drawn.map(({ driven }) => driven!)
+  const maps = all.flatMap(({ occlusion }) => (occlusion === undefined ? [] : [occlusion]))
+  return [
+    ['picture', tensor('uint8', [n, size, size, 3], joinedBytes(all.map(({ picture }) => picture)))],
+    ['flow', floats(joined(all.map(({ flow }) => flow)), [n, side, side, 2])],
+    ...(maps.length === 0
+      ? []
+      : [['occlusion', floats(joined(maps), [n, side, side])] as [LabelName, Tensor]]),
+  ]
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array<ArrayBuffer> {
+  const whole = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0))
+  parts.reduce((at, part) => {
+    whole.set(part, at)
+    return at + part.length
+  }, 0)
+  return whole
+}
+
+const joinedBytes = (parts: readonly Uint8Array[]) => new Uint8Array(Buffer.concat(parts))
+
+/** A teacher labels single pictures too. Motion needs two. */
+export const leastFrames = (what: Distillation['what']): number => (what === 'model' ? 2 : 1)
 
 /** What decides the labels of a pool, and how they are made. */
 export interface PoolOptions {
@@ -120,6 +183,8 @@ export interface PoolOptions {
   readonly teacher: KeypointDetector
   readonly layout: LabelLayout
   readonly grids: StudentGrids
+  /** For the whole model: what drives pairs, and what is kept of them. */
+  readonly pairs?: { readonly teacher: PairTeacher; readonly layout: PairLayout } | undefined
   /** Folder that keeps pools, by what decides them (default: this one goes with the process). */
   readonly keepIn: string | undefined
   readonly signal: AbortSignal | undefined
@@ -136,7 +201,7 @@ export async function labelledPool(clips: readonly Clip[], options: PoolOptions)
   if (kept !== undefined) return kept
   const output = await createOutput(`${path}.pool`, { overwrite: true })
   try {
-    const length = recordLength(options.config.model.size, options.layout)
+    const length = recordLength(formOf(options))
     const pool = await makePool(clips, options, RecordFile.create(output.temporary, length))
     await output.commit()
     // Last: a pool without its index is not there.
@@ -148,12 +213,18 @@ export async function labelledPool(clips: readonly Clip[], options: PoolOptions)
   }
 }
 
+const formOf = ({ config, layout, pairs }: PoolOptions): RecordForm => ({
+  size: config.model.size,
+  layout,
+  pair: pairs?.layout,
+})
+
 async function makePool(clips: readonly Clip[], options: PoolOptions, file?: RecordFile): Promise<Pool> {
   const { config, signal, onEvent } = options
   const { fit, crop, face, holdout } = config.training
   const cache = await cacheClips(clips, {
     ...{ size: config.model.size, fit, crop, face, faces: nodeFaces },
-    ...{ holdout, leastFrames, records: RecordFile.temporary },
+    ...{ holdout, leastFrames: leastFrames(config.distillation.what), records: RecordFile.temporary },
     onFramed: (clip, framing) => onEvent({ kind: 'crop', clip, framing }),
     ...(signal && { signal }),
     onFrame: (done, total) => onEvent({ kind: 'decode', done, total }),
@@ -162,7 +233,15 @@ async function makePool(clips: readonly Clip[], options: PoolOptions, file?: Rec
     throw error
   })
   try {
-    return await fillPool(cache, options, file)
+    const records = file ?? RecordFile.temporary(recordLength(formOf(options)))
+    try {
+      if (options.pairs === undefined) await addFrames(cache, options, records)
+      else await addPairs(cache, options, records)
+      return new Pool(records, formOf(options), cache.clips)
+    } catch (error) {
+      records.close()
+      throw error
+    }
   } finally {
     cache.close()
   }
@@ -174,15 +253,15 @@ const indexSchema = z.object({
 })
 
 /** A pool that was kept; undefined if there is none or it is not complete. */
-async function readPool(path: string, { config, layout }: PoolOptions): Promise<Pool | undefined> {
-  const { size } = config.model
-  const length = recordLength(size, layout)
+async function readPool(path: string, options: PoolOptions): Promise<Pool | undefined> {
+  const form = formOf(options)
+  const length = recordLength(form)
   try {
     const { count, clips } = indexSchema.parse(
       JSON.parse((await readWhole(`${path}.json`, 'the index of a pool', 1 << 26)).toString('utf8')),
     )
     const whole = (await stat(`${path}.pool`)).size === count * length
-    return whole ? new Pool(RecordFile.open(`${path}.pool`, length, count), size, layout, clips) : undefined
+    return whole ? new Pool(RecordFile.open(`${path}.pool`, length, count), form, clips) : undefined
   } catch {
     // It is missing, incomplete or of another version: it is made again.
     return undefined
@@ -192,7 +271,7 @@ async function readPool(path: string, { config, layout }: PoolOptions): Promise<
 /** A name made of everything that decides the content of a pool. */
 async function nameOf(
   clips: readonly Clip[],
-  { config, teacher, layout, grids }: PoolOptions,
+  { config, teacher, layout, grids, pairs }: PoolOptions,
 ): Promise<string> {
   const { training, distillation } = config
   const { fit, holdout, transform } = training
@@ -201,18 +280,11 @@ async function nameOf(
     version,
     teacher: await hashDetector(teacher.path),
     clips: await Promise.all(training.clips.map((spec, i) => identityOf(spec, clips[i]!))),
-    ...{
-      size: config.model.size,
-      fit,
-      ...cropFacts(clips, training),
-      holdout,
-      layout,
-      grids,
-      soften,
-      variants,
-    },
+    ...{ size: config.model.size, fit, ...cropFacts(clips, training), holdout },
+    ...{ layout, grids, soften, variants },
     // Only variants depend on these.
     ...(variants > 0 && { transform, colour, mix }),
+    ...(pairs && { pair: pairs.layout }),
   }
   return createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 32)
 }
@@ -220,53 +292,108 @@ async function nameOf(
 /** One for runs of all seeds: a resumed run has the same pictures, and kept labels serve all runs. */
 const variantSeed = 1
 
-/** Bytes of a picture with its label. */
-const recordLength = (size: number, { length }: LabelLayout): number => size * size * 3 + 4 * length
-
-/** Has the teacher label all frames of a cache, and variants of the frames that may be trained on. */
-async function fillPool(
-  cache: FrameCache,
-  { config, teacher, layout, grids, signal, onEvent }: PoolOptions,
-  file = RecordFile.temporary(recordLength(config.model.size, layout)),
-): Promise<Pool> {
-  const { training, distillation } = config
-  const { size, clips } = cache
-  const toLabel = labeller(teacher, layout, grids, distillation.soften)
-  const trained = clips.reduce((sum, { training: count }) => sum + count, 0)
-  const variants = distillation.variants * trained
-  const total = cache.count + variants
+/** Functions that have the teacher label frames and pairs, write records, and tell how far they are. */
+function filler(options: PoolOptions, file: RecordFile, total: number) {
+  const { config, teacher, layout, grids, pairs, signal, onEvent } = options
+  const toLabel = labeller(teacher, layout, grids, config.distillation.soften)
   let done = 0
-  const add = async (frame: Uint8Array) => {
-    signal?.throwIfAborted()
+  const write = (frames: readonly Uint8Array[], labels: readonly Float32Array[], driven?: Driven) => {
     const record = new Uint8Array(file.length)
-    const label = toLabel(await teacher.detect(frame))
-    record.set(frame)
-    record.set(new Uint8Array(label.buffer), frame.length)
+    record.set(joinedBytes([...frames, ...labels.map((label) => new Uint8Array(label.buffer))]))
+    if (driven !== undefined) writeDriven(record, pairs!.layout, driven)
     file.append(record)
     onEvent({ kind: 'label', done: ++done, total })
   }
-  try {
+  return {
+    async frame(frame: Uint8Array) {
+      signal?.throwIfAborted()
+      write([frame], [toLabel(await teacher.detect(frame))])
+    },
+    async pair(source: Uint8Array, driving: Uint8Array) {
+      signal?.throwIfAborted()
+      const [from, to] = [await teacher.detect(source), await teacher.detect(driving)]
+      write(
+        [source, driving],
+        [toLabel(from), toLabel(to)],
+        await pairs!.teacher.drive(source, from, to, pairs!.layout),
+      )
+    },
+  }
+}
+
+const trainingOf = (clips: readonly CachedClip[]) => clips.reduce((sum, { training }) => sum + training, 0)
+
+/** Has the teacher label all frames of a cache, and variants of the frames that may be trained on. */
+async function addFrames(cache: FrameCache, options: PoolOptions, file: RecordFile): Promise<void> {
+  const { training, distillation } = options.config
+  const { size, clips } = cache
+  const variants = distillation.variants * trainingOf(clips)
+  const add = filler(options, file, cache.count + variants)
+  const frame = new Uint8Array(cache.frameBytes)
+  for (let i = 0; i < cache.count; i++) {
+    cache.read(i, frame)
+    await add.frame(frame)
+  }
+  const random = new Random(variantSeed)
+  const { colour, mix } = distillation
+  // From every clip with equal chance: a short clip, or a picture, is worth as much as a long clip.
+  const usable = clips.filter(({ training: count }) => count > 0)
+  const draw = () => {
+    const { first, training: count } = random.pick(usable)
+    cache.read(first + random.integer(count), frame)
+    return drawVariant(random, frame, size, { colour, transform: training.transform })
+  }
+  for (let i = 0; i < variants; i++) {
+    const own = draw()
+    await add.frame(random.uniform() < mix ? blended(random, own, draw()) : own)
+  }
+}
+
+/** Bytes of all pairs, at most. A pair of 256x256 has 0.6 MB. */
+const mostBytes = 8 * 2 ** 30
+
+/**
+ * Has the teacher drive pairs of frames: the first one of each clip by frames that are held out; as many pairs to train on as
+ * there are frames; and variants of such pairs, whose both frames are changed alike.
+ */
+async function addPairs(cache: FrameCache, options: PoolOptions, file: RecordFile): Promise<void> {
+  const { training, distillation } = options.config
+  const { size, clips } = cache
+  const held = clips.flatMap((clip) => {
+    const count = heldOutPairs(clip)
+    const room = clip.count - clip.training
+    return range(0, count).map((i) => [
+      clip.first,
+      clip.first + clip.training + Math.floor(((i + 0.5) * room) / count),
+    ])
+  })
+  const own = trainingOf(clips)
+  const most = Math.max(1, Math.floor(mostBytes / file.length) - held.length)
+  const trained = Math.min(most, own * (1 + distillation.variants))
+  const add = filler(options, file, held.length + trained)
+  const read = (index: number) => {
     const frame = new Uint8Array(cache.frameBytes)
-    for (let i = 0; i < cache.count; i++) {
-      cache.read(i, frame)
-      await add(frame)
+    cache.read(index, frame)
+    return frame
+  }
+  for (const [source, driving] of held) await add.pair(read(source!), read(driving!))
+
+  const random = new Random(variantSeed)
+  const { colour } = distillation
+  const varied = (frame: Uint8Array) =>
+    drawVariant(random, frame, size, { colour, transform: training.transform })
+  for (let i = 0; i < trained; i++) {
+    // From every clip with equal chance, as single frames.
+    const { first, training: count } = random.pick(clips)
+    const driving = random.integer(count)
+    const source = (driving + 1 + random.integer(count - 1)) % count
+    const pair = [read(first + source), read(first + driving)] as const
+    if (i < own) await add.pair(...pair)
+    else {
+      const { state } = random
+      const changed = varied(pair[0])
+      random.state = state
+      await add.pair(changed, varied(pair[1]))
     }
-    const random = new Random(variantSeed)
-    const { colour, mix } = distillation
-    // From every clip with equal chance: a short clip, or a picture, is worth as much as a long clip.
-    const usable = clips.filter(({ training: count }) => count > 0)
-    const draw = () => {
-      const { first, training: count } = random.pick(usable)
-      cache.read(first + random.integer(count), frame)
-      return drawVariant(random, frame, size, { colour, transform: training.transform })
-    }
-    for (let i = 0; i < variants; i++) {
-      const own = draw()
-      await add(random.uniform() < mix ? blended(random, own, draw()) : own)
-    }
-    return new Pool(file, size, layout, clips)
-  } catch (error) {
-    file.close()
-    throw error
   }
 }

@@ -1,4 +1,5 @@
-// Losses on what is known of synthetic clips: true motion, true occlusion, and true places of points.
+// Losses on what is known of synthetic clips: true motion, true occlusion, and true places of the points that keypoints are
+// tied to.
 import type { Builder, Graph, Value } from '../../graph/graph.ts'
 import {
   abs,
@@ -25,9 +26,11 @@ import { floats } from '../../graph/tensor.ts'
 import { axisCoordinates } from '../../layers/fomm.ts'
 import type { Keypoints } from '../../motion/keypoints.ts'
 import type { Tensors } from '../../runtime/session.ts'
+import { type Tie, tiedPairs, tiedPoints } from '../../synthetic/made-clips.ts'
 import type { BatchLabels } from '../frames.ts'
 import { labelPoints } from '../motion-labels.ts'
-import { type Tie, tiedPairs, tiedPoints } from '../ties.ts'
+
+export type { Tie } from '../../synthetic/made-clips.ts'
 
 /** What is known of N pairs, as values of the step's graph. Where nothing is known, all is 0. */
 export interface KnownMotion {

@@ -20,16 +20,16 @@ import { floats } from '../../graph/tensor.ts'
 import { coordinateGrid } from '../../layers/fomm.ts'
 import { Scope } from '../../layers/scope.ts'
 import type { MotionConfig } from '../../motion/config.ts'
+import { reduced, seenIn } from '../../motion/generator.ts'
 import type { Keypoints } from '../../motion/keypoints.ts'
 import { animateFrame, detect } from '../../motion/model.ts'
 import type { AdamOptions } from '../adam.ts'
 import { needsDiscriminator, needsWarps, type TrainLosses, trainLosses } from '../losses.ts'
 import { type TrainingStep, withState } from '../step.ts'
-import type { Tie } from '../ties.ts'
-import { discriminatorLoss, discriminatorPrefix, judge } from './discriminator.ts'
-import { knownMotion } from './label-losses.ts'
-import type { PerceptualLoss } from './perceptual.ts'
-import { type Transform, warp } from './transform.ts'
+import { discriminatorLoss, discriminatorPrefix, judge, type PerceptualLoss } from './judges.ts'
+import { knownMotion, type Tie } from './label-losses.ts'
+import { type Transform, warp } from './losses.ts'
+import { type StepPart, weightsIn, wholeStep } from './parts.ts'
 
 /** What a training step is built with. */
 export interface StepOptions {
@@ -44,7 +44,13 @@ export interface StepOptions {
   /** If batches bring labels: points of the flow's grid along each axis, and what keypoints are tied to. */
   readonly labels?: { readonly side: number; readonly tie: Tie } | undefined
   readonly perceptual?: PerceptualLoss
+  /** What is painted and what rests, in this part of the run (default: whole frames, and nothing rests). */
+  readonly part?: StepPart | undefined
 }
+
+/** Whether a weight belongs to detector or dense motion. */
+const isOfMotion = (name: string) =>
+  name.startsWith('kp_detector.') || name.startsWith('generator.dense_motion_network.')
 
 /**
  * One step of unsupervised training (Siarohin et al. 2019, section 3.3): keypoints of source and driving frame,
@@ -52,10 +58,12 @@ export interface StepOptions {
  * frame, gradients, running statistics and Adam.
  *
  * @returns a step with the inputs `frames` uint8 [2 batch, size, size, 3], if a loss needs warps `theta` and `spline`, if batches bring colour
- * changes, `colour`, and if they bring labels, those of `knownMotion`; it reports the loss and its weighted terms
+ * changes, `colour`, if they bring labels, those of `knownMotion`, and if a patch is painted, its `corner` [batch, 2]; it
+ * reports the loss and its weighted terms
  */
 export function buildTrainingStep(model: MotionConfig, options: StepOptions): TrainingStep {
-  const { batch } = options
+  const { batch, part = wholeStep } = options
+  const weights = weightsIn(part, options.weights)
   const graph = new Graph()
   const scope = Scope.root(graph, { training: true })
   const { source, driving } = images(graph, model.size, options)
@@ -65,37 +73,39 @@ export function buildTrainingStep(model: MotionConfig, options: StepOptions): Tr
     theta: input(graph, 'theta', 'float32', [batch, 2, 3]),
     spline: input(graph, 'spline', 'float32', [batch, points * points, 1]),
   }
-  const losses = trainLosses.all.filter(({ name }) => options.weights[name] !== undefined)
-  const frames = [
-    source,
-    driving,
-    ...(needsWarps(options.weights) ? [transformFrame(driving, transform)] : []),
-  ]
+  const losses = trainLosses.all.filter(({ name }) => weights[name] !== undefined)
+  const frames = [source, driving, ...(needsWarps(weights) ? [transformFrame(driving, transform)] : [])]
 
   // One batch of all: the detector's statistics are those of all frames, and its kernels run once.
-  const all = detect(scope, concat(frames, 0), model).keypoints
+  const { reduction, motionRests } = part
+  const all = detect(motionRests ? scope.inEvaluation() : scope, concat(frames, 0), model).keypoints
   const [kpSource, kpDriving, kpTransformed = kpDriving] = splitKeypoints(all, frames.length) as [
     Keypoints,
     Keypoints,
     Keypoints?,
   ]
-  const generation = animateFrame(scope, source, kpSource, kpDriving, model)
+  const patch =
+    part.patch < 1 ? { part: part.patch, corner: input(graph, 'corner', 'float32', [batch, 2]) } : undefined
+  const painting = { reduction, ...(patch && { patch }), motionRests }
+  const generation = animateFrame(scope, source, kpSource, kpDriving, model, painting)
+  const shown = (frame: Value) => seenIn(patch, reduced(frame, reduction))
+  const wanted = shown(driving)
 
   const { scales, perceptual, labels } = options
   const { prediction, deformation, occlusionMap } = generation
-  const judgement = needsDiscriminator(options.weights)
-    ? scope.within('discriminator', (inner) => judge(inner, driving, prediction))
+  const judgement = needsDiscriminator(weights)
+    ? scope.within('discriminator', (inner) => judge(inner, wanted, prediction))
     : undefined
   const compared = {
-    ...{ graph, source, driving, prediction, deformation, occlusionMap },
+    ...{ graph, source: shown(source), driving: wanted, prediction, deformation, occlusionMap },
     ...{ kpSource, kpDriving, kpTransformed, transform, scales, perceptual },
     judgement,
     known: labels && knownMotion(graph, batch, labels.side, labels.tie),
   }
   const terms = Object.fromEntries(
     losses.map((loss) => {
-      const term = options.weights[loss.name] === 0 ? undefined : loss.build(compared)
-      const weighted = term && mul(term, options.weights[loss.name]!)
+      const term = weights[loss.name] === 0 ? undefined : loss.build(compared)
+      const weighted = term && mul(term, weights[loss.name]!)
       return [loss.name, weighted ?? constant(graph, floats([0], []))]
     }),
   )
@@ -107,6 +117,7 @@ export function buildTrainingStep(model: MotionConfig, options: StepOptions): Tr
   return withState(scope, { loss, ...terms }, options.adam, {
     ...(options.perceptual && { fixed: options.perceptual.weights }),
     ...(adversary && { adversary }),
+    ...(motionRests && { rests: isOfMotion }),
   })
 }
 
@@ -140,7 +151,7 @@ function transformFrame(frame: Value, transform: Transform): Value {
 }
 
 /** Cuts keypoints of a joined batch into equal parts. */
-function splitKeypoints({ value, jacobian }: Keypoints, parts: number): Keypoints[] {
+export function splitKeypoints({ value, jacobian }: Keypoints, parts: number): Keypoints[] {
   const n = value.shape[0]! / parts
   return Array.from({ length: parts }, (_, i) => ({
     value: sliceAxis(value, 0, i * n, (i + 1) * n),

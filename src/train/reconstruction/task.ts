@@ -2,26 +2,26 @@
 import { drawKeypoints } from '../../animate/preview.ts'
 import type { Value } from '../../graph/graph.ts'
 import { add, cast, clip, mul, sliceAxis, transpose } from '../../graph/ops/index.ts'
-import { floats, tensor } from '../../graph/tensor.ts'
+import { floats, type Tensor, tensor } from '../../graph/tensor.ts'
 import type { Scope } from '../../layers/scope.ts'
 import type { Clip, Frame } from '../../media/clip.ts'
 import { contactSheet } from '../../media/draw.ts'
-import { resized } from '../../model/inputs-outputs.ts'
+import { resized } from '../../model/keypoint-detector.ts'
 import type { MotionConfig } from '../../motion/config.ts'
 import { animateFrame, detect } from '../../motion/model.ts'
-import type { OpenSession, Tensors } from '../../runtime/session.ts'
-import { hasFlow } from '../../synthetic/flow.ts'
+import type { Tensors } from '../../runtime/session.ts'
+import { hasFlow } from '../../synthetic/made-clips.ts'
 import type { Random } from '../../util/random.ts'
-import { drawTransform } from '../augment.ts'
+import { drawTransform, recolours } from '../augment.ts'
 import type { RunConfig } from '../config.ts'
-import { EvaluationModel, keypointsOfFrame } from '../evaluation-model.ts'
 import { drawBatch, type FrameCache } from '../frames.ts'
-import { labelLosses, needsWarps } from '../losses.ts'
-import type { TrainingState } from '../state.ts'
-import type { Preview, Task } from '../task.ts'
-import { discriminatorPrefix } from './discriminator.ts'
+import type { Preview, Task, TaskOptions } from '../loop.ts'
+import { labelLosses } from '../losses.ts'
+import { EvaluationModel, keypointsOfFrame, type TrainingState } from '../state.ts'
+import type { TrainingStep } from '../step.ts'
+import { discriminatorPrefix, type PerceptualLoss } from './judges.ts'
 import { labelTensors } from './label-losses.ts'
-import type { PerceptualLoss } from './perceptual.ts'
+import { partsOf, type StepPart } from './parts.ts'
 import { buildTrainingStep } from './step.ts'
 
 /** Points of the grid on which known motion is kept, one for each pixel of the model's motion; undefined if none is used. */
@@ -30,28 +30,20 @@ export function labelSide(clips: readonly Clip[], { model, training }: RunConfig
   return used ? Math.round(model.size * model.denseMotion.scaleFactor) : undefined
 }
 
-/**
- * The task of training without labels.
- *
- * @param openSession opens the session that makes previews
- */
+/** The task of training without labels. */
 export async function reconstructionTask(
   { model, training }: RunConfig,
   cache: FrameCache,
-  openSession: OpenSession,
+  { openSession, batch }: TaskOptions,
   perceptual?: PerceptualLoss,
 ): Promise<Task> {
-  const { batch, augment, transform } = training
+  const { augment, transform } = training
   const { labels } = cache
-  const colour = augment.colour > 0
-  const step = buildTrainingStep(model, {
-    ...{ batch, transform, colour },
-    scales: training.scales,
-    weights: training.losses,
-    adam: training.adam,
-    labels: labels && { side: labels.side, tie: training.tie },
-    ...(perceptual && { perceptual }),
-  })
+  const stepIn = (part?: StepPart) =>
+    stepOf({ model, training }, batch, { side: labels?.side, perceptual, part })
+  const parts = partsOf(model, training)
+  const last = parts.pop()!.part
+  const step = stepIn(last)
   const evaluation = await EvaluationModel.create({
     ...{ frames: 2, size: model.size, layouts: step, openSession },
     build: (scope, pixels) => animated(scope, pixels, model),
@@ -63,26 +55,80 @@ export async function reconstructionTask(
       spline: floats(spline, [batch, transform.points ** 2, 1]),
     }
   }
-  const warped = needsWarps(training.losses)
+  const drawFor = ({ feeds }: TrainingStep, { reduction, patch }: StepPart, random: Random): Tensors => {
+    const drawn = drawBatch(random, cache, batch, augment)
+    const brought = {
+      frames: tensor('uint8', [2 * batch, model.size, model.size, 3], drawn.frames),
+      colour: floats(drawn.colour, [batch, 3, 4]),
+      ...(drawn.labels && labelTensors(drawn.labels, batch, labels!.side)),
+      ...(feeds.has('theta') && warpTensors(random)),
+      ...(patch < 1 && { corner: cornersOf(random, batch, patch, model.size / reduction / coarsest(model)) }),
+    }
+    return Object.fromEntries(Object.entries(brought).filter(([name]) => feeds.has(name)))
+  }
   return {
     step,
-    draw(random: Random): Tensors {
-      const drawn = drawBatch(random, cache, batch, augment)
+    draw: (random) => drawFor(step, last, random),
+    phases: parts.map(({ until, part }) => {
+      let made: TrainingStep | undefined
       return {
-        frames: tensor('uint8', [2 * batch, model.size, model.size, 3], drawn.frames),
-        ...(colour && { colour: floats(drawn.colour, [batch, 3, 4]) }),
-        ...(drawn.labels && labelTensors(drawn.labels, batch, labels!.side)),
-        ...(warped && warpTensors(random)),
+        until,
+        // Most runs have one part, and a step takes a while to build.
+        get step() {
+          made ??= stepIn(part)
+          return made
+        },
+        draw(random) {
+          return drawFor(this.step, part, random)
+        },
       }
-    },
+    }),
     weights: (trained) => new Map([...trained].filter(([name]) => !name.startsWith(discriminatorPrefix))),
     preview: (state) => makePreview(evaluation, cache, state),
     close: () => evaluation.close(),
   }
 }
 
+/** What else a step is made of. */
+interface StepParts {
+  /** Points of the grid of known motion along each axis, if there are labels. */
+  readonly side?: number | undefined
+  readonly perceptual?: PerceptualLoss | undefined
+  readonly part?: StepPart | undefined
+}
+
+/** The step of a run, on a batch or on the part of one replica. */
+export function stepOf(
+  { model, training }: RunConfig,
+  batch: number,
+  { side, perceptual, part }: StepParts = {},
+): TrainingStep {
+  const { scales, losses: weights, adam, tie, transform, augment } = training
+  return buildTrainingStep(model, {
+    ...{ batch, scales, weights, adam, transform, colour: recolours(augment), part },
+    labels: side === undefined ? undefined : { side, tie },
+    ...(perceptual && { perceptual }),
+  })
+}
+
+/** Pixels of a picture for one of the coarsest map that the decoder sees. */
+const coarsest = ({ generator, denseMotion }: MotionConfig) =>
+  Math.max(2 ** generator.downBlocks, Math.round(1 / denseMotion.scaleFactor))
+
+/**
+ * Random places of patches, on whole pixels of the coarsest map.
+ *
+ * @param side of that map, in pixels
+ * @returns the first corners as parts of the picture's side, [batch, 2]
+ */
+function cornersOf(random: Random, batch: number, patch: number, side: number): Tensor {
+  const places = Math.floor(side * (1 - patch)) + 1
+  const corners = Float32Array.from({ length: 2 * batch }, () => random.integer(places) / side)
+  return floats(corners, [batch, 2])
+}
+
 /** The first of two frames driven by the second, with absolute keypoints; and the keypoints of both. */
-function animated(scope: Scope, pixels: Value, model: MotionConfig): Record<string, Value> {
+export function animated(scope: Scope, pixels: Value, model: MotionConfig): Record<string, Value> {
   const { value, jacobian } = detect(scope, pixels, model).keypoints
   const pick = (row: number) => ({
     value: sliceAxis(value, 0, row, row + 1),
@@ -147,12 +193,13 @@ async function makePreview(
   return { picture: contactSheet(cells, 4), measures: { l1, still } }
 }
 
-function enlarged(data: Uint8Array, size: number): Frame {
+/** A frame [size, size, 3] as previews show it: no smaller than is seen well. */
+export function enlarged(data: Uint8Array, size: number): Frame {
   return resized({ width: size, height: size, data, time: 0, duration: 0 }, Math.max(size, shownSide))
 }
 
 /** Mean absolute difference of two pictures of 8 bits, in [0, 1]. */
-function meanDifference(a: Uint8Array, b: Uint8Array): number {
+export function meanDifference(a: Uint8Array, b: Uint8Array): number {
   let sum = 0
   for (let i = 0; i < a.length; i++) sum += Math.abs(a[i]! - b[i]!)
   return sum / a.length / 255

@@ -2,8 +2,7 @@
 import { createTransfer } from '../../animate/transfer.ts'
 import { decodeSafetensors } from '../../formats/safetensors/bytes.ts'
 import type { Square } from '../../media/fit.ts'
-import { type Keypoints, squareFrame, toPlanes } from '../../model/inputs-outputs.ts'
-import { SessionDetector } from '../../model/keypoint-detector.ts'
+import { type Keypoints, SessionDetector, squareFrame, toPlanes } from '../../model/keypoint-detector.ts'
 import { animatedRunSchema, type LoadedRun, modelOf } from '../../model/loaded-run.ts'
 import { type EncodedPicture, type MotionModel, openSessionModel } from '../../model/motion-model.ts'
 import { KeypointFilter } from '../../model/one-euro.ts'
@@ -18,6 +17,8 @@ import type {
   AnimatePictureOptions,
   Heatmap,
   OpenedModel,
+  Pose,
+  PosedPicture,
   Timed,
   TrackedPicture,
   TrackPictureOptions,
@@ -110,25 +111,35 @@ export class ModelWorker {
       const { absolute = false, adaptMovementScale = true } = options
       const transfer = createTransfer(source.keypoints, this.reference, { absolute, adaptMovementScale })
       const moved = transfer(driving)
-      const began = performance.now()
-      const result = await this.onDevice(async () => {
-        source.encoded ??= await this.model.encode(source.pixels)
-        return this.model.generate(source.encoded, source.keypoints, moved)
-      })
-      const made = performance.now()
-      const frame = await bitmapOf(squareFrame(result))
+      const { frame, generate, show } = await this.move(source, moved)
       const found = tracked(detection, options.time, prepare)
       return {
         frame,
         driving: found,
         moved: nested(moved),
-        milliseconds: {
-          ...found.milliseconds,
-          generate: made - began,
-          show: performance.now() - made,
-        },
+        milliseconds: { ...found.milliseconds, generate, show },
       }
     })
+  }
+
+  pose(pose: Pose): Promise<PosedPicture> {
+    return this.queue.add(async () => {
+      const source = this.source ?? noSource()
+      const { frame, generate, show } = await this.move(source, posed(pose, source.keypoints))
+      return { frame, milliseconds: { generate, show } }
+    })
+  }
+
+  /** Makes the picture of the source with its keypoints at other places. */
+  private async move(source: Source, keypoints: Keypoints) {
+    const began = performance.now()
+    const result = await this.onDevice(async () => {
+      source.encoded ??= await this.model.encode(source.pixels)
+      return this.model.generate(source.encoded, source.keypoints, keypoints)
+    })
+    const made = performance.now()
+    const frame = await bitmapOf(squareFrame(result))
+    return { frame, generate: made - began, show: performance.now() - made }
   }
 
   private async prepare(picture: SentPicture, crop: Square | undefined) {
@@ -199,6 +210,23 @@ async function openDetailed(
 
 function tracked({ keypoints, heatmap, detect }: Detection, time: number, prepare: number): TrackedPicture {
   return { time, ...nested(keypoints), ...(heatmap && { heatmap }), milliseconds: { prepare, detect } }
+}
+
+/** A pose as keypoints. @throws InputError if it does not fit the source. */
+function posed({ value, jacobian }: Pose, source: Keypoints): Keypoints {
+  const points = Float32Array.from(value.flat())
+  const maps = jacobian === undefined ? source.jacobian : Float32Array.from(jacobian.flat(2))
+  const fits = points.length === source.value.length && maps?.length === source.jacobian?.length
+  if (!fits || ![...points, ...(maps ?? [])].every(Number.isFinite)) {
+    throw new InputError({
+      what: 'the pose does not fit the picture',
+      got: fits
+        ? 'a number that is not finite'
+        : `${value.length} points and ${jacobian?.length ?? 'no'} maps`,
+      expected: `finite numbers for ${source.value.length / 2} points${source.jacobian ? ' and as many maps' : ''}`,
+    })
+  }
+  return { value: points, jacobian: maps }
 }
 
 function noSource(): never {

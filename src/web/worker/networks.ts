@@ -1,24 +1,21 @@
 // Lists, counts and times networks in the worker.
 import type { Graph, Node } from '../../graph/graph.ts'
 import { simplify } from '../../graph/ops/index.ts'
-import { inputInfo, isLeaf } from '../../graph/ops/leaf.ts'
+import { inputInfo, isLeaf, parametersOf } from '../../graph/ops/leaf.ts'
 import { liveNodes } from '../../graph/rewrite.ts'
 import { floats, sizeOf } from '../../graph/tensor.ts'
 import { smallConfig } from '../../motion/config.ts'
 import { detectorGraph } from '../../motion/model.ts'
-import { parametersOf } from '../../motion/weights.ts'
 import { opsInWords } from '../../profile/costs.ts'
 import { diagram, moduleName } from '../../profile/diagram.ts'
 import { timeInTurn, timingWeights } from '../../profile/latency.ts'
 import { profile, profileNet } from '../../profile/profile.ts'
 import { receptiveField } from '../../profile/receptive-field.ts'
 import { Random } from '../../util/random.ts'
-import { networkGraph } from '../../zoo/network-graph.ts'
-import { findNet, netNames } from '../../zoo/registry.ts'
+import { findNet, netNames, networkGraph } from '../../zoo/registry.ts'
 import type { SentPlace } from '../connection.ts'
 import type { NetworkBlock, NetworkFacts, NetworkProfile, NetworkTime } from '../networks.ts'
-import { Processor, rewritten } from './device.ts'
-import { tell } from './serve.ts'
+import { Processor, rewritten, tell } from './device.ts'
 
 /** Side of the pictures on which networks are counted and timed, in pixels. */
 const side = 64

@@ -1,5 +1,5 @@
 // Between a page's pictures and pantin's frames.
-import { assertAtLeast, type Frame } from '../../media/clip.ts'
+import type { Frame } from '../../media/clip.ts'
 import { createFitter, type FitMode, type Fitter, middleSquare, type Square } from '../../media/fit.ts'
 import { EnvironmentError, InputError, messageOf } from '../../util/errors.ts'
 import type { SentPicture } from '../picture.ts'
@@ -19,13 +19,12 @@ export class PictureReader {
    * @param picture is closed once it is read, unless it is ImageData.
    * @param crop the square to take, in pixels (default: the one in the middle)
    * @returns RGB [size, size, 3]: the square, or the whole picture between bars.
-   * @throws InputError for a picture that cannot be read, or is smaller than the network's.
+   * @throws InputError for a picture that cannot be read.
    */
   async read(picture: SentPicture, crop?: Square): Promise<Uint8Array> {
     const drawn = picture instanceof Blob ? await decoded(picture) : picture
     try {
       const whole = sizeOf(drawn)
-      assertAtLeast(whole, this.size, 'the picture')
       const square = crop === undefined ? middleSquare(whole) : wholePixels(crop, whole)
       const part =
         this.mode === 'crop' || crop !== undefined

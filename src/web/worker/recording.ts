@@ -1,4 +1,5 @@
 // A video in the making, encoded in the worker.
+import * as mediabunny from 'mediabunny'
 import {
   BufferTarget,
   canEncodeVideo,
@@ -9,10 +10,14 @@ import {
   VideoSampleSource,
   WebMOutputFormat,
 } from 'mediabunny'
+import type { Clip } from '../../media/clip.ts'
+import { type Mark, markBox, markTags } from '../../media/mark.ts'
+import { maySound, type Sound, SoundCopy } from '../../media/sound.ts'
 import { SerialQueue } from '../../runtime/ort.ts'
 import { EnvironmentError, InputError } from '../../util/errors.ts'
+import type { WebVideoWriterOptions } from '../clip.ts'
 import type { SentPicture } from '../picture.ts'
-import type { WebVideoWriterOptions } from '../video-writer.ts'
+import { openClip } from './clip.ts'
 import { contextOf, decoded, drawOver } from './pixels.ts'
 
 type Format = 'mp4' | 'webm'
@@ -38,8 +43,9 @@ export class RecordingWorker {
     readonly codec: VideoCodec,
     private readonly output: Output<Mp4OutputFormat | WebMOutputFormat, BufferTarget>,
     private readonly source: VideoSampleSource,
-    width: number,
-    height: number,
+    { width, height }: { readonly width: number; readonly height: number },
+    private readonly mark: Mark | undefined,
+    private readonly kept: KeptSound,
   ) {
     this.context = contextOf(new OffscreenCanvas(width, height))
   }
@@ -63,8 +69,16 @@ export class RecordingWorker {
       target: new BufferTarget(),
     })
     output.addVideoTrack(source)
+    const kept = await soundOf(options.sound, output)
+    const { mark } = options
+    if (mark !== undefined) output.setMetadataTags(markTags(mark, format))
     await output.start()
-    return new RecordingWorker(format, codec, output, source, width, height)
+    return new RecordingWorker(format, codec, output, source, { width, height }, mark, kept)
+  }
+
+  /** What became of the sound, in words. */
+  get sound(): string {
+    return this.kept.words
   }
 
   /** @param time seconds, later than the one before */
@@ -96,9 +110,14 @@ export class RecordingWorker {
         await this.output.cancel()
         throw new InputError({ what: 'a video needs at least one picture', remedy: 'add one first' })
       }
-      await this.flush(this.last.time + 1 / 25)
+      const end = this.last.time + 1 / 25
+      await this.flush(end)
+      await this.kept.copy?.writeUntil(end - this.first!)
+      await this.kept.copy?.stop()
+      await this.kept.clip?.close()
       await this.output.finalize()
-      return new Blob([this.output.target.buffer!], { type: `video/${this.format}` })
+      const box = this.mark !== undefined && this.format === 'mp4' ? [markBox(this.mark)] : []
+      return new Blob([this.output.target.buffer!, ...box], { type: `video/${this.format}` })
     })
   }
 
@@ -106,12 +125,40 @@ export class RecordingWorker {
     if (this.last === undefined) return
     const { sample, time } = this.last
     sample.setDuration(until - time)
+    await this.kept.copy?.writeUntil(time - this.first!)
     try {
       await this.source.add(sample)
     } finally {
       sample.close()
     }
   }
+}
+
+/** The sound that a video gets. */
+interface KeptSound {
+  readonly words: string
+  readonly copy?: SoundCopy
+  /** Is closed with the video. */
+  readonly clip?: Clip
+}
+
+/** Lets an output have the sound of a video file, if it can hold it. */
+async function soundOf(file: Blob | undefined, output: Output): Promise<KeptSound> {
+  if (file === undefined) return { words: 'none' }
+  const clip = await openClip(file, '')
+  const found = maySound(clip) ? await clip.sound() : 'none'
+  const supported: readonly string[] = output.format.getSupportedAudioCodecs()
+  const leave = async (words: string) => {
+    await clip.close()
+    return { words }
+  }
+  if (found === 'none') return leave('none (the video has none)')
+  if ('leftOut' in found) return leave(`left out: ${found.leftOut}`)
+  const sound: Sound = found
+  if (!supported.includes(sound.codec)) {
+    return leave(`left out: a ${output.format.fileExtension} file cannot hold ${sound.codec}`)
+  }
+  return { words: `copied (${sound.codec})`, copy: new SoundCopy(mediabunny, output, sound), clip }
 }
 
 /** The first format and codec that the browser encodes. @throws EnvironmentError if there is none. */

@@ -5,7 +5,13 @@ import type { Tensor } from '../../graph/tensor.ts'
 import type { Clip } from '../../media/clip.ts'
 import { configText, parseConfig } from '../../run/config.ts'
 import { checkpointFile, configFile, environmentFile, metricsFile, weightsFile } from '../../run/run-files.ts'
-import { assertKeepsModel, type RunConfig, resolveConfig, runConfigSchema } from '../../train/config.ts'
+import {
+  assertKeepsModel,
+  finetuning,
+  type RunConfig,
+  resolveConfig,
+  runConfigSchema,
+} from '../../train/config.ts'
 import { assertUsable, cacheClips, FrameCache } from '../../train/frames.ts'
 import { labelBytes, MotionLabels } from '../../train/motion-labels.ts'
 import { pageOptions } from '../../train/options.ts'
@@ -16,11 +22,9 @@ import type { SentPlace } from '../connection.ts'
 import { StoredFolder } from '../storage.ts'
 import { absent, framesFile, framesIndex, labelsFile, startFile, taken } from '../stored-runs.ts'
 import type { SentSettings } from '../trainer.ts'
-import { openClip } from './clip.ts'
-import { webFaces } from './faces.ts'
-import { FrameRecords } from './frame-records.ts'
+import { FrameRecords, openClip } from './clip.ts'
+import { tell, webFaces } from './device.ts'
 import { readRun } from './model.ts'
-import { tell } from './serve.ts'
 import { TrainingStore } from './training-store.ts'
 
 /** A run that is ready to be trained. */
@@ -53,14 +57,14 @@ export async function beginRun(request: {
     ...{ out: name, crop: 'motion' },
     checkpointSeconds: pageOptions.checkpointSeconds.default,
     previewSeconds: pageOptions.previewSeconds.default,
-    ...settings,
+    ...(begun ? finetuning(settings) : settings),
     ...(begun && { model: begun.config, init: begun.path }),
     device: place.device ?? 'auto',
   })
   const opened: Clip[] = []
   try {
     for (const clip of clips) opened.push(await openClip(clip, place.assets))
-    assertUsable(opened, { size: config.model.size, holdout: config.training.holdout })
+    assertUsable(opened, { holdout: config.training.holdout })
     const folder = (await StoredFolder.ofRun(name, { create: true }))!
     // Files of a page that ended before its folder was a run.
     for (const path of [checkpointFile, weightsFile, metricsFile, startFile]) await folder.remove(path)

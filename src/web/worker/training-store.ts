@@ -14,11 +14,11 @@ import {
   previewFile,
   weightsFile,
 } from '../../run/run-files.ts'
-import type { RunStore } from '../../train/task.ts'
+import type { RunStore } from '../../train/loop.ts'
 import { isFull, type StoredFolder } from '../storage.ts'
 import { filesIn } from '../stored-runs.ts'
+import { tell } from './device.ts'
 import { pngOf } from './pixels.ts'
-import { tell } from './serve.ts'
 
 /**
  * The store of a run that trains in a page. If the storage is full, files stay in memory until there is room: the run

@@ -1,15 +1,20 @@
-// A training in the worker: from its beginning or its last checkpoint, to its end or until it is paused.
+// A training in the worker: from its beginning or its last checkpoint, to its end or until it is paused. On a GPU its state
+// stays there between the steps.
+import { scalar, tensor } from '../../graph/tensor.ts'
+import type { Tensors } from '../../runtime/session.ts'
+import type { WebRuntime } from '../../runtime/web.ts'
+import { createResidentSession, type ResidentSession } from '../../runtime/web-resident.ts'
+import { type AdamOptions, adamInputs, adamScalars } from '../../train/adam.ts'
 import { type LoopResult, trainTask } from '../../train/loop.ts'
 import { reconstructionTask } from '../../train/reconstruction/task.ts'
-import { messageOf } from '../../util/errors.ts'
+import { type StateName, stateNames, stateOutputs, type TrainingState } from '../../train/state.ts'
+import type { OpenStep, Report, StepRunner, TrainingStep } from '../../train/step.ts'
+import { isPantinError, messageOf } from '../../util/errors.ts'
 import type { SentPlace } from '../connection.ts'
-import { isPantinError } from '../protocol.ts'
 import type { RunFiles } from '../run.ts'
 import { withRunLock } from '../storage.ts'
 import type { WebTrainEvent } from '../trainer.ts'
-import { Processor } from './device.ts'
-import { residentSteps } from './resident-steps.ts'
-import { tell } from './serve.ts'
+import { Processor, tell } from './device.ts'
 import type { TrainingRun } from './training-run.ts'
 
 /** A training in progress. */
@@ -90,7 +95,10 @@ async function trainOnce(
   processor: Processor,
   signal: AbortSignal,
 ): Promise<LoopResult> {
-  const task = await reconstructionTask(config, cache, processor.openSession)
+  const task = await reconstructionTask(config, cache, {
+    openSession: processor.openSession,
+    batch: config.training.batch,
+  })
   try {
     return await trainTask(store, {
       ...{ task, signal, settings: config.training, start },
@@ -104,3 +112,65 @@ async function trainOnce(
 }
 
 const say = (event: WebTrainEvent): void => tell({ kind: 'train', event })
+
+/** Opens steps whose state stays on the device. */
+export const residentSteps =
+  (runtime: WebRuntime): OpenStep =>
+  async (step, adam, state) => {
+    const session = await createResidentSession(runtime, step.graph, {
+      carried: stateOutputs,
+      state: Object.fromEntries(
+        stateNames.map((name) => [name, tensor('float32', [state[name].length], state[name])]),
+      ),
+      weights: step.fixed,
+      optimise: 'fuse',
+    })
+    return new ResidentSteps(session, step, adam)
+  }
+
+class ResidentSteps implements StepRunner {
+  readonly replicas = 1
+
+  constructor(
+    private readonly session: ResidentSession,
+    private readonly step: TrainingStep,
+    private readonly adam: AdamOptions,
+  ) {}
+
+  get device() {
+    return this.session.device
+  }
+
+  async run(
+    number: number,
+    learningRate: number,
+    [batch]: readonly Tensors[],
+  ): Promise<{ report: Report; taken: boolean }> {
+    const { rate, correction } = adamScalars(number, learningRate, this.adam)
+    const { losses } = await this.session.run({
+      ...batch,
+      [adamInputs.rate]: scalar(rate),
+      [adamInputs.correction]: scalar(correction),
+    })
+    const values = losses!.data as Float32Array
+    const report = Object.fromEntries(this.step.reports.map((name, i) => [name, values[i]!]))
+    const taken = values.every((value) => Number.isFinite(value))
+    if (taken) this.session.accept()
+    return { report, taken }
+  }
+
+  async read(): Promise<TrainingState> {
+    const state = await this.session.read()
+    const vector = (name: StateName) => state[name]!.data as Float32Array<ArrayBuffer>
+    return {
+      weights: vector('weights'),
+      buffers: vector('buffers'),
+      firstMoment: vector('firstMoment'),
+      secondMoment: vector('secondMoment'),
+    }
+  }
+
+  close(): Promise<void> {
+    return this.session.close()
+  }
+}

@@ -1,8 +1,11 @@
 // Chooses what drives: a synthetic clip, a video file, or the webcam.
+import { isMirrored } from '../core/camera.ts'
 import { say } from '../core/messages.ts'
+import { CameraChoice } from '../ui/camera-choice.tsx'
 import { DropArea } from '../ui/drop-area.tsx'
 import { FileButton } from '../ui/file-button.tsx'
 import { SubjectButton } from '../ui/subject-button.tsx'
+import { Toggle } from '../ui/toggle.tsx'
 import { driving, drivingOf, offered } from './state.ts'
 
 /** What drives: the film of a head or puppet, a video file, or the webcam. */
@@ -34,8 +37,23 @@ export function DrivingControls() {
         >
           Webcam
         </button>
+        <button
+          type="button"
+          aria-pressed={choice.kind === 'strings'}
+          onClick={() => {
+            driving.value = { kind: 'strings' }
+          }}
+        >
+          Pull the strings
+        </button>
         <FileButton label="Choose a video" accept="video/*" onFiles={take} />
       </div>
+      {choice.kind === 'webcam' && (
+        <>
+          <CameraChoice />
+          <Toggle label="Mirror the webcam" value={isMirrored} />
+        </>
+      )}
       <p class="note" aria-live="polite">
         {choice.kind === 'video' ? choice.file.name : 'Or drop a video here. It stays on this machine.'}
       </p>

@@ -3,7 +3,7 @@ import type { Signal } from '@preact/signals'
 import { Choice } from '../ui/choice.tsx'
 import { Toggle } from '../ui/toggle.tsx'
 import type { Session } from './session.ts'
-import { axes, beta, heatmap, minCutoff, motion, points, smooths } from './state.ts'
+import { axes, beta, heatmap, minCutoff, motion, points, smoothingBounds, smooths } from './state.ts'
 
 export function MotionControls({ session }: { readonly session: Session | undefined }) {
   return (
@@ -38,8 +38,8 @@ export function MotionControls({ session }: { readonly session: Session | undefi
       <fieldset class="toggles">
         <legend>Smoothing</legend>
         <Toggle label="One-euro filter" value={smooths} />
-        <Slider label="Cutoff" unit="Hz" value={minCutoff} min={0.1} max={6} step={0.1} />
-        <Slider label="Beta" unit="" value={beta} min={0} max={2} step={0.05} />
+        <Slider label="Cutoff" unit="Hz" value={minCutoff} bounds={smoothingBounds.minCutoff} step={0.1} />
+        <Slider label="Beta" unit="" value={beta} bounds={smoothingBounds.beta} step={0.05} />
       </fieldset>
     </section>
   )
@@ -49,12 +49,11 @@ interface SliderProps {
   readonly label: string
   readonly unit: string
   readonly value: Signal<number>
-  readonly min: number
-  readonly max: number
+  readonly bounds: readonly [number, number]
   readonly step: number
 }
 
-function Slider({ label, unit, value, min, max, step }: SliderProps) {
+function Slider({ label, unit, value, bounds: [min, max], step }: SliderProps) {
   return (
     <label class="slider">
       <span>{label}</span>

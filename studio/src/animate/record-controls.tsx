@@ -4,7 +4,9 @@ import { useRef, useState } from 'preact/hooks'
 import { duration } from '../core/format.ts'
 import { complain } from '../core/messages.ts'
 import { recordedSeconds, saveStill, Take } from './recording.ts'
+import { canRender, type Layout, render, rendering } from './rendering.ts'
 import type { Session } from './session.ts'
+import { driving } from './state.ts'
 
 interface RecordControlsProps {
   readonly session: Session | undefined
@@ -66,6 +68,46 @@ export function RecordControls({ session, result }: RecordControlsProps) {
       >
         Save a still
       </button>
+      <RenderControls session={session} format={format === 'auto' ? undefined : format} />
+    </>
+  )
+}
+
+interface RenderControlsProps {
+  readonly session: Session | undefined
+  readonly format: 'mp4' | 'webm' | undefined
+}
+
+/** Renders the whole film that drives, beside what is shown. */
+function RenderControls({ session, format }: RenderControlsProps) {
+  const [layout, setLayout] = useState<Layout>('result')
+  const { value: choice } = driving
+  const { value: now } = rendering
+  const act = () => {
+    if (now !== undefined) now.stop.abort()
+    else if (session !== undefined && canRender(choice))
+      render(session, choice, { layout, format }).catch(complain)
+  }
+  return (
+    <>
+      <button
+        type="button"
+        disabled={now === undefined && (session === undefined || !canRender(choice))}
+        onClick={act}
+      >
+        {now === undefined ? 'Render the whole video' : `End the rendering (${Math.floor(100 * now.part)} %)`}
+      </button>
+      <label class="inline">
+        <span class="unseen">What the rendered video shows</span>
+        <select
+          value={layout}
+          disabled={now !== undefined}
+          onChange={(event) => setLayout(event.currentTarget.value as Layout)}
+        >
+          <option value="result">result alone</option>
+          <option value="beside">picture, driving, result</option>
+        </select>
+      </label>
     </>
   )
 }

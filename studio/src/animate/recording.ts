@@ -1,6 +1,6 @@
 // Records the moved picture to a video, and saves stills.
 import { signal } from '@preact/signals'
-import { createVideoWriter, type WebVideoWriter } from 'pantin/web'
+import { createVideoWriter, type Mark, markPicture, type WebVideoWriter } from 'pantin/web'
 import { download } from '../core/files.ts'
 import { say } from '../core/messages.ts'
 import { drawSquare } from '../core/pictures.ts'
@@ -8,6 +8,9 @@ import { place } from '../core/place.ts'
 
 /** Seconds of the recording in progress; undefined if there is none. */
 export const recordedSeconds = signal<number | undefined>(undefined)
+
+/** What is saved says that a model made it. */
+export const mark: Mark = 'trainedAlgorithmicMedia'
 
 /** Side of videos and stills, in pixels. */
 const side = 512
@@ -22,7 +25,7 @@ export class Take {
   private constructor(private readonly writer: WebVideoWriter) {}
 
   static async begin(format: 'mp4' | 'webm' | undefined): Promise<Take> {
-    const options = { width: side, height: side, ...(format && { format }) }
+    const options = { width: side, height: side, mark, ...(format && { format }) }
     return new Take(await createVideoWriter(options, place.peek()))
   }
 
@@ -70,5 +73,5 @@ export async function saveStill(canvas: HTMLCanvasElement): Promise<void> {
   drawSquare(still, canvas)
   const blob = await new Promise<Blob | null>((resolve) => still.toBlob(resolve, 'image/png'))
   if (blob === null) throw new Error('the browser made no PNG of the picture')
-  download(blob, 'pantin.png')
+  download(await markPicture(blob, mark), 'pantin.png')
 }

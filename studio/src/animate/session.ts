@@ -1,14 +1,16 @@
 // One model at work: takes frames of what drives as they come, and draws the moved picture.
-import { Animator, type Square, type WebPlace, type WebRun } from 'pantin/web'
+import { Animator, type Pose, type Square, type WebPlace, type WebRun } from 'pantin/web'
 import { type Driving, type DrivingChoice, openDriving } from '../core/driving.ts'
 import { headIn } from '../core/faces.ts'
 import { complain } from '../core/messages.ts'
 import { drawOverlay } from '../core/overlay.ts'
 import { drawSquare, sizeOf, syntheticFilm } from '../core/pictures.ts'
 import { showComputing } from '../core/place.ts'
+import { chosenRun } from '../core/runs.ts'
 import { troubleOf } from '../core/trouble.ts'
 import { type Framed, middleOf } from './framing.ts'
 import { Meter } from './meter.ts'
+import * as puppetry from './puppetry.ts'
 import type { Take } from './recording.ts'
 import * as state from './state.ts'
 
@@ -24,13 +26,19 @@ export class Session {
   take: Take | undefined
   private readonly meter = new Meter()
   private driving: Driving | undefined
-  /** The square of what drives, once a frame of it was looked at. */
-  private drivingHead: Square | 'middle' | 'unknown' = 'middle'
+  /** The square of what drives, once a frame of it was looked at; undefined for the one in the middle. */
+  private drivingHead: Square | 'unknown' | undefined
   /** The picture and the driving frame that are shown now. */
   private shown: {
     picture?: Framed & { readonly bitmap: ImageBitmap; readonly isOwn: boolean }
     driving?: Framed
   } = {}
+  /** The keypoints of the picture, and where videos have moved them. */
+  private rest: Pose | undefined
+  private seen: Pose[] = []
+  /** Strings move the picture, and not a video; the pull that is shown. */
+  private isPulled = false
+  private shownPull: unknown
   private isClosed = false
   private isPaused = false
   private opening = 0
@@ -55,6 +63,12 @@ export class Session {
   /** The square of the picture, and that of what drives, as they are shown. */
   framed(which: 'picture' | 'driving'): Framed | undefined {
     return this.isClosed ? undefined : this.shown[which]
+  }
+
+  /** The picture, for work beside the session. The caller closes it. */
+  async copyOfPicture(): Promise<ImageBitmap | undefined> {
+    const { picture } = this.shown
+    return this.isClosed || picture === undefined ? undefined : createImageBitmap(picture.bitmap)
   }
 
   /** Shows another square of the picture. It is moved once it is set: see `setPicture`. */
@@ -82,8 +96,11 @@ export class Session {
       if (this.isClosed || call !== this.picturing) return
       const isOwn = chosen === undefined && !isFilm && state.looksForFaces.peek()
       const square = isOwn ? await headIn(picture) : chosen
-      const { value } = await this.animator.setSource(picture, square && { crop: square })
+      const { value, jacobian } = await this.animator.setSource(picture, square && { crop: square })
       if (this.isClosed) return
+      this.rest = { value, ...(jacobian && { jacobian }) }
+      this.seen = []
+      if (this.isPulled) await this.tieStrings()
       const found = isOwn ? (square === undefined ? 'none' : 'face') : undefined
       state.framing.value = chosen === undefined ? found : 'chosen'
       const [width, height] = sizeOf(picture)
@@ -119,7 +136,10 @@ export class Session {
     this.driving?.close()
     this.driving = undefined
     delete this.shown.driving
+    state.drivingFace.value = undefined
     const call = ++this.opening
+    this.isPulled = choice.kind === 'strings'
+    if (choice.kind === 'strings') return this.tieStrings()
     const isLast = () => !this.isClosed && call === this.opening
     const driving = await openDriving(choice).catch((error: unknown) => {
       if (isLast()) throw error
@@ -129,7 +149,7 @@ export class Session {
       return
     }
     this.driving = driving
-    this.drivingHead = choice.kind === 'synthetic' || !state.looksForFaces.peek() ? 'middle' : 'unknown'
+    this.drivingHead = choice.kind === 'synthetic' || !state.looksForFaces.peek() ? undefined : 'unknown'
     this.resetReference()
     this.meter.restart()
   }
@@ -180,7 +200,35 @@ export class Session {
     void this.animator.close()
   }
 
+  /** Ties the strings to the present picture. */
+  private async tieStrings(): Promise<void> {
+    this.shownPull = undefined
+    this.meter.restart()
+    if (this.rest !== undefined) await puppetry.tie(chosenRun.peek(), this.rest, this.seen)
+  }
+
+  /** Shows the picture as the strings are pulled, if that has changed. */
+  private async pose(): Promise<void> {
+    const pull = puppetry.pullAt(performance.now())
+    const pose = puppetry.placed(pull)
+    if (pose === undefined || pull === this.shownPull) return
+    this.shownPull = pull
+    const { frame, milliseconds } = await this.animator.pose(pose)
+    if (!this.isClosed) {
+      drawSquare(this.stages.driving, frame)
+      drawOverlay(this.stages.driving, pose, {
+        ...{ points: true, axes: state.axes.peek(), heatmap: false },
+        taken: puppetry.taken.peek(),
+      })
+      drawSquare(this.stages.result, frame)
+      await this.take?.add(frame)
+      this.meter.add({ prepare: 0, detect: 0, ...milliseconds })
+    }
+    frame.close()
+  }
+
   private async step(): Promise<void> {
+    if (this.isPulled) return this.pose()
     const { driving } = this
     const frame = await driving?.next()
     if (driving === undefined || frame === undefined) return
@@ -192,8 +240,13 @@ export class Session {
     const smoothing = { minCutoff: state.minCutoff.peek(), beta: state.beta.peek() }
     try {
       // Where the head is at the beginning holds for the whole video.
-      if (this.drivingHead === 'unknown') this.drivingHead = (await headIn(frame)) ?? 'middle'
-      const crop = this.drivingHead === 'middle' ? undefined : this.drivingHead
+      if (this.drivingHead === 'unknown') {
+        const found = await headIn(frame)
+        if (driving !== this.driving) return
+        this.drivingHead = found
+        state.drivingFace.value = found === undefined ? 'none' : 'face'
+      }
+      const crop = this.drivingHead
       const animated = await this.animator.animate(frame, {
         ...(crop && { crop }),
         time: driving.time(),
@@ -201,18 +254,22 @@ export class Session {
         smoothing: state.smooths.peek() && smoothing,
         heatmap: choice.heatmap,
       })
-      if (this.isClosed) {
+      // What drives may have changed meanwhile: then neither this frame nor its square is shown.
+      if (this.isClosed || driving !== this.driving) {
         animated.frame.close()
         return
       }
       const [width, height] = sizeOf(frame)
-      this.shown.driving = { width, height, square: crop ?? middleOf(width, height) }
+      // Somebody may have moved the square meanwhile.
+      this.shown.driving = { width, height, square: this.drivingHead ?? middleOf(width, height) }
       drawSquare(this.stages.driving, frame, crop)
       drawOverlay(this.stages.driving, animated.driving, choice)
       drawSquare(this.stages.result, animated.frame)
       await this.take?.add(animated.frame)
       animated.frame.close()
+      this.seen = [...this.seen.slice(-149), animated.moved]
       drawOverlay(this.stages.result, animated.moved, { ...choice, points: false, heatmap: false })
+      state.hasMoved.value = true
       this.meter.add(animated.milliseconds)
       showComputing(this.animator)
     } finally {

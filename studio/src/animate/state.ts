@@ -1,10 +1,12 @@
 // The choices on the view Animate. They outlive the view.
-import { computed, signal } from '@preact/signals'
-import type { Square } from 'pantin/web'
+import { computed, effect, type Signal, signal } from '@preact/signals'
+import { type Square, starters } from 'pantin/web'
+import { chosenCamera, isMirrored } from '../core/camera.ts'
 import type { DrivingChoice } from '../core/driving.ts'
-import { chosenRun, starterOf } from '../core/runs.ts'
+import { inAddress } from '../core/router.ts'
+import { chosenRun, keyOf, starterOf } from '../core/runs.ts'
 import { stored } from '../core/stored.ts'
-import { type Subject, subjectsOf } from '../core/subjects.ts'
+import { type Subject, subjects, subjectsOf } from '../core/subjects.ts'
 import type { Trouble } from '../core/trouble.ts'
 
 export interface PictureChoice {
@@ -25,9 +27,7 @@ export const driving = signal<DrivingChoice>(drivingOf(second!))
 /** The subjects that the model is for; all, if nobody said what it was trained on. */
 export const offered = computed(() => {
   const starter = starterOf(chosenRun.value)
-  return starter === undefined
-    ? [...subjectsOf('face'), ...subjectsOf('puppet')]
-    : subjectsOf(starter.subject)
+  return starter === undefined ? subjects : subjectsOf(starter.subject)
 })
 
 /**
@@ -45,21 +45,105 @@ export function startOffering(): () => void {
   })
 }
 
+/** Opens the webcam again when another camera is chosen, or the mirror. */
+export function followCamera(): () => void {
+  let isFirst = true
+  return effect(() => {
+    void [chosenCamera.value, isMirrored.value]
+    if (!isFirst && driving.peek().kind === 'webcam') driving.value = { kind: 'webcam' }
+    isFirst = false
+  })
+}
+
 /** Whether the square around a face is looked for in pictures of one's own. The starter for puppets knows no faces. */
 export const looksForFaces = computed(() => starterOf(chosenRun.value)?.subject !== 'puppet')
 /** What decided the square of the picture: somebody's choice; or for a picture of one's own its face, or nothing. */
 export const framing = signal<'chosen' | 'face' | 'none' | undefined>(undefined)
+/** Whether a head was found in a video or webcam; undefined as long as none was looked for. */
+export const drivingFace = signal<'face' | 'none' | undefined>(undefined)
 
-export const points = stored('overlay.points', true)
-export const axes = stored('overlay.axes', false)
-export const heatmap = stored('overlay.heatmap', false)
+export const points = stored<boolean>('overlay.points', true)
+export const axes = stored<boolean>('overlay.axes', false)
+export const heatmap = stored<boolean>('overlay.heatmap', false)
 export const motion = stored<'relative' | 'absolute'>('motion', 'relative', ['relative', 'absolute'])
-export const smooths = stored('smoothing', true)
-export const minCutoff = stored('smoothing.minCutoff', 1.5)
-export const beta = stored('smoothing.beta', 0.3)
+export const smooths = stored<boolean>('smoothing', true)
+export const minCutoff = stored<number>('smoothing.minCutoff', 1.5)
+export const beta = stored<number>('smoothing.beta', 0.3)
+
+inAddress('animate', 'model', {
+  write() {
+    const { value: key } = chosenRun
+    // An opened file is in this tab alone.
+    return starterOf(key)?.name ?? (key.startsWith('opened:') ? undefined : key)
+  },
+  read(text) {
+    const starter = starters.find(({ name }) => name === text)
+    if (starter !== undefined) chosenRun.value = keyOf(starter)
+    else if (/^(stored:.|served:[\w-]+$)/.test(text)) chosenRun.value = text
+  },
+})
+inAddress('animate', 'picture', {
+  write: () => subjects.find((one) => one.picture === picture.value.source)?.spec,
+  read(text) {
+    const found = subjects.find(({ spec }) => spec === text)
+    if (found !== undefined) picture.value = pictureOf(found)
+  },
+})
+inAddress('animate', 'driving', {
+  write() {
+    const { value: choice } = driving
+    if (choice.kind === 'synthetic') return subjects.find(({ film }) => film === choice.name)?.spec
+    // An address must not start a camera.
+    return choice.kind === 'strings' ? choice.kind : undefined
+  },
+  read(text) {
+    const found = subjects.find(({ spec }) => spec === text)
+    if (found !== undefined) driving.value = drivingOf(found)
+    else if (text === 'strings') driving.value = { kind: 'strings' }
+  },
+})
+inAddress('animate', 'motion', {
+  write: () => motion.value,
+  read(text) {
+    if (text === 'relative' || text === 'absolute') motion.value = text
+  },
+})
+const overlays: readonly (readonly [string, Signal<boolean>])[] = [
+  ['keypoints', points],
+  ['axes', axes],
+  ['heatmaps', heatmap],
+]
+inAddress('animate', 'show', {
+  write: () =>
+    overlays
+      .filter(([, isOn]) => isOn.value)
+      .map(([name]) => name)
+      .join(',') || 'none',
+  read(text) {
+    const names = text.split(',')
+    for (const [name, isOn] of overlays) isOn.value = names.includes(name)
+  },
+})
+/** The least and the most of the numbers of smoothing. */
+export const smoothingBounds = { minCutoff: [0.1, 6], beta: [0, 2] } as const
+inAddress('animate', 'smoothing', {
+  write: () => (smooths.value ? `${minCutoff.value},${beta.value}` : 'off'),
+  read(text) {
+    smooths.value = text !== 'off'
+    const [cutoff, slope] = text.split(',').map(Number)
+    minCutoff.value = within(cutoff, smoothingBounds.minCutoff, minCutoff.value)
+    beta.value = within(slope, smoothingBounds.beta, beta.value)
+  },
+})
+
+/** A number of an address, within its bounds; another one if it is none. */
+const within = (value: number | undefined, [least, most]: readonly [number, number], otherwise: number) =>
+  value === undefined || Number.isNaN(value) ? otherwise : Math.min(most, Math.max(least, value))
 
 export type Status = 'loading' | 'running' | 'paused' | 'failed'
 export const status = signal<Status>('loading')
+/** Whether something has moved since the page was opened: a film is shown until then. */
+export const hasMoved = signal(false)
 /** The name of what the view waits for. */
 export const waitingFor = signal('the model')
 export const trouble = signal<Trouble | undefined>(undefined)

@@ -7,14 +7,19 @@ import { chosenRun, loadRun } from '../core/runs.ts'
 import { troubleOf } from '../core/trouble.ts'
 import { RunPicker } from '../ui/run-picker.tsx'
 import { TroubleBox } from '../ui/trouble-box.tsx'
+import { CodeControls } from './code-controls.tsx'
 import { DrivingControls } from './driving-controls.tsx'
 import { letFrame } from './framing.ts'
+import { Gallery } from './gallery.tsx'
 import { MotionControls } from './motion-controls.tsx'
 import { PictureControls } from './picture-controls.tsx'
+import { letPull } from './pulling.ts'
 import { RecordControls } from './record-controls.tsx'
 import { Session } from './session.ts'
 import { SpeedLine } from './speed-line.tsx'
 import * as state from './state.ts'
+import { StringControls } from './string-controls.tsx'
+import { TrainOffer } from './train-offer.tsx'
 
 /** Side of the canvases, in pixels. The style sheet decides how large they are shown. */
 const side = 512
@@ -114,7 +119,9 @@ export function AnimateView() {
     [],
   )
 
+  useEffect(() => letPull(driving.current!, () => state.driving.peek().kind === 'strings'), [])
   useEffect(() => state.startOffering(), [])
+  useEffect(() => state.followCamera(), [])
   useEffect(() => state.picture.subscribe((choice) => change((own) => own.setPicture(choice))), [])
   useEffect(() => state.driving.subscribe((choice) => change((own) => own.setDriving(choice))), [])
 
@@ -134,73 +141,90 @@ export function AnimateView() {
     state.status.value = state.status.value === 'running' ? 'paused' : 'running'
   }
   const { value: status } = state.status
+  const isPulled = state.driving.value.kind === 'strings'
   return (
     <div class="view animate">
       <h1 class="unseen">Animate</h1>
-      <div class="stages" aria-busy={status === 'loading'}>
-        <div class="beside">
-          <figure class="stage small">
+      <div class="table">
+        <div class={isPulled ? 'stages pulled' : 'stages'} aria-busy={status === 'loading'}>
+          <div class="beside">
+            <figure class="stage small">
+              <canvas
+                ref={picture}
+                class="framed"
+                width={side}
+                height={side}
+                tabIndex={0}
+                role="img"
+                aria-label="The picture"
+              />
+              <figcaption>Picture</figcaption>
+            </figure>
+            <SpeedLine />
+          </div>
+          <figure class="stage drives">
             <canvas
-              ref={picture}
+              ref={driving}
               class="framed"
+              tabIndex={0}
               width={side}
               height={side}
-              tabIndex={0}
               role="img"
-              aria-label="The picture"
+              aria-label={isPulled ? 'The picture with its strings' : 'What drives, with its keypoints'}
             />
-            <figcaption>Picture</figcaption>
+            <figcaption>{isPulled ? 'Strings' : 'Driving'}</figcaption>
           </figure>
-          <SpeedLine />
+          <figure class="stage result">
+            <canvas ref={result} width={side} height={side} role="img" aria-label="The picture, moved" />
+            <figcaption>Result</figcaption>
+            {!state.hasMoved.value && status === 'loading' && (
+              <img class="poster" src="poster.webp" alt="A portrait that the first model moves" />
+            )}
+            {status === 'loading' && (
+              <p class={state.hasMoved.value ? 'over' : 'over below'} role="status">
+                <span class="spin" aria-hidden="true" />
+                Loading {state.waitingFor.value}
+              </p>
+            )}
+          </figure>
         </div>
-        <figure class="stage">
-          <canvas
-            ref={driving}
-            class="framed"
-            tabIndex={0}
-            width={side}
-            height={side}
-            role="img"
-            aria-label="What drives, with its keypoints"
-          />
-          <figcaption>Driving</figcaption>
-        </figure>
-        <figure class="stage result">
-          <canvas ref={result} width={side} height={side} role="img" aria-label="The picture, moved" />
-          <figcaption>Result</figcaption>
-          {status === 'loading' && (
-            <p class="over" role="status">
-              <span class="spin" aria-hidden="true" />
-              Loading {state.waitingFor.value}
-            </p>
-          )}
-        </figure>
-      </div>
-      <div class="row bar">
-        <button type="button" disabled={session.value === undefined || status === 'failed'} onClick={toggle}>
-          {status === 'paused' ? 'Play' : 'Pause'}
-        </button>
-        <button type="button" disabled={session.value === undefined} onClick={() => session.value?.rewind()}>
-          From the start
-        </button>
-        <RecordControls session={session.value} result={result} />
-      </div>
-      {state.trouble.value !== undefined && (
-        <TroubleBox trouble={state.trouble.value}>
-          <button type="button" onClick={() => attempt.value++}>
-            Try again
+        <div class="row bar">
+          <button
+            type="button"
+            disabled={session.value === undefined || status === 'failed'}
+            onClick={toggle}
+          >
+            {status === 'paused' ? 'Play' : 'Pause'}
           </button>
           <button
             type="button"
-            onClick={() => {
-              state.driving.value = state.drivingOf(state.offered.peek()[1]!)
-            }}
+            disabled={session.value === undefined}
+            onClick={() => session.value?.rewind()}
           >
-            Use an example
+            From the start
           </button>
-        </TroubleBox>
-      )}
+          <RecordControls session={session.value} result={result} />
+        </div>
+        <TrainOffer />
+        {state.trouble.value !== undefined && (
+          <TroubleBox trouble={state.trouble.value}>
+            <button type="button" onClick={() => attempt.value++}>
+              Try again
+            </button>
+            <button
+              type="button"
+              onClick={() => {
+                state.driving.value = state.drivingOf(state.offered.peek()[1]!)
+              }}
+            >
+              Use an example
+            </button>
+          </TroubleBox>
+        )}
+        <Gallery />
+      </div>
       <div class="panels">
+        {isPulled && <StringControls result={result} />}
         <PictureControls />
         <DrivingControls />
         <MotionControls session={session.value} />
@@ -214,6 +238,7 @@ export function AnimateView() {
             }}
           />
         </section>
+        <CodeControls />
       </div>
     </div>
   )

@@ -1,19 +1,45 @@
 // What the compare view knows of the zoo: counts, and times once they are measured.
-import { signal } from '@preact/signals'
-import {
-  type NetworkFacts,
-  type NetworkProfile,
-  type NetworkTime,
-  profileNetwork,
-  timeNetwork,
-} from 'pantin/web'
+import { computed, signal } from '@preact/signals'
+import { type NetworkFacts, type NetworkProfile, profileNetwork, timeNetwork } from 'pantin/web'
 import { networks, readNetworks } from '../core/networks.ts'
-import { place, showComputing } from '../core/place.ts'
+import { inWords, place, showComputing } from '../core/place.ts'
+import { inAddress } from '../core/router.ts'
+import { studies } from '../core/runs.ts'
+import { stored } from '../core/stored.ts'
 import { type Trouble, troubleOf } from '../core/trouble.ts'
 
 export const profiles = signal<ReadonlyMap<string, NetworkProfile>>(new Map())
-export const times = signal<ReadonlyMap<string, NetworkTime>>(new Map())
-export const chosen = signal<string>('ficelle')
+
+/** Median milliseconds by network, by the device: `WASM, 4 threads`. The browser remembers them, as a JSON text. */
+type Times = Readonly<Record<string, Readonly<Record<string, number>>>>
+const remembered = stored<string>('times', '{}')
+export const times = computed((): Times => timesOf(remembered.value))
+/** The device whose times are shown. */
+export const timedDevice = stored<string>('times.device', '')
+
+function timesOf(text: string): Times {
+  try {
+    return JSON.parse(text) as Times
+  } catch {
+    return {}
+  }
+}
+
+/** The studies of the server that have measured networks. */
+export const measured = computed(() => studies.value.filter(({ errors }) => errors !== undefined))
+/** Id of the study whose errors are shown; the first one, if there is no such study. */
+export const chosenStudy = signal('')
+export const errors = computed(
+  () => (measured.value.find(({ id }) => id === chosenStudy.value) ?? measured.value[0])?.errors,
+)
+const firstNetwork = 'ficelle'
+export const chosen = signal<string>(firstNetwork)
+inAddress('compare', 'network', {
+  write: () => chosen.value,
+  read(text) {
+    chosen.value = text
+  },
+})
 export const trouble = signal<Trouble | undefined>(undefined)
 
 /** A network that is being timed. */
@@ -46,8 +72,10 @@ export function countAgain(): void {
 
 async function countAll(): Promise<void> {
   await readNetworks()
-  const first = chosen.peek()
   const names = networks.peek().map(({ name }) => name)
+  // The address may name a network that does not exist.
+  if (!names.includes(chosen.peek())) chosen.value = firstNetwork
+  const first = chosen.peek()
   for (const name of [first, ...names.filter((other) => other !== first)]) {
     if (profiles.peek().has(name)) continue
     const profile = await profileNetwork(name, place.peek())
@@ -77,7 +105,11 @@ export async function measure(rounds = 15): Promise<void> {
         onProgress: (done, total) => show(done / total),
       })
       showComputing(time)
-      times.value = new Map([...times.peek(), [name, time]])
+      const device = inWords(time)
+      const known = times.peek()
+      const own = { ...known[device], [name]: time.median }
+      remembered.value = JSON.stringify({ ...known, [device]: own })
+      timedDevice.value = device
     }
   } catch (error) {
     if (!stop.signal.aborted) trouble.value = troubleOf(error)
@@ -93,6 +125,7 @@ export interface Row extends NetworkFacts {
   readonly activationBytes: number | undefined
   readonly receptiveField: number | undefined
   readonly ms: number | undefined
+  readonly error: number | undefined
 }
 
 export function rows(): Row[] {
@@ -104,12 +137,13 @@ export function rows(): Row[] {
       macs: profile?.macs,
       activationBytes: profile?.activationBytes,
       receptiveField: profile?.receptiveField,
-      ms: times.value.get(facts.name)?.median,
+      ms: times.value[timedDevice.value]?.[facts.name],
+      error: errors.value?.by[facts.name],
     }
   })
 }
 
-export type Measure = 'params' | 'macs' | 'activationBytes' | 'receptiveField' | 'ms'
+export type Measure = 'params' | 'macs' | 'activationBytes' | 'receptiveField' | 'ms' | 'error'
 
 export const measureNames: Readonly<Record<Measure, string>> = {
   params: 'Parameters',
@@ -117,7 +151,35 @@ export const measureNames: Readonly<Record<Measure, string>> = {
   activationBytes: 'Activations',
   receptiveField: 'Receptive field',
   ms: 'ms here',
+  error: 'Error in a study',
+}
+export const measures = Object.keys(measureNames) as Measure[]
+
+/** The measures of the plot's axes. */
+export const [across, up] = [signal<Measure>('macs'), signal<Measure>('receptiveField')]
+for (const [name, axis] of Object.entries({ across, up })) {
+  inAddress('compare', name, {
+    write: () => axis.value,
+    read(text) {
+      axis.value = measures.find((measure) => measure === text) ?? axis.value
+    },
+  })
 }
 
 /** Of these measures, only the receptive field is better the larger it is. */
 export const isGain = (measure: Measure): boolean => measure === 'receptiveField'
+
+/** What is known of all networks, as comma-separated values. */
+export function csv(all: readonly Row[]): string {
+  const head = ['name', 'title', 'year', ...measures, 'device', 'errorMeasure']
+  const lines = all.map((row) => [
+    ...[row.name, row.title, row.year, ...measures.map((measure) => row[measure] ?? '')],
+    ...[row.ms === undefined ? '' : timedDevice.value, row.error === undefined ? '' : errors.value!.measure],
+  ])
+  return [head, ...lines].map((cells) => `${cells.map(quoted).join(',')}\r\n`).join('')
+}
+
+function quoted(cell: string | number): string {
+  const text = String(cell)
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+}

@@ -1,8 +1,7 @@
 // Two measures of all networks against each other, with the Pareto front.
-import { useSignal } from '@preact/signals'
 import { logScale, paretoFront, type Scale } from 'pantin/web'
 import { short } from '../core/format.ts'
-import { chosen, isGain, type Measure, measureNames, type Row } from './facts.ts'
+import { across, chosen, isGain, type Measure, measureNames, measures, type Row, up } from './facts.ts'
 
 /** A network as a point. */
 interface Spot {
@@ -12,13 +11,10 @@ interface Spot {
   readonly y: number
 }
 
-const measures = Object.keys(measureNames) as Measure[]
 const [width, height, left, bottom, top, right] = [440, 420, 50, 44, 16, 96]
 
 /** Two measures against each other, on logarithmic scales, with the networks that no other beats. */
 export function ParetoPlot({ rows }: { readonly rows: readonly Row[] }) {
-  const across = useSignal<Measure>('macs')
-  const up = useSignal<Measure>('receptiveField')
   const spots = rows.flatMap(({ name, title, ...row }): Spot[] => {
     const [x, y] = [row[across.value], row[up.value]]
     return x === undefined || y === undefined || x <= 0 || y <= 0 ? [] : [{ name, title, x, y }]
@@ -70,7 +66,7 @@ export function ParetoPlot({ rows }: { readonly rows: readonly Row[] }) {
         <polyline class="front" points={line.map((spot) => `${x.at(spot.x)},${y.at(spot.y)}`).join(' ')} />
         {spots.length === 0 && (
           <text class="tick" x={(left + width - right) / 2} y={height / 2} text-anchor="middle">
-            {across.value === 'ms' || up.value === 'ms' ? 'Measure first' : 'Counting'}
+            {emptyText([across.value, up.value])}
           </text>
         )}
         {spots.map((spot) => (
@@ -101,6 +97,12 @@ export function ParetoPlot({ rows }: { readonly rows: readonly Row[] }) {
       <figcaption class="note">The line joins the networks that no other beats in both.</figcaption>
     </figure>
   )
+}
+
+/** The reason why no network is in the plot. */
+function emptyText(axes: readonly Measure[]): string {
+  if (axes.includes('error')) return 'No study has measured networks'
+  return axes.includes('ms') ? 'Measure first' : 'Counting'
 }
 
 function choose({ name }: Spot): void {

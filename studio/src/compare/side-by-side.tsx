@@ -2,7 +2,7 @@
 import { useSignal } from '@preact/signals'
 import { Tracker } from 'pantin/web'
 import { useEffect, useRef } from 'preact/hooks'
-import { type DrivingChoice, openDriving } from '../core/driving.ts'
+import { type FilmChoice, openDriving } from '../core/driving.ts'
 import { milliseconds } from '../core/format.ts'
 import { drawOverlay } from '../core/overlay.ts'
 import { drawSquare } from '../core/pictures.ts'
@@ -15,12 +15,12 @@ import { RunPicker } from '../ui/run-picker.tsx'
 import { TroubleBox } from '../ui/trouble-box.tsx'
 
 const side = 384
-const example: DrivingChoice = { kind: 'synthetic', name: subjectsOf('face')[1]!.film }
+const example: FilmChoice = { kind: 'synthetic', name: subjectsOf('face')[1]!.film }
 
 /** The keypoints of two runs on one clip. */
 export function SideBySide() {
   const keys = [useSignal(firstRun), useSignal(firstRun)] as const
-  const clip = useSignal<DrivingChoice>(example)
+  const clip = useSignal<FilmChoice>(example)
   const isOn = useSignal(false)
   const trouble = useSignal<Trouble | undefined>(undefined)
   const canvases = [useRef<HTMLCanvasElement>(null), useRef<HTMLCanvasElement>(null)] as const
@@ -99,7 +99,7 @@ export function SideBySide() {
 /** Tracks each frame with both, one after the other, until it is stopped. */
 async function watch(
   keys: readonly string[],
-  choice: DrivingChoice,
+  choice: FilmChoice,
   canvases: readonly HTMLCanvasElement[],
   show: (of: number, ms: number) => void,
   signal: AbortSignal,

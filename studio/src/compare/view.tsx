@@ -1,15 +1,21 @@
 // The compare view: the zoo as a table and a plot, one network in detail, two runs side by side.
 import { useEffect } from 'preact/hooks'
+import { download } from '../core/files.ts'
 import { inPercent } from '../core/format.ts'
 import { TroubleBox } from '../ui/trouble-box.tsx'
 import {
+  chosenStudy,
   count,
   countAgain,
+  csv,
+  errors,
   measure,
+  measured,
   measuring,
   profiles,
   rows,
   stopMeasuring,
+  timedDevice,
   times,
   trouble,
 } from './facts.ts'
@@ -26,6 +32,7 @@ export function CompareView() {
   const all = rows()
   const now = measuring.value
   const counted = profiles.value.size
+  const devices = Object.keys(times.value)
   return (
     <div class="view compare">
       <h1>Compare</h1>
@@ -42,7 +49,7 @@ export function CompareView() {
       <div class="row bar">
         {now === undefined ? (
           <button type="button" class="strong" disabled={all.length === 0} onClick={() => void measure()}>
-            {times.value.size > 0 ? 'Measure again' : 'Measure on this device'}
+            {devices.length > 0 ? 'Measure again' : 'Measure on this device'}
           </button>
         ) : (
           <button type="button" onClick={stopMeasuring}>
@@ -61,6 +68,52 @@ export function CompareView() {
               ? `Counted ${counted} of ${all.length || 'all'} networks`
               : `${counted} networks`}
         </span>
+        <button
+          type="button"
+          disabled={all.length === 0}
+          onClick={() => download(new Blob([csv(all)], { type: 'text/csv' }), 'networks.csv')}
+        >
+          Download as CSV
+        </button>
+      </div>
+      <div class="row">
+        {devices.length > 1 && (
+          <label class="field">
+            Times on
+            <select
+              value={timedDevice.value}
+              onChange={(event) => {
+                timedDevice.value = event.currentTarget.value
+              }}
+            >
+              {devices.map((device) => (
+                <option key={device} value={device}>
+                  {device}
+                </option>
+              ))}
+            </select>
+          </label>
+        )}
+        {measured.value.length > 1 && (
+          <label class="field">
+            Errors of the study
+            <select
+              value={chosenStudy.value}
+              onChange={(event) => {
+                chosenStudy.value = event.currentTarget.value
+              }}
+            >
+              {measured.value.map(({ id, name }) => (
+                <option key={id} value={id}>
+                  {name}
+                </option>
+              ))}
+            </select>
+          </label>
+        )}
+        {errors.value !== undefined && (
+          <p class="note">Error is what a study of yours measured: {errors.value.measure}. Less is better.</p>
+        )}
       </div>
       <div class="zoo-grid">
         <section class="panel" aria-label="The zoo">

@@ -1,7 +1,7 @@
 // The zoo as a table that is sorted by any column.
 import { useSignal } from '@preact/signals'
 import { digits, short } from '../core/format.ts'
-import { chosen, type Measure, type Row } from './facts.ts'
+import { chosen, errors, type Measure, type Row } from './facts.ts'
 
 type Column = 'title' | 'year' | Measure
 
@@ -14,10 +14,13 @@ const columns: readonly { readonly key: Column; readonly label: string }[] = [
   { key: 'receptiveField', label: 'Sees' },
   { key: 'ms', label: 'ms' },
 ]
+/** Shown if a study has measured networks. */
+const errorColumn = { key: 'error', label: 'Error' } as const
 
 /** The zoo, sortable by every column. */
 export function ZooTable({ rows }: { readonly rows: readonly Row[] }) {
   const by = useSignal<Column>('title')
+  const shown = errors.value === undefined ? columns : [...columns, errorColumn]
   const falls = useSignal(false)
   const sorted = [...rows].sort(
     (a, b) => (falls.value ? -1 : 1) * compare(a[by.value], b[by.value], falls.value),
@@ -33,7 +36,7 @@ export function ZooTable({ rows }: { readonly rows: readonly Row[] }) {
         <caption class="unseen">Keypoint detectors at 64 x 64, by network</caption>
         <thead>
           <tr>
-            {columns.map(({ key, label }) => (
+            {shown.map(({ key, label }) => (
               <th
                 key={key}
                 scope="col"
@@ -70,6 +73,7 @@ export function ZooTable({ rows }: { readonly rows: readonly Row[] }) {
               <td>{known(row.activationBytes, (bytes) => short(bytes, 'B'))}</td>
               <td>{known(row.receptiveField, (side) => `${side} px`)}</td>
               <td>{known(row.ms, digits)}</td>
+              {errors.value !== undefined && <td>{known(row.error, digits)}</td>}
             </tr>
           ))}
         </tbody>

@@ -1,6 +1,6 @@
 // Anything that moves and drives a picture: a webcam, a video file, or the film of a synthetic clip.
 import { frameOfVideo } from 'pantin/web'
-import { closeCamera, makeVideo, openCamera } from './camera.ts'
+import { closeCamera, isMirrored, makeVideo, openCamera } from './camera.ts'
 import { type Film, syntheticFilm } from './pictures.ts'
 
 /** A source of driving frames. */
@@ -20,10 +20,15 @@ export type DrivingChoice =
   | { readonly kind: 'synthetic'; readonly name: string }
   | { readonly kind: 'webcam' }
   | { readonly kind: 'video'; readonly file: File }
+  /** Nothing moves by itself: somebody pulls strings. */
+  | { readonly kind: 'strings' }
 
-export async function openDriving(choice: DrivingChoice): Promise<Driving> {
+/** What gives frames. */
+export type FilmChoice = Exclude<DrivingChoice, { kind: 'strings' }>
+
+export async function openDriving(choice: FilmChoice): Promise<Driving> {
   if (choice.kind === 'synthetic') return new FilmDriving(await syntheticFilm(choice.name))
-  if (choice.kind === 'webcam') return new VideoDriving(await openCamera(), closeCamera)
+  if (choice.kind === 'webcam') return new VideoDriving(await openCamera(), closeCamera, isMirrored.peek())
   return new VideoDriving(await openVideo(choice.file), (video) => {
     URL.revokeObjectURL(video.src)
     video.removeAttribute('src')
@@ -54,12 +59,23 @@ function notPlayable(name: string): Error {
   })
 }
 
+/** The frame that a video shows, left and right exchanged. */
+function mirrored(video: HTMLVideoElement): ImageBitmap {
+  const { videoWidth: width, videoHeight: height } = video
+  const canvas = new OffscreenCanvas(width, height)
+  const context = canvas.getContext('2d')!
+  context.scale(-1, 1)
+  context.drawImage(video, -width, 0)
+  return canvas.transferToImageBitmap()
+}
+
 class VideoDriving implements Driving {
   private last = -1
 
   constructor(
     private readonly video: HTMLVideoElement,
     private readonly end: (video: HTMLVideoElement) => void,
+    private readonly isMirrored = false,
   ) {}
 
   async next(): Promise<VideoFrame | ImageBitmap | undefined> {
@@ -68,7 +84,7 @@ class VideoDriving implements Driving {
     // A camera's clock may stand still, so that each call takes a frame.
     if (video.currentTime === this.last && video.srcObject === null) return undefined
     this.last = video.currentTime
-    return frameOfVideo(video)
+    return this.isMirrored ? mirrored(video) : frameOfVideo(video)
   }
 
   time(): number {

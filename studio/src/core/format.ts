@@ -14,3 +14,6 @@ export const duration = (seconds: number): string => (Number.isFinite(seconds) ?
 export const digits = (value: number): string => (value === 0 ? '0' : value.toPrecision(3))
 
 export const shapeText = (shape: readonly number[]): string => shape.join(' x ')
+
+/** A text that begins with a capital letter. */
+export const upperFirst = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)

@@ -5,6 +5,8 @@ export interface OverlayChoice {
   readonly points: boolean
   readonly axes: boolean
   readonly heatmap: boolean
+  /** A point that is shown larger. */
+  readonly taken?: number
 }
 
 type Points = Pick<TrackedPicture, 'value' | 'jacobian' | 'heatmap'>
@@ -21,7 +23,8 @@ export function drawOverlay(canvas: HTMLCanvasElement, points: Points, choice: O
     const [px, py] = [(x + 1) * scale, (y + 1) * scale]
     const axes = jacobian?.[i]
     if (choice.axes && axes !== undefined) drawAxes(context, px, py, axes, scale * axisLength)
-    if (choice.points) drawDot(context, px, py, hue(i, value.length), canvas.width / 64)
+    if (choice.points)
+      drawDot(context, px, py, hue(i, value.length), canvas.width / (i === choice.taken ? 40 : 64))
   }
 }
 

@@ -5,14 +5,14 @@ import {
   type RunSummary,
   type Starter,
   type StoredRun,
+  type StudySummary,
   starters,
   storedRuns,
   type WebRun,
 } from 'pantin/web'
 import { complain } from './messages.ts'
 import { place } from './place.ts'
-import { listServedRuns, tokenHeaders } from './server.ts'
-import { currentToken } from './token.ts'
+import { hasServer, listServedRuns, tokenHeaders } from './server.ts'
 
 /** `starter:NAME`, `stored:NAME`, `served:ID` or `opened:N`. */
 export type RunKey = string
@@ -30,6 +30,8 @@ export const chosenRun = signal<RunKey>(firstRun)
 
 export const stored = signal<readonly StoredRun[]>([])
 export const served = signal<readonly RunSummary[]>([])
+/** The studies of the server. */
+export const studies = signal<readonly StudySummary[]>([])
 export const opened = signal<readonly WebRun[]>([])
 
 export async function refreshStored(): Promise<void> {
@@ -41,10 +43,12 @@ export async function refreshStored(): Promise<void> {
   }
 }
 
-/** Reads the server's runs. Without a token there is no server to ask. */
+/** Reads the server's runs and studies. Without a token there is no server to ask. */
 export async function refreshServed(): Promise<void> {
-  if (currentToken() === undefined) return
-  served.value = (await listServedRuns()).runs
+  if (!(await hasServer())) return
+  const listing = await listServedRuns()
+  served.value = listing.runs
+  studies.value = listing.studies
 }
 
 /** Opens a run from files. @returns its key */
@@ -64,6 +68,7 @@ export async function loadRun(key: RunKey): Promise<WebRun> {
   if (kind === 'stored') return storedRuns.open(name)
   if (kind === 'opened') return opened.peek()[Number(name)] ?? openRun(name, place.peek())
   if (kind === 'served') {
+    await hasServer()
     const known = served.peek().find(({ id }) => id === name)
     return openRun(`api/runs/${name}/files/`, { name: known?.name ?? name, headers: tokenHeaders() })
   }

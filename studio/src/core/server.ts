@@ -1,6 +1,6 @@
 // The server of this page, `pantin studio`: asks it for its runs, if it gave this page a token.
 import type { RunDetails, RunListing, RunMetrics, TokenHeader } from 'pantin/web'
-import { currentToken } from './token.ts'
+import { currentToken, shareToken } from './token.ts'
 import type { Trouble } from './trouble.ts'
 
 const tokenHeader: TokenHeader = 'x-pantin-token'
@@ -15,6 +15,19 @@ export class ServerError extends Error {
 export const tokenHeaders = (): Record<string, string> => {
   const token = currentToken()
   return token === undefined ? {} : { [tokenHeader]: token }
+}
+
+const asked = shareToken((token) =>
+  fetch('api/runs', { method: 'HEAD', headers: { [tokenHeader]: token } }).then(
+    ({ ok }) => ok,
+    () => false,
+  ),
+)
+
+/** Whether there is a server that this page may ask. It is told once other tabs had time to share the token. */
+export async function hasServer(): Promise<boolean> {
+  await asked
+  return currentToken() !== undefined
 }
 
 export const listServedRuns = (): Promise<RunListing> => get('api/runs')

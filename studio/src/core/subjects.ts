@@ -1,5 +1,6 @@
 // The synthetic subjects that the page offers: heads and puppets that no starter was trained on.
 import { type Starter, starters } from 'pantin/web'
+import { upperFirst } from './format.ts'
 
 /** A person's head or a paper puppet that is made from a seed. */
 export interface Subject {
@@ -29,5 +30,8 @@ export function subjectsOf(kind: Starter['subject']): readonly Subject[] {
   }))
 }
 
+/** All subjects, of both kinds. */
+export const subjects: readonly Subject[] = [...subjectsOf('face'), ...subjectsOf('puppet')]
+
 /** Its name at the beginning of a sentence or a button. */
-export const titleOf = ({ name }: Subject): string => `${name[0]!.toUpperCase()}${name.slice(1)}`
+export const titleOf = ({ name }: Subject): string => upperFirst(name)

@@ -1,21 +1,25 @@
 // Follows the server's runs: the list, their curves, and the run that is looked at.
 import { signal } from '@preact/signals'
-import type { MetricsRecord, RunDetails } from 'pantin/web'
+import type { RunDetails } from 'pantin/web'
+import { type CurvePoint, curvePointsOf } from '../core/curves.ts'
+import { inAddress } from '../core/router.ts'
 import { refreshServed, served } from '../core/runs.ts'
 import { readMetrics, readServedRun } from '../core/server.ts'
 import { type Trouble, troubleOf } from '../core/trouble.ts'
-
-export interface Record {
-  readonly step: number
-  readonly loss: number
-}
 
 /** Ids of the runs whose curves are shown. */
 export const overlaid = signal<ReadonlySet<string>>(new Set())
 /** Id of the run that is shown in detail. */
 export const looked = signal<string | undefined>(undefined)
-export const records = signal<ReadonlyMap<string, readonly Record[]>>(new Map())
+export const records = signal<ReadonlyMap<string, readonly CurvePoint[]>>(new Map())
 export const details = signal<RunDetails | undefined>(undefined)
+inAddress('runs', 'run', {
+  write: () => looked.value,
+  read(id) {
+    looked.value = id
+    overlaid.value = new Set([...overlaid.peek(), id])
+  },
+})
 export const trouble = signal<Trouble | undefined>(undefined)
 
 const everyMilliseconds = 2000
@@ -88,15 +92,11 @@ async function readCurve(id: string): Promise<void> {
     if (cursors.get(id) !== cursor) return
     cursors.set(id, page.cursor)
     more = page.more
-    const fresh = page.records.flatMap(recordOf)
+    const fresh = curvePointsOf(page.records)
     if (fresh.length === 0 && !page.whole) continue
     const before = page.whole ? [] : (records.peek().get(id) ?? [])
     records.value = new Map([...records.peek(), [id, [...before, ...fresh]]])
   }
-}
-
-function recordOf({ step, loss }: MetricsRecord): Record[] {
-  return typeof step === 'number' && typeof loss === 'number' ? [{ step, loss }] : []
 }
 
 export function toggleOverlay(id: string): void {

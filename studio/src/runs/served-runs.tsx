@@ -1,10 +1,11 @@
 // The server's runs, their curves, and the details of one.
-import { useComputed } from '@preact/signals'
-import type { RunSummary } from 'pantin/web'
+import { useComputed, useSignal } from '@preact/signals'
+import type { RunSummary, StudySummary } from 'pantin/web'
 import { useEffect } from 'preact/hooks'
-import { digits, duration, inPercent } from '../core/format.ts'
-import { served } from '../core/runs.ts'
-import { Chart } from '../ui/chart.tsx'
+import { curveTitle, type Point, smoothed, smoothing, valueAt } from '../core/curves.ts'
+import { digits, duration, inPercent, upperFirst } from '../core/format.ts'
+import { served, studies } from '../core/runs.ts'
+import { Chart, SmoothingSlider, swatchOf } from '../ui/chart.tsx'
 import { TroubleBox } from '../ui/trouble-box.tsx'
 import { follow, look, looked, overlaid, records, toggleOverlay, trouble } from './follow.ts'
 import { RunDetails } from './run-details.tsx'
@@ -12,22 +13,42 @@ import { RunDetails } from './run-details.tsx'
 /** The runs of the server, as they are now. */
 export function ServedRuns() {
   useEffect(follow, [])
+  const shown = useSignal('loss')
   const lines = useComputed(() =>
     served.value.flatMap(({ id, name }, tint) => {
       if (!overlaid.value.has(id)) return []
-      const points = (records.value.get(id) ?? []).map(({ step, loss }) => [step, loss] as const)
-      return [{ label: name, tint, points }]
+      const points = (records.value.get(id) ?? []).flatMap((point): Point[] => {
+        const y = valueAt(point, shown.value)
+        return y === undefined ? [] : [[point.step, y]]
+      })
+      // Held-out frames are looked at seldom.
+      return [
+        { label: name, tint, points: shown.value === 'heldOut' ? points : smoothed(points, smoothing.value) },
+      ]
     }),
   )
+  const terms = useComputed(() => {
+    const all = [...overlaid.value].flatMap((id) => records.value.get(id) ?? [])
+    return [...new Set(all.flatMap((point) => Object.keys(point.terms ?? {})))]
+  })
   return (
     <section class="panel" aria-label="Runs of the command line">
       <h2>On this machine</h2>
       {trouble.value !== undefined && <TroubleBox trouble={trouble.value} />}
+      {studies.value.length > 0 && (
+        <ul class="list studies" aria-label="Studies">
+          {studies.value.map((study) => (
+            <StudyLine key={study.id} study={study} />
+          ))}
+        </ul>
+      )}
       {served.value.length === 0 ? (
-        <p class="empty tall">
-          No runs yet. Start one with <code>pantin train CLIP --out RUN</code>, and this page with{' '}
-          <code>pantin studio RUN</code>.
-        </p>
+        studies.value.length === 0 && (
+          <p class="empty tall">
+            No runs yet. Start one with <code>pantin train CLIP --out RUN</code>, and this page with{' '}
+            <code>pantin studio RUN</code>.
+          </p>
+        )
       ) : (
         <>
           <ul class="list runs">
@@ -35,11 +56,52 @@ export function ServedRuns() {
               <RunLine key={run.id} run={run} tint={tint} />
             ))}
           </ul>
-          <Chart label={`Loss by step of ${overlaid.value.size} runs`} lines={lines.value} />
+          <div class="row chart-choice">
+            <label class="field">
+              Curve
+              <select
+                value={shown.value}
+                onChange={(event) => {
+                  shown.value = event.currentTarget.value
+                }}
+              >
+                {['loss', 'heldOut', ...terms.value].map((name) => (
+                  <option key={name} value={name}>
+                    {curveTitle(name)}
+                  </option>
+                ))}
+              </select>
+            </label>
+            <SmoothingSlider />
+          </div>
+          <Chart
+            label={`${upperFirst(curveTitle(shown.value))} by step of ${overlaid.value.size} runs`}
+            up={curveTitle(shown.value)}
+            lines={lines.value}
+          />
           <RunDetails />
         </>
       )}
     </section>
+  )
+}
+
+function StudyLine({ study }: { readonly study: StudySummary }) {
+  const { name, state, total, done, failed, etaSeconds, problem } = study
+  const facts = [
+    `${done} of ${total} trials done`,
+    failed > 0 && `${failed} failed`,
+    state === 'training' && `${duration(etaSeconds ?? Number.NaN)} left`,
+  ]
+  return (
+    <li>
+      <strong>{name}</strong>
+      <span class="state" data-state={state}>
+        {state}
+      </span>
+      <span class="note">{problem === undefined ? facts.filter(Boolean).join(', ') : problem.what}</span>
+      {problem === undefined && <progress aria-label={`Trials of ${name}`} max={total} value={done} />}
+    </li>
   )
 }
 
@@ -55,7 +117,7 @@ function RunLine({ run, tint }: { readonly run: RunSummary; readonly tint: numbe
     <li class={looked.value === id ? 'chosen' : ''}>
       <label class="toggle">
         <input type="checkbox" checked={overlaid.value.has(id)} onChange={() => toggleOverlay(id)} />
-        <span class={`swatch tint-${tint % 6}`} aria-hidden="true" />
+        <span class={swatchOf(tint)} aria-hidden="true" />
         <span class="unseen">Curve of </span>
         <strong>{name}</strong>
       </label>

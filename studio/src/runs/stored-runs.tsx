@@ -6,8 +6,7 @@ import { download, filesByPath } from '../core/files.ts'
 import { complain, say } from '../core/messages.ts'
 import { go } from '../core/router.ts'
 import { chosenRun, loadRun, opened, refreshStored, stored, takeRun } from '../core/runs.ts'
-import { listServedRuns, saveRun } from '../core/server.ts'
-import { currentToken } from '../core/token.ts'
+import { hasServer, listServedRuns, saveRun } from '../core/server.ts'
 import { DropArea } from '../ui/drop-area.tsx'
 import { FileButton } from '../ui/file-button.tsx'
 
@@ -16,14 +15,11 @@ export function StoredRuns() {
   const canSave = useSignal(false)
   useEffect(() => {
     void refreshStored()
-    if (currentToken() === undefined) return
-    listServedRuns().then(
-      (listing) => {
-        canSave.value = listing.canSave
-      },
-      // The list of the server's runs tells why.
-      () => {},
-    )
+    const ask = async () => {
+      if (await hasServer()) canSave.value = (await listServedRuns()).canSave
+    }
+    // The list of the server's runs tells why it fails.
+    ask().catch(() => {})
   }, [canSave])
   return (
     <DropArea label="Runs in this browser" class="panel" onDropped={(files) => keep(sourceOf([...files]))}>

@@ -1,5 +1,5 @@
 // The view Runs: the runs of this machine, and those of this browser.
-import { currentToken } from '../core/token.ts'
+import { token } from '../core/token.ts'
 import { ServedRuns } from './served-runs.tsx'
 import { StoredRuns } from './stored-runs.tsx'
 
@@ -7,7 +7,7 @@ export function RunsView() {
   return (
     <div class="view runs-view">
       <h1>Runs</h1>
-      {currentToken() === undefined ? (
+      {token.value === undefined ? (
         <section class="panel" aria-label="Runs of the command line">
           <h2>On this machine</h2>
           <p class="empty">

@@ -7,6 +7,7 @@ import { duration } from '../core/format.ts'
 import { complain } from '../core/messages.ts'
 import { drawSquare } from '../core/pictures.ts'
 import { place } from '../core/place.ts'
+import { CameraChoice } from '../ui/camera-choice.tsx'
 import { clips } from './clips.ts'
 
 /** Side in pixels: the largest frames of any network here. */
@@ -72,6 +73,7 @@ export function CameraClip() {
       >
         {isRecording ? `Stop (${duration(seconds.value!)})` : 'Record the webcam'}
       </button>
+      {!isRecording && <CameraChoice />}
       <canvas
         ref={canvas}
         class="viewfinder"

@@ -1,4 +1,5 @@
 // Chooses the clips that a training learns from.
+import { upperFirst } from '../core/format.ts'
 import { DropArea } from '../ui/drop-area.tsx'
 import { FileButton } from '../ui/file-button.tsx'
 import { CameraClip } from './camera-clip.tsx'
@@ -35,7 +36,7 @@ export function ClipList() {
       <div class="row">
         {synthetic.map((spec) => (
           <button key={spec} type="button" onClick={() => addSynthetic(spec)}>
-            {spec[0]!.toUpperCase() + spec.slice(1).replace(':', ' ')}
+            {upperFirst(spec.replace(':', ' '))}
           </button>
         ))}
       </div>

@@ -1,6 +1,10 @@
 // The clips that the next training learns from.
 import { signal } from '@preact/signals'
+import { openClip } from 'pantin/web'
+import * as animation from '../animate/state.ts'
 import { say } from '../core/messages.ts'
+import { place } from '../core/place.ts'
+import { stored } from '../core/stored.ts'
 
 export interface ClipChoice {
   readonly name: string
@@ -9,6 +13,8 @@ export interface ClipChoice {
 
 /** The clips of the next training. */
 export const clips = signal<readonly ClipChoice[]>([])
+/** The starter that the next training begins with; empty for a new model. */
+export const begunWith = stored<string>('train.from', 'face')
 
 export function addFiles(files: Iterable<File>): void {
   const given = [...files]
@@ -16,7 +22,8 @@ export function addFiles(files: Iterable<File>): void {
     ({ type, name }) => type.startsWith('video/') || /\.(mp4|mov|webm|mkv)$/i.test(name),
   )
   if (films.length < given.length) say('Only videos can be used: mp4, mov, webm or mkv.', 'error')
-  clips.value = [...clips.value, ...films.map((file) => ({ name: file.name, source: file }))]
+  const fresh = films.filter((file) => clips.value.every(({ source }) => source !== file))
+  clips.value = [...clips.value, ...fresh.map((file) => ({ name: file.name, source: file }))]
 }
 
 /** Adds a synthetic clip. @param spec as the library takes it: `head:1` */
@@ -28,4 +35,22 @@ export function addSynthetic(spec: string): void {
 
 export function removeClip(clip: ClipChoice): void {
   clips.value = clips.value.filter((other) => other !== clip)
+}
+
+/**
+ * Lets the view Animate show what was learned from a clip: its own first frame, moved by the clip. Another picture is one
+ * choice away.
+ */
+export async function showLearned({ name, source }: ClipChoice): Promise<void> {
+  await using clip = await openClip(source, place.peek(), { fit: 'whole' })
+  for await (const { picture } of clip.frames({ toFrame: 1 })) {
+    const canvas = new OffscreenCanvas(picture.width, picture.height)
+    canvas.getContext('2d')!.drawImage(picture, 0, 0)
+    picture.close()
+    animation.picture.value = { name: `first frame of ${name}`, source: await canvas.convertToBlob() }
+  }
+  animation.driving.value =
+    typeof source === 'string'
+      ? { kind: 'synthetic', name: source }
+      : { kind: 'video', file: new File([source], name, { type: source.type }) }
 }

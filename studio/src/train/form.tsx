@@ -13,12 +13,10 @@ import { networks, readNetworks } from '../core/networks.ts'
 import { stored as storedList } from '../core/runs.ts'
 import { stored } from '../core/stored.ts'
 import { ClipList } from './clip-list.tsx'
-import { clips } from './clips.ts'
+import { clips, begunWith as from } from './clips.ts'
 import { start } from './job.ts'
 
 const net = stored<string>('train.net', 'ficelle')
-/** The starter that training begins with; empty for a new model. */
-const from = stored<string>('train.from', 'face')
 
 /** One option of the table as the form keeps it. A number of 0 and an empty choice are not given where there is no default. */
 interface Setting {
@@ -58,11 +56,10 @@ export function TrainForm() {
   const shownName = name ?? freeName(storedList.value.map((run) => run.name))
   const submit = (event: Event) => {
     event.preventDefault()
-    void start(
-      shownName,
-      clips.value.map(({ source }) => source),
-      { ...(from.value === '' ? { net: net.value } : { from: from.value }), ...values() },
-    )
+    void start(shownName, clips.value, {
+      ...(from.value === '' ? { net: net.value } : { from: from.value }),
+      ...values(),
+    })
   }
   const known = networks.value.length > 0 ? networks.value : [{ name: net.value, title: net.value, year: 0 }]
   return (

@@ -1,18 +1,20 @@
 import { computed, effect, signal } from '@preact/signals'
-import { storedRuns, Trainer, type TrainSettings, type WebRun, type WebTrainEvent } from 'pantin/web'
+import {
+  type MetricsRecord,
+  storedRuns,
+  Trainer,
+  type TrainSettings,
+  type WebRun,
+  type WebTrainEvent,
+} from 'pantin/web'
+import { type CurvePoint, curvePointsOf, heldOutOf, termsOf } from '../core/curves.ts'
 import { complain, say } from '../core/messages.ts'
 import { place, showComputing } from '../core/place.ts'
 import { refreshStored, stored } from '../core/runs.ts'
 import { type Trouble, troubleOf } from '../core/trouble.ts'
+import type { ClipChoice } from './clips.ts'
 
 /** The training of this page. It goes on whatever view is shown, and in a tab that is out of sight. */
-
-export interface Curve {
-  readonly step: number
-  readonly loss: number
-  /** What the loss is made of; empty where only the sum was recorded. */
-  readonly terms: Readonly<Record<string, number>>
-}
 
 export interface Job {
   readonly name: string
@@ -28,7 +30,9 @@ export interface Job {
 
 export const job = signal<Job | undefined>(undefined)
 /** Losses by step, replaced a few times a second at most. */
-export const curve = signal<readonly Curve[]>([])
+export const curve = signal<readonly CurvePoint[]>([])
+/** Errors on held-out frames by step. */
+export const heldOut = signal<readonly CurvePoint[]>([])
 /** What came of it, once it is paused or finished. */
 export const result = signal<WebRun | undefined>(undefined)
 /** Whether storage had no room for some of it. */
@@ -49,24 +53,32 @@ effect(() => {
   else removeEventListener('beforeunload', ask)
 })
 
+/** The first clip of the training, if it was begun since the page was opened. */
+export const firstClip = signal<ClipChoice | undefined>(undefined)
+
 let trainer: Trainer | undefined
-let points: Curve[] = []
+let points: CurvePoint[] = []
 let ending: 'paused' | 'finished' = 'finished'
 
 export async function start(
   name: string,
-  clips: readonly (Blob | string)[],
+  clips: readonly ClipChoice[],
   settings: TrainSettings,
 ): Promise<void> {
   begin(name)
-  await carryOut((place) => Trainer.start(clips, settings, { ...place, name }))
+  firstClip.value = clips[0]
+  const sources = clips.map(({ source }) => source)
+  await carryOut((place) => Trainer.start(sources, settings, { ...place, name }))
 }
 
 /** Goes on with a run of this browser's storage, its curve before it. */
 export async function resume(name: string): Promise<void> {
+  if (job.peek()?.name !== name) firstClip.value = undefined
   begin(name)
-  points = await recorded(name)
+  const all = await recorded(name)
+  points = all.filter(({ loss }) => loss !== undefined)
   curve.value = points
+  heldOut.value = all.filter((point) => point.heldOut !== undefined)
   await carryOut(async (place) => {
     const opened = await Trainer.resume(name, place)
     // What it goes on from is in storage.
@@ -96,6 +108,7 @@ function forget(): void {
 function begin(name: string): void {
   points = []
   curve.value = []
+  heldOut.value = []
   const old = job.peek()?.preview
   if (old !== undefined) URL.revokeObjectURL(old.address)
   job.value = {
@@ -178,8 +191,7 @@ const drawEvery = 500
 let drawnAt = 0
 
 function addStep(event: Extract<WebTrainEvent, { kind: 'step' }>): void {
-  const { gradientNorm: _, ...terms } = event.terms
-  points.push({ step: event.step, loss: event.loss, terms })
+  points.push({ step: event.step, loss: event.loss, terms: termsOf(event.terms) })
   showComputing({ device: event.device, threads: place.peek().threads ?? defaultThreads() })
   const now = performance.now()
   if (now - drawnAt < drawEvery && event.progress < 1) return
@@ -194,7 +206,7 @@ const defaultThreads = (): number => (globalThis.crossOriginIsolated ? navigator
 /** More points than pixels show nothing more. */
 const mostPoints = 1500
 
-function thinned(all: readonly Curve[]): Curve[] {
+function thinned(all: readonly CurvePoint[]): CurvePoint[] {
   const every = Math.ceil(all.length / mostPoints)
   return every <= 1 ? [...all] : all.filter((_, i) => i % every === 0 || i === all.length - 1)
 }
@@ -202,6 +214,8 @@ function thinned(all: readonly Curve[]): Curve[] {
 function showPreview({ step, picture, measures }: Extract<WebTrainEvent, { kind: 'preview' }>): void {
   const old = job.peek()?.preview
   update({ preview: { step, measures, address: URL.createObjectURL(picture) } })
+  const error = heldOutOf(measures)
+  if (error !== undefined) heldOut.value = [...heldOut.peek(), { step, heldOut: error }]
   if (old !== undefined) URL.revokeObjectURL(old.address)
 }
 
@@ -211,15 +225,12 @@ function update(change: Partial<Job>): void {
 }
 
 /** The curve that a run left in its metrics. */
-async function recorded(name: string): Promise<Curve[]> {
+async function recorded(name: string): Promise<CurvePoint[]> {
   try {
     const run = await storedRuns.open(name)
     const text = await run.files().get('metrics.jsonl')?.text()
-    return (text ?? '').split('\n').flatMap((line) => {
-      if (line === '') return []
-      const { step, loss } = JSON.parse(line) as Partial<Curve>
-      return typeof step === 'number' && typeof loss === 'number' ? [{ step, loss, terms: {} }] : []
-    })
+    const lines = (text ?? '').split('\n').filter((line) => line !== '')
+    return curvePointsOf(lines.map((line) => JSON.parse(line) as MetricsRecord))
   } catch {
     // A run that was left before its first weights has no curve yet.
     return []

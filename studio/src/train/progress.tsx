@@ -1,16 +1,19 @@
 // A training as it goes: numbers, curve, held-out frames, and what can be done with it.
 import { useComputed, useSignal } from '@preact/signals'
+import { type CurvePoint, curveTitle, type Point, smoothed, smoothing, valueAt } from '../core/curves.ts'
 import { download } from '../core/files.ts'
 import { digits, duration, inPercent } from '../core/format.ts'
 import { complain } from '../core/messages.ts'
 import { go } from '../core/router.ts'
 import { chosenRun, takeOpened } from '../core/runs.ts'
-import { Chart, type Line } from '../ui/chart.tsx'
+import { Chart, type Line, SmoothingSlider } from '../ui/chart.tsx'
 import { TroubleBox } from '../ui/trouble-box.tsx'
+import { showLearned } from './clips.ts'
 import {
-  type Curve,
   curve,
   downloaded,
+  firstClip,
+  heldOut,
   inMemory,
   isOnlyCopy,
   type Job,
@@ -32,7 +35,8 @@ const stateNames: Readonly<Record<Job['state'], string>> = {
 
 /** A training in progress or at its end. */
 export function TrainProgress({ now }: { readonly now: Job }) {
-  const lines = useComputed(() => linesOf(curve.value))
+  const lines = useComputed(() => linesOf(curve.value, smoothing.value))
+  const errors = useComputed(() => heldOutLines(heldOut.value))
   const { state, last, decoded, preview, savedAt, trouble } = now
   const done =
     state === 'decoding' ? (decoded === undefined ? 0 : decoded.done / decoded.total) : (last?.progress ?? 0)
@@ -60,7 +64,13 @@ export function TrainProgress({ now }: { readonly now: Job }) {
       <Keeping now={now} />
       <JobButtons now={now} />
       <div class="job-pictures">
-        <Chart label={curveLabel(now)} lines={lines.value} />
+        <div class="charts">
+          <Chart label={curveLabel(now)} up="loss" lines={lines.value} />
+          <SmoothingSlider />
+          {heldOut.value.length > 1 && (
+            <Chart label={errorLabel(heldOut.value)} up="error on held-out frames" lines={errors.value} />
+          )}
+        </div>
         <figure class="preview">
           {preview === undefined ? (
             <p class="empty">Previews of held-out frames appear here after some steps.</p>
@@ -123,6 +133,8 @@ function JobButtons({ now: { name, state } }: { readonly now: Job }) {
             class={state === 'finished' && !isOnlyCopy.value ? 'strong' : ''}
             onClick={() => {
               chosenRun.value = inMemory.peek() ? takeOpened(run) : `stored:${name}`
+              const learned = firstClip.peek()
+              if (learned !== undefined) showLearned(learned).catch(complain)
               go('animate')
             }}
           >
@@ -165,29 +177,46 @@ export function Figure({ name, value }: { readonly name: string; readonly value:
   )
 }
 
-/** The loss, its moving mean over a tenth of the curve, and its terms. */
-function linesOf(points: readonly Curve[]): Line[] {
-  const width = Math.max(1, Math.floor(points.length / 20))
-  const means = points.map(({ step }, i) => {
-    const near = points.slice(Math.max(0, i - width), i + width + 1)
-    return [step, near.reduce((sum, { loss }) => sum + loss, 0) / near.length] as const
-  })
-  const last = points.at(-1)?.terms ?? {}
-  // A term that this run's loss does not have is zero.
-  const names = Object.keys(last).filter((name) => last[name]! > 0)
+/** The loss as it is, its mean, and its terms. */
+function linesOf(points: readonly CurvePoint[], part: number): Line[] {
+  const curveOf = (name: string) =>
+    points.flatMap((point): Point[] => {
+      const y = valueAt(point, name)
+      return y === undefined ? [] : [[point.step, y]]
+    })
+  const loss = curveOf('loss')
   return [
-    { label: 'loss', tint: 1, thin: true, points: points.map(({ step, loss }) => [step, loss] as const) },
-    { label: 'mean loss', tint: 0, points: means },
-    ...names.map((name, i) => ({
-      label: name,
+    { label: 'loss', tint: 1, thin: true, points: loss },
+    { label: 'mean loss', tint: 0, points: smoothed(loss, part) },
+    ...Object.keys(points.at(-1)?.terms ?? {}).map((name, i) => ({
+      label: curveTitle(name),
       tint: 2 + i,
       thin: true,
-      points: points.flatMap(({ step, terms }) => {
-        const value = terms[name]
-        return value === undefined ? [] : [[step, value] as const]
-      }),
+      points: smoothed(curveOf(name), part),
     })),
   ]
+}
+
+/** The error on held-out frames of the moved picture and of the still one. */
+const heldOutLines = (points: readonly CurvePoint[]): Line[] => [
+  {
+    label: 'moved picture',
+    tint: 0,
+    points: points.flatMap(({ step, heldOut }): Point[] => (heldOut ? [[step, heldOut.l1]] : [])),
+  },
+  {
+    label: 'still picture',
+    tint: 1,
+    thin: true,
+    points: points.flatMap(({ step, heldOut }): Point[] => (heldOut ? [[step, heldOut.still]] : [])),
+  },
+]
+
+function errorLabel(points: readonly CurvePoint[]): string {
+  const last = points.at(-1)
+  if (last?.heldOut === undefined) return 'Error on held-out frames by step: none yet'
+  const { l1, still } = last.heldOut
+  return `Error on held-out frames by step: ${digits(l1)} at step ${last.step}, ${digits(still)} of the still picture`
 }
 
 const curveLabel = ({ last }: Job): string =>

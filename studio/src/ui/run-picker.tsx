@@ -2,6 +2,7 @@
 import { starters } from 'pantin/web'
 import { useEffect } from 'preact/hooks'
 import { filesByPath } from '../core/files.ts'
+import { upperFirst } from '../core/format.ts'
 import { complain } from '../core/messages.ts'
 import {
   keyOf,
@@ -72,7 +73,7 @@ export function RunPicker({ label, value, onChange }: RunPickerProps) {
           )}
         </select>
       </label>
-      {purpose !== undefined && <p class="note">{sentence(purpose)}</p>}
+      {purpose !== undefined && <p class="note">{upperFirst(purpose)}.</p>}
       <div class="row">
         <FileButton label="Open a run’s zip" accept=".zip" onFiles={([zip]) => void take(zip!)} />
         <FileButton label="Open a run folder" folder onFiles={(files) => void take(filesByPath(files))} />
@@ -80,5 +81,3 @@ export function RunPicker({ label, value, onChange }: RunPickerProps) {
     </div>
   )
 }
-
-const sentence = (text: string): string => `${text[0]!.toUpperCase()}${text.slice(1)}.`

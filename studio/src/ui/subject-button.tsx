@@ -1,6 +1,19 @@
-// A button that shows a synthetic subject: a head or a puppet.
+// Pictures of synthetic subjects, heads and puppets, and a button that shows one.
 import { useEffect, useRef } from 'preact/hooks'
-import { drawSquare, syntheticFilm } from '../core/pictures.ts'
+import { drawSquare, type Film, syntheticFilm } from '../core/pictures.ts'
+
+/** Shows a synthetic clip of one frame. The text beside it, or its button's name, says what it is. */
+export function SubjectPicture({ clip }: { readonly clip: string }) {
+  const canvas = useRef<HTMLCanvasElement>(null)
+  useEffect(() => {
+    filmInTurn(clip).then(
+      ({ frames }) => canvas.current && drawSquare(canvas.current, frames[0]!),
+      // If the picture fails, the button has its name.
+      () => {},
+    )
+  }, [clip])
+  return <canvas ref={canvas} width={112} height={112} />
+}
 
 interface SubjectButtonProps {
   /** A synthetic clip of one frame, which the button shows. */
@@ -11,14 +24,6 @@ interface SubjectButtonProps {
 }
 
 export function SubjectButton({ clip, label, isChosen, onChoose }: SubjectButtonProps) {
-  const canvas = useRef<HTMLCanvasElement>(null)
-  useEffect(() => {
-    // If the picture fails, the button has its name.
-    inTurn(async () => {
-      const { frames } = await syntheticFilm(clip)
-      if (canvas.current !== null) drawSquare(canvas.current, frames[0]!)
-    })
-  }, [clip])
   return (
     <button
       type="button"
@@ -28,14 +33,20 @@ export function SubjectButton({ clip, label, isChosen, onChoose }: SubjectButton
       title={label}
       onClick={onChoose}
     >
-      <canvas ref={canvas} width={112} height={112} />
+      <SubjectPicture clip={clip} />
     </button>
   )
 }
 
-let last = Promise.resolve()
+let last: Promise<unknown> = Promise.resolve()
+const films = new Map<string, Promise<Film>>()
 
-/** Draws one after the other, because each is drawn in its own worker. */
-function inTurn(work: () => Promise<void>): void {
-  last = last.then(work).catch(() => {})
+/** Makes one film after the other, because each is made in its own worker; and each once, wherever it is shown. */
+function filmInTurn(clip: string): Promise<Film> {
+  const known = films.get(clip)
+  if (known !== undefined) return known
+  const film = last.then(() => syntheticFilm(clip))
+  films.set(clip, film)
+  last = film.catch(() => films.delete(clip))
+  return film
 }

@@ -1,5 +1,6 @@
 // What failed and what to do about it.
 import type { ComponentChildren } from 'preact'
+import { upperFirst } from '../core/format.ts'
 import type { Trouble } from '../core/trouble.ts'
 
 /** A failure and its remedy. `children` are buttons for the remedy. */
@@ -21,5 +22,3 @@ export function TroubleBox({
     </div>
   )
 }
-
-const upperFirst = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1)

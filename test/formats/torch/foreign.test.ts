@@ -27,6 +27,15 @@ const objects: readonly (readonly [string, Buffer, readonly string[]])[] = [
   ['a path', reduce(global('pathlib', 'PosixPath'), text('/'), text('data')), ['pathlib.PosixPath']],
   ['a path of Windows', reduce(global('pathlib', 'WindowsPath'), text('C:')), ['pathlib.WindowsPath']],
   [
+    'a path whose name is no text',
+    reduce(
+      global('pathlib', 'PosixPath'),
+      // Python's U+DCFF, which stands for the byte 255.
+      w.bytes('X', Buffer.from([4, 0, 0, 0]), 'a', Buffer.from([0xed, 0xb3, 0xbf])),
+    ),
+    ['pathlib.PosixPath'],
+  ],
+  [
     'a date',
     reduce(global('datetime', 'datetime'), reduce(global('_codecs', 'encode'), text('x'), text('latin1'))),
     ['datetime.datetime'],

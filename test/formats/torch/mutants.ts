@@ -55,20 +55,25 @@ const snippets: readonly Buffer[] = [
   ...[w.bytes(255, 255, 255, 255), w.bytes(255, 255, 255, 127), w.bytes(0, 0, 0, 0), Buffer.alloc(8, 255)],
 ]
 
-function mutate(whole: Buffer, random: Random): Buffer {
+/**
+ * Bytes with one to five changes.
+ *
+ * @param pieces what may be put in or over, besides what is there
+ */
+export function mutate(whole: Buffer, random: Random, pieces = snippets): Buffer {
   let bytes: Buffer = Buffer.from(whole)
   const edits = 1 + Math.floor(random.uniform() ** 3 * 5)
-  for (let i = 0; i < edits && bytes.length > 0; i++) bytes = edit(bytes, random)
+  for (let i = 0; i < edits && bytes.length > 0; i++) bytes = edit(bytes, random, pieces)
   return bytes
 }
 
-function edit(bytes: Buffer, random: Random): Buffer {
+function edit(bytes: Buffer, random: Random, pieces: readonly Buffer[]): Buffer {
   const below = (count: number) => random.integer(count)
   const at = below(bytes.length)
   const length = 1 + below(Math.min(40, bytes.length - at))
   const block = bytes.subarray(at, at + length)
   const [before, after] = [bytes.subarray(0, at), bytes.subarray(at)]
-  const snippet = random.pick(snippets)
+  const snippet = random.pick(pieces)
   switch (below(8)) {
     case 0:
       bytes[at]! ^= 1 << below(8)

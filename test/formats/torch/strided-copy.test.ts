@@ -1,8 +1,6 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import type { StorageData } from '../../../src/formats/torch/strided-copy.ts'
-import { copyStrided } from '../../../src/formats/torch/strided-copy.ts'
-import { tensorTypes } from '../../../src/formats/torch/tensor-types.ts'
+import { copyStrided, type StorageData, tensorTypes } from '../../../src/formats/torch/strided-copy.ts'
 import { sizeOf } from '../../../src/graph/tensor.ts'
 
 /** A storage in memory that counts the bytes read of it. */

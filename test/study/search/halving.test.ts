@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { halve, promoted, rungsOf, type Score } from '../../../src/study/search/halving.ts'
+import { halve, promoted, rungsOf, type Score } from '../../../src/study/search/plan.ts'
 import { Random } from '../../../src/util/random.ts'
 
 /** An error that falls with the budget towards a candidate's own, at its own rate, and is measured with noise. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { Graph, type Value } from '../../../src/graph/graph.ts'
-import { constant } from '../../../src/graph/ops/index.ts'
+import { constant, sigmoid } from '../../../src/graph/ops/index.ts'
 import { floats } from '../../../src/graph/tensor.ts'
 import { spatialSoftmax } from '../../../src/motion/keypoints.ts'
 import { evaluate } from '../../../src/runtime/node.ts'
@@ -11,6 +11,7 @@ import {
   heatmapDifference,
   meanDistance,
   meanSquare,
+  relativeEntropy,
 } from '../../../src/train/distil/losses.ts'
 import { computePlain, numericGradients, probe, relativeError } from '../../support/gradcheck.ts'
 
@@ -22,6 +23,7 @@ const losses: Record<string, { shape: readonly number[]; build: (a: Value, b: Va
   divergence: { shape: [2, 3, 4, 5], build: (a, b) => divergence(maps(a), maps(b)) },
   attentionDifference: { shape: [2, 3, 4, 5], build: attentionDifference },
   featureDifference: { shape: [2, 3, 4, 5], build: featureDifference },
+  relativeEntropy: { shape: [2, 4, 5], build: (a, b) => relativeEntropy(sigmoid(a), sigmoid(b)) },
 }
 
 describe.each(Object.entries(losses))('%s', (name, { shape, build }) => {

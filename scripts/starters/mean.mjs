@@ -1,0 +1,27 @@
+// Makes a run whose weights lie between those of two runs: what was learned last stays, and what was known before is not lost
+// (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
+//
+//   node scripts/starters/mean.mjs BEFORE RUN PART OUT
+//
+// RUN was begun with the weights of BEFORE. OUT is PART of the way from BEFORE to RUN.
+import { copyFile, mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { readSafetensors, writeSafetensors } from 'pantin'
+
+const [before, run, part, out] = process.argv.slice(2)
+if (out === undefined || !(Number(part) >= 0 && Number(part) <= 1)) {
+  throw new Error('usage: mean.mjs BEFORE RUN PART OUT, with a PART from 0 to 1')
+}
+const [old, now] = await Promise.all(
+  [before, run].map((one) => readSafetensors(join(one, 'weights.safetensors'))),
+)
+const weights = new Map()
+for (const [name, { shape, data }] of now.tensors) {
+  // What RUN has and BEFORE lacks is taken as it is.
+  const from = old.tensors.get(name)
+  const mean = from && data.map((value, i) => (1 - part) * from.data[i] + part * value)
+  weights.set(name, { dtype: 'float32', shape, data: Float32Array.from(mean ?? data) })
+}
+await mkdir(out, { recursive: true })
+await copyFile(join(run, 'config.json'), join(out, 'config.json'))
+await writeSafetensors(join(out, 'weights.safetensors'), weights, now.metadata)

@@ -1,0 +1,292 @@
+// Files of tasks on their way: inputs into the store and onto a worker, checkpoints and results into the store and out of it.
+// Each file's hash is checked when it arrives, and no path from a store leaves its folder.
+import { randomBytes } from 'node:crypto'
+import { readdir, rename, rm, stat } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { z } from 'zod'
+import { isTemporary } from '../files/atomic.ts'
+import { exists, makeFolder } from '../files/folders.ts'
+import { FormatError } from '../util/errors.ts'
+import {
+  canonical,
+  filesOf,
+  hashFile,
+  hashOf,
+  inLanes,
+  isSafePath,
+  type Store,
+  type Task,
+  topOf,
+} from './task.ts'
+
+const hash = z.string().regex(/^[0-9a-f]{64}$/)
+const path = z.string().refine(isSafePath, 'leaves its folder')
+const bytes = z.int().nonnegative()
+
+/** The files of an input. The hash of this list is the input's. */
+const treeSchema = z.array(z.object({ path, hash, bytes })).min(1).max(100_000)
+type Tree = z.infer<typeof treeSchema>
+
+/** Files that a task left, and the objects that hold them. */
+const manifestSchema = z.object({
+  files: z.array(z.object({ path, hash, bytes, key: z.string().max(500) })).max(100_000),
+})
+export type Manifest = z.infer<typeof manifestSchema>
+
+const mostManifestBytes = 64 << 20
+
+/** Files of one task that go out of the store, or into it, at a time. The store may hold a part of each in memory. */
+const [downloads, uploads] = [4, 2]
+
+/** Waits for all, also if one of them fails: nothing goes on behind the caller's back. @throws the first error */
+export async function allOf<T extends readonly unknown[]>(
+  ...works: { readonly [K in keyof T]: Promise<T[K]> }
+): Promise<T> {
+  await Promise.allSettled(works)
+  return (await Promise.all(works)) as unknown as T
+}
+
+/** Where a store keeps what. */
+export const keys = {
+  /** Tasks that have no result yet. */
+  task: (id: string) => `tasks/${id}.json`,
+  result: (id: string) => `results/${id}.json`,
+  failure: (id: string) => `failures/${id}.json`,
+  /** Checkpoints of a task: the name of the last one is the greatest. */
+  checkpoints: (id: string) => `checkpoints/${id}/`,
+  /** Files of all attempts at a task. */
+  files: (id: string) => `files/${id}/`,
+  claims: (id: string) => `claims/${id}/`,
+  worker: (name: string) => `workers/${name}.json`,
+}
+
+/** The id in a key such as `results/ID.json`. */
+export const idIn = (key: string): string => basename(key, '.json')
+
+/** Puts inputs into a store. Each file is read once, also if many tasks share it. */
+export class Uploader {
+  private readonly trees = new Map<string, Promise<string | undefined>>()
+
+  constructor(private readonly store: Store) {}
+
+  /** The hashes of inputs, by the names that tasks have for them. @throws InputError for a file that cannot be read. */
+  async inputs(names: readonly string[]): Promise<Task['inputs']> {
+    const hashes: Record<string, string> = {}
+    for (const name of new Set(names)) {
+      let tree = this.trees.get(name)
+      if (tree === undefined) {
+        tree = this.upload(name)
+        this.trees.set(name, tree)
+        // A file that cannot be read now may be there the next time.
+        tree.catch(() => this.trees.delete(name))
+      }
+      const found = await tree
+      if (found !== undefined) hashes[name] = found
+    }
+    return hashes
+  }
+
+  private async upload(name: string): Promise<string | undefined> {
+    const files = await filesOf(name)
+    if (files === undefined) return undefined
+    const tree: Tree = []
+    for (const { path, from } of files) {
+      const found = await hashFile(from)
+      const key = `inputs/${found.hash}`
+      if (!(await this.store.has(key))) await this.store.upload(from, key)
+      tree.push({ path, ...found })
+    }
+    const text = canonical(tree)
+    const own = hashOf(text)
+    await this.store.create(`trees/${own}.json`, text)
+    return own
+  }
+}
+
+/** Folders or files at the top of trees, by the hashes of the trees: tasks share a run, whose tree is read once. */
+const tops = new Map<string, string>()
+const mostTops = 1000
+
+/**
+ * Brings inputs onto this machine, if they are not there yet. The same input has the same path on all machines, relative
+ * to `home`: a training that goes on elsewhere finds its videos under the names that it began with.
+ *
+ * @returns paths relative to `home`, by the names that the task has for them
+ * @throws FormatError if the store has other content than the task says.
+ */
+export async function fetchInputs(
+  store: Store,
+  inputs: Task['inputs'],
+  home: string,
+): Promise<Record<string, string>> {
+  const found = Object.entries(inputs).map(async ([name, tree]) => [name, await fetchTree(store, tree, home)])
+  return Object.fromEntries(await allOf(...found)) as Record<string, string>
+}
+
+/** @returns the path of the file or folder at the top of a tree, relative to `home` */
+async function fetchTree(store: Store, tree: string, home: string): Promise<string> {
+  const folder = join('inputs', tree.slice(0, 32))
+  const known = tops.get(tree)
+  if (known !== undefined && (await exists(join(home, folder)))) return join(folder, known)
+  const text = (await store.read(`trees/${tree}.json`, mostManifestBytes))?.toString('utf8')
+  if (text === undefined || hashOf(text) !== tree) throw damaged(`trees/${tree}.json`, store)
+  const files = parsed(treeSchema, text, `trees/${tree}.json`, store)
+  const top = topOf(files[0]!.path)
+  if (tops.size >= mostTops) tops.clear()
+  tops.set(tree, top)
+  if (await exists(join(home, folder))) return join(folder, top)
+  // All files appear together, in one step.
+  const arriving = join(home, 'inputs', `.arriving-${process.pid}-${randomBytes(6).toString('hex')}`)
+  try {
+    await inLanes(files, downloads, (file) =>
+      fetchFile(store, { ...file, key: `inputs/${file.hash}` }, join(arriving, file.path)),
+    )
+    await rename(arriving, join(home, folder))
+  } catch (error) {
+    await rm(arriving, { recursive: true, force: true })
+    // Another task, or another worker on this machine, was quicker.
+    if (!(await exists(join(home, folder)))) throw error
+  }
+  return join(folder, top)
+}
+
+/**
+ * Copies the files of a task's folder into the store, under names that no other attempt has. Locks and temporaries stay.
+ *
+ * @param first a file that is copied before all others
+ * @param leave folders and files that are not copied
+ * @param isOver whether nobody writes into the folder any more
+ */
+export async function uploadFolder(
+  store: Store,
+  folder: string,
+  prefix: string,
+  options: {
+    readonly first?: string | undefined
+    readonly leave?: readonly string[]
+    readonly isOver?: boolean
+  } = {},
+): Promise<Manifest> {
+  const { first, leave = [], isOver = false } = options
+  const found = await filesIn(folder, '')
+  const paths = found.filter(
+    (one) => one !== first && !leave.some((left) => one === left || one.startsWith(`${left}/`)),
+  )
+  if (first !== undefined && found.includes(first)) paths.unshift(first)
+  const files = new Map<string, Manifest['files'][number]>()
+  const upload = async (path: string, from: string): Promise<void> => {
+    const key = `${prefix}${paths.indexOf(path)}`
+    await store.upload(from, key)
+    files.set(path, { path, key, ...(await hashFile(from)) })
+  }
+  const take = async (path: string): Promise<void> => {
+    if (isOver) return upload(path, join(folder, path))
+    // Training may replace a file at any time. Its bytes are those of one moment only in a copy.
+    const copy = await snapshot(join(folder, path))
+    if (copy === undefined) return
+    try {
+      await upload(path, copy)
+    } finally {
+      await rm(copy, { force: true })
+    }
+  }
+  const isFirst = (path: string) => path === first
+  await inLanes(paths.filter(isFirst), 1, take)
+  await inLanes(
+    paths.filter((path) => !isFirst(path)),
+    uploads,
+    take,
+  )
+  return { files: paths.flatMap((path) => files.get(path) ?? []) }
+}
+
+/** A copy of a file beside it; undefined if the file is gone. */
+async function snapshot(path: string): Promise<string | undefined> {
+  const { copyFile, link } = await import('node:fs/promises')
+  const copy = join(dirname(path), `.snapshot-${randomBytes(6).toString('hex')}`)
+  // Files that are replaced by a rename can be linked. Metrics are written to in place.
+  const take = path.endsWith('.jsonl') ? copyFile : link
+  return take(path, copy).then(
+    () => copy,
+    async (error: unknown) => {
+      if (!(await exists(path))) return undefined
+      if (take === copyFile) throw error
+      await copyFile(path, copy)
+      return copy
+    },
+  )
+}
+
+async function filesIn(folder: string, under: string): Promise<string[]> {
+  const entries = await readdir(join(folder, under), { withFileTypes: true }).catch(() => [])
+  const lists = entries.map(async (entry) => {
+    const path = under === '' ? entry.name : `${under}/${entry.name}`
+    if (entry.isDirectory()) return filesIn(folder, path)
+    const left = entry.name === 'lock' || isTemporary(entry.name) || !isSafePath(path)
+    return left || entry.name.startsWith('.') || !entry.isFile() ? [] : [path]
+  })
+  return (await Promise.all(lists)).flat()
+}
+
+/** Writes the files of a manifest into a folder, the file `last` after all others. @throws FormatError, InputError */
+export async function downloadFiles(
+  store: Store,
+  { files }: Manifest,
+  folder: string,
+  last?: string,
+): Promise<void> {
+  for (const isLast of [false, true]) {
+    const now = files.filter(({ path }) => (path === last) === isLast)
+    await inLanes(now, downloads, (file) => fetchFile(store, file, join(folder, file.path)))
+  }
+}
+
+/** A manifest; undefined if there is none. @throws FormatError */
+export async function readManifest(store: Store, key: string): Promise<Manifest | undefined> {
+  const text = (await store.read(key, mostManifestBytes))?.toString('utf8')
+  return text === undefined ? undefined : parsed(manifestSchema, text, key, store)
+}
+
+async function fetchFile(
+  store: Store,
+  { key, hash: wanted }: { readonly key: string; readonly hash: string },
+  to: string,
+): Promise<void> {
+  await makeFolder(dirname(to))
+  await store.download(key, to)
+  const { hash: found } = await hashFile(to)
+  if (found === wanted) return
+  await rm(to, { force: true })
+  throw damaged(key, store)
+}
+
+function parsed<T>(schema: z.ZodType<T>, text: string, key: string, store: Store): T {
+  try {
+    return schema.parse(JSON.parse(text))
+  } catch {
+    throw damaged(key, store)
+  }
+}
+
+const damaged = (key: string, store: Store): FormatError =>
+  new FormatError({
+    what: 'an object of the store is missing, or has other content than it should',
+    where: `${store.name}: ${key}`,
+    remedy: 'remove it from the store and run the command that made it again',
+  })
+
+/** Removes the objects under a prefix, except some. */
+export async function removeAll(
+  store: Store,
+  prefix: string,
+  keep: ReadonlySet<string> = new Set(),
+): Promise<void> {
+  for await (const { key } of store.list(prefix)) if (!keep.has(key)) await store.remove(key)
+}
+
+/** The modification time and size of a file as text, which changes when the file is replaced; undefined without file. */
+export const stampOf = (file: string): Promise<string | undefined> =>
+  stat(file).then(
+    ({ mtimeMs, size, ino }) => `${mtimeMs} ${size} ${ino}`,
+    () => undefined,
+  )

@@ -1,0 +1,106 @@
+// The strings at work: which ones there are, how they are pulled now, the poses that are kept, and playing between them.
+import { signal } from '@preact/signals'
+import type { Pose } from 'pantin/web'
+import { place } from '../core/place.ts'
+import { type RunKey, starterOf } from '../core/runs.ts'
+import {
+  atRest,
+  between,
+  type Pull,
+  type PulledString,
+  type Puppet,
+  poseOf,
+  stringsOf,
+} from '../core/strings.ts'
+
+/** A pose that somebody kept. */
+export interface KeptPose {
+  readonly pull: Pull
+  /** Address of a small picture of it. */
+  readonly picture: string
+}
+
+/** The picture with its strings; undefined as long as there is no picture. */
+export const puppet = signal<Puppet | undefined>(undefined)
+export const pull = signal<Pull>({ pulls: [], offsets: new Map() })
+/** The keypoint that was taken last, which the keyboard moves. */
+export const taken = signal(0)
+export const kept = signal<readonly KeptPose[]>([])
+export const plays = signal(false)
+
+/** Milliseconds from one kept pose to the next. */
+const step = 900
+/** Fewer poses say too little of how a model moves. */
+const fewest = 20
+
+/** How a starter's keypoints move, from the file beside its weights. */
+async function stringsOfStarter(name: string): Promise<readonly PulledString[]> {
+  const answer = await fetch(`${place.peek().assetsFolder}starters/${name}/strings.json`)
+  if (!answer.ok) return []
+  const { strings } = (await answer.json()) as { strings: readonly PulledString[] }
+  return strings
+}
+
+/**
+ * Ties the strings to a picture: those of the starter, or those along which a video has moved the picture before.
+ *
+ * @param seen poses in which the picture was
+ */
+export async function tie(run: RunKey, rest: Pose, seen: readonly Pose[]): Promise<void> {
+  const starter = starterOf(run)
+  const own = starter === undefined ? [] : await stringsOfStarter(starter.name)
+  const fits = own.every(({ value }) => value.length === 2 * rest.value.length)
+  const strings = fits && own.length > 0 ? own : seen.length >= fewest ? stringsOf(seen) : []
+  const before = puppet.peek()
+  puppet.value = { strings, rest }
+  plays.value = false
+  const isSame = before?.strings.length === strings.length && before.rest.value.length === rest.value.length
+  if (isSame) return
+  pull.value = atRest(puppet.value)
+  taken.value = 0
+  forgetPoses()
+}
+
+/** How the strings are pulled at a time in milliseconds. */
+export function pullAt(now: number): Pull {
+  const poses = kept.peek()
+  if (!plays.peek() || poses.length < 2) return pull.peek()
+  const at = (now / step) % poses.length
+  const index = Math.floor(at)
+  return between(poses[index]!.pull, poses[(index + 1) % poses.length]!.pull, at - index)
+}
+
+/** Where the keypoints are, if the strings are pulled so. */
+export const placed = (how: Pull): Pose | undefined => {
+  const now = puppet.peek()
+  return now && poseOf(now, how)
+}
+
+export function letGo(): void {
+  const now = puppet.peek()
+  plays.value = false
+  if (now !== undefined) pull.value = atRest(now)
+}
+
+/** Keeps the present pose, with a small picture of what a canvas shows. */
+export async function keepPose(shown: HTMLCanvasElement): Promise<void> {
+  const small = Object.assign(document.createElement('canvas'), { width: 112, height: 112 })
+  small.getContext('2d')!.drawImage(shown, 0, 0, small.width, small.height)
+  const blob = await new Promise<Blob | null>((resolve) => small.toBlob(resolve))
+  kept.value = [
+    ...kept.peek(),
+    { pull: pull.peek(), picture: blob === null ? '' : URL.createObjectURL(blob) },
+  ]
+}
+
+export function dropPose(index: number): void {
+  const pose = kept.peek()[index]
+  if (pose !== undefined) URL.revokeObjectURL(pose.picture)
+  kept.value = kept.peek().filter((_, i) => i !== index)
+  if (kept.value.length < 2) plays.value = false
+}
+
+function forgetPoses(): void {
+  for (const { picture } of kept.peek()) URL.revokeObjectURL(picture)
+  kept.value = []
+}

@@ -1,0 +1,117 @@
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { calibrate, planOf, Ranges } from '../../src/compress/calibration.ts'
+import { compress } from '../../src/compress/compress.ts'
+import { openPlanned } from '../../src/compress/eight-bits.ts'
+import { differenceOf, referenceOf, seeAll, takeFrames } from '../../src/compress/measure.ts'
+import { readSafetensorsHeader } from '../../src/formats/safetensors/safetensors.ts'
+import type { EightBitPlans } from '../../src/model/loaded-run.ts'
+import { openDetector } from '../../src/model/open-detector.ts'
+import { loadRun, openModel } from '../../src/model/open-model.ts'
+import { eightBitCandidates } from '../../src/optimise/eight-bits.ts'
+import { createRun } from '../../src/run/run.ts'
+import { stillPuppet } from '../../src/synthetic/puppet/puppet.ts'
+import { InputError } from '../../src/util/errors.ts'
+import { randomRun, scratch } from '../animate/support.ts'
+
+const at = scratch()
+const few = { frames: 4, crop: 'middle' } as const
+const picture = stillPuppet({ seed: 5, size: 64 }).data
+
+/** Everything that can compute in eight bits does, whether it pays or not. */
+async function everything(run: string): Promise<EightBitPlans> {
+  const loaded = await loadRun(run)
+  const { calibration } = await takeFrames(['puppet:1'], loaded, { frames: 4, holdout: 0.3 })
+  const parts = await calibrate(loaded, (model) => seeAll(model, calibration))
+  expect(parts.map(({ part }) => part).sort()).toEqual(['detector', 'frame', 'source'])
+  return Object.fromEntries(
+    parts.map((one) => {
+      const ops = new Set(eightBitCandidates(one.network.graph))
+      return [one.part, planOf(one, new Ranges(one.histograms), { ops, method: 'minmax', largestWeight: 63 })]
+    }),
+  )
+}
+
+test('frames to measure on are not those to calibrate on', async () => {
+  const run = await loadRun(await randomRun(at('frames')))
+  const sets = await takeFrames(['puppet:1'], run, { frames: 6, holdout: 0.3 })
+  const keys = (set: (typeof sets)['measured']) =>
+    set.flatMap(({ frames }) => frames.map((frame) => Buffer.from(frame).toString('base64')))
+  expect(keys(sets.calibration)).toHaveLength(6)
+  expect(keys(sets.measured)).toHaveLength(6)
+  expect(keys(sets.measured).filter((key) => keys(sets.calibration).includes(key))).toEqual([])
+})
+
+test('a run in eight bits opens as any other, on a CPU alone, and is near the original', async () => {
+  const original = await randomRun(at('run'))
+  const loaded = await loadRun(original)
+  const write = async (compression?: object) => {
+    const config = { model: loaded.config, training: { fit: 'crop' }, ...(compression && { compression }) }
+    const run = await createRun(at('rounded'), { config, version: '0.1.0', force: true })
+    await run.saveWeights(loaded.weights, new Map(), { floats: 'F16' })
+    run.close()
+  }
+  await write()
+  await write({ device: 'cpu', eightBits: await everything(at('rounded')) })
+
+  await using float = await openModel(original, { device: 'cpu' })
+  await using rounded = await openModel(at('rounded'), { device: 'cpu' })
+  await using asked = await openModel(at('rounded'), { device: 'cpu', eightBits: false })
+  const [a, b, c] = [await float.detect(picture), await rounded.detect(picture), await asked.detect(picture)]
+  expect(rounded.eightBits).toEqual(['detector'])
+  await rounded.encode(picture)
+  expect([...rounded.eightBits].sort()).toEqual(['detector', 'frame', 'source'])
+  expect([float.eightBits, asked.eightBits]).toEqual([[], []])
+  const far = (x: Float32Array, y: Float32Array) => Math.max(...x.map((v, i) => Math.abs(v - y[i]!)))
+  expect(far(a.value, b.value)).toBeGreaterThan(1e-5)
+  expect(far(a.value, b.value)).toBeLessThan(0.1)
+  expect(far(a.value, c.value)).toBeLessThan(far(a.value, b.value))
+
+  await using detector = await openDetector(at('rounded'), { device: 'cpu' })
+  expect((await detector.detect(picture)).value).toEqual(b.value)
+})
+
+test('a plan for another graph is left alone', async () => {
+  const original = await randomRun(at('other'))
+  const { detector } = await everything(original)
+  const loaded = await loadRun(original)
+  await using model = await openPlanned(loaded, { detector: { ...detector!, graph: '00000000' } })
+  expect(model.eightBits).toEqual([])
+})
+
+test('pictures and keypoints are compared with those of the original', async () => {
+  const loaded = await loadRun(await randomRun(at('compared')))
+  const { measured } = await takeFrames(['puppet:1'], loaded, { frames: 2, holdout: 0.3 })
+  await using model = await openPlanned(loaded, {})
+  const reference = await referenceOf(model, measured)
+  expect(await differenceOf(model, reference, 'all')).toEqual({
+    distance: 0,
+    jacobian: 0,
+    psnrLoss: 0,
+    l1: 0,
+  })
+  await using worse = await openPlanned(loaded, await everything(at('compared')))
+  const { distance, l1 } = await differenceOf(worse, reference, 'all')
+  expect(distance).toBeGreaterThan(0)
+  expect(l1).toBeGreaterThan(0)
+})
+
+test('for other devices than a CPU, weights become half as large and nothing else changes', async () => {
+  const original = await randomRun(at('web'))
+  const found = await compress(original, ['puppet:1'], { out: at('half'), device: 'webgpu', ...few })
+  expect(found.steps.map(({ name, kept }) => [name, kept])).toEqual([
+    ['original', true],
+    ['fp16', true],
+  ])
+  expect(found.steps[1]!.difference.distance).toBeLessThan(1e-3)
+  expect(found.frames).toEqual({ calibration: 4, measured: 4 })
+  const { entries } = await readSafetensorsHeader(at('half/weights.safetensors'))
+  const types = Array.from(entries.values(), ({ dtype }) => dtype)
+  expect(new Set(types)).toEqual(new Set(['F16', 'F32']))
+  expect(types.filter((type) => type === 'F16').length).toBeGreaterThan(types.length / 3)
+  const config = JSON.parse(readFileSync(at('half/config.json'), 'utf8')) as { compression: unknown }
+  expect(config.compression).toEqual({ device: 'webgpu', eightBits: {} })
+  await expect(compress(original, ['puppet:1'], { out: original, force: true, ...few })).rejects.toThrow(
+    InputError,
+  )
+})

@@ -1,0 +1,14 @@
+// Channels of every network of the zoo, by chance: see prune.test.ts.
+import { describe, test } from 'vitest'
+import { netNames } from '../../src/zoo/registry.ts'
+import { expectSame, prunedByChance } from './pruned-network.ts'
+
+describe.each(netNames)('%s', (net) => {
+  test.each(['light', 'fomm'] as const)('head %s', async (head) => {
+    await expectSame(prunedByChance(net, head))
+  })
+
+  test('most of it', async () => {
+    await expectSame(prunedByChance(net, 'light', { part: 0.6, seed: 1 }))
+  })
+})

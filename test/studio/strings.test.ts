@@ -1,0 +1,145 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { openClip } from '../../src/clips/source.ts'
+import { frameAt } from '../../src/media/clip.ts'
+import { openModel } from '../../src/model/open-model.ts'
+import { Random } from '../../src/util/random.ts'
+import {
+  between,
+  type Pull,
+  type PulledString,
+  type Puppet,
+  poseOf,
+  pulled,
+  spreadOf,
+  stringsOf,
+} from '../../studio/src/core/strings.ts'
+
+/** The strings of the studio: poses from pulls, and pulls from points. */
+
+const eye = [
+  [1, 0],
+  [0, 1],
+]
+/** Four points, of which a string moves all to the right, and one the last alone downwards. */
+const puppet: Puppet = {
+  rest: {
+    value: [
+      [-0.5, -0.5],
+      [0.5, -0.5],
+      [-0.5, 0.5],
+      [0.5, 0.5],
+    ],
+    jacobian: [eye, eye, eye, eye],
+  },
+  strings: [
+    { name: 'Right', value: [1, 0, 1, 0, 1, 0, 1, 0], jacobian: Array.from({ length: 16 }, () => 0) },
+    {
+      name: 'Last',
+      value: [0, 0, 0, 0, 0, 0, 0, 0.5],
+      jacobian: [...Array.from({ length: 12 }, () => 0), 0, 0, 0, 0.2],
+    },
+  ],
+}
+const rest: Pull = { pulls: [0, 0], offsets: new Map() }
+
+describe('a pose', () => {
+  test('without a pull is the picture at rest', () => {
+    expect(poseOf(puppet, rest)).toEqual(puppet.rest)
+  })
+
+  test('moves points by parts of their spread, and changes their maps', () => {
+    const spread = spreadOf(puppet.rest.value)
+    expect(spread).toBeCloseTo(Math.SQRT1_2)
+    const { value, jacobian } = poseOf(puppet, { pulls: [0.2, 1], offsets: new Map() })
+    expect(value[0]).toEqual([-0.5 + 0.2 * spread, -0.5])
+    expect(value[3]).toEqual([0.5 + 0.2 * spread, 0.5 + 0.5 * spread])
+    expect(jacobian![3]).toEqual([
+      [1, 0],
+      [0, 1.2],
+    ])
+  })
+
+  test('halfway between two others', () => {
+    const other: Pull = { pulls: [1, 0], offsets: new Map([[2, [0.2, 0]]]) }
+    expect(between(rest, other, 0)).toMatchObject({ pulls: [0, 0] })
+    expect(between(rest, other, 0.5)).toEqual({ pulls: [0.5, 0], offsets: new Map([[2, [0.1, 0]]]) })
+    expect(between(rest, other, 1)).toEqual(other)
+  })
+})
+
+describe('a pulled point', () => {
+  test('is where it was put, and the strings that move it take others along', () => {
+    const pull = pulled(puppet, rest, 0, [-0.2, -0.45])
+    const { value } = poseOf(puppet, pull)
+    expect(value[0]![0]).toBeCloseTo(-0.2, 6)
+    expect(value[0]![1]).toBeCloseTo(-0.45, 6)
+    expect(pull.pulls[0]).toBeGreaterThan(0.4)
+    expect(pull.pulls[1]).toBe(0)
+    expect(value[3]![0]).toBeGreaterThan(0.77)
+    expect(value[3]![1]).toBeCloseTo(0.5, 2)
+  })
+
+  test('pulls no string beyond its end, and still gets where it is put', () => {
+    const pull = pulled(puppet, rest, 3, [0.5, -1])
+    expect(pull.pulls[1]).toBe(-1.5)
+    expect(poseOf(puppet, pull).value[3]![1]).toBeCloseTo(-1, 6)
+  })
+})
+
+test('strings are found in what moved', () => {
+  const random = new Random(7)
+  const seen = Array.from({ length: 60 }, () =>
+    poseOf(puppet, { pulls: [random.between(-1, 1), random.between(-1, 1)], offsets: new Map() }),
+  )
+  const found = stringsOf(seen)
+  expect(found).toHaveLength(2)
+  const [first, second] = found as [PulledString, PulledString]
+  // All points move alike along the first; the last one alone moves along the second, with its map.
+  const ratio = first.value[0]!
+  for (const at of [2, 4, 6]) expect(first.value[at]).toBeCloseTo(ratio, 1)
+  expect(Math.abs(second.value[7]!)).toBeGreaterThan(0.3)
+  expect(Math.abs(second.value[0]!)).toBeLessThan(0.05)
+  expect(second.jacobian[15]! / second.value[7]!).toBeCloseTo(0.2 / 0.5, 1)
+})
+
+describe.each([
+  { name: 'face', clip: 'head:100015' },
+  { name: 'puppet', clip: 'puppet:100024' },
+])('the starter $name', ({ name, clip: spec }) => {
+  test('shows each point where it is put', async () => {
+    const { strings } = JSON.parse(
+      readFileSync(new URL(`../../assets/starters/${name}/strings.json`, import.meta.url), 'utf8'),
+    ) as { strings: readonly PulledString[] }
+    await using model = await openModel(name, { device: 'cpu' })
+    const { size, keypoints } = model.config
+    await using clip = await openClip(`${spec},frames=1,size=${size}`)
+    const frame = await frameAt(clip, 0)
+    const kpSource = await model.detect(frame.data)
+    const pairs = (flat: Float32Array) =>
+      Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i]!, flat[2 * i + 1]!])
+    const maps = pairs(kpSource.jacobian!)
+    const tied: Puppet = {
+      strings,
+      rest: {
+        value: pairs(kpSource.value),
+        jacobian: Array.from({ length: keypoints }, (_, k) => maps.slice(2 * k, 2 * k + 2)),
+      },
+    }
+    const encoded = await model.encode(frame.data)
+    const apart: number[] = []
+    for (let k = 0; k < keypoints; k++) {
+      const from = tied.rest.value[k]!
+      const to = [from[0]! + 0.1 * Math.cos(k), from[1]! + 0.1 * Math.sin(k)] as const
+      const pose = poseOf(tied, pulled(tied, { pulls: strings.map(() => 0), offsets: new Map() }, k, to))
+      const kpDriving = {
+        value: Float32Array.from(pose.value.flat()),
+        jacobian: Float32Array.from(pose.jacobian!.flat(2)),
+      }
+      const found = await model.detect(await model.generate(encoded, kpSource, kpDriving))
+      apart.push(Math.hypot(found.value[2 * k]! - to[0], found.value[2 * k + 1]! - to[1]))
+    }
+    process.stdout.write(`${name}: ${apart.map((x) => x.toFixed(3)).join(' ')}\n`)
+    expect(apart.reduce((a, b) => a + b) / keypoints).toBeLessThan(0.05)
+  }, 120_000)
+})

@@ -1,0 +1,146 @@
+import { mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { openStore } from '../../src/work/open-store.ts'
+import { parseQueue } from '../../src/work/queue.ts'
+import { parseS3 } from '../../src/work/s3-store.ts'
+import {
+  canonical,
+  hashOf,
+  isKey,
+  isSafePath,
+  type Kind,
+  readTask,
+  type Store,
+  taskText,
+} from '../../src/work/task.ts'
+import { fetchInputs, keys, readManifest, Uploader } from '../../src/work/transfer.ts'
+import { type WorkerEvent, work } from '../../src/work/worker.ts'
+import { countingKind } from './counting.ts'
+
+const kind = countingKind() as unknown as Kind
+const config = { name: 'a', to: 1, ms: 0 }
+
+describe('a task', () => {
+  it('has an id that does not depend on the order of fields', () => {
+    const other = { ms: 0, to: 1, name: 'a' }
+    expect(taskText(kind, config, {})).toEqual(taskText(kind, other, {}))
+    expect(taskText(kind, config, {}).id).not.toBe(taskText(kind, { ...config, to: 2 }, {}).id)
+  })
+
+  const made = (changes: object) => {
+    const { text } = taskText(kind, config, {})
+    const changed = canonical({ ...(JSON.parse(text) as object), ...changes })
+    return { id: hashOf(changed), text: changed }
+  }
+
+  it.each<[string, object, string]>([
+    ['of an unknown kind', { kind: 'shell' }, 'no such kind of task'],
+    ['of another version', { version: '99.0.0' }, 'another version of pantin'],
+    ['with a field that is none', { config: { ...config, to: 'many' } }, 'not that of a count'],
+    ['with a file of the worker', { config: { ...config, file: '/etc/passwd' } }, 'not among its inputs'],
+    ['with a path to a parent', { config: { ...config, file: '../secret' } }, 'not among its inputs'],
+    ['with an inherited name', { config: { ...config, file: 'constructor' } }, 'not among its inputs'],
+    ['that is no description', { config: 7 }, 'does not describe a task'],
+  ])('%s is refused', (_, changes, message) => {
+    const { id, text } = made(changes)
+    expect(() => readTask(id, text, [kind])).toThrow(message)
+  })
+
+  it('is refused under an id that is not its own', () => {
+    const { id } = made({})
+    const { text } = made({ config: { ...config, to: 9 } })
+    expect(() => readTask(id, text, [kind])).toThrow('not the text that its id stands for')
+  })
+})
+
+describe('a worker', () => {
+  let folder: string
+  let store: Store
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'pantin-hostile-'))
+    store = await openStore(join(folder, 'store'))
+  })
+  afterEach(() => rmSync(folder, { recursive: true, force: true }))
+
+  it('refuses hostile tasks, says so, and does the others', async () => {
+    const good = taskText(kind, config, {})
+    const stranger = taskText({ ...kind, name: 'shell' }, config, {})
+    const huge = { id: hashOf('huge'), text: '"' }
+    for (const { id, text } of [good, huge, stranger]) await store.create(keys.task(id), text)
+    truncateSync(join(folder, 'store', keys.task(huge.id)), 100 << 20)
+    const events: WorkerEvent[] = []
+    const report = await work({
+      ...{ store, kinds: [kind], idle: 0, lease: 2, scratch: join(folder, 'scratch') },
+      ...{ signal: new AbortController().signal, onNews: (event) => events.push(event) },
+    })
+    expect(report.done).toBe(1)
+    const refused = events.flatMap((event) => (event.kind === 'refused' ? [event.reason] : []))
+    expect(refused.toSorted()).toEqual([
+      expect.stringContaining('the file is too large'),
+      expect.stringContaining('no such kind of task'),
+    ])
+    expect(await store.has(keys.failure(huge.id))).toBe(true)
+  })
+
+  it('writes no file outside its folder, whatever a store says', async () => {
+    for (const path of ['../out', '/etc/x', 'a/../../x', 'C:\\x', 'a\\b', '.', 'a//b', 'con.', '']) {
+      expect(isSafePath(path), path).toBe(false)
+    }
+    for (const key of ['../a', '/a', 'a/../b', 'a//b', '', '.a', 'a/.b', 'a\\b'])
+      expect(isKey(key), key).toBe(false)
+    await expect(store.read('../store/x', 10)).rejects.toThrow('cannot stand in a store')
+    const text = JSON.stringify({ files: [{ path: '../../x', hash: hashOf('x'), bytes: 1, key: 'a' }] })
+    await store.write('results/one.json', text)
+    await expect(readManifest(store, 'results/one.json')).rejects.toThrow('other content than it should')
+  })
+
+  it('takes inputs only with the content that the task says', async () => {
+    const file = join(folder, 'clip.txt')
+    writeFileSync(file, 'content')
+    const inputs = await new Uploader(store).inputs([file, 'puppet:1'])
+    expect(Object.keys(inputs)).toEqual([file])
+    const paths = await fetchInputs(store, inputs, join(folder, 'home'))
+    expect(paths[file]).toMatch(/^inputs\/[0-9a-f]{32}\/clip\.txt$/)
+    await store.write(`inputs/${hashOf('content')}`, 'changed')
+    await expect(fetchInputs(store, inputs, join(folder, 'another'))).rejects.toThrow('other content')
+  })
+
+  it('follows no link in a folder that is a store', async () => {
+    symlinkSync(folder, join(folder, 'store', 'outside'))
+    const found: string[] = []
+    for await (const { key } of store.list('outside/')) found.push(key)
+    expect(found.filter((key) => key.includes('store'))).toEqual([])
+  })
+})
+
+describe('addresses', () => {
+  const secret = 'hunter2'
+  it('are shown without passwords', () => {
+    const { name, connection } = parseQueue(`rediss://me:${secret}@host:7000/2`, {})
+    expect(name).toBe('rediss://host:7000/2')
+    expect(connection).toMatchObject({ username: 'me', password: secret, db: 2, tls: { servername: 'host' } })
+    expect(parseQueue('redis://host', { REDIS_PASSWORD: secret }).connection).toMatchObject({
+      password: secret,
+    })
+  })
+
+  it.each([`http://me:${secret}@host`, `redis:/${secret}`, `redis://me:${secret}@host/base`, ''])(
+    'that are none are not shown',
+    (url) => {
+      expect(() => parseQueue(url, {})).toThrow(/^--queue: this is not the address of a queue/)
+      try {
+        parseQueue(url, {})
+      } catch (error) {
+        expect(String(error)).not.toContain(secret)
+      }
+    },
+  )
+
+  it.each([`s3://key:${secret}@bucket`, 's3://bucket/../x', 's3://B'])('of a store are checked', (named) => {
+    const env = { AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: secret }
+    expect(() => parseS3(named, env)).toThrow(/^(?!.*hunter2)--store: this is not the address of a store/s)
+    expect(parseS3('s3://bucket/a/b/', env)).toMatchObject({ bucket: 'bucket', prefix: 'a/b/' })
+  })
+})
