@@ -1,7 +1,7 @@
 /**
  * Writes a step for `training_step.py --check`: the state it begins with, its batch, and what it gives.
  *
- *   node bench/peers/export_step.mjs --net lednet --out FOLDER [--what detector] [--steps 3]
+ *   node bench/peers/export_step.mjs --net ficelle --out FOLDER [--generator light --size 128] [--what detector] [--steps 3]
  *
  * A few steps are taken first, since at the very start many weights are zero and would hide mistakes.
  */
@@ -10,13 +10,13 @@ import { join } from 'node:path'
 import { floats, unpack, writeSafetensors } from '../dist/peers.js'
 import { readOptions, Stepper } from './our-steps.mjs'
 
-const { net, what, out, steps } = readOptions({
+const { model, what, out, steps } = readOptions({
   out: { type: 'string' },
   steps: { type: 'string', default: '3' },
 })
 if (out === undefined) throw new Error('say where to write: --out FOLDER')
 
-const stepper = await Stepper.create({ what, net })
+const stepper = await Stepper.create({ what, ...model })
 const { weights, buffers, inputs, reports, training } = stepper.step
 while (stepper.taken < Number(steps)) await stepper.run()
 
@@ -43,8 +43,10 @@ const results = new Map([
 ])
 
 await mkdir(out, { recursive: true })
-await writeFile(join(out, 'step.json'), `${JSON.stringify({ net, what, steps: stepper.taken })}\n`)
+await writeFile(join(out, 'step.json'), `${JSON.stringify({ ...model, what, steps: stepper.taken })}\n`)
 await writeSafetensors(join(out, 'state.safetensors'), before)
 await writeSafetensors(join(out, 'inputs.safetensors'), new Map(Object.entries(inputs)))
 await writeSafetensors(join(out, 'results.safetensors'), results)
-process.stdout.write(`${what} of ${net}: ${weights.size} weights, loss ${losses[0]}\n`)
+process.stdout.write(
+  `${what} of ${Object.values(model).join(':')}: ${weights.size} weights, loss ${losses[0]}\n`,
+)

@@ -2,7 +2,7 @@
 import { basename, join, parse } from 'node:path'
 import type { Frame } from '../../src/media/clip.ts'
 import { contactSheet } from '../../src/media/draw.ts'
-import { squareFrame } from '../../src/model/inputs-outputs.ts'
+import { squareFrame } from '../../src/model/keypoint-detector.ts'
 import type { Movement } from './face-measures.ts'
 import type { ComparedFrame } from './faces.ts'
 

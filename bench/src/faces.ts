@@ -2,12 +2,12 @@
 // frames as pictures, and by the landmarks of somebody else's networks.
 import { openClip } from '../../src/clips/source.ts'
 import { firstDrivingFrame } from '../../src/evaluate/evaluate.ts'
-import { luma } from '../../src/evaluate/likeness.ts'
+import { luma } from '../../src/evaluate/generation.ts'
 import { frameClip } from '../../src/faces/framing.ts'
 import { framingOf } from '../../src/faces/node.ts'
-import { assertAtLeast, type Clip, frameAt } from '../../src/media/clip.ts'
+import { type Clip, frameAt } from '../../src/media/clip.ts'
 import type { Square } from '../../src/media/fit.ts'
-import { squareFrame } from '../../src/model/inputs-outputs.ts'
+import { squareFrame } from '../../src/model/keypoint-detector.ts'
 import { type MotionModel, openModel } from '../../src/model/open-model.ts'
 import type { Device } from '../../src/runtime/session.ts'
 import { InputError } from '../../src/util/errors.ts'
@@ -166,7 +166,6 @@ async function facesOfClip(
 ): Promise<FacesOfClip> {
   const { from = 0, every = defaultEvery, crop = 'face', signal } = options
   const { size } = model.config
-  assertAtLeast(clip, size, clip.name)
   const framing = framingOf({ fit: 'crop', crop: 'face' }, { crop, signal })
   const { fitter } = await frameClip(clip, size, framing)
   const source = fitter(await frameAt(clip, 0))

@@ -5,7 +5,7 @@ export interface Figure {
   /** Dotted, from general to particular: `detector.light.cpu`, `track.256`. */
   readonly name: string
   readonly value: number
-  readonly unit: 'ms' | 's' | 'frames/s' | 'MiB'
+  readonly unit: 'ms' | 's' | 'min' | 'frames/s' | 'MiB'
   /** The figure that this one is compared with. It is measured in turn with this one, or elsewhere: then `source` says where. */
   readonly peer?: { readonly name: string; readonly value: number; readonly source?: string }
   /** This figure relative to its peer. With `atLeast`: how many times faster. With `atMost`: what part of the peer's time or memory. */

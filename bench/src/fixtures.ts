@@ -1,10 +1,10 @@
 // Clips and runs to time on, made when they are needed: a fresh clone has neither.
 import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { initialise, parametersOf } from '../../src/graph/ops/leaf.ts'
 import { createVideoWriter } from '../../src/media/video-out.ts'
 import type { MotionConfig } from '../../src/motion/config.ts'
 import { detectorGraph, generatorGraph } from '../../src/motion/model.ts'
-import { initialise, parametersOf } from '../../src/motion/weights.ts'
 import { createRun } from '../../src/run/run.ts'
 import { puppetClip } from '../../src/synthetic/puppet/puppet.ts'
 import { Random } from '../../src/util/random.ts'

@@ -126,7 +126,15 @@ async function stepSeries(
   const timings = new Map<number, { median: number; min: number }>()
   // Forward and backward: if the machine is busy for a while, it slows one pass at a value, seldom both.
   for (const x of [...values, ...values.toReversed()]) {
-    const task = { what: 'step', net: 'lednet', threads, warmUp: 1, steps: rounds, ...choose(x) } as const
+    const task = {
+      what: 'step',
+      net: 'lednet',
+      threads,
+      replicas: 1,
+      warmUp: 1,
+      steps: rounds,
+      ...choose(x),
+    } as const
     const now = await timeSteps(task, signal)
     const before = timings.get(x) ?? now
     timings.set(x, { median: Math.min(before.median, now.median), min: Math.min(before.min, now.min) })

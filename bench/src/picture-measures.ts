@@ -1,7 +1,7 @@
 // How near one picture is to another, and how sharp: L1, PSNR, and the gradient where things moved.
-import { mostPsnr } from '../../src/evaluate/likeness.ts'
+import { mostPsnr } from '../../src/evaluate/generation.ts'
 import { framePsnr } from '../../src/media/clip.ts'
-import { squareFrame } from '../../src/model/inputs-outputs.ts'
+import { squareFrame } from '../../src/model/keypoint-detector.ts'
 
 /** Mean absolute difference over all channels, values in [0, 1], and PSNR in dB, of RGB [side, side, 3]. */
 export function difference(

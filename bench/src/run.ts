@@ -1,4 +1,7 @@
 // The work of `pantin bench`: measures the parts that were asked for, and writes the report, the CSV and the plot.
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import {
   type BenchFlags,
   type GrowthName,
@@ -14,7 +17,6 @@ import { makeFolder } from '../../src/files/folders.ts'
 import { writePicture } from '../../src/media/picture.ts'
 import { describeMachine } from '../../src/run/config-file.ts'
 import { InputError, PantinError } from '../../src/util/errors.ts'
-import { findNet } from '../../src/zoo/registry.ts'
 import { FaceSheet, sheetPath } from './face-sheet.ts'
 import { growthPlot } from './growth-plot.ts'
 import {
@@ -27,6 +29,8 @@ import {
   judged,
   reportOf,
 } from './report.ts'
+import { parseStepModel, type StepModel } from './step-graphs.ts'
+import { noTorch } from './torch.ts'
 
 /** `pantin bench`. The flags fit the choice: `checkBenchFlags`. @throws InputError before any work */
 export async function bench(
@@ -41,6 +45,7 @@ export async function bench(
     if (path !== undefined) await assertWritableTarget(path, { force })
   }
   if (choice === 'faces') await benchFacesOf(context, named, flags)
+  else if (choice === 'quality') await benchQuality(context, named, flags)
   else if (choice === 'detector') await benchDetectorsAlone(context, flags)
   else await benchParts(context, choice, flags)
 }
@@ -100,9 +105,40 @@ async function benchFacesOf(
   reporter.result(report, () => describeFaces(report))
 }
 
+/** Trainings of a clip until it is animated well enough. @param words options of training */
+async function benchQuality(
+  context: Context,
+  [clip = '', ...words]: readonly string[],
+  flags: BenchFlags,
+): Promise<void> {
+  const { qualitySides } = await import('./quality.ts')
+  const { qualityCsv, qualityFigure } = await import('./quality-course.ts')
+  const { target = 0.6, limit = 60, interval = 15, python, keep, csv, force = false } = flags
+  const rule = { target, limit }
+  const folder = keep ?? (await mkdtemp(join(tmpdir(), 'pantin-quality-')))
+  try {
+    await makeFolder(folder)
+    const sides = await qualitySides(context, clip, {
+      ...{ ...rule, interval, folder, words, force },
+      ...(python !== undefined && { python }),
+      onPoint: (name, { steps, ratio }) =>
+        context.reporter.progress({ phase: `quality ${name}`, done: steps, unit: 'steps', loss: ratio }),
+    })
+    if (csv !== undefined) await writeFileAtomic(csv, qualityCsv(sides))
+    const skipped = python === undefined ? [noTorch('quality')] : []
+    const figures = [qualityFigure(sides[0]!, sides[1], rule)]
+    const report = reportOf({ figures, skipped, growth: [] })
+    context.reporter.result({ ...report, sides }, () =>
+      [describeReport(report, []), ...figures.map(({ how }) => how.replaceAll('; ', '\n'))].join('\n'),
+    )
+  } finally {
+    if (keep === undefined) await rm(folder, { recursive: true, force: true })
+  }
+}
+
 async function benchParts(
   context: Context,
-  choice: Exclude<PartChoice, 'detector' | 'faces'>,
+  choice: Exclude<PartChoice, 'detector' | 'faces' | 'quality'>,
   flags: BenchFlags,
 ): Promise<void> {
   const { rounds, threads, python, nets, series, minutes, csv, plot } = flags
@@ -114,7 +150,7 @@ async function benchParts(
       ...(threads !== undefined && { threads }),
       ...(python !== undefined && { python }),
       ...(minutes !== undefined && { minutes }),
-      ...(nets !== undefined && { nets: nets.split(',').map((name) => findNet(name.trim()).name) }),
+      ...(nets !== undefined && { models: nets.split(',').map(parseStepModel) }),
       ...(series !== undefined && { series: parseSeries(series) }),
     },
     context,
@@ -150,8 +186,8 @@ export interface PartOptions {
   readonly threads?: number
   /** A Python that has PyTorch. */
   readonly python?: string
-  /** Backbones of the training step. */
-  readonly nets?: readonly string[]
+  /** Models of the training step. */
+  readonly models?: readonly StepModel[]
   /** Length of the long clip of `real-time`; if it is absent, no long clip is made. */
   readonly minutes?: number
   /** Series of `growth`. */
@@ -188,13 +224,13 @@ type Measure = (found: Found, options: PartOptions, context: Context) => Promise
 
 /** Each part is loaded when it is measured. */
 const measures: Readonly<Record<PartName, Measure>> = {
-  async step({ figures, skipped }, { brief, nets, python, ...options }, { reporter, signal }) {
+  async step({ figures, skipped }, { brief, models, python, ...options }, { reporter, signal }) {
     const { stepFigures } = await import('./step.ts')
     figures.push(
       ...(await stepFigures({
         signal,
         ...count(options),
-        ...(nets && { nets }),
+        ...(models && { models }),
         ...(python !== undefined && { python }),
         ...(brief && { processes: 1 }),
         onSkipped: (one) => skipped.push(one),

@@ -4,26 +4,57 @@ import { Graph, type Value } from '../../src/graph/graph.ts'
 import { add, cast, input, mul, reduceMean, square, sub, transpose } from '../../src/graph/ops/index.ts'
 import { floats, type Tensor, tensor } from '../../src/graph/tensor.ts'
 import { Scope } from '../../src/layers/scope.ts'
-import { type MotionConfig, smallConfig } from '../../src/motion/config.ts'
+import { type MotionConfig, publishedConfig, smallConfig } from '../../src/motion/config.ts'
 import { detect } from '../../src/motion/model.ts'
 import { drawTransform } from '../../src/train/augment.ts'
 import { type TrainingConfig, trainingConfigSchema } from '../../src/train/config.ts'
 import { buildTrainingStep } from '../../src/train/reconstruction/step.ts'
 import { type TrainingStep, withState } from '../../src/train/step.ts'
+import { InputError } from '../../src/util/errors.ts'
 import { Random } from '../../src/util/random.ts'
+import { findNet } from '../../src/zoo/registry.ts'
 
 /** `step`: the step of the whole model. `detector`: the step of the detector alone, towards given keypoints (distillation). */
 export type StepKind = 'step' | 'detector'
 
-export interface StepChoice {
-  readonly what: StepKind
+/** Generators that are timed. `published` is the whole published model, with its heads and conventions. */
+export const stepGenerators = ['small', 'light', 'published'] as const
+export type StepGenerator = (typeof stepGenerators)[number]
+
+/** A model whose steps are timed. */
+export interface StepModel {
   /** Backbone of the detector: a name of the zoo. */
   readonly net: string
-  /** Number of pairs of frames; number of frames for the detector's step (default: as in training). */
-  readonly batch?: number
+  /** Default: `small`. */
+  readonly generator?: StepGenerator
   /** Side of the frames in pixels (default 64). */
   readonly size?: number
 }
+
+export interface StepChoice extends StepModel {
+  readonly what: StepKind
+  /** Number of pairs of frames; number of frames for the detector's step (default: as in training). */
+  readonly batch?: number
+}
+
+/** A model as it is named: `lednet`, `ficelle:light` or `ficelle:light:128`. @throws InputError */
+export function parseStepModel(text: string): Required<StepModel> {
+  const [net = '', kind = 'small', side = '64', ...others] = text.trim().split(':')
+  const generator = stepGenerators.find((one) => one === kind)
+  const { name } = findNet(net)
+  if (generator !== undefined && /^[1-9]\d{0,3}$/.test(side) && others.length === 0) {
+    return { net: name, generator, size: Number(side) }
+  }
+  throw new InputError({
+    what: 'there is no such training step',
+    got: text,
+    expected: `a network, and after colons a generator (${stepGenerators.join(', ')}) and a size, such as ficelle:light:128`,
+  })
+}
+
+/** What figures of the model are called: `lednet`, or `ficelle.light128`. */
+export const stepModelName = ({ net, generator = 'small', size = 64 }: StepModel): string =>
+  generator === 'small' && size === 64 ? net : `${net}.${generator}${size}`
 
 export interface BenchStep extends TrainingStep {
   readonly model: MotionConfig
@@ -36,14 +67,24 @@ export interface BenchStep extends TrainingStep {
 const settings = { clips: ['none'], steps: 1, learningRate: 2e-3 }
 
 /** Builds a step. @throws InputError for an unknown network, or a size that it does not accept */
-export function makeStep({ what, net, batch, size = 64 }: StepChoice): BenchStep {
-  const model = smallConfig({ net, size })
+export function makeStep({ what, batch, size = 64, ...choice }: StepChoice): BenchStep {
+  const model = modelOf({ ...choice, size })
   const training = trainingConfigSchema.parse({ ...settings, ...(batch !== undefined && { batch }) })
   if (what === 'detector') return detectorStep(model, training)
   const { losses: weights, scales, transform } = training
   const options = { batch: training.batch, scales, weights, transform, adam: training.adam, colour: false }
   const step = buildTrainingStep(model, options)
   return { ...step, model, training, inputs: wholeBatch(size, training.batch, transform) }
+}
+
+function modelOf({ net, size, generator = 'small' }: StepModel & { readonly size: number }): MotionConfig {
+  if (generator !== 'published') return smallConfig({ net, size, generator })
+  if (net === publishedConfig.net) return { ...publishedConfig, size }
+  throw new InputError({
+    what: 'the published model has another network',
+    got: net,
+    expected: publishedConfig.net,
+  })
 }
 
 /** The detector's step is made of the same parts as the whole model's. */

@@ -2,17 +2,25 @@
 import { availableParallelism } from 'node:os'
 import type { Figure, Skipped } from './figure.ts'
 import { type MachineRates, measureRatesInChild, stepFloor } from './step-floor.ts'
-import type { StepChoice, StepKind } from './step-graphs.ts'
+import { type StepChoice, type StepKind, type StepModel, stepModelName } from './step-graphs.ts'
 import { median, type StepTask, type StepTiming, timeStepsInChild } from './stepper.ts'
-import { checkTorch, recordedTorch, type TorchTiming, timeTorchSteps } from './torch.ts'
+import { checkTorch, noTorch, recordedTorch, type TorchTiming, timeTorchSteps } from './torch.ts'
 
-export const stepNets = ['lednet', 'erfnet', 'esnet', 'hourglass'] as const
+/** What is timed if nothing is asked for: networks with the small generator at 64x64, and what `train` makes of larger frames. */
+export const stepModels: readonly StepModel[] = [
+  ...['ficelle', 'lednet', 'erfnet', 'esnet', 'hourglass'].map((net) => ({ net })),
+  { net: 'ficelle', generator: 'light', size: 128 },
+  { net: 'ficelle', generator: 'light', size: 256 },
+]
 const kinds: readonly StepKind[] = ['step', 'detector']
 
 export interface StepFiguresOptions {
-  /** Backbones (default: `stepNets`). */
-  readonly nets?: readonly string[]
-  /** The whole step, the detector's alone, or both (default). */
+  /** Default: `stepModels`. */
+  readonly models?: readonly StepModel[]
+  /**
+   * The whole step, the detector's alone, or both (default; of the light generator's models the whole step alone, since the
+   * detector sees 64x64 pixels at every size).
+   */
   readonly kinds?: readonly StepKind[]
   /** Number of threads, of both sides (default: one for each core). */
   readonly threads?: number
@@ -37,16 +45,18 @@ interface Timings {
 }
 
 /**
- * Times the training step of each backbone in child processes, in turn with PyTorch's.
+ * Times the training step of each model in child processes, in turn with PyTorch's.
  *
  * @throws EnvironmentError if a process of pantin fails. The signal's reason, if it is aborted.
  */
 export async function stepFigures(options: StepFiguresOptions = {}): Promise<Figure[]> {
-  const { nets = stepNets, threads = availableParallelism(), signal } = options
+  const { models = stepModels, threads = availableParallelism(), signal } = options
   const python = await usablePython(options)
   const { rounds = 10, processes = python === undefined ? 1 : 2, warmUp = Math.min(5, rounds) } = options
-  const tasks = nets.flatMap((net) =>
-    (options.kinds ?? kinds).map((what): StepTask => ({ net, what, threads, warmUp, steps: rounds })),
+  const tasks = models.flatMap((model) =>
+    (options.kinds ?? (model.generator === 'light' ? ['step' as const] : kinds)).map(
+      (what): StepTask => ({ ...model, what, threads, replicas: replicasOn(threads), warmUp, steps: rounds }),
+    ),
   )
   const sides = python === undefined ? 1 : 2
   const total = 1 + tasks.length * processes * sides
@@ -74,9 +84,9 @@ export async function stepFigures(options: StepFiguresOptions = {}): Promise<Fig
 
 /** The Python to use. If it cannot be used, PyTorch is skipped, and the report says why. */
 async function usablePython({ python, signal, onSkipped }: StepFiguresOptions): Promise<string | undefined> {
-  const name = 'step: PyTorch beside it'
+  const { name } = noTorch('step')
   if (python === undefined) {
-    onSkipped?.({ name, why: 'no Python with PyTorch was named (--python)' })
+    onSkipped?.(noTorch('step'))
     return undefined
   }
   try {
@@ -90,7 +100,7 @@ async function usablePython({ python, signal, onSkipped }: StepFiguresOptions): 
 }
 
 function figuresOf(task: StepTask, { ours, torch }: Timings, rates: MachineRates): Figure[] {
-  const name = task.what === 'step' ? `step.${task.net}` : `step.${task.net}.detector`
+  const name = `step.${stepModelName(task)}${task.what === 'step' ? '' : '.detector'}`
   const time = median(ours.map((one) => one.median))
   const memory = Math.max(...ours.map(({ peakMiB }) => peakMiB))
   const least = Math.min(...ours.map(({ min }) => min))
@@ -120,9 +130,15 @@ function figuresOf(task: StepTask, { ours, torch }: Timings, rates: MachineRates
 const imported = ([first]: readonly TorchTiming[]) =>
   first === undefined ? '' : `, and PyTorch's own ${first.import_rss_mib} MiB once it is imported`
 
-function described({ what, threads, steps, warmUp }: StepTask, processes: number): string {
+/** As `train` chooses them: one for each core, of a batch of 8. */
+const replicasOn = (threads: number) => [4, 2].find((n) => n <= threads) ?? 1
+
+function described(
+  { what, size = 64, threads, replicas, steps, warmUp }: StepTask,
+  processes: number,
+): string {
   const of = what === 'step' ? 'whole training step' : 'training step of the detector alone'
-  return `${of}, batch 8, 64x64, float32, ${threads} thread${threads === 1 ? '' : 's'}; ${processes} process${
+  return `${of}, batch 8, ${size}x${size}, float32, ${threads} thread${threads === 1 ? '' : 's'}${replicas === 1 ? '' : ` of ${replicas} replicas`}; ${processes} process${
     processes === 1 ? '' : 'es'
   } of ${steps} steps after ${warmUp + 1} untimed ones, the median`
 }
@@ -151,9 +167,9 @@ function measuredPeer(ours: readonly StepTiming[], torch: readonly TorchTiming[]
 }
 
 /** Recorded times are shown without a ratio: the name of a processor does not say how fast it is. */
-function recordedPeer({ net, what }: StepChoice): Pair | undefined {
+function recordedPeer({ what, ...model }: StepChoice): Pair | undefined {
   const { cpu, version, date, threads, steps } = recordedTorch
-  const recorded = steps[net]?.[what]
+  const recorded = steps[stepModelName(model)]?.[what]
   if (recorded === undefined) return undefined
   const source = `recorded ${date} on ${cpu}, ${threads} threads: bench/results/step.csv`
   const beside = (measure: 'time' | 'memory'): Beside => ({

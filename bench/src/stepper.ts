@@ -5,6 +5,8 @@ import { scalar, type Tensor, tensor } from '../../src/graph/tensor.ts'
 import { createSession } from '../../src/runtime/node.ts'
 import type { Session } from '../../src/runtime/session.ts'
 import { adamInputs, adamScalars } from '../../src/train/adam.ts'
+import { settingsOptions } from '../../src/train/options.ts'
+import { ReplicaSteps } from '../../src/train/replicas.ts'
 import { initialState, type StateName, stateOutputs, type TrainingState } from '../../src/train/state.ts'
 import { childTask } from '../../src/util/child-process.ts'
 import { EnvironmentError } from '../../src/util/errors.ts'
@@ -75,7 +77,10 @@ export class Stepper {
 const vector = (data: Float32Array<ArrayBuffer>) => tensor('float32', [data.length], data)
 
 export interface StepTask extends StepChoice {
+  /** Of all replicas together, within one op. */
   readonly threads: number
+  /** Equal parts of the batch that are computed at the same time. */
+  readonly replicas: number
   /** Number of untimed steps, after the very first one. */
   readonly warmUp: number
   /** Number of timed steps. */
@@ -100,7 +105,7 @@ export interface StepTiming {
  */
 export async function timeSteps(task: StepTask, signal?: AbortSignal): Promise<StepTiming> {
   signal?.throwIfAborted()
-  const stepper = await Stepper.create(task, task.threads)
+  const stepper = await (task.replicas > 1 ? replicated(task) : Stepper.create(task, task.threads))
   try {
     const step = async () => {
       signal?.throwIfAborted()
@@ -121,6 +126,27 @@ export async function timeSteps(task: StepTask, signal?: AbortSignal): Promise<S
     return { median: median(times), min: Math.min(...times), first, cores, peakMiB: peakMemoryMiB() }
   } finally {
     await stepper.close()
+  }
+}
+
+/** The steps of a task by replicas, as `train` takes them. */
+async function replicated({
+  replicas,
+  threads,
+  ...choice
+}: StepTask): Promise<Pick<Stepper, 'run' | 'close'>> {
+  const batch = (choice.batch ?? settingsOptions.batch.default) / replicas
+  const step = makeStep({ ...choice, batch })
+  const { adam, learningRate } = step.training
+  const options = { adam, replicas, threads: Math.max(1, Math.floor(threads / replicas)) }
+  const runner = await ReplicaSteps.create(step, options, initialState(step, new Random(1)))
+  let taken = 0
+  return {
+    async run() {
+      const { report } = await runner.run(++taken, learningRate, Array(replicas).fill(step.inputs))
+      return Float32Array.from(Object.values(report))
+    },
+    close: () => runner.close(),
   }
 }
 

@@ -2,8 +2,7 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { z } from 'zod'
-import { halfToNumber } from '../../src/formats/safetensors/elements.ts'
-import { sizeOf, type Tensor, tensor } from '../../src/graph/tensor.ts'
+import { halfToNumber, sizeOf, type Tensor, tensor } from '../../src/graph/tensor.ts'
 import { EnvironmentError, FormatError, messageOf } from '../../src/util/errors.ts'
 
 const list = z.object({

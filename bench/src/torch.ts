@@ -1,9 +1,12 @@
-// PyTorch's training step: timed by a Python that has PyTorch, or as it was recorded once.
+// PyTorch's side: a training step and the published FOMM's training, by a Python that has PyTorch; and steps as they were recorded once.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { lastLine } from '../../src/util/child-process.ts'
 import { EnvironmentError } from '../../src/util/errors.ts'
+import type { Skipped } from './figure.ts'
+import type { QualityPoint } from './quality-course.ts'
 import type { StepKind } from './step-graphs.ts'
 import type { StepTask } from './stepper.ts'
 
@@ -17,13 +20,12 @@ export interface TorchTiming {
   readonly import_rss_mib: number
 }
 
-const script = new URL('../peers/training_step.py', import.meta.url)
-
-/** Path of the same step in PyTorch. @throws EnvironmentError if it is missing */
-function findScript(): string {
+/** Path of a script of bench/peers. @throws EnvironmentError if it is missing */
+function findScript(name: 'training_step.py' | 'fomm_quality.py'): string {
+  const script = new URL(`../peers/${name}`, import.meta.url)
   if (existsSync(script)) return fileURLToPath(script)
   throw new EnvironmentError({
-    what: "PyTorch's training step is not there",
+    what: "PyTorch's side of the comparison is not there",
     got: fileURLToPath(script),
     remedy: 'run the bench in a clone of the repository',
   })
@@ -32,20 +34,49 @@ function findScript(): string {
 /** Times PyTorch's step. @throws EnvironmentError if Python fails, or has no PyTorch */
 export function timeTorchSteps(
   python: string,
-  { what, net, threads, warmUp, steps }: StepTask,
+  { what, net, generator = 'small', size = 64, threads, warmUp, steps }: StepTask,
   signal?: AbortSignal,
 ): Promise<TorchTiming> {
-  const numbers = { threads, warmup: warmUp, steps }
-  const words = Object.entries({ what, net, ...numbers }).flatMap(([name, value]) => [
-    `--${name}`,
-    String(value),
-  ])
-  return runForJson(python, [findScript(), '--json', ...words], signal)
+  const numbers = { size, threads, warmup: warmUp, steps }
+  const words = flags({ what, net, generator, ...numbers })
+  return runForJson(python, [findScript('training_step.py'), '--json', ...words], signal)
 }
 
-/** Fails at once if PyTorch cannot be timed. @throws EnvironmentError */
+const flags = (values: Readonly<Record<string, string | number>>): string[] =>
+  Object.entries(values).flatMap(([name, value]) => [`--${name}`, String(value)])
+
+/** What `bench/peers/fomm_quality.py` prints of each evaluation. */
+export interface TorchQuality extends QualityPoint {
+  readonly version: string
+}
+
+/**
+ * Trains the published FOMM in PyTorch until it is good enough, or its time is over.
+ *
+ * @param folder with `frames.json` and `frames.rgb`
+ * @param options flags of the script
+ * @param onPoint told each evaluation
+ * @throws EnvironmentError if Python fails, or has no PyTorch
+ */
+export function trainFomm(
+  python: string,
+  folder: string,
+  options: Readonly<Record<'threads' | 'batch' | 'target' | 'limit' | 'interval', number>>,
+  hooks: { readonly signal: AbortSignal | undefined; onPoint(point: TorchQuality): void },
+): Promise<void> {
+  const words = [findScript('fomm_quality.py'), folder, ...flags(options)]
+  const { signal, onPoint } = hooks
+  return run(python, words, { signal, onLine: (line) => onPoint(JSON.parse(line) as TorchQuality) })
+}
+
+/** What is left out of a part if no Python is named. */
+export const noTorch = (part: 'step' | 'quality'): Skipped => ({
+  name: `${part}: PyTorch beside it`,
+  why: 'no Python with PyTorch was named (--python)',
+})
+
+/** Fails at once if PyTorch cannot be used. @throws EnvironmentError */
 export async function checkTorch(python: string, signal?: AbortSignal): Promise<void> {
-  findScript()
   await runForJson(python, ['-c', 'import torch; print(1)'], signal)
 }
 
@@ -55,10 +86,29 @@ export async function checkTorch(python: string, signal?: AbortSignal): Promise<
  * @throws EnvironmentError with the last line of the program's stderr, if it fails. The signal's reason, if it is aborted.
  */
 async function runForJson<T>(command: string, words: readonly string[], signal?: AbortSignal): Promise<T> {
-  signal?.throwIfAborted()
-  const { stdout, problem } = await run(command, words, signal)
-  signal?.throwIfAborted()
-  if (problem === undefined) return JSON.parse(stdout) as T
+  let text = ''
+  await run(command, words, {
+    signal,
+    onLine: (line) => {
+      text += `${line}\n`
+    },
+  })
+  return JSON.parse(text) as T
+}
+
+/** What `run` is told. */
+interface RunHooks {
+  readonly signal: AbortSignal | undefined
+  /** Told each line of the program's stdout. */
+  onLine(line: string): void
+}
+
+/** Runs a program. @throws EnvironmentError with the last line of its stderr, if it fails. The signal's reason, if it is aborted. */
+async function run(command: string, words: readonly string[], hooks: RunHooks): Promise<void> {
+  hooks.signal?.throwIfAborted()
+  const problem = await endOf(command, words, hooks)
+  hooks.signal?.throwIfAborted()
+  if (problem === undefined) return
   throw new EnvironmentError({
     what: 'a process that the bench started failed',
     where: command,
@@ -66,25 +116,25 @@ async function runForJson<T>(command: string, words: readonly string[], signal?:
   })
 }
 
-function run(
+/** @returns why the program failed; undefined if it did not */
+function endOf(
   command: string,
   words: readonly string[],
-  signal: AbortSignal | undefined,
-): Promise<{ readonly stdout: string; readonly problem: string | undefined }> {
+  { signal, onLine }: RunHooks,
+): Promise<string | undefined> {
   return new Promise((resolve) => {
     const child = spawn(command, words, { stdio: ['ignore', 'pipe', 'pipe'] })
     const stop = () => child.kill('SIGKILL')
     signal?.addEventListener('abort', stop, { once: true })
-    let [stdout, stderr] = ['', '']
-    child.stdout.setEncoding('utf8').on('data', (text: string) => {
-      stdout += text
-    })
+    let stderr = ''
+    const lines = createInterface({ input: child.stdout })
+    lines.on('line', onLine)
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr = (stderr + text).slice(-2000)
     })
     const end = (problem: string | undefined) => {
       signal?.removeEventListener('abort', stop)
-      resolve({ stdout, problem })
+      resolve(problem)
     }
     child.once('error', (error) => end(error.message))
     child.once('close', (code, by) =>
@@ -106,28 +156,29 @@ export const recordedTorch: {
   readonly cpu: string
   readonly threads: number
   readonly date: string
+  /** By the names that `stepModelName` gives. */
   readonly steps: Readonly<Record<string, Readonly<Record<StepKind, RecordedStep>>>>
 } = {
   version: '2.15.0+cu132',
-  cpu: 'AMD EPYC with AVX-512',
+  cpu: 'Intel Xeon with AMX',
   threads: 2,
-  date: '2026-11-23',
+  date: '2026-11-30',
   steps: {
     lednet: {
-      step: { time: 241.82, memory: 1034 },
-      detector: { time: 94.54, memory: 815 },
+      step: { time: 378.74, memory: 1052 },
+      detector: { time: 133.05, memory: 819 },
     },
     erfnet: {
-      step: { time: 291.65, memory: 1013 },
-      detector: { time: 98.35, memory: 824 },
+      step: { time: 522.63, memory: 1065 },
+      detector: { time: 167.19, memory: 827 },
     },
     esnet: {
-      step: { time: 261.21, memory: 1039 },
-      detector: { time: 96.26, memory: 815 },
+      step: { time: 559.09, memory: 1053 },
+      detector: { time: 189.09, memory: 820 },
     },
     hourglass: {
-      step: { time: 963.68, memory: 1446 },
-      detector: { time: 349.95, memory: 1134 },
+      step: { time: 1363.1, memory: 1465 },
+      detector: { time: 590.71, memory: 1136 },
     },
   },
 }
