@@ -17,6 +17,7 @@ import {
   denseMotion,
   liveliness,
   motionPicture,
+  resizingFor,
 } from './dense-motion.ts'
 import type { Keypoints } from './keypoints.ts'
 import { guided, lightDecoder, lightEncoder } from './light-generator.ts'
@@ -210,15 +211,9 @@ export interface Reading {
   readonly patch?: Patch | undefined
 }
 
-/**
- * Deformations and occlusion maps are resized by the convention that coordinates are read by, `alignCorners`: a
- * deformation that moves nothing then moves nothing after resizing too. The published model reads coordinates without
- * it. A still picture is then not sampled at its own pixels even at one size, since keypoints put -1 at the first
- * pixel's centre and sampling puts it at the pixel's edge.
- */
+/** Deformations and occlusion maps at the size of a map: see `resizingFor`. */
 const resized = (x: Value, size: readonly [number, number], { alignCorners, patch }: Reading) => {
-  const scaled = (to: readonly [number, number]) =>
-    resize(x, to, alignCorners ? 'bilinear-corners' : 'bilinear')
+  const scaled = (to: readonly [number, number]) => resize(x, to, resizingFor(alignCorners))
   if (patch === undefined) return scaled(size)
   // With corners aligned, coordinates mean the same at every size, so that the map need not be enlarged first.
   return alignCorners ? readAt(x, patchGrid(patch, size)) : seenIn(patch, scaled(wholeOf(patch, size)))

@@ -7,6 +7,7 @@ import { Scope } from '../../src/layers/scope.ts'
 import {
   type MotionConfig,
   motionConfigSchema,
+  motionSide,
   publishedConfig,
   smallConfig,
 } from '../../src/motion/config.ts'
@@ -187,6 +188,36 @@ describe('generatorGraph', () => {
       Math.max(...a.map((x, i) => Math.abs(x - b[i]!)))
     expect(apart(await motion(graph, trained, 0.2), plain)).toBeGreaterThan(0.02)
     expect(await motion(graph, trained, 0)).toEqual(await motion(graph, weights, 0))
+  })
+
+  it('has several points of motion for a pixel, and begins with the same motion', async () => {
+    const { denseMotion } = tinyLight
+    const details = { details: ['deformation', 'occlusionMap'] }
+    const withPoints = (subpixels: 1 | 2) => ({
+      ...tinyLight,
+      denseMotion: { ...denseMotion, residual: true, subpixels },
+    })
+    const [plain, fine] = [generatorGraph(withPoints(1), details), generatorGraph(withPoints(2), details)]
+    const weights = weightsOf(fine)
+    const results = await evaluate(fine, still(tinyLight, 0.2), weights)
+    const side = motionSide(withPoints(1))
+    expect(motionSide(withPoints(2))).toBe(2 * side)
+    expect(results.deformation!.shape).toEqual([1, 2 * side, 2 * side, 2])
+    expect(results.occlusionMap!.shape).toEqual([1, 1, 2 * side, 2 * side])
+    // Only the last convolutions have other shapes.
+    const [before, after] = [parametersOf(plain), parametersOf(fine)].map(
+      (all) => new Map(all.map(({ name, shape }) => [name, shape.join()])),
+    )
+    const changed = [...after!].filter(([name, shape]) => before!.get(name) !== shape).map(([name]) => name)
+    expect(changed.map((name) => name.replace('generator.dense_motion_network.', '')).sort()).toEqual([
+      ...['occlusion.bias', 'occlusion.weight', 'residual.conv.bias', 'residual.conv.weight'],
+    ])
+    // A frame that moves nothing stays as it is at every point.
+    const { deformation } = await evaluate(fine, still(tinyLight, 0), weights)
+    const there = (i: number) => (2 * i) / (2 * side - 1) - 1
+    for (let i = 0; i < 2 * side; i++) {
+      expect(Number(deformation!.data[2 * i])).toBeCloseTo(there(i), 5)
+    }
   })
 
   it('estimates motion at any scale that fits', async () => {
