@@ -1,7 +1,8 @@
 // The pixel format of a video stream, from its own header. Node's codec library gives every format that it does not know
 // the name I420, and then hands out the wrong bytes. Some of these streams are decoded rightly if their header says less:
 // colours are then converted here (ITU-T H.264, sections 7.3.2.1 and E.1; H.265, sections 7.3.2.2 and E.2; AV1 Bitstream and
-// Decoding Process Specification, sections 5.3 and 5.5).
+// Decoding Process Specification, sections 5.3 and 5.5; VP9 Bitstream and Decoding Process Specification, section 6.2 and
+// annex B). Grey H.265 and AV1, and 4:4:0, are refused: the library hands out no plane of grey, and half of the chroma.
 // One file, because each function has its twin for the other standard, and they share the bits.
 import { InputError } from '../util/errors.ts'
 import type { Matrix } from './yuv.ts'
@@ -46,7 +47,7 @@ export function plainStream(config: VideoDecoderConfig, data: Uint8Array, name: 
   }
   const [codec = '', profile = '', , depth = '', chroma = '', , , matrix] = config.codec.split('.')
   if (codec === 'vp09') {
-    if (Number(matrix) === 0) throw unknown(name, `VP9 in RGB of ${Number(depth)} bits`)
+    if (vp9Header(data)?.isRgb) return { config, plain: withoutVp9Rgb, rgb: true, matrix: undefined }
     // Profiles 1 and 3 have no 4:2:0.
     const subsampled = Number(profile) % 2 === 1 && chroma !== '02' && chroma !== '03'
     if (subsampled) throw unknown(name, `VP9 in 4:4:0 of ${Number(depth)} bits`)
@@ -106,7 +107,7 @@ function unknown(name: string, format: string): InputError {
     where: name,
     got: format,
     expected:
-      'H.264 or H.265 in 4:2:0, 4:2:2, 4:4:4 or RGB; VP9 in 4:2:0, 4:2:2 or 4:4:4; AV1 in 4:2:0, 4:2:2, 4:4:4 or RGB',
+      'H.264 or H.265 in 4:2:0, 4:2:2, 4:4:4 or RGB; VP9 in 4:2:0, 4:2:2, 4:4:4 or RGB; AV1 in 4:2:0, 4:2:2, 4:4:4 or RGB',
     remedy: `convert it first: ffmpeg -i "${name}" -c:v libx264 -crf 12 -pix_fmt yuv420p converted.mp4`,
   })
 }
@@ -473,18 +474,24 @@ function withoutRgb(data: Uint8Array): Uint8Array {
 function withoutMatrix(payload: Uint8Array): Uint8Array {
   const { profile, bits, colours, matrixAt } = parseAv1(new Bits(payload))
   if (matrixAt === undefined || colours[2] !== 0) return payload
-  const all = [...payload].flatMap((byte) => Array.from({ length: 8 }, (_, i) => (byte >> (7 - i)) & 1))
+  const all = bitsOf(payload)
   const implied = colours[0] === bt709 && colours[1] === srgb
   // The full range; and of 12 bits in profile 2, that chroma is not halved.
   const range = implied ? (profile === 2 && bits === 12 ? [1, 0] : [1]) : []
-  const matrix = Array.from({ length: 8 }, (_, i) => (unspecified >> (7 - i)) & 1)
+  const matrix = bitsOf([unspecified])
   // The last bit that is set ends the header.
   const end = all.lastIndexOf(1) + 1
-  const made = [...all.slice(0, matrixAt), ...matrix, ...range, ...all.slice(matrixAt + 8, end)]
-  return Uint8Array.from({ length: Math.ceil(made.length / 8) }, (_, i) =>
-    made.slice(8 * i, 8 * i + 8).reduce((byte, bit, j) => byte | (bit << (7 - j)), 0),
-  )
+  return bytesOfBits([...all.slice(0, matrixAt), ...matrix, ...range, ...all.slice(matrixAt + 8, end)])
 }
+
+const bitsOf = (bytes: Iterable<number>): number[] =>
+  Array.from(bytes).flatMap((byte) => Array.from({ length: 8 }, (_, i) => (byte >> (7 - i)) & 1))
+
+/** Bytes of bits; the last one ends with zeros. */
+const bytesOfBits = (bits: readonly number[]): Uint8Array =>
+  Uint8Array.from({ length: Math.ceil(bits.length / 8) }, (_, i) =>
+    bits.slice(8 * i, 8 * i + 8).reduce((byte, bit, j) => byte | (bit << (7 - j)), 0),
+  )
 
 interface Obu {
   readonly kind: number
@@ -573,4 +580,117 @@ function skipTools(bits: Bits): void {
   const screen = isChosen ? 2 : bits.bit()
   if (screen > 0 && bits.bit() === 0) bits.bit()
   if (hasOrder) bits.at += 3
+}
+
+/** The header of a VP9 frame that needs no other frame. */
+interface Vp9Header {
+  readonly isRgb: boolean
+  /** First bit of the colour space. */
+  readonly coloursAt: number
+  /** The bit after its last one. The rest of the byte is zeros. */
+  readonly end: number
+}
+
+/** Numbers of VP9's colour spaces. */
+const [vp9Unknown, vp9Rgb] = [0, 7]
+
+/** The header; undefined for a frame that has no colours of its own, and for other bytes. */
+function vp9Header(data: Uint8Array): Vp9Header | undefined {
+  const bits = new Bits(data)
+  if (bits.number(2) !== 2) return undefined
+  const profile = bits.bit() + 2 * bits.bit()
+  if (profile === 3) bits.bit()
+  if (bits.bit() === 1) return undefined
+  const isKey = bits.bit() === 0
+  const isShown = bits.bit() === 1
+  const isResilient = bits.bit() === 1
+  if (!isKey) {
+    const isWhole = !isShown && bits.bit() === 1
+    if (!isResilient) bits.number(2)
+    // Profile 0 has one format.
+    if (!isWhole || profile === 0) return undefined
+  }
+  if (bits.number(24) !== 0x49_83_42) return undefined
+  if (profile >= 2) bits.bit()
+  const coloursAt = bits.at
+  const isRgb = bits.number(3) === vp9Rgb
+  if (!isRgb) bits.bit()
+  if (profile % 2 === 1) bits.at += isRgb ? 1 : 3
+  if (!isKey) bits.number(8)
+  const width = bits.number(16) + 1
+  bits.number(16)
+  if (bits.bit() === 1) bits.at += 32
+  if (!isResilient) bits.number(2)
+  bits.number(2)
+  skipVp9Filters(bits)
+  skipVp9Segments(bits)
+  // Tiles are 256 to 4096 pixels wide.
+  const blocks = Math.ceil(width / 64)
+  const least = Math.max(0, Math.ceil(Math.log2(blocks / 64)))
+  const most = Math.max(0, Math.floor(Math.log2(blocks / 4)))
+  for (let tiles = least; tiles < most && bits.bit() === 1; ) tiles++
+  if (bits.bit() === 1) bits.bit()
+  bits.number(16)
+  return { isRgb, coloursAt, end: bits.at }
+}
+
+/** The loop filter and the quantisation. */
+function skipVp9Filters(bits: Bits): void {
+  bits.number(9)
+  if (bits.bit() === 1 && bits.bit() === 1) skipOptional(bits, [7, 7, 7, 7, 7, 7])
+  bits.number(8)
+  skipOptional(bits, [5, 5, 5])
+}
+
+function skipVp9Segments(bits: Bits): void {
+  if (bits.bit() === 0) return
+  if (bits.bit() === 1) {
+    skipOptional(bits, [8, 8, 8, 8, 8, 8, 8])
+    if (bits.bit() === 1) skipOptional(bits, [8, 8, 8])
+  }
+  if (bits.bit() === 0) return
+  bits.bit()
+  for (let i = 0; i < 8; i++) skipOptional(bits, [9, 7, 2, 0])
+}
+
+/** Numbers of these sizes, each after a bit that says whether it is there. */
+function skipOptional(bits: Bits, sizes: readonly number[]): void {
+  for (const size of sizes) if (bits.bit() === 1) bits.number(size)
+}
+
+/** The packet, with headers that do not say that the planes are green, blue and red. */
+function withoutVp9Rgb(data: Uint8Array): Uint8Array {
+  const frames = vp9Frames(data)
+  if (!frames.some((frame) => vp9Header(frame)?.isRgb)) return data
+  const made = frames.map((frame) => {
+    const header = vp9Header(frame)
+    if (!header?.isRgb) return frame
+    const { coloursAt, end } = header
+    const before = bitsOf(frame.subarray(0, Math.ceil(end / 8)))
+    // A space that is not known, the full range, and chroma that is not halved.
+    const colours = [...bitsOf([vp9Unknown]).slice(5), 1, 0, 0]
+    const head = bytesOfBits([...before.slice(0, coloursAt), ...colours, ...before.slice(coloursAt + 3, end)])
+    return join([head, frame.subarray(Math.ceil(end / 8))])
+  })
+  if (made.length === 1) return made[0]!
+  const size = Math.ceil(Math.log2(Math.max(...made.map(({ length }) => length), 1) + 1) / 8)
+  const marker = Uint8Array.of(0b1100_0000 | ((size - 1) << 3) | (made.length - 1))
+  const sizes = made.map(({ length }) => bigEndian(length, size).reverse())
+  return join([...made, marker, ...sizes, marker])
+}
+
+/** The frames of a packet, which ends with a list of their sizes if there are several. */
+function vp9Frames(data: Uint8Array): Uint8Array[] {
+  const marker = data.at(-1) ?? 0
+  const [count, size] = [(marker & 7) + 1, ((marker >> 3) & 3) + 1]
+  const list = data.length - 2 - count * size
+  if (marker >> 5 !== 6 || data[list] !== marker) return [data]
+  const frames: Uint8Array[] = []
+  for (let i = 0, at = 0; i < count; i++) {
+    let length = 0
+    for (let j = 0; j < size; j++) length += data[list + 1 + i * size + j]! * 256 ** j
+    frames.push(data.subarray(at, Math.min(at + length, list)))
+    at += length
+  }
+  return frames
 }

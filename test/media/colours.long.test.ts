@@ -6,7 +6,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { describe, expect, test } from 'vitest'
 import { frameAt, pixelAt } from '../../src/media/clip.ts'
 import { openVideo } from '../../src/media/codecs.ts'
-import { bars, scratch } from './support.ts'
+import { bars, collect, scratch } from './support.ts'
 
 const isHere = spawnSync('ffmpeg', ['-version']).status === 0
 const title = isHere ? 'pixel formats' : 'pixel formats: skipped, FFmpeg is not here'
@@ -15,7 +15,7 @@ const formats = {
   libx264: 'yuv420p yuv422p yuv444p yuv420p10le yuv422p10le yuv444p10le gray gray10le',
   libx264rgb: 'rgb24',
   libx265: 'yuv420p yuv422p yuv444p gbrp yuv420p10le yuv422p10le yuv444p10le gbrp10le yuv444p12le gbrp12le',
-  'libvpx-vp9': 'yuv420p yuv422p yuv444p yuv420p10le yuv422p10le yuv444p12le',
+  'libvpx-vp9': 'yuv420p yuv422p yuv444p gbrp yuv420p10le yuv422p10le gbrp10le yuv444p12le gbrp12le',
   'libaom-av1': 'yuv420p yuv422p yuv444p gbrp yuv420p10le gbrp10le yuv444p12le gbrp12le',
   libvpx: 'yuv420p',
 } as const
@@ -102,6 +102,34 @@ describe.skipIf(!isHere)(title, () => {
     },
     120_000,
   )
+
+  test('all frames of VP9 in RGB, those with a hidden picture before them too', async () => {
+    const file = path('moving.webm')
+    run(
+      ...['-f', 'lavfi', '-i', `testsrc2=s=${width}x${height}:r=25:d=1.6`, '-pix_fmt', 'gbrp'],
+      ...[
+        '-c:v',
+        'libvpx-vp9',
+        '-b:v',
+        '300k',
+        '-auto-alt-ref',
+        '1',
+        '-lag-in-frames',
+        '16',
+        '-g',
+        '20',
+        file,
+      ],
+    )
+    const expected = run('-i', file, '-pix_fmt', 'rgb24', '-f', 'rawvideo', '-')
+    await using clip = await openVideo(file)
+    const frames = await collect(clip.frames())
+    expect(frames).toHaveLength(40)
+    for (const [i, { data }] of frames.entries()) {
+      const wanted = expected.subarray(i * data.length, (i + 1) * data.length)
+      expect(Buffer.compare(data, wanted), `frame ${i}`).toBe(0)
+    }
+  }, 120_000)
 
   /** Bars in colours of BT.2020: light of 203 cd/m2 is white. */
   const wide = (transfer: string, range: string, format: string) =>
