@@ -64,6 +64,8 @@ interface Own {
 class Claims {
   /** Claims of others, as they were seen, and since when they are so. */
   private readonly seen = new Map<string, { readonly text: string; readonly since: number }>()
+  /** Open tasks as they were listed, without the ones that this worker has looked at since. */
+  private walk: string[] = []
   private looking: Promise<unknown> = Promise.resolve()
 
   constructor(private readonly work: ClaimWork) {}
@@ -77,6 +79,29 @@ class Claims {
   }
 
   private async look(): Promise<Own | 'later' | 'none'> {
+    for (;;) {
+      const isNew = this.walk.length === 0
+      if (isNew) this.walk = await this.openTasks()
+      // Tasks that others have done since the list was made. When they are many, a new list costs less than to ask for each.
+      const mostGone = 5 + this.walk.length / 40
+      let gone = 0
+      let watched = 0
+      for (let id = this.walk.pop(); id !== undefined; id = this.walk.pop()) {
+        if (this.work.signal.aborted) return 'later'
+        const found = await this.claim(id)
+        if (typeof found !== 'string') return found
+        if (found === 'unknown') watched++
+        if (found === 'gone') gone++
+        if (gone > mostGone) break
+      }
+      const isComplete = isNew && this.walk.length === 0
+      this.walk = []
+      if (isComplete) return watched === 0 ? 'none' : 'later'
+    }
+  }
+
+  /** Tasks without a result and without a failure, from a random one on. */
+  private async openTasks(): Promise<string[]> {
     const { store } = this.work
     const failed = new Set<string>()
     for await (const { key } of store.list('failures/')) failed.add(idIn(key))
@@ -87,19 +112,13 @@ class Claims {
     }
     // Workers that begin at different tasks are seldom in each other's way.
     const first = open.length === 0 ? 0 : randomInt(open.length)
-    let watched = 0
-    for (const id of [...open.slice(first), ...open.slice(0, first)]) {
-      if (this.work.signal.aborted) return 'later'
-      const found = await this.claim(id)
-      if (found === 'unknown') watched++
-      else if (found !== 'held') return found
-    }
-    return watched === 0 ? 'none' : 'later'
+    return [...open.slice(first), ...open.slice(0, first)]
   }
 
-  /** @returns `held` if its owner is at work; `unknown` if that is not known yet */
-  private async claim(id: string): Promise<Own | 'held' | 'unknown'> {
+  /** @returns `held` if its owner is at work; `unknown` if that is not known yet; `gone` if it is over */
+  private async claim(id: string): Promise<Own | 'held' | 'unknown' | 'gone'> {
     const { store, name, lease } = this.work
+    if (!(await store.has(keys.task(id)))) return 'gone'
     let last: { readonly key: string; readonly number: number } | undefined
     let failures = 0
     for await (const { key } of store.list(keys.claims(id))) {
@@ -119,6 +138,8 @@ class Claims {
         return this.alive.has(last.key) || this.noteAlive(last.key, text) ? 'held' : 'unknown'
       }
     }
+    // Looked for after the claims: an owner writes the failure before it removes its claim.
+    if (await store.has(keys.failure(id))) return 'gone'
     const key = `${keys.claims(id)}${String((last?.number ?? 0) + 1).padStart(6, '0')}.json`
     const own: Claim = { worker: name, beat: 0 }
     return (await store.create(key, JSON.stringify(own))) ? { id, key, failures } : 'held'
