@@ -308,16 +308,20 @@ const peak = 1000
 /** Lights below this part of white stay as they are; lights above it are pressed together. */
 const knee = 0.8
 
-/** Linear BT.2020 to linear BT.709 (BT.2087). */
-const toBt709 = [1.6605, -0.5876, -0.0728, -0.1246, 1.1329, -0.0083, -0.0182, -0.1006, 1.1187] as const
+/** Linear BT.2020 to linear BT.709 (BT.2087). Dark channels are small sums of these, so that each has six digits. */
+const toBt709 = [
+  ...[1.660491, -0.587641, -0.07285],
+  ...[-0.12455, 1.1329, -0.008349],
+  ...[-0.018151, -0.100579, 1.11873],
+] as const
 
-/** Steps of the table from linear light to BT.709 levels. The first stands for a level of 3. */
-const steps = 65_536
+/** Steps of the table from the square root of linear light to BT.709 levels. */
+const steps = 4096
 
 /**
  * Maps pixels.
  *
- * @param rgb [.., 3], levels of BT.2020: of 8 bits, or of 12 as `yuvToDeepRgb` gives them.
+ * @param rgb [.., 3], levels of BT.2020: of 8 bits, or of 16 as `yuvToDeepRgb` gives them.
  * @returns levels of BT.709, of 8 bits.
  */
 export function toneMap(rgb: Uint8Array | Uint16Array, kind: WideKind): Uint8Array {
@@ -326,7 +330,7 @@ export function toneMap(rgb: Uint8Array | Uint16Array, kind: WideKind): Uint8Arr
   const scale = rgb instanceof Uint8Array ? (deepLevels - 1) / 255 : 1
   const out = new Uint8Array(rgb.length)
   const light = (i: number) => ofLevel[Math.round(rgb[i]! * scale)]!
-  const level = (value: number) => levels[Math.min(steps, Math.max(0, Math.round(value * steps)))]!
+  const level = (value: number) => levels[Math.round(Math.sqrt(Math.min(1, Math.max(0, value))) * steps)]!
   for (let i = 0; i < rgb.length; i += 3) {
     const [r, g, b] = [light(i), light(i + 1), light(i + 2)]
     let red = toBt709[0] * r + toBt709[1] * g + toBt709[2] * b
@@ -378,4 +382,4 @@ function pqLight(signal: number): number {
 }
 
 /** Levels of a BT.1886 display, which BT.709 is graded for. */
-const levels = Uint8Array.from({ length: steps + 1 }, (_, i) => Math.round(255 * (i / steps) ** (1 / 2.4)))
+const levels = Uint8Array.from({ length: steps + 1 }, (_, i) => Math.round(255 * (i / steps) ** (2 / 2.4)))

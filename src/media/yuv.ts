@@ -49,9 +49,9 @@ export function yuvToRgb(image: YuvImage): Uint8Array {
 }
 
 /** Levels of each colour in `yuvToDeepRgb`. */
-export const deepLevels = 4096
+export const deepLevels = 65_536
 
-/** Like `yuvToRgb`, with 12 bits for each colour: dark levels of HDR lie close together. */
+/** Like `yuvToRgb`, with 16 bits for each colour. A dark channel of a bright colour is a small difference of bright lights. */
 export function yuvToDeepRgb(image: YuvImage): Uint16Array {
   const { width, height, samples, bits, fullRange } = image
   const [kr, kb] = lumaWeights[image.matrix]
