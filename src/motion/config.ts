@@ -123,6 +123,8 @@ const motionConfigObject = z.strictObject({
     atRest: z.enum(['free', 'source']).optional(),
     /** Whether the light generator's decoder sees the features of dense motion. */
     guided: z.boolean().optional(),
+    /** How the source is read between its pixels. */
+    sampling: z.enum(['bilinear', 'cubic']).optional(),
   }),
 })
 

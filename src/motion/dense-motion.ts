@@ -1,11 +1,12 @@
 // From the motions of keypoints to one motion for each pixel: FOMM's sparse motions, and its dense motion network.
 import type { Value } from '../graph/graph.ts'
 import { add, div, expand, mul, reduceMean, reduceSum, sub } from '../graph/ops/arithmetic.ts'
+import { maximum } from '../graph/ops/compare.ts'
 import { constant, like } from '../graph/ops/leaf.ts'
 import { matmul, transposeLast } from '../graph/ops/linear.ts'
 import { gridSample, resize } from '../graph/ops/sampling.ts'
 import { concat, reshape, sliceAxis, transpose } from '../graph/ops/shape.ts'
-import { sigmoid, softmax, square } from '../graph/ops/unary.ts'
+import { sigmoid, softmax, square, withoutTraces } from '../graph/ops/unary.ts'
 import { floats } from '../graph/tensor.ts'
 import { conv2d } from '../layers/conv2d.ts'
 import { antiAlias, axisCoordinates, coordinateGrid } from '../layers/fomm.ts'
@@ -101,10 +102,9 @@ export function denseMotion(
 
   const features = scope.within('hourglass', (inner) => hourglassFeatures(inner, seen, options))
   const said = conv2d(scope.child('mask'), features, k, { kernel })
-  const mask = softmax(
-    options.prior ? add(said, nearness(scope.child('prior'), kpDriving.value, [h, w], options)) : said,
-    1,
-  )
+  const mask = options.prior
+    ? withoutTraces(softmax(add(said, nearness(scope.child('prior'), kpDriving.value, [h, w], options)), 1))
+    : softmax(said, 1)
   const occlusionMap = options.occlusion
     ? sigmoid(
         channelsToPixels(conv2d(scope.child('occlusion'), features, subpixels ** 2, { kernel }), subpixels),
@@ -168,6 +168,8 @@ export function liveliness({ value: from }: Keypoints, { value: to }: Keypoints)
 const priorStart = { slope: 25, reach: 0.45 }
 /** The same for local keypoints. The lids of an eye are 0.05 to 0.1 apart. At its place, a local keypoint outweighs 20 others. */
 const localStart = { slope: 400, gain: 3 }
+/** Nothing has less to say: its share is 1e-12 at most, and softmax makes no traces (see withoutTraces). */
+const leastNearness = -30
 
 /**
  * What each motion has to say at a pixel by its nearness alone, before softmax: -slope times the squared distance of its
@@ -213,7 +215,7 @@ function nearness(
         )
       : falling
   const background = mul(reshape(level, [1, 1, 1, 1]), -start * reach ** 2)
-  return concat([expand(background, [n, 1, h, w]), near], 1)
+  return concat([expand(background, [n, 1, h, w]), maximum(near, leastNearness)], 1)
 }
 
 /**

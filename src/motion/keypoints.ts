@@ -6,7 +6,7 @@ import { conv } from '../graph/ops/conv.ts'
 import { constant } from '../graph/ops/leaf.ts'
 import { matmul, transposeLast } from '../graph/ops/linear.ts'
 import { concat, reshape, sliceAxis } from '../graph/ops/shape.ts'
-import { exp, softmax, square } from '../graph/ops/unary.ts'
+import { exp, softmax, square, withoutTraces } from '../graph/ops/unary.ts'
 import { floats, type Tensor } from '../graph/tensor.ts'
 import { conv2d } from '../layers/conv2d.ts'
 import { axisCoordinates, coordinateGrid } from '../layers/fomm.ts'
@@ -55,12 +55,20 @@ export function softArgmax(heatmap: Value): Value {
  */
 export function kp2gaussian(value: Value, [h, w]: readonly [number, number], variance: number): Value {
   const [n, k] = value.shape as [number, number]
-  const line = (axis: 0 | 1, size: number, shape: readonly number[]) => {
-    const pixels = constant(value.graph, floats(axisCoordinates(size), [1, 1, size]))
-    const distance = sub(pixels, sliceAxis(value, 2, axis, axis + 1))
-    return reshape(exp(mul(square(distance), -0.5 / variance)), shape)
-  }
-  return mul(line(1, h, [n, k, h, 1]), line(0, w, [n, k, 1, w]))
+  const down = reshape(gaussianAlong(value, 1, h, variance), [n, k, h, 1])
+  return mul(down, reshape(gaussianAlong(value, 0, w, variance), [n, k, 1, w]))
+}
+
+/**
+ * The Gaussian of `kp2gaussian` along one axis, without traces.
+ *
+ * @param value [N, K, 2 or more], x and y first
+ * @returns [N, K, size]
+ */
+export function gaussianAlong(value: Value, axis: 0 | 1, size: number, variance: number): Value {
+  const pixels = constant(value.graph, floats(axisCoordinates(size), [1, 1, size]))
+  const distance = sub(pixels, sliceAxis(value, 2, axis, axis + 1))
+  return withoutTraces(exp(mul(square(distance), -0.5 / variance)))
 }
 
 /** Inverse of 2x2 matrices, [..., 2, 2], by the adjugate. A matrix of determinant 0 gives infinities. */

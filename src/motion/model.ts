@@ -124,8 +124,8 @@ export function generatorGraph(
 /**
  * `generatorGraph` in two, so that a source is encoded once and not with every frame.
  *
- * `source`: input `source` [1, 3, size, size] in [0, 1]; outputs what else `frame` needs of it: `small` and
- * `map.i`. `frame`: inputs `source` (unless `skips` is none), those, and the keypoints as `generatorGraph` has
+ * `source`: input `source` [1, 3, size, size] in [0, 1]; outputs what else `frame` needs of it: `small`,
+ * `curvature` and `map.i`. `frame`: inputs `source` (unless `skips` is none), those, and the keypoints as `generatorGraph` has
  * them; output `prediction`.
  */
 export function splitGenerator(config: MotionConfig): { readonly source: Graph; readonly frame: Graph } {
@@ -135,6 +135,7 @@ export function splitGenerator(config: MotionConfig): { readonly source: Graph; 
   const scaled = encoded.small !== picture
   name(graph, {
     small: scaled ? encoded.small : undefined,
+    curvature: encoded.curvature,
     ...Object.fromEntries(Array.from(encoded.maps, ([scale, map]) => [`map.${scale}`, map])),
   })
 
@@ -144,6 +145,7 @@ export function splitGenerator(config: MotionConfig): { readonly source: Graph; 
   const given: EncodedSource = {
     picture: source,
     small: scaled ? again('small', encoded.small) : source,
+    curvature: encoded.curvature && again('curvature', encoded.curvature),
     maps: new Map(Array.from(encoded.maps, ([scale, map]) => [scale, again(`map.${scale}`, map)])),
   }
   const scope = Scope.root(frame, { training: false })

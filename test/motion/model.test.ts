@@ -11,6 +11,7 @@ import {
   publishedConfig,
   smallConfig,
 } from '../../src/motion/config.ts'
+import { kp2gaussian } from '../../src/motion/keypoints.ts'
 import {
   animateFrame,
   detect,
@@ -188,6 +189,78 @@ describe('generatorGraph', () => {
       Math.max(...a.map((x, i) => Math.abs(x - b[i]!)))
     expect(apart(await motion(graph, trained, 0.2), plain)).toBeGreaterThan(0.02)
     expect(await motion(graph, trained, 0)).toEqual(await motion(graph, weights, 0))
+  })
+
+  it('reads brightness between pixels by a cubic, if it is told to', async () => {
+    const side = 32
+    const sampling = 'cubic' as const
+    const denseMotion = { ...tinyLight.denseMotion, scaleFactor: 1 }
+    const bilinear = { ...tinyLight, denseMotion }
+    const cubic = { ...bilinear, generator: { ...tinyLight.generator, sampling } }
+    const details = { details: ['deformation', 'deformed'] }
+    // Grey stripes: brightness changes along x alone.
+    const line = Array.from({ length: side }, (_, x) => 0.5 + 0.4 * Math.sin(1.3 * x + 0.1 * x ** 2))
+    const source = floats(
+      Array.from({ length: 3 * side ** 2 }, (_, i) => line[i % side]!),
+      [1, 3, side, side],
+    )
+    const graph = generatorGraph(cubic, details)
+    const weights = weightsOf(graph)
+    const resultOf = async (config: MotionConfig, shift: number) =>
+      evaluate(generatorGraph(config, details), { ...still(config, shift), source }, weights)
+    const { deformation, deformed } = await resultOf(cubic, 0.1)
+    const catmullRom = (x: number) => {
+      const at = Math.floor(x)
+      const [a, b, c, d] = [-1, 0, 1, 2].map((i) => line[at + i]!) as [number, number, number, number]
+      const f = x - at
+      return b + (f / 2) * (c - a + f * (2 * a - 5 * b + 4 * c - d + f * (3 * (b - c) + d - a)))
+    }
+    let compared = 0
+    for (let i = 0; i < side ** 2; i++) {
+      const [x, y] = [0, 1].map((axis) => ((Number(deformation!.data[2 * i + axis]) + 1) / 2) * (side - 1))
+      if (x! < 1.01 || x! > side - 2.01 || y! < 0 || y! > side - 1) continue
+      expect(Number(deformed!.data[i])).toBeCloseTo(catmullRom(x!), 4)
+      compared++
+    }
+    expect(compared).toBeGreaterThan(side ** 2 / 2)
+    const plain = (await resultOf(bilinear, 0.1)).deformed!
+    const apart = (a: Tensor, b: Tensor) =>
+      Math.max(
+        ...Array.from<number | bigint, number>(a.data, (x, i) => Math.abs(Number(x) - Number(b.data[i]))),
+      )
+    expect(apart(plain, deformed!)).toBeGreaterThan(0.02)
+    expect(apart((await resultOf(cubic, 0)).deformed!, source)).toBeLessThan(1e-5)
+  })
+
+  it('makes in two parts what it makes in one, with cubic sampling', async () => {
+    const cubic = { ...tinyLight, generator: { ...tinyLight.generator, sampling: 'cubic' as const } }
+    const { source, frame } = splitGenerator(cubic)
+    const feeds = still(cubic, 0.2)
+    const weights = weightsOf(generatorGraph(cubic))
+    const encoded = await evaluate(source, { source: feeds.source! }, weights)
+    const { prediction } = await evaluate(frame, { ...feeds, ...encoded }, weights)
+    const whole = await evaluate(generatorGraph(cubic), feeds, weights)
+    expect(prediction!.data).toEqual(whole.prediction!.data)
+  })
+
+  it('leaves no traces in heatmaps and mask, which would be slow to compute with', async () => {
+    const config = {
+      ...tinyLight,
+      denseMotion: { ...tinyLight.denseMotion, scaleFactor: 1, prior: true, localKeypoints: 1 },
+    }
+    const graph = generatorGraph(config, { details: ['mask'] })
+    const corner = floats([-1, -1, 0.9, 0.9], [1, 2, 2])
+    const feeds = { ...still(config), valueDriving: corner }
+    const { mask } = await evaluate(graph, feeds, weightsOf(graph))
+    const heatmaps = new Graph()
+    heatmaps.output('heat', kp2gaussian(input(heatmaps, 'value', 'float32', [1, 2, 2]), [64, 64], 0.01))
+    const { heat } = await evaluate(heatmaps, { value: corner })
+    for (const { data } of [mask!, heat!]) {
+      const numbers = Array.from<number | bigint, number>(data, Number)
+      expect(Math.max(...numbers)).toBeGreaterThan(0.5)
+      expect(numbers.filter((x) => x !== 0 && Math.abs(x) < 1e-26)).toHaveLength(0)
+      expect(numbers.filter((x) => x === 0).length).toBeGreaterThan(20)
+    }
   })
 
   it('has several points of motion for a pixel, and begins with the same motion', async () => {

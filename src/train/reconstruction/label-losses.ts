@@ -8,7 +8,6 @@ import {
   concat,
   constant,
   div,
-  exp,
   input,
   like,
   log,
@@ -18,13 +17,11 @@ import {
   reduceSum,
   reshape,
   sliceAxis,
-  square,
   sub,
 } from '../../graph/ops/index.ts'
 import { transposeLast } from '../../graph/ops/linear.ts'
 import { floats } from '../../graph/tensor.ts'
-import { axisCoordinates } from '../../layers/fomm.ts'
-import type { Keypoints } from '../../motion/keypoints.ts'
+import { gaussianAlong, type Keypoints } from '../../motion/keypoints.ts'
 import type { Tensors } from '../../runtime/session.ts'
 import { type Tie, tiedPairs, tiedPoints } from '../../synthetic/made-clips.ts'
 import type { BatchLabels } from '../frames.ts'
@@ -125,11 +122,8 @@ function attentionMap(
   const driving = sliceAxis(points, 0, n, 2 * n)
   const weights = reshape(sliceAxis(driving, 2, 2, 3), [n, points.shape[1]!, 1])
   // A product of Gaussians along y and along x, summed over points.
-  const line = (axis: 0 | 1, size: number) => {
-    const pixels = constant(points.graph, floats(axisCoordinates(size), [1, 1, size]))
-    return exp(mul(square(sub(pixels, sliceAxis(driving, 2, axis, axis + 1))), -0.5 / variance))
-  }
-  const sum = matmul(transposeLast(mul(line(1, h), weights)), line(0, w))
+  const down = mul(gaussianAlong(driving, 1, h, variance), weights)
+  const sum = matmul(transposeLast(down), gaussianAlong(driving, 0, w, variance))
   return clip(sum, 0, 1)
 }
 
