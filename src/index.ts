@@ -27,12 +27,15 @@ export {
   type CompressionStep,
   type CompressOptions,
   compress,
-  type PlanOptions,
-  planDetector,
 } from './compress/compress.ts'
-export type { CompressionTrial, PartTimes, Sensitivity } from './compress/eight-bits.ts'
+export {
+  type CompressionTrial,
+  type PartTimes,
+  planDetector,
+  type Sensitivity,
+} from './compress/eight-bits.ts'
 export type { Difference } from './compress/measure.ts'
-export type { PruneCriterion, RangeMethod } from './compress/options.ts'
+export type { CompressionTarget, PlanOptions, PruneCriterion, RangeMethod } from './compress/options.ts'
 export {
   type PrunedNumbers,
   type PruneOptions,

@@ -1,6 +1,5 @@
 // The report of the part `faces`: text and CSV.
-import { type Cell, toCsv } from '../../src/report/csv.ts'
-import { table } from '../../src/report/format.ts'
+import { type Cell, table, toCsv } from '../../src/report/format.ts'
 import type { Machine } from '../../src/run/config-file.ts'
 import { movements } from './face-measures.ts'
 import { partsOfFace } from './face-points.ts'

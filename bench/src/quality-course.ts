@@ -1,5 +1,5 @@
 // The part `quality`: how good a model became with the minutes of its training, and the figure that two such courses give.
-import { toCsv } from '../../src/report/csv.ts'
+import { toCsv } from '../../src/report/format.ts'
 import type { Figure } from './figure.ts'
 
 /** One evaluation in the course of a training. */

@@ -1,6 +1,5 @@
 // The report of `pantin bench`: judged figures as JSON, text and CSV.
-import { type Cell, msCell, toCsv } from '../../src/report/csv.ts'
-import { formatCount, formatScaled, table } from '../../src/report/format.ts'
+import { type Cell, formatCount, formatScaled, msCell, table, toCsv } from '../../src/report/format.ts'
 import { describeMachine, type Machine } from '../../src/run/config-file.ts'
 import type { DetectorBench } from './detector.ts'
 import { type Figure, reached, type Skipped, withTried } from './figure.ts'

@@ -1,7 +1,6 @@
 // Compresses a run: tries what can help, measures it on the user's own clips and on the device, keeps what pays, and writes a
 // run folder like any other.
 import { listClips } from '../clips/source.ts'
-import type { CropOptions } from '../faces/node.ts'
 import { assertNoInput } from '../files/folders.ts'
 import type { EightBitPlans, LoadedRun, ModelPart } from '../model/loaded-run.ts'
 import type { MotionModel } from '../model/motion-model.ts'
@@ -9,8 +8,6 @@ import { loadRun } from '../model/open-model.ts'
 import type { EightBitPlan } from '../optimise/eight-bits.ts'
 import { describeMachine, type Machine } from '../run/config-file.ts'
 import { hasExactEightBitSums } from '../runtime/devices.ts'
-import { InputError } from '../util/errors.ts'
-import { defined, type OptionValues } from '../util/options.ts'
 import { type CalibratedPart, calibrate } from './calibration.ts'
 import {
   type CompressionTrial,
@@ -27,6 +24,7 @@ import {
   type FrameSets,
   halved,
   memoryOf,
+  type Reference,
   referenceOf,
   seeAll,
   takeFrames,
@@ -34,17 +32,9 @@ import {
   withoutGenerator,
   writeRun,
 } from './measure.ts'
-import { compressOptions } from './options.ts'
+import { frameOptions, type PlanOptions, type Settings, settingsOf } from './options.ts'
 import { type PrunedNumbers, pruneRun } from './prune.ts'
 import { trainRounded } from './rounded-training.ts'
-
-/** How frames are taken and eight bits are chosen. */
-export interface PlanOptions extends OptionValues<typeof compressOptions>, Omit<CropOptions, 'signal'> {
-  /** Stops the work, which then fails with the signal's reason. Nothing is written then. */
-  readonly signal?: AbortSignal | undefined
-  /** Called when something else is tried. */
-  onProgress?(what: string): void
-}
 
 /** How a run is compressed. */
 export interface CompressOptions extends PlanOptions {
@@ -93,6 +83,8 @@ export interface CompressionReport {
     /** Frames that were measured on. */
     readonly measured: number
   }
+  /** What the user should know: a loss that is large, or a target that nothing serves. */
+  readonly notices: readonly string[]
   /** The states that the run went through, the original first. */
   readonly steps: readonly CompressionStep[]
   /** Multiply-adds and trained numbers of the detector before and after pruning; null if it was not asked for. */
@@ -136,73 +128,16 @@ export async function compress(
     ...{ device: settings.device, threads: settings.threads, exactSums: found.exactSums },
     machine: describeMachine(),
     frames: { calibration: countOf(sets.calibration), measured: countOf(sets.measured) },
-    ...{ steps: found.steps, pruned: found.pruned, verdicts: found.verdicts, trials: found.trials },
+    ...{
+      notices: found.notices,
+      steps: found.steps,
+      pruned: found.pruned,
+      verdicts: found.verdicts,
+      trials: found.trials,
+    },
     sensitivities: found.sensitivities,
   }
 }
-
-/**
- * Chooses what of a run's detector computes in eight bits, for `exportFolder`. Ranges come from the videos. Nothing is
- * timed, for the file may be for another machine.
- *
- * @throws InputError as `compress`, or if no part of the detector stays near enough to the original
- */
-export async function planDetector(
-  run: string,
-  videos: readonly string[],
-  options: PlanOptions = {},
-): Promise<EightBitPlan> {
-  const { signal, onProgress } = options
-  const settings = settingsOf(options)
-  const found = await loadRun(run, { signal })
-  // The detector alone: the generator's ranges are of no use here.
-  const loaded = { ...withoutGenerator(found), eightBits: undefined }
-  const sets = await takeFrames(await listClips(videos), loaded, frameOptions(settings, options))
-  const reference = await withModel(openPlanned(loaded, {}), (model) =>
-    referenceOf(model, sets.measured, signal),
-  )
-  const parts = await calibrate(loaded, (model) => seeAll(model, sets.calibration, signal))
-  const { plan, verdict } = await searchEightBits(loaded, parts[0]!, reference, {
-    ...{ calibration: settings.calibration, threads: settings.threads, signal, timed: false },
-    largestWeight: (await hasExactEightBitSums()) ? 127 : 63,
-    allows: ({ distance }) => distance <= settings.maxDistance,
-    badness: ({ distance }) => distance,
-    ...(onProgress && { onTried: onProgress }),
-  })
-  if (plan !== undefined) return plan
-  throw new InputError({
-    what: 'the detector does not work in eight bits',
-    where: run,
-    got: verdict,
-    remedy: 'export it in fp16, or allow more: maxDistance',
-  })
-}
-
-const frameOptions = ({ frames, holdout }: Settings, { fit, crop, face, signal }: PlanOptions) => ({
-  ...defined({ fit, crop, face }),
-  ...{ frames, holdout, signal },
-})
-
-function settingsOf(options: PlanOptions) {
-  const of = <Name extends Exclude<keyof typeof compressOptions, 'precision' | 'calibration'>>(name: Name) =>
-    options[name] ?? compressOptions[name].default
-  const device = (options.device ?? compressOptions.device.default) as 'cpu' | 'wasm' | 'webgpu'
-  return {
-    device,
-    precision: options.precision ?? (device === 'cpu' ? 'int8' : 'fp16'),
-    maxDistance: Number(of('maxDistance')),
-    maxPsnrLoss: Number(of('maxPsnrLoss')),
-    frames: Number(of('frames')),
-    holdout: Number(of('holdout')),
-    threads: Number(of('threads')),
-    roundedSteps: Number(of('roundedSteps')),
-    prune: Number(of('prune')),
-    pruneSteps: Number(of('pruneSteps')),
-    calibration: options.calibration,
-  }
-}
-
-type Settings = ReturnType<typeof settingsOf>
 
 const countOf = (clips: FrameSets['measured']) => clips.reduce((sum, { frames }) => sum + frames.length, 0)
 
@@ -211,6 +146,7 @@ interface Tried {
   readonly halfKept: boolean
   readonly plans: EightBitPlans
   readonly exactSums: boolean
+  readonly notices: readonly string[]
   readonly steps: readonly CompressionStep[]
   readonly pruned: PrunedNumbers | null
   readonly verdicts: Partial<Record<ModelPart, string>>
@@ -230,12 +166,18 @@ async function tryAll(
   const allows = ({ distance, psnrLoss }: Difference, part = 1) =>
     distance <= part * settings.maxDistance && (psnrLoss ?? 0) <= part * settings.maxPsnrLoss
   onProgress?.('original')
-  const reference = await withModel(openPlanned(loaded, {}), (model) =>
-    referenceOf(model, sets.measured, signal),
-  )
-  const whole = (run: LoadedRun, plans: EightBitPlans, known: readonly CalibratedPart[] = []) =>
+  const seen = (run: LoadedRun) =>
+    withModel(openPlanned(run, {}), (model) => referenceOf(model, sets.measured, signal))
+  const reference = await seen(loaded)
+  const compared = (
+    to: Reference,
+    run: LoadedRun,
+    plans: EightBitPlans = {},
+    known: readonly CalibratedPart[] = [],
+    what: 'all' | 'keypoints' = 'all',
+  ) =>
     withModel(openPlanned(run, plans, known), (model) =>
-      differenceOf(model, reference, 'all', Number.POSITIVE_INFINITY, signal),
+      differenceOf(model, to, what, Number.POSITIVE_INFINITY, signal),
     )
 
   const smaller =
@@ -246,14 +188,17 @@ async function tryAll(
           { clips, frames: sets.calibration, holdout: settings.holdout },
           { ...options, part: settings.prune, by: options.pruneBy, steps: settings.pruneSteps },
         )
-  const pruned = smaller && { ...smaller, difference: await whole(smaller.run, {}) }
-  const prunedKept = pruned !== undefined && allows(pruned.difference)
+  const pruned = smaller && { ...smaller, difference: await compared(reference, smaller.run) }
+  const prunedKept = pruned !== undefined && pruned.difference.distance <= settings.maxPrunedDistance
   const start = prunedKept ? pruned.run : loaded
+  // What rounding may cost is counted from the run that is rounded.
+  const goal = prunedKept ? await seen(start) : reference
 
   onProgress?.('fp16')
   const half = halved(start)
-  const halfDifference = await whole(half, {})
-  const halfKept = allows(halfDifference)
+  const halfDifference = await compared(reference, half)
+  const halfAllowed = allows(prunedKept ? await compared(goal, half) : halfDifference)
+  const halfKept = halfAllowed && (settings.target !== 'latency' || options.precision === 'fp16')
   let base = halfKept ? half : start
   const zeroOr = (value: number | null) => (value === null ? null : 0)
   const zero: Difference = {
@@ -275,8 +220,9 @@ async function tryAll(
   if (settings.precision === 'int8' && settings.device === 'cpu') {
     const search = (run: LoadedRun, one: CalibratedPart) => {
       const { part } = one
-      return searchEightBits(run, one, reference, {
+      return searchEightBits(run, one, goal, {
         ...{ calibration: settings.calibration, threads: settings.threads, signal },
+        timed: settings.target !== 'size',
         largestWeight: exactSums ? 127 : 63,
         // Errors of several networks add up.
         allows: (difference) => allows(difference, part === 'detector' ? 0.9 : 0.5),
@@ -304,9 +250,7 @@ async function tryAll(
       )
       const [again] = await calibrated(withoutGenerator(trained))
       const second = await search(trained, again!)
-      const inFloat = await withModel(openPlanned(withoutGenerator(trained), {}), (model) =>
-        differenceOf(model, reference, 'keypoints', Number.POSITIVE_INFINITY, signal),
-      )
+      const inFloat = await compared(goal, withoutGenerator(trained), {}, [], 'keypoints')
       const after = `after ${settings.roundedSteps} steps of rounded training`
       trials.push({ part, what: `float, ${after}`, speed: null, difference: inFloat })
       if (!allows(inFloat) || !isBetter(second, found)) {
@@ -321,15 +265,19 @@ async function tryAll(
 
   // Together, errors of several networks may be more than is allowed: the least fast network goes back to float.
   onProgress?.('the whole')
-  let difference = await whole(base, plans, parts)
-  for (const part of ['source', 'frame', 'detector'] as const) {
-    if (allows(difference) || plans[part] === undefined) continue
+  const back = (part: ModelPart, why: string) => {
     delete plans[part]
-    verdicts[part] = `${verdicts[part]}; together with the others too far from the original`
-    difference = await whole(base, plans, parts)
+    verdicts[part] = `${verdicts[part]}; ${why}`
   }
-
+  for (const part of ['source', 'frame', 'detector'] as const) {
+    if (plans[part] === undefined || allows(await compared(goal, base, plans, parts))) continue
+    back(part, 'together with the others too far from the original')
+  }
   const times = await timesOf(parts, plans, originalParts, { threads: settings.threads, signal })
+  for (const part of settings.target === 'size' ? [] : slowerParts(plans, times)) {
+    back(part, `in the last measurement it took ${times.rounded[part]!.toFixed(2)} ms, and in float less`)
+  }
+  const difference = await compared(reference, base, plans, parts)
   const memory = memoryOf(parts, {})
   const inEightBits = Object.keys(plans) as ModelPart[]
   states.push({
@@ -357,16 +305,54 @@ async function tryAll(
       kept: inEightBits.length > 0,
       fileBytes: weightsBytes(start, halfKept),
       memoryBytes: memoryOf(parts, plans),
-      times: times.rounded,
+      times: Object.fromEntries(
+        parts.map(({ part }) => [part, (plans[part] ? times.rounded : times.float)[part]]),
+      ),
       difference,
     })
   }
   const numbers = pruned && { macs: pruned.macs, parameters: pruned.parameters }
   return {
     ...{ run: base, halfKept, plans, exactSums, steps: states, pruned: numbers ?? null },
+    notices: noticesOf(pruned && { ...pruned, kept: prunedKept }, inEightBits, settings),
     ...{ verdicts, trials, sensitivities },
   }
 }
+
+/** A distance that is seen when the picture moves: 1 % of its width. */
+const seenDistance = 0.02
+
+/** What of the result the user may not expect. */
+export function noticesOf(
+  pruned: { readonly difference: Pick<Difference, 'distance'>; readonly kept: boolean } | undefined,
+  inEightBits: readonly ModelPart[],
+  { device, target, maxPrunedDistance }: Pick<Settings, 'device' | 'target' | 'maxPrunedDistance'>,
+): string[] {
+  const notices: string[] = []
+  if (pruned !== undefined) {
+    const distance = pruned.difference.distance.toPrecision(2)
+    if (!pruned.kept) {
+      notices.push(
+        `the pruned detector is left out: its keypoints are ${distance} from those of the original, and ${maxPrunedDistance} is allowed`,
+      )
+    } else if (pruned.difference.distance > seenDistance) {
+      notices.push(
+        `keypoints of the pruned detector are ${distance} from those of the original, ${(50 * pruned.difference.distance).toFixed(1)} % of the picture's width: prune less, or let it learn for more steps`,
+      )
+    }
+  }
+  if (target === 'latency' && pruned?.kept !== true && inEightBits.length === 0) {
+    notices.push(`nothing that was tried makes the run faster on ${device}: fewer channels would (--prune)`)
+  }
+  return notices
+}
+
+/** Networks that are as slow or slower in eight bits than in float. */
+export const slowerParts = (
+  plans: EightBitPlans,
+  { float, rounded }: Readonly<Record<'float' | 'rounded', PartTimes>>,
+): ModelPart[] =>
+  (Object.keys(plans) as ModelPart[]).filter((part) => !((rounded[part] ?? 0) < (float[part] ?? 0)))
 
 /** More in eight bits, or nearer to the original. */
 function isBetter(second: FoundPlan, first: FoundPlan): boolean {

@@ -1,20 +1,31 @@
 // The search for what of one network should compute in eight bits: what is fastest on this machine, how ranges are best
 // chosen, and which ops must stay in float so that results stay near the original's.
 
+import { listClips } from '../clips/source.ts'
 import type { Node } from '../graph/graph.ts'
 import { inputInfo } from '../graph/ops/leaf.ts'
 import { liveNodes } from '../graph/rewrite.ts'
 import type { EightBitPlans, LoadedRun, ModelPart } from '../model/loaded-run.ts'
 import { type MotionModel, openSessionModel } from '../model/motion-model.ts'
-import { rewriteExactly } from '../model/open-model.ts'
+import { loadRun, rewriteExactly } from '../model/open-model.ts'
 import { type EightBitPlan, eightBitCandidates, nodeNames, withEightBits } from '../optimise/eight-bits.ts'
 import type { Weighted } from '../optimise/rewrite-with.ts'
 import { type Clock, type Latency, realClock, timeInTurn } from '../profile/latency.ts'
+import { hasExactEightBitSums } from '../runtime/devices.ts'
 import { createSession, sessionsOn } from '../runtime/node.ts'
 import type { Session } from '../runtime/session.ts'
-import { type CalibratedPart, type PlanChoice, partOf, planOf, Ranges } from './calibration.ts'
-import { type Difference, differenceOf, type Reference } from './measure.ts'
-import { type RangeMethod, rangeMethods } from './options.ts'
+import { InputError } from '../util/errors.ts'
+import { type CalibratedPart, calibrate, type PlanChoice, partOf, planOf, Ranges } from './calibration.ts'
+import {
+  type Difference,
+  differenceOf,
+  type Reference,
+  referenceOf,
+  seeAll,
+  takeFrames,
+  withoutGenerator,
+} from './measure.ts'
+import { frameOptions, type PlanOptions, type RangeMethod, rangeMethods, settingsOf } from './options.ts'
 
 /** Kinds of ops that are tried together, each set with the kinds of the one before. */
 const kindSets: readonly (readonly [name: string, kinds: readonly string[]])[] = [
@@ -342,4 +353,40 @@ export async function timesOf(
     }
   }
   return { original, float, rounded }
+}
+
+/**
+ * Chooses what of a run's detector computes in eight bits, for `exportFolder`. Ranges come from the videos. Nothing is
+ * timed, for the file may be for another machine.
+ *
+ * @throws InputError as `compress`, or if no part of the detector stays near enough to the original
+ */
+export async function planDetector(
+  run: string,
+  videos: readonly string[],
+  options: PlanOptions = {},
+): Promise<EightBitPlan> {
+  const { signal, onProgress } = options
+  const settings = settingsOf(options)
+  const found = await loadRun(run, { signal })
+  // The detector alone: the generator's ranges are of no use here.
+  const loaded = { ...withoutGenerator(found), eightBits: undefined }
+  const sets = await takeFrames(await listClips(videos), loaded, frameOptions(settings, options))
+  await using model = await openPlanned(loaded, {})
+  const reference = await referenceOf(model, sets.measured, signal)
+  const parts = await calibrate(loaded, (model) => seeAll(model, sets.calibration, signal))
+  const { plan, verdict } = await searchEightBits(loaded, parts[0]!, reference, {
+    ...{ calibration: settings.calibration, threads: settings.threads, signal, timed: false },
+    largestWeight: (await hasExactEightBitSums()) ? 127 : 63,
+    allows: ({ distance }) => distance <= settings.maxDistance,
+    badness: ({ distance }) => distance,
+    ...(onProgress && { onTried: onProgress }),
+  })
+  if (plan !== undefined) return plan
+  throw new InputError({
+    what: 'the detector does not work in eight bits',
+    where: run,
+    got: verdict,
+    remedy: 'export it in fp16, or allow more: maxDistance',
+  })
 }

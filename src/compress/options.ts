@@ -1,5 +1,7 @@
 // The options of a compression: one table, from which types, flags and checks derive.
-import type { OptionTable } from '../util/options.ts'
+import type { CropOptions } from '../faces/node.ts'
+import { InputError } from '../util/errors.ts'
+import { defined, type OptionTable, type OptionValues } from '../util/options.ts'
 
 /** How the range of a value is chosen from the numbers that it had. */
 export const rangeMethods = ['minmax', 'percentile', 'entropy', 'mse'] as const
@@ -10,6 +12,11 @@ export type RangeMethod = (typeof rangeMethods)[number]
 export const pruneCriteria = ['taylor', 'norms'] as const satisfies readonly PruneCriterion[]
 /** How channels are ranked: by how far results would move without them, or by the scales of norms. */
 export type PruneCriterion = 'taylor' | 'norms'
+
+/** What is kept: what makes a run smaller, what makes it faster, or either. */
+export const compressionTargets = ['size', 'latency', 'both'] as const
+/** One of `compressionTargets`. */
+export type CompressionTarget = (typeof compressionTargets)[number]
 
 /** What `compress` may do, and how far. */
 export const compressOptions = {
@@ -31,6 +38,15 @@ export const compressOptions = {
     value: 'name',
     help: 'device that the run is compressed for',
   },
+  /** What is kept. */
+  target: {
+    kind: 'choice',
+    choices: compressionTargets,
+    default: 'both',
+    label: 'Target',
+    value: 'what',
+    help: 'size: keep what makes the run smaller, even if it is slower; latency: only what makes it faster; both: what makes it smaller or faster, and not slower',
+  },
   /** How far keypoints may move: the mean over keypoints and frames. */
   maxDistance: {
     kind: 'number',
@@ -38,7 +54,7 @@ export const compressOptions = {
     default: 0.002,
     label: 'Most distance',
     value: 'd',
-    help: 'most mean distance of keypoints from those of the original, in units of [-1, 1]',
+    help: 'most mean distance that half precision and eight bits move keypoints by, in units of [-1, 1]',
   },
   /** How much worse than those of the original generated frames may be, compared with the true frames. */
   maxPsnrLoss: {
@@ -47,7 +63,7 @@ export const compressOptions = {
     default: 0.3,
     label: 'Most loss of PSNR',
     value: 'dB',
-    help: 'most loss of PSNR of generated frames, in dB',
+    help: 'most loss of PSNR of generated frames by half precision and eight bits, in dB',
   },
   /** How the range of a value is chosen. */
   calibration: {
@@ -68,6 +84,16 @@ export const compressOptions = {
     label: 'Pruned part',
     value: 'part',
     help: "part of the detector's multiply-adds to remove, with whole channels",
+  },
+  /** Pruning costs more than rounding, so it has a limit of its own. Without one it is kept, because it was asked for. */
+  maxPrunedDistance: {
+    kind: 'number',
+    min: 0,
+    example: 0.02,
+    otherwise: 'kept at any distance',
+    label: 'Most distance by pruning',
+    value: 'd',
+    help: 'most mean distance of keypoints of the pruned detector from those of the original; if they are farther, it is left out',
   },
   /** How channels are ranked. */
   pruneBy: {
@@ -133,3 +159,56 @@ export const compressOptions = {
     help: 'threads that times are measured with; with 1, other programs hardly disturb',
   },
 } as const satisfies OptionTable
+
+/** How frames are taken and eight bits are chosen. */
+export interface PlanOptions extends OptionValues<typeof compressOptions>, Omit<CropOptions, 'signal'> {
+  /** Stops the work, which then fails with the signal's reason. Nothing is written then. */
+  readonly signal?: AbortSignal | undefined
+  /** Called when something else is tried. */
+  onProgress?(what: string): void
+}
+
+/** The options with their defaults. @throws InputError if the device does not compute in the precision. */
+export function settingsOf(options: PlanOptions) {
+  type Optional = 'precision' | 'calibration' | 'maxPrunedDistance'
+  const of = <Name extends Exclude<keyof typeof compressOptions, Optional>>(name: Name) =>
+    options[name] ?? compressOptions[name].default
+  const device = (options.device ?? compressOptions.device.default) as 'cpu' | 'wasm' | 'webgpu'
+  if (options.precision === 'int8' && device !== 'cpu') {
+    throw new InputError({
+      what: 'only CPUs compute in eight bits',
+      where: 'precision',
+      got: `int8 for ${device}`,
+      remedy: 'leave the precision out, or compress for the device cpu',
+    })
+  }
+  return {
+    device,
+    precision: options.precision ?? (device === 'cpu' ? 'int8' : 'fp16'),
+    target: of('target') as CompressionTarget,
+    maxDistance: Number(of('maxDistance')),
+    maxPsnrLoss: Number(of('maxPsnrLoss')),
+    maxPrunedDistance: Number(options.maxPrunedDistance ?? Number.POSITIVE_INFINITY),
+    frames: Number(of('frames')),
+    holdout: Number(of('holdout')),
+    threads: Number(of('threads')),
+    roundedSteps: Number(of('roundedSteps')),
+    prune: Number(of('prune')),
+    pruneSteps: Number(of('pruneSteps')),
+    calibration: options.calibration,
+  }
+}
+
+/** The options of a compression with their defaults. */
+export type Settings = ReturnType<typeof settingsOf>
+
+/** How frames are taken. */
+export const frameOptions = (
+  { frames, holdout }: Settings,
+  { fit, crop, face, signal }: PlanOptions,
+): CropOptions & Pick<Settings, 'frames' | 'holdout'> => ({
+  ...defined({ fit, crop, face }),
+  frames,
+  holdout,
+  signal,
+})

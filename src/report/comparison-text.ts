@@ -1,6 +1,6 @@
-// A comparison as text, for the terminal and in pieces for the page, and as JSON.
+// A comparison as text, for the terminal and in pieces for the page, and as comma-separated values.
 import { type ComparedAs, type ComparedRow, type Comparison, comparedAs } from '../study/candidates.ts'
-import { formatCount, formatScaled, milliseconds, table } from './format.ts'
+import { type Cell, formatCount, formatScaled, milliseconds, msCell, table, toCsv } from './format.ts'
 
 export const headings: Readonly<Record<ComparedAs, string>> = {
   network: 'plain networks',
@@ -113,5 +113,44 @@ export function comparisonJson(found: Comparison, options: { readonly layers: bo
   return {
     ...found,
     rows: found.rows.map(({ diagram: _, layers, ...row }) => (options.layers ? { ...row, layers } : row)),
+  }
+}
+
+/** A comparison's rows as CSV, one line each. */
+export const comparisonCsv = (found: Comparison): string =>
+  toCsv(found.rows.map((row) => comparedRecord(row, found)))
+
+function comparedRecord(row: ComparedRow, found: Comparison): Readonly<Record<string, Cell>> {
+  const { latency, clipped } = row
+  return {
+    net: row.net,
+    as: row.as,
+    title: row.title,
+    year: row.year,
+    reconstruction: row.reconstruction,
+    params: row.params,
+    unusedParams: row.unusedParams,
+    macs: row.macs,
+    activationBytes: row.activationBytes,
+    receptiveField: row.receptiveField,
+    ops: row.ops,
+    outputStride: row.outputStride,
+    skips: row.skipKind,
+    dilations: row.dilations,
+    clipped: clipped.map((c) => `${c.layer} ${c.axis} ${c.published} to ${c.used}`).join('; '),
+    medianMs: msCell(latency?.median),
+    minMs: msCell(latency?.min),
+    lowerQuartileMs: msCell(latency?.quartiles[0]),
+    upperQuartileMs: msCell(latency?.quartiles[1]),
+    paretoParams: latency && row.pareto.includes('params'),
+    paretoMacs: latency && row.pareto.includes('macs'),
+    accuracy: row.accuracy,
+    rounds: found.rounds,
+    input: found.input.join('x'),
+    outputs: found.outputs,
+    device: found.device,
+    threads: found.threads,
+    cpu: found.machine.cpu,
+    paper: row.paper.url,
   }
 }

@@ -3,8 +3,7 @@
 import type { CompressionReport, CompressionStep } from '../compress/compress.ts'
 import type { PartTimes } from '../compress/eight-bits.ts'
 import { version } from '../util/version.ts'
-import { type Cell, msCell, toCsv } from './csv.ts'
-import { escaped, formatScaled, milliseconds, table } from './format.ts'
+import { type Cell, escaped, formatScaled, milliseconds, msCell, table, toCsv } from './format.ts'
 import { factList, plainTable, standalonePage } from './html.ts'
 import { type PlotPoint, paretoPlot } from './pareto-plot.ts'
 
@@ -71,7 +70,7 @@ const prunedLines = ({ pruned }: CompressionReport): string[] => {
 
 const measuredOn = ({ frames, threads, device }: CompressionReport) =>
   `${frames.measured} frames, which were not calibrated on (${frames.calibration} were). Distances are to the original, in units of [-1, 1].` +
-  ` Times: ${threads === 1 ? 'processor time on one thread' : `${threads} threads`}, medians of runs in turn. For ${device}.`
+  ` Times of this CPU: ${threads === 1 ? 'processor time on one thread' : `${threads} threads`}, medians of runs in turn. For ${device}.`
 
 /** A table of the steps, the decisions, and what was measured on. */
 export function describeCompression(found: CompressionReport): string {
@@ -146,7 +145,7 @@ ${plainTable('Steps of the compression', names, rows)}
 ${plots(found)}
 </div>
 <h2>Decisions</h2>
-<ul>${[...prunedLines(found), ...verdictLines(found)]
+<ul>${[...found.notices, ...prunedLines(found), ...verdictLines(found)]
       .map((line) => `<li>${escaped(line)}</li>`)
       .join('')}</ul>
 <h2>What was tried</h2>

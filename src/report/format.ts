@@ -1,4 +1,4 @@
-// Numbers, times and tables as people read them, and text as HTML. Reports, the command line and the studio share it.
+// Numbers, times and tables as people read them, text as HTML, and comma-separated values (RFC 4180). Reports, the command line and the studio share it.
 
 /** `1,008`. */
 export const formatCount = (value: number): string => Math.round(value).toLocaleString('en-US')
@@ -68,3 +68,23 @@ const entities: Readonly<Record<string, string>> = {
 
 /** Text as it can stand in HTML and SVG, in content and in quoted attributes. */
 export const escaped = (text: string): string => text.replace(/[&<>"']/g, (character) => entities[character]!)
+
+/** A value of a table of comma-separated values. */
+export type Cell = string | number | boolean | null
+
+/** Records with the same keys as lines under a line of names. A value that is not known is empty. */
+export function toCsv(records: readonly Readonly<Record<string, Cell>>[]): string {
+  const names = Object.keys(records[0] ?? {})
+  return [names, ...records.map((cells) => Object.values(cells))]
+    .map((cells) => `${cells.map(quoted).join(',')}\r\n`)
+    .join('')
+}
+
+/** Milliseconds to the microsecond: finer is noise. */
+export const msCell = (value: number | undefined): number | null =>
+  value === undefined ? null : Math.round(1000 * value) / 1000
+
+function quoted(cell: Cell): string {
+  const text = String(cell ?? '')
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
+}

@@ -1,10 +1,19 @@
-// A study as text, for the terminal and in pieces for the page, and as JSON.
+// A study as text, for the terminal and in pieces for the page, and as comma-separated values.
 import { labelOf } from '../evaluate/measures.ts'
 import { type Method, trialKey } from '../study/trials/plan.ts'
 import type { Advice, CostName, TrainedComparison, TrainedRow } from '../study/trials/study.ts'
-import { type Spread, type Summary, trialMeasure } from '../study/trials/summary.ts'
+import { type Spread, type Summary, trialMeasure, trialMeasureNames } from '../study/trials/summary.ts'
 import { describeMeasurement } from './comparison-text.ts'
-import { formatCount, formatScaled, milliseconds, percent, table } from './format.ts'
+import {
+  type Cell,
+  formatCount,
+  formatScaled,
+  milliseconds,
+  msCell,
+  percent,
+  table,
+  toCsv,
+} from './format.ts'
 
 export const methodTitles: Readonly<Record<Method, string>> = {
   distilled: 'distilled from the teacher',
@@ -167,5 +176,53 @@ export function studyJson({ rows, trials, ...found }: TrainedComparison): object
     ...found,
     trials: trials.map(({ result, ...rest }) => ({ ...rest, result: result ?? null })),
     rows: rows.map(({ diagram: _, layers: __, ...row }) => row),
+  }
+}
+
+/** A study as CSV: one line for each network, skip and method, with mean and deviation over the seeds. */
+export const studyCsv = (found: TrainedComparison): string =>
+  toCsv(found.rows.flatMap((row) => row.results.map((result) => studyRecord(row, result, found))))
+
+function studyRecord(
+  row: TrainedRow,
+  result: Summary,
+  found: TrainedComparison,
+): Readonly<Record<string, Cell>> {
+  const { settings, seeds } = found.plan
+  const measures = trialMeasureNames().flatMap((name): [string, Cell][] => {
+    const spread = result.measures[name]
+    return [
+      [name, spread?.mean ?? null],
+      [`${name}Deviation`, spread?.deviation ?? null],
+    ]
+  })
+  return {
+    net: row.net,
+    skip: row.skip,
+    sameAsSkip: row.alike.join(' '),
+    method: result.method,
+    title: row.title,
+    year: row.year,
+    reconstruction: row.reconstruction,
+    seeds: seeds.length,
+    done: result.n,
+    failed: result.failed,
+    frames: result.frames,
+    params: row.params,
+    macs: row.macs,
+    activationBytes: row.activationBytes,
+    ops: row.ops,
+    medianMs: msCell(row.latency?.median),
+    lowerQuartileMs: msCell(row.latency?.quartiles[0]),
+    upperQuartileMs: msCell(row.latency?.quartiles[1]),
+    ...Object.fromEntries(measures),
+    budgetSteps: settings.steps ?? null,
+    budgetMinutes: settings.minutes ?? null,
+    batch: settings.batch,
+    size: settings.size,
+    keypoints: settings.keypoints,
+    device: found.device,
+    threads: found.threads,
+    cpu: found.machine.cpu,
   }
 }

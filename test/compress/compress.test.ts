@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { calibrate, planOf, Ranges } from '../../src/compress/calibration.ts'
-import { compress } from '../../src/compress/compress.ts'
+import { compress, noticesOf, slowerParts } from '../../src/compress/compress.ts'
 import { openPlanned } from '../../src/compress/eight-bits.ts'
 import { differenceOf, referenceOf, seeAll, takeFrames } from '../../src/compress/measure.ts'
 import { readSafetensorsHeader } from '../../src/formats/safetensors/safetensors.ts'
@@ -96,6 +96,26 @@ test('pictures and keypoints are compared with those of the original', async () 
   expect(l1).toBeGreaterThan(0)
 })
 
+test('a network that is not faster in eight bits goes back to float', async () => {
+  const plans = await everything(await randomRun(at('slow')))
+  const float = { detector: 2, source: 2, frame: 2 }
+  expect(slowerParts(plans, { float, rounded: { detector: 2.1, source: 2, frame: 1.9 } })).toEqual([
+    'detector',
+    'source',
+  ])
+  const { frame } = plans
+  expect(slowerParts({ frame: frame! }, { float, rounded: { detector: 3, source: 3, frame: 1 } })).toEqual([])
+})
+
+test('a loss that is seen, a limit that is passed, and a target that nothing serves are said', () => {
+  const of = (distance: number, kept: boolean, target: 'both' | 'latency' = 'both') =>
+    noticesOf({ difference: { distance }, kept }, [], { device: 'wasm', target, maxPrunedDistance: 0.01 })
+  expect(of(0.005, true, 'latency')).toEqual([])
+  expect(of(0.03, true)).toEqual([expect.stringMatching(/0\.030 from .* 1\.5 % of the picture's width/)])
+  expect(of(0.03, false)).toEqual([expect.stringMatching(/left out: .* 0\.030 .* 0\.01 is allowed/)])
+  expect(of(0.03, false, 'latency')[1]).toMatch(/nothing .* faster on wasm/)
+})
+
 test('for other devices than a CPU, weights become half as large and nothing else changes', async () => {
   const original = await randomRun(at('web'))
   const found = await compress(original, ['puppet:1'], { out: at('half'), device: 'webgpu', ...few })
@@ -111,6 +131,8 @@ test('for other devices than a CPU, weights become half as large and nothing els
   expect(types.filter((type) => type === 'F16').length).toBeGreaterThan(types.length / 3)
   const config = JSON.parse(readFileSync(at('half/config.json'), 'utf8')) as { compression: unknown }
   expect(config.compression).toEqual({ device: 'webgpu', eightBits: {} })
+  const eight = { out: at('eight'), device: 'wasm', precision: 'int8', ...few } as const
+  await expect(compress(original, ['puppet:1'], eight)).rejects.toThrow(/only CPUs/)
   await expect(compress(original, ['puppet:1'], { out: original, force: true, ...few })).rejects.toThrow(
     InputError,
   )

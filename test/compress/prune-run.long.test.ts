@@ -18,21 +18,51 @@ test('channels go in turns, and the detector learns after each', async () => {
   expect(steps).toEqual([...Array(2).fill('1 of 3'), ...Array(2).fill('2 of 3'), ...Array(6).fill('3 of 3')])
 })
 
-test('compress keeps what is pruned only if it is near enough', async () => {
+test('compress keeps what is pruned, says what it costs, and has a limit for it alone', async () => {
   const original = await untrained(at('whole'))
   const asked = { device: 'webgpu', prune: 0.3, pruneSteps: 0, ...few } as const
-  const kept = await compress(original, ['puppet:1'], { out: at('kept'), maxDistance: 2, ...asked })
+  // What rounding may cost is nothing to pruning, which was asked for.
+  const kept = await compress(original, ['puppet:1'], { out: at('kept'), maxDistance: 1e-9, ...asked })
   expect(kept.steps.map(({ name, kept }) => [name, kept])).toEqual([
     ['original', true],
     ['pruned', true],
-    ['fp16', true],
+    ['fp16', false],
   ])
   const [whole, pruned] = kept.steps
   expect(pruned!.fileBytes).toBeLessThan(0.9 * whole!.fileBytes)
   expect(pruned!.times.detector).toBeDefined()
-  const left = await compress(original, ['puppet:1'], { out: at('left'), maxDistance: 1e-5, ...asked })
-  expect(left.steps.map(({ name, kept }) => [name, kept])[1]).toEqual(['pruned', false])
+  expect(pruned!.difference.distance).toBeGreaterThan(1e-9)
+  expect(kept.notices).toEqual([])
+
+  const limit = { out: at('left'), maxPrunedDistance: 1e-9, target: 'latency', ...asked } as const
+  const left = await compress(original, ['puppet:1'], limit)
+  expect(left.steps.map(({ name, kept }) => [name, kept])).toEqual([
+    ['original', true],
+    ['pruned', false],
+    ['fp16', false],
+  ])
+  expect(left.notices).toEqual([
+    expect.stringMatching(/left out: .* 1e-9 is allowed/),
+    expect.stringMatching(/nothing .* faster on webgpu/),
+  ])
   expect(left.pruned!.macs[1]).toBeLessThan(left.pruned!.macs[0])
   const config = JSON.parse(readFileSync(at('left/config.json'), 'utf8')) as { model: unknown }
   expect(config.model).toEqual(JSON.parse(JSON.stringify(model)))
+})
+
+test('for size, eight bits are kept where they are slower; for latency, only where they are faster', async () => {
+  const original = await untrained(at('targets'))
+  const asked = { maxDistance: 2, calibration: 'minmax', ...few } as const
+  const small = await compress(original, ['puppet:1'], { out: at('small'), target: 'size', ...asked })
+  const [whole, , rounded] = small.steps
+  expect(rounded).toMatchObject({ name: 'int8', kept: true })
+  expect(rounded!.memoryBytes).toBeLessThan(0.6 * whole!.memoryBytes)
+
+  const fast = await compress(original, ['puppet:1'], { out: at('fast'), target: 'latency', ...asked })
+  const [first, half, last] = fast.steps
+  expect(half).toMatchObject({ name: 'fp16', kept: false })
+  expect(fast.trials.filter(({ speed }) => speed !== null).length).toBeGreaterThan(0)
+  if (last!.kept) expect(last!.times.detector).toBeLessThan(first!.times.detector!)
+  else expect(fast.verdicts.detector).toMatch(/float/)
+  expect(fast.notices.length).toBe(last!.kept ? 0 : 1)
 })

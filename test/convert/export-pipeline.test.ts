@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import * as ort from 'onnxruntime-node'
 import { describe, expect, test } from 'vitest'
-import { planDetector } from '../../src/compress/compress.ts'
+import { planDetector } from '../../src/compress/eight-bits.ts'
 import { type ExportOptions, exportFolder } from '../../src/convert/export-folder.ts'
 import type { Frame } from '../../src/media/clip.ts'
 import { createFitter } from '../../src/media/fit.ts'

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import * as ort from 'onnxruntime-node'
 import { describe, expect, test } from 'vitest'
-import { planDetector } from '../../src/compress/compress.ts'
+import { planDetector } from '../../src/compress/eight-bits.ts'
 import { exportFolder } from '../../src/convert/export-folder.ts'
 import { toPlanes } from '../../src/model/keypoint-detector.ts'
 import { TensorProto_DataType as OnnxType } from '../../src/onnx/generated/onnx_pb.ts'

@@ -108,7 +108,7 @@ async function runCompare(context: Context, flags: CompareFlags, command: Comman
     await writeFileAtomic(html, comparisonPage(found))
   }
   if (csv !== undefined) {
-    const { comparisonCsv } = await import('../../report/csv.ts')
+    const { comparisonCsv } = await import('../../report/comparison-text.ts')
     await writeFileAtomic(csv, comparisonCsv(found))
   }
   const { comparisonJson, describeComparison } = await import('../../report/comparison-text.ts')

@@ -17,7 +17,7 @@ export const addCompress: AddCommand = (program, call) => {
     .command('compress')
     .summary('make a trained model smaller and faster')
     .description(
-      'Writes a smaller and faster copy of a run: weights in half precision, and networks in eight bits where that is faster. Each step is measured on your videos.',
+      'Writes a smaller and faster copy of a run: weights in half precision, networks in eight bits where that is faster, and with --prune fewer channels. Each step is measured on your videos.',
     )
     .argument(...runArgument)
     .argument('<video...>', 'videos or folders of them, to calibrate and to measure on')
@@ -50,6 +50,7 @@ async function runCompress(
     ...{ out, force, signal },
     onProgress: (now) => reporter.progress({ phase: 'compress', done: ++done, unit: 'trials', now }),
   })
+  reporter.warn(found.notices)
   if (html !== undefined) await writeFileAtomic(html, compressionPage(found))
   if (csv !== undefined) await writeFileAtomic(csv, compressionCsv(found))
   reporter.result({ ...found, html: html ?? null, csv: csv ?? null }, () =>

@@ -105,7 +105,7 @@ async function runExport({ reporter, signal }: Context, folder: string, flags: E
 }
 
 async function planFrom(folder: string, videos: readonly string[], signal: AbortSignal) {
-  const { planDetector } = await import('../../compress/compress.ts')
+  const { planDetector } = await import('../../compress/eight-bits.ts')
   return planDetector(folder, videos, { signal })
 }
 

@@ -155,7 +155,7 @@ export async function reportStudy(
 ): Promise<void> {
   const { writeFileAtomic } = await import('../../files/atomic.ts')
   if (csv !== undefined) {
-    const { studyCsv } = await import('../../report/csv.ts')
+    const { studyCsv } = await import('../../report/study-text.ts')
     await writeFileAtomic(csv, studyCsv(found))
   }
   if (html !== undefined) {
