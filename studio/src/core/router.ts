@@ -46,11 +46,16 @@ const rest = 150
 
 /** Follows the address, and writes it as choices change. If it names no view, the first view is shown. */
 export function startRouter(): void {
+  let followed = location.hash
   const write = () => {
+    // The address was changed, and its event is still to come: it must not be lost.
+    if (location.hash !== followed) return
     const own = addressOf(route.peek())
-    if (location.hash !== own) history.replaceState(null, '', own)
+    if (followed !== own) history.replaceState(null, '', own)
+    followed = location.hash
   }
   const follow = () => {
+    followed = location.hash
     // The page has the token now. It leaves the address, which is easily copied or shown to others.
     const hash = takeToken(location.hash) ?? location.hash
     const given = new URLSearchParams(hash.split('?')[1] ?? '')
