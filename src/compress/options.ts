@@ -14,9 +14,9 @@ export const pruneCriteria = ['taylor', 'norms'] as const satisfies readonly Pru
 export type PruneCriterion = 'taylor' | 'norms'
 
 /** What is kept: what makes a run smaller, what makes it faster, or either. */
-export const compressionTargets = ['size', 'latency', 'both'] as const
-/** One of `compressionTargets`. */
-export type CompressionTarget = (typeof compressionTargets)[number]
+export type CompressionTarget = 'size' | 'latency' | 'both'
+/** The targets. */
+export const compressionTargets = ['size', 'latency', 'both'] as const satisfies readonly CompressionTarget[]
 
 /** What `compress` may do, and how far. */
 export const compressOptions = {
