@@ -92,13 +92,13 @@ export const sign = unary(signOp)
 /** 1 where x is above 0, 0 elsewhere, as float32. */
 export const isPositive = unary(isPositiveOp)
 /** x · x, element by element. */
+export const square = (x: Value): Value => mul(x, x)
+
 /**
  * Numbers above 0, with all below 1e-12 exactly 0. What is multiplied with such traces comes below 1e-38, where Intel's
  * processors take a hundred times as long for each number: a training step at 256x256 took twice as long.
  */
 export const withoutTraces = (x: Value): Value => relu(sub(x, 1e-12))
-
-export const square = (x: Value): Value => mul(x, x)
 
 type PowAttrs = { readonly exponent: number }
 
