@@ -1,4 +1,5 @@
 /** Pictures that move, folders of pictures, and folders in folders are clips; what is none is refused with a way out. */
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -8,6 +9,7 @@ import { describe, expect, test } from 'vitest'
 import { listClips, openClip, readSource } from '../../src/clips/source.ts'
 import { pixelAt } from '../../src/media/clip.ts'
 import { InputError, PantinError } from '../../src/util/errors.ts'
+import { Random } from '../../src/util/random.ts'
 import { bars, collect, expectFailure, scratch, writeOddVideo } from '../media/support.ts'
 
 const path = scratch()
@@ -160,6 +162,42 @@ describe('animated PNG', () => {
     const some = await collect(clip.frames({ fromFrame: 2, toFrame: 4 }))
     expect(some.map(({ data }) => data)).toEqual(frames.slice(2, 4).map(({ data }) => data))
   })
+
+  const hasFfmpeg = spawnSync('ffmpeg', ['-version']).status === 0
+  test.skipIf(!hasFfmpeg)(
+    `has FFmpeg's frames${hasFfmpeg ? '' : ': skipped, FFmpeg is not here'}`,
+    async () => {
+      const random = new Random(5)
+      const made = Array.from({ length: 40 }, (_, i): Part => {
+        const part = 1 + random.integer(side)
+        const at = [random.integer(side - part + 1), random.integer(side - part + 1), part] as const
+        const [red, green, blue] = [0, 0, 0].map(() => random.integer(256))
+        const colour = `rgba(${red},${green},${blue},${random.pick([0, 0.2, 0.6, 1])})`
+        // FFmpeg 5 clears a first frame wrongly.
+        const dispose = i === 0 ? 0 : random.integer(3)
+        return { at: i === 0 ? whole : at, colour, dispose, over: random.uniform() < 0.6, delay: [1, 10] }
+      })
+      const file = put('random.apng', await animatedPng(made))
+      await using clip = await openClip(file)
+      const frames = await collect(clip.frames())
+      const { stdout } = spawnSync('ffmpeg', [
+        ...['-v', 'error', '-f', 'apng', '-i', file, '-vsync', 'passthrough'],
+        ...['-f', 'rawvideo', '-pix_fmt', 'rgba', '-'],
+      ])
+      expect(stdout).toHaveLength(made.length * side * side * 4)
+      for (const [number, { data }] of frames.entries()) {
+        for (let i = 0; i < side * side; i++) {
+          const pixel = stdout.subarray((number * side * side + i) * 4)
+          for (const c of [0, 1, 2]) {
+            const expected = 255 + ((pixel[c]! - 255) * pixel[3]!) / 255
+            expect(Math.abs(data[3 * i + c]! - expected), `frame ${number}, pixel ${i}`).toBeLessThanOrEqual(
+              3,
+            )
+          }
+        }
+      }
+    },
+  )
 
   test('cut off, it has its whole frames; a damaged frame is refused', async () => {
     const file = await animatedPng(parts)
