@@ -2,6 +2,7 @@
 // (ISO/IEC 14496-12, sections 8.2 and 8.6.6); of a webm or mkv whose end is missing, the last whole block. The library reads
 // no block of a cluster that is not whole, and one cluster may be all of a recording (RFC 8794; RFC 9559, section 5.1.3). Of
 // an MPEG-TS, the packets after a place where bytes are damaged or missing (ISO/IEC 13818-1, section 2.4.3.2).
+import { InputError } from '../util/errors.ts'
 
 /** A file that is read by places. */
 export interface ByteSource {
@@ -36,6 +37,15 @@ export interface Mp4Facts {
   /** Edit lists by the track's number; without tracks that are shown whole, from a start. */
   readonly edits: ReadonlyMap<number, Edits>
 }
+
+/** A recording without an index. */
+export const unfinished = (path: string): InputError =>
+  new InputError({
+    what: 'the recording was not finished: the index of the file (its moov box) is missing or cut short',
+    where: path,
+    remedy:
+      'let the camera or program that recorded it repair it, or use untrunc with another video of the same camera',
+  })
 
 /** An index of a day of video has 100 MB. */
 const largestIndex = 512 << 20

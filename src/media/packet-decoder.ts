@@ -36,6 +36,11 @@ const betweenDrains = 24
 /** Damaged packets of one group of pictures. If there are more, the rest of the group is passed over. */
 const mostDamaged = 8
 
+/** Frames that are searched at once for one that is whole, about as many as a group of pictures. */
+const searched = 125
+
+const numbersFrom = (start: number, end: number) => Array.from({ length: end - start }, (_, i) => start + i)
+
 /** Decodes frames of one track. Damaged packets are remembered, so that a second pass is as fast as the first. */
 export class PacketDecoder {
   private readonly damaged = new Set<number>()
@@ -72,6 +77,25 @@ export class PacketDecoder {
     } finally {
       run?.close()
     }
+  }
+
+  /** The last whole frame before a damaged one, or else the first after it; undefined if there is none. */
+  async nearest(number: number): Promise<number | undefined> {
+    for (let end = number; end > 0; end -= searched) {
+      let found: number | undefined
+      for await (const one of this.decode(numbersFrom(Math.max(0, end - searched), end))) {
+        if (one.picture !== undefined) found = one.number
+        one.picture?.close()
+      }
+      if (found !== undefined) return found
+    }
+    for await (const { number: after, picture } of this.decode(
+      numbersFrom(number + 1, this.options.index.packets.length),
+    )) {
+      picture?.close()
+      if (picture !== undefined) return after
+    }
+    return undefined
   }
 
   /** The last key packet from which a picture can be decoded. */

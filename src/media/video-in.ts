@@ -3,7 +3,7 @@ import type { Input, InputVideoTrack, Source, VideoSample } from 'mediabunny'
 import { InputError, messageOf, PantinError } from '../util/errors.ts'
 import { keepAlive } from '../util/event-loop.ts'
 import { type Clip, type Frame, type FrameRange, resolveRange } from './clip.ts'
-import { type ByteSource, mended, readBoxes } from './container.ts'
+import { type ByteSource, mended, readBoxes, unfinished } from './container.ts'
 import {
   earlyEnd,
   type FrameIndex,
@@ -186,7 +186,6 @@ class VideoClip implements Clip {
     const decoded = Math.min((numbers[1] ?? numbers[0]! + 1) - numbers[0]!, mostBetweenKeys)
     let done = 0
     let shown: Pixels | undefined
-    let early: number[] = []
     try {
       for (; done < numbers.length; done++) {
         const number = numbers[done]!
@@ -195,14 +194,12 @@ class VideoClip implements Clip {
         const pair = next.value
         if (pair === null) {
           this.damagedFrames.add(number)
-          if (shown === undefined) early.push(number)
-          else yield this.frame(number, { ...shown, data: shown.data.slice() }, true)
+          shown ??= await this.nearest(number, reader)
+          if (shown === undefined) throw this.broken(number)
+          yield this.frame(number, { ...shown, data: shown.data.slice() }, true)
           continue
         }
         shown = await this.pixels(pair, reader, decoded)
-        // Nothing was shown before the first damaged frames, so that the picture after them is.
-        for (const before of early) yield this.frame(before, { ...shown, data: shown.data.slice() }, true)
-        early = []
         // The reader of a frame may change its pixels.
         const kept: Pixels = { ...shown, data: shown.data.slice() }
         yield this.frame(number, shown)
@@ -215,7 +212,6 @@ class VideoClip implements Clip {
       await keepAlive(samples.return(undefined))
     }
     if (done < numbers.length) throw this.broken(numbers[done]!)
-    if (early.length > 0) throw this.broken(early[0]!)
   }
 
   /** Of the shown frames: up to their end. */
@@ -281,6 +277,15 @@ class VideoClip implements Clip {
     } finally {
       await seen?.return()
     }
+  }
+
+  /** The picture that is shown for a damaged frame, if none was shown before it. */
+  private async nearest(number: number, reader: SampleReader): Promise<Pixels | undefined> {
+    const other = await keepAlive(this.decoders![0]!.nearest(number))
+    if (other === undefined) return undefined
+    for await (const pair of this.packetSamples([other]))
+      if (pair !== null) return this.pixels(pair, reader, mostBetweenKeys)
+    return undefined
   }
 
   /** Whether a sample is the frame of this number. Otherwise the decoder passed the frame over. */
@@ -382,15 +387,6 @@ async function findTrack(mediabunny: Mediabunny, input: Input, path: string): Pr
 function withKnownLevel(config: VideoDecoderConfig): VideoDecoderConfig {
   const codec = config.codec.replace(/^(avc[13]\..{4})09$/, '$10a')
   return codec === config.codec ? config : { ...config, codec }
-}
-
-function unfinished(path: string): InputError {
-  return new InputError({
-    what: 'the recording was not finished: the index of the file (its moov box) is missing or cut short',
-    where: path,
-    remedy:
-      'let the camera or program that recorded it repair it, or use untrunc with another video of the same camera',
-  })
 }
 
 function damaged(path: string, what: string, cause?: unknown): InputError {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Frame, framePsnr } from '../../src/media/clip.ts'
+import { type Frame, frameAt, framePsnr } from '../../src/media/clip.ts'
 import { openVideo } from '../../src/media/codecs.ts'
 import { readBoxes } from '../../src/media/container.ts'
 import { InputError } from '../../src/util/errors.ts'
@@ -191,6 +191,13 @@ describe('a damaged packet', () => {
     else expect(marked.every((number) => number < 25)).toBe(true)
     for (const i of marked.filter((number) => number > 0)) expect(shown[i]!.data).toEqual(shown[i - 1]!.data)
     expect(notices?.[0]).toMatch(notice)
+    // The same picture, if it is asked for alone.
+    await using clip = await openVideo(file)
+    for (const i of marked.slice(0, 3)) {
+      const alone = await frameAt(clip, i)
+      expect(alone).toMatchObject({ damaged: true, time: shown[i]!.time })
+      expect(Buffer.compare(alone.data, shown[i]!.data), `frame ${i}`).toBe(0)
+    }
   })
 
   test('frames far apart are found beside it', async () => {
