@@ -17,6 +17,7 @@ import { checkWeights, hashDetector, loadRun, rewriteExactly } from '../model/op
 import type { MotionConfig } from '../motion/config.ts'
 import { detectorGraph, generatorGraph, withByteFrames } from '../motion/model.ts'
 import { type Ahead, toOnnx } from '../onnx/export.ts'
+import { inHalfPrecision } from '../onnx/half-graph.ts'
 import { decodeModel } from '../onnx/import/decode.ts'
 import { picturesAhead } from '../onnx/pictures.ts'
 import { type EightBitPlan, isPlanFor, withEightBits } from '../optimise/eight-bits.ts'
@@ -56,8 +57,9 @@ export interface ExportOptions {
    */
   readonly frame?: FrameForm | undefined
   /**
-   * Of the weights: `fp32` (default), or `fp16`, half as large and computed with in 32 bits. `int8`: the detector computes
-   * in eight bits, by `plan`; it is for one picture of the run's size.
+   * Of the weights: `fp32` (default), or `fp16`, half as large and computed with in 32 bits. `fp16-graph`: convolutions and
+   * what follows them compute in 16 bits too, for GPUs that do so; inputs, outputs, heads and coordinates keep 32 bits.
+   * `int8`: the detector computes in eight bits, by `plan`; it is for one picture of the run's size.
    */
   readonly precision?: Precision | undefined
   /** For `int8`: which ops compute in eight bits, and their scales (default: as the compressed run has them). */
@@ -67,7 +69,7 @@ export interface ExportOptions {
 }
 
 /** Precision of an exported model. */
-export type Precision = 'fp32' | 'fp16' | 'int8'
+export type Precision = 'fp32' | 'fp16' | 'fp16-graph' | 'int8'
 
 /** How pictures are given to a model; see `ExportOptions.frame`. */
 export type FrameForm = 'float' | 'uint8'
@@ -121,9 +123,16 @@ export async function exportFolder(
     : await ofMotionModel(folder, options)
   signal?.throwIfAborted()
   const asBytes = options.frame === 'uint8' && ahead === undefined
-  const simple = simplify(asBytes ? withByteFrames(graph) : graph)
-  const halfWeights = options.precision === 'fp16'
-  const bytes = toOnnx(simple, { weights, halfWeights, name: `pantin-${part}`, metadata, ahead })
+  const given = { graph: simplify(asBytes ? withByteFrames(graph) : graph), weights }
+  const isHalf = options.precision === 'fp16-graph'
+  // The statistics of norms are folded into kernels, in 32 bits.
+  const network = isHalf ? await rewriteExactly(given) : given
+  const simple = network.graph
+  const whole = toOnnx(simple, {
+    ...{ weights: network.weights, halfWeights: options.precision === 'fp16' },
+    ...{ name: `pantin-${part}`, metadata, ahead },
+  })
+  const bytes = isHalf ? inHalfPrecision(whole) : whole
   signal?.throwIfAborted()
   await writeFileAtomic(out, bytes)
   const { graph: written, opset } = decodeModel(bytes)

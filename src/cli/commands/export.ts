@@ -45,9 +45,9 @@ export const addExport: AddCommand = (program, call) => {
     .addOption(
       new Option(
         '--precision <kind>',
-        'fp16: weights of half the size; int8: the detector computes in eight bits, as a run of compress says or with --calibrate',
+        'fp16: weights of half the size; fp16-graph: computed with in 16 bits too, for GPUs; int8: the detector computes in eight bits, as a run of compress says or with --calibrate',
       )
-        .choices(['fp32', 'fp16', 'int8'])
+        .choices(['fp32', 'fp16', 'fp16-graph', 'int8'])
         .default('fp32'),
     )
     .option('--calibrate <video...>', 'for int8: videos that the ranges of values are taken from')
