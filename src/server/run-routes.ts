@@ -23,7 +23,7 @@ import { version } from '../util/version.ts'
 import type { RunDetails, RunListing, RunMetrics } from '../web/studio-api.ts'
 import { Refusal } from './guard.ts'
 import type { RunSaver } from './run-saver.ts'
-import { studyPlanFile, summarise, summariseStudy } from './run-summary.ts'
+import { searchPlanFile, studyPlanFile, summarise, summariseSearch, summariseStudy } from './run-summary.ts'
 import { openContained, sendFile } from './send-file.ts'
 
 export interface RunRoutesOptions {
@@ -58,15 +58,14 @@ export function runRoutes({ runs, saver }: RunRoutesOptions): Hono<Env> {
   }
 
   routes.get('/', async (c) => {
-    const [folders, studies] = await Promise.all([runs.folders(), runs.studies()])
+    const folders = await runs.folders()
     const listing: RunListing = {
       version,
       canSave: saver !== undefined,
       maxUploadBytes: saver?.maxBytes ?? 0,
       runs: await Promise.all(Array.from(folders, ([id, folder]) => summarise(id, folder))),
-      studies: (await Promise.all(studies.map((folder) => summariseStudy(idOf(folder), folder)))).flatMap(
-        (study) => study ?? [],
-      ),
+      studies: await allOf(runs.studies(), summariseStudy),
+      searches: await allOf(runs.searches(), summariseSearch),
     }
     return c.json(listing)
   })
@@ -126,6 +125,15 @@ export function runRoutes({ runs, saver }: RunRoutesOptions): Hono<Env> {
   return routes
 }
 
+/** Summaries of folders. A folder may go meanwhile. */
+async function allOf<T>(
+  folders: Promise<readonly string[]>,
+  summary: (id: string, folder: string) => Promise<T | undefined>,
+): Promise<T[]> {
+  const found = await Promise.all((await folders).map((folder) => summary(idOf(folder), folder)))
+  return found.flatMap((one) => one ?? [])
+}
+
 function missing(name: string): never {
   throw new Refusal(404, { what: 'the run has no such file', got: JSON.stringify(name.slice(0, 100)) })
 }
@@ -149,13 +157,13 @@ async function readJson(folder: string, name: string): Promise<unknown> {
   }
 }
 
-/** Finds folders of runs and of studies in the places that the user named. */
+/** Finds folders of runs, studies and searches in the places that the user named. */
 export class RunList {
   /** @param places run folders, and folders that hold run folders, as `realpath` gives them. */
   private constructor(private readonly places: readonly string[]) {}
 
   /**
-   * @param named folders that the user named: of runs, of studies, or folders with such folders in them.
+   * @param named folders that the user named: of runs, studies or searches, or folders with such folders in them.
    * @param more folders in which runs may appear, as `realpath` gives them.
    * @throws InputError if a named folder is neither.
    */
@@ -170,8 +178,14 @@ export class RunList {
   }
 
   /** Folders of studies, as they are now. */
-  async studies(): Promise<readonly string[]> {
-    return [...new Set((await Promise.all(this.places.map(studiesIn))).flat())]
+  studies = (): Promise<readonly string[]> => this.plannedWith(studyPlanFile)
+
+  /** Folders of searches, as they are now. */
+  searches = (): Promise<readonly string[]> => this.plannedWith(searchPlanFile)
+
+  private async plannedWith(file: string): Promise<readonly string[]> {
+    const found = await Promise.all(this.places.map((place) => plannedIn(place, file)))
+    return [...new Set(found.flat())]
   }
 }
 
@@ -192,8 +206,8 @@ async function checkedPlace(named: string): Promise<string> {
     const names = await readdir(place)
     // Runs may appear in an empty folder later.
     if (names.length === 0) return place
-    const found = (await runsIn(place)).length + (await studiesIn(place)).length
-    if (found === 0) throw noRun(named, names.slice(0, 5).join(', '))
+    const kinds = [runsIn(place), plannedIn(place, studyPlanFile), plannedIn(place, searchPlanFile)]
+    if ((await Promise.all(kinds)).flat().length === 0) throw noRun(named, names.slice(0, 5).join(', '))
     return place
   } catch (error) {
     throw fileError(error, named, 'read')
@@ -205,17 +219,17 @@ function noRun(where: string, got: string): InputError {
     what: 'there is no run here',
     where,
     got,
-    expected: 'the folder of a run or of a study, or a folder with such folders in it',
-    remedy: 'name the folder that was given to train, distil or study as --out',
+    expected: 'the folder of a run, a study or a search, or a folder with such folders in it',
+    remedy: 'name the folder that was given to train, distil, study or search as --out',
   })
 }
 
 /** The place itself if it is a run, else the runs directly in it. */
 const runsIn = (place: string): Promise<string[]> => foldersIn(place, isRun)
 
-/** The place itself if it is a study, else the studies directly in it. */
-const studiesIn = (place: string): Promise<string[]> =>
-  foldersIn(place, (folder) => exists(join(folder, studyPlanFile)))
+/** The place itself if it has this plan's file, else the folders directly in it that have one. */
+const plannedIn = (place: string, file: string): Promise<string[]> =>
+  foldersIn(place, (folder) => exists(join(folder, file)))
 
 async function foldersIn(place: string, isOne: (folder: string) => Promise<boolean>): Promise<string[]> {
   if (await isOne(place)) return [place]

@@ -1,5 +1,5 @@
-// How far a run is, from its configuration, the last lines of its metrics, and its lock. How far a study is, from its plan
-// and the results of its trials.
+// How far a run is, from its configuration, the last lines of its metrics, and its lock. How far a study or a search
+// is, from its plan and the results of its trainings.
 import { stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
@@ -10,10 +10,10 @@ import { metricsFile, weightsFile } from '../run/run-files.ts'
 import type { TrialPlan } from '../study/trials/plan.ts'
 import type { TrialState } from '../study/trials/run-trials.ts'
 import { PantinError } from '../util/errors.ts'
-import type { RunSummary, StudyErrors, StudySummary } from '../web/studio-api.ts'
+import type { RunSummary, SearchSummary, StudyErrors, StudySummary } from '../web/studio-api.ts'
 
-/** The file that makes a folder a study's. */
-export const studyPlanFile = 'plan.json'
+/** The files that make a folder a study's or a search's. */
+export const [studyPlanFile, searchPlanFile] = ['plan.json', 'search.json'] as const
 
 /** The parts of config.json that the list shows, of every way of training. */
 const schema = z.looseObject({
@@ -45,34 +45,81 @@ export async function summarise(id: string, folder: string): Promise<RunSummary>
 }
 
 /** How far the study in a folder is; undefined if there is none. If its plan cannot be read, the state is `broken`. */
-export async function summariseStudy(id: string, folder: string): Promise<StudySummary | undefined> {
-  const name = basename(folder)
-  try {
-    // A server of runs alone does without what studies need.
-    if (!(await isFile(join(folder, studyPlanFile)))) return undefined
+export const summariseStudy = (id: string, folder: string): Promise<StudySummary | undefined> =>
+  summarisePlanned(id, folder, studyPlanFile, async () => {
     const { readStudyPlan } = await import('../study/trials/plan.ts')
     const { readTrials, trialFolder } = await import('../study/trials/run-trials.ts')
     const { resultFile } = await import('../study/trials/trial.ts')
     const plan = await readStudyPlan(folder)
     if (plan === undefined) return undefined
     const trials = await readTrials(folder, plan)
-    const total = trials.length
-    const ended = trials.filter(({ result }) => result !== undefined)
-    const done = ended.length
-    const failed = ended.filter(({ result }) => result?.status === 'failed').length
+    const ended = trials.flatMap(({ trial, result }) =>
+      result === undefined
+        ? []
+        : [{ ...result, file: join(trialFolder(folder, trial), resultFile), work: 1 }],
+    )
     const errors = await errorsOf(plan, trials)
-    const counted = { id, name, total, done, failed, ...(errors && { errors }) }
+    const total = trials.length
+    return { total, ended, left: total - ended.length, more: errors && { errors } }
+  })
+
+/** How far the search in a folder is; otherwise as `summariseStudy`. */
+export const summariseSearch = (id: string, folder: string): Promise<SearchSummary | undefined> =>
+  summarisePlanned(id, folder, searchPlanFile, async () => {
+    const { readSearchPlan } = await import('../study/search/plan.ts')
+    const { readTrainings } = await import('../study/search/candidate.ts')
+    const { countTrainings } = await import('../study/search/choose.ts')
+    const plan = await readSearchPlan(folder)
+    if (plan === undefined) return undefined
+    const trainings = await readTrainings(folder)
+    const { total, stepsLeft, best } = countTrainings(plan, trainings)
+    const ended = trainings.map(({ result, file }) => ({ ...result, file, work: result.steps }))
+    return { total, ended, left: stepsLeft, more: best && { best } }
+  })
+
+/** What is known of planned work. */
+interface Planned<T> {
+  /** Number of parts, such as trials. */
+  readonly total: number
+  /** Parts that have results, with the file of each, and the work that it was. */
+  readonly ended: readonly {
+    readonly status: 'done' | 'failed'
+    readonly file: string
+    readonly work: number
+  }[]
+  /** Work that is yet to be done. */
+  readonly left: number
+  readonly more: T | undefined
+}
+
+/** How far planned work in a folder is. @param read undefined if the plan is gone */
+async function summarisePlanned<T extends object>(
+  id: string,
+  folder: string,
+  planFile: string,
+  read: () => Promise<Planned<T> | undefined>,
+): Promise<(Omit<StudySummary, 'errors'> & Partial<T>) | undefined> {
+  const name = basename(folder)
+  try {
+    // A server of runs alone does without what studies and searches need.
+    if (!(await isFile(join(folder, planFile)))) return undefined
+    const planned = await read()
+    if (planned === undefined) return undefined
+    const { total, ended, left, more } = planned
+    const done = ended.length
+    const failed = ended.filter(({ status }) => status === 'failed').length
+    const counted = { ...({ ...more } as Partial<T>), id, name, total, done, failed }
     if (done === total) return { ...counted, state: 'finished' }
     if (!isLocked(join(folder, 'lock'))) return { ...counted, state: 'stopped' }
     const times = await Promise.all(
-      ended.map(async ({ trial }) => (await stat(join(trialFolder(folder, trial), resultFile))).mtimeMs),
+      ended.map(async ({ file, work }) => ({ at: (await stat(file)).mtimeMs, work })),
     )
     const pace = paceOf(times)
-    const eta = pace === undefined ? {} : { etaSeconds: (total - done) / pace }
-    return { ...counted, state: 'training', ...eta }
+    return { ...counted, state: 'training', ...(pace !== undefined && { etaSeconds: left / pace }) }
   } catch (error) {
     if (!(error instanceof PantinError)) throw error
-    return { id, name, state: 'broken', problem: error.problem, total: 0, done: 0, failed: 0 }
+    const { problem } = error
+    return { ...({} as Partial<T>), id, name, state: 'broken', problem, total: 0, done: 0, failed: 0 }
   }
 }
 
@@ -92,14 +139,15 @@ async function errorsOf(plan: TrialPlan, trials: readonly TrialState[]): Promise
   return { measure: findMeasure(measure)?.help ?? measure, by: Object.fromEntries(by) }
 }
 
-/** Results that the pace of a study is measured by. */
+/** Results that the pace of a study or a search is measured by. */
 const paceResults = 10
 
-/** Results per second, by the times of the last ones in milliseconds; undefined if there are too few. */
-function paceOf(times: readonly number[]): number | undefined {
-  const last = times.toSorted((a, b) => a - b).slice(-paceResults)
-  const seconds = (last.at(-1)! - last[0]!) / 1000
-  return last.length < 2 || seconds <= 0 ? undefined : (last.length - 1) / seconds
+/** Work per second, by the times of the last results in milliseconds; undefined if there are too few. */
+function paceOf(results: readonly { readonly at: number; readonly work: number }[]): number | undefined {
+  const last = results.toSorted((a, b) => a.at - b.at).slice(-paceResults)
+  const seconds = last.length < 2 ? 0 : (last.at(-1)!.at - last[0]!.at) / 1000
+  const work = last.slice(1).reduce((sum, one) => sum + one.work, 0)
+  return seconds <= 0 ? undefined : work / seconds
 }
 
 function describeConfig({ model, network, training, distillation }: Config): Partial<RunSummary> {

@@ -1,9 +1,11 @@
 // One attempt of a study or a search: train a detector, measure it, write the result once. Trials and rungs share it.
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { writeFileAtomic } from '../files/atomic.ts'
 import { fileError } from '../files/file-errors.ts'
 import { exists, makeFolder } from '../files/folders.ts'
+import { isLocked } from '../files/lock.ts'
 import { readWhole } from '../files/read.ts'
 import { isRun } from '../run/config-file.ts'
 import { settingsOptions } from '../train/options.ts'
@@ -133,6 +135,18 @@ export async function readResult<T>(path: string, schema: z.ZodType<T>): Promise
 export async function writeResult(path: string, result: object): Promise<void> {
   await makeFolder(dirname(path))
   await writeFileAtomic(path, `${JSON.stringify(result, null, 2)}\n`)
+}
+
+/** Milliseconds to wait at most. An orphan ends after the op that it computes. */
+const orphanTime = 60_000
+
+/** Waits for the end of a process that trains into `run` and whose parent was killed. It notices that by itself. */
+export async function orphanGone(run: string, signal: AbortSignal | undefined): Promise<void> {
+  const began = performance.now()
+  while (isLocked(join(run, 'lock')) && !signal?.aborted) {
+    if (performance.now() - began > orphanTime) return
+    await sleep(100)
+  }
 }
 
 /** Why a child process left no result, for messages. */

@@ -97,6 +97,8 @@ export type {
   RunListing,
   RunMetrics,
   RunSummary,
+  SearchBest,
+  SearchSummary,
   StudyErrors,
   StudySummary,
   TokenHeader,

@@ -17,6 +17,8 @@ export interface RunListing {
   readonly runs: readonly RunSummary[]
   /** The studies. */
   readonly studies: readonly StudySummary[]
+  /** The searches. */
+  readonly searches: readonly SearchSummary[]
 }
 
 /** How far a study is. Its trials may be done by this machine or by workers on others. */
@@ -50,6 +52,25 @@ export interface StudyErrors {
   readonly measure: string
   /** By the name of the network: the mean over its seeds, with the best of its skips. */
   readonly by: Readonly<Record<string, number>>
+}
+
+/**
+ * How far a search for a design is. It counts trainings instead of trials. Fewer are planned as soon as so many have failed
+ * that a rung has too few candidates.
+ */
+export interface SearchSummary extends Omit<StudySummary, 'errors'> {
+  /** The best design so far; missing as long as no training has been measured. */
+  readonly best?: SearchBest
+}
+
+/** The design that is nearest to the teacher, of all that were trained for as long. */
+export interface SearchBest {
+  /** The name of the candidate. */
+  readonly id: string
+  /** Steps of its training. */
+  readonly steps: number
+  /** Mean distance of its keypoints to the teacher's, in units of [-1, 1]. */
+  readonly distance: number
 }
 
 /** How far a run is. */

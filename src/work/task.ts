@@ -3,6 +3,7 @@
 // their inputs.
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { fileError } from '../files/file-errors.ts'
@@ -157,6 +158,10 @@ export interface Runner {
    */
   perform<C extends object>(kind: Kind<C>, config: C, place: Place, hooks: Hooks): Promise<void>
 }
+
+/** Threads of each of several tasks at a time: its share of the cores. A task that is alone chooses itself. */
+export const threadsFor = (jobs: number): number | undefined =>
+  jobs === 1 ? undefined : Math.max(1, Math.floor(availableParallelism() / jobs))
 
 /** Does tasks in child processes of this one. @param jobs tasks at a time */
 export const localRunner = (jobs = 1): Runner => ({

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { readdir, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
-import { availableParallelism, homedir, hostname } from 'node:os'
+import { homedir, hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { makeFolder } from '../files/folders.ts'
 import { acquireLock, isLocked } from '../files/lock.ts'
@@ -11,7 +11,7 @@ import { attempt } from './attempt.ts'
 import { workFromStore } from './claims.ts'
 import { type QueueAddress, workFrom } from './queue.ts'
 import type { failureSchema, WorkerNews } from './remote.ts'
-import type { Kind, Store } from './task.ts'
+import { type Kind, type Store, threadsFor } from './task.ts'
 import { keys } from './transfer.ts'
 
 /** How a worker works. */
@@ -71,7 +71,7 @@ export async function work(options: WorkerOptions): Promise<WorkerReport> {
   await makeFolder(own)
   await removeLeftovers(join(home, 'workers'))
   const lock = acquireLock(join(own, 'lock'))
-  const threads = jobs === 1 ? undefined : Math.max(1, Math.floor(availableParallelism() / jobs))
+  const threads = threadsFor(jobs)
   const state = new State(name, jobs)
   const page = metricsPort === undefined ? undefined : await servePage(metricsPort, state)
   const tell = () => store.write(keys.worker(name), JSON.stringify(state.news())).catch(() => {})

@@ -12,6 +12,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { acquireLock } from '../../src/files/lock.ts'
 import type { Studio } from '../../src/server/server.ts'
+import { makePlan as makeSearchPlan } from '../../src/study/search/plan.ts'
 import { makePlan } from '../../src/study/trials/plan.ts'
 import type { RunDetails, RunListing, RunMetrics } from '../../src/web/studio-api.ts'
 import { makeRun, makeWorld } from './world.ts'
@@ -185,4 +186,54 @@ it('tells how far a study is, with the pace of its last results', async () => {
   ])
   // Its folder may be named itself.
   expect((await json<RunListing>('runs', await world.start({ runs: [study] }))).studies).toHaveLength(1)
+})
+
+it('tells how far a search is, with its best design and the pace of its last steps', async () => {
+  const search = join(world.folder, 'designs', 'a search')
+  // 3 designs, of which one goes on; then a mutation, on both rungs.
+  const plan = await makeSearchPlan(['puppet:1,frames=8,size=32'], {
+    ...{ teacher: world.run, candidates: 3, mutations: 1, rungs: 2, steps: 10, threads: 1, device: 'cpu' },
+  })
+  mkdirSync(search, { recursive: true })
+  writeFileSync(join(search, 'search.json'), JSON.stringify(plan))
+  const many = await world.start({ runs: [join(world.folder, 'designs')] })
+  const list = async () => (await json<RunListing>('runs', many)).searches
+  const name = { id: expect.stringMatching(/^a-search-[0-9a-f]{8}$/) as string, name: 'a search' }
+  expect(await list()).toEqual([{ ...name, state: 'stopped', total: 6, done: 0, failed: 0 }])
+
+  const end = (id: string, rung: number, at: number, distance?: number) => {
+    const folder = join(search, 'candidates', id)
+    mkdirSync(folder, { recursive: true })
+    const how =
+      distance === undefined
+        ? { status: 'failed', reason: 'numbers are not finite' }
+        : { status: 'done', distance, frames: 2, device: 'cpu' }
+    const path = join(folder, `rung-${rung}.json`)
+    writeFileSync(path, JSON.stringify({ steps: 10 * 3 ** rung, wallSeconds: 1, ...how }))
+    utimesSync(path, at, at)
+  }
+  end('reference', 0, 1000, 0.5)
+  end('r000', 0, 1010, 0.25)
+  end('r001', 0, 1020)
+  const best = { id: 'r000', steps: 10, distance: 0.25 }
+  expect(await list()).toEqual([{ ...name, state: 'stopped', total: 6, done: 3, failed: 1, best }])
+  // One step a second, and 70 steps to go: 30, and 10 and 30 of the mutation.
+  const lock = acquireLock(join(search, 'lock'))
+  expect(await list()).toMatchObject([{ state: 'training', done: 3, etaSeconds: 70 }])
+  // A higher rung counts more. If nothing is left of the drawn designs, there are no mutations.
+  end('r000', 1, 1030, 0.375)
+  expect(await list()).toMatchObject([{ total: 6, done: 4, best: { steps: 30, distance: 0.375 } }])
+  end('r000', 1, 1030)
+  expect(await list()).toMatchObject([{ state: 'finished', total: 4, done: 4, failed: 2, best }])
+  end('r000', 1, 1030, 0.375)
+  end('m000', 0, 1040, 0.5)
+  end('m000', 1, 1050, 0.125)
+  expect(await list()).toMatchObject([{ state: 'finished', done: 6, best: { id: 'm000', distance: 0.125 } }])
+  lock.release()
+
+  writeFileSync(join(search, 'search.json'), '{"format": 9}')
+  expect(await list()).toMatchObject([
+    { state: 'broken', problem: { what: expect.stringContaining('plan of this search') } },
+  ])
+  expect((await json<RunListing>('runs', await world.start({ runs: [search] }))).searches).toHaveLength(1)
 })

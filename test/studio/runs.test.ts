@@ -4,6 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { candidateFolder, writeRung } from '../../src/study/search/candidate.ts'
+import { makePlan as makeSearchPlan } from '../../src/study/search/plan.ts'
 import { makePlan, trialsOf } from '../../src/study/trials/plan.ts'
 import { trialFolder } from '../../src/study/trials/run-trials.ts'
 import { chromium, withoutChromium } from '../support/chromium.ts'
@@ -61,6 +63,26 @@ describe.skipIf(chromium === undefined)(title, () => {
     const bar = page.getByRole('progressbar', { name: 'Trials of a study' })
     expect(await bar.getAttribute('value')).toBe('1')
     rmSync(study, { recursive: true })
+    await line.waitFor({ state: 'detached' })
+  }, 240_000)
+
+  test('shows how far a search is, and its best design, while it goes on', async () => {
+    const search = join(runs, 'a search')
+    const plan = await makeSearchPlan(['puppet:1,frames=8,size=32'], {
+      ...{ teacher: join(runs, 'first'), candidates: 3, mutations: 0, rungs: 1, steps: 2, device: 'cpu' },
+    })
+    mkdirSync(search)
+    writeFileSync(join(search, 'search.json'), JSON.stringify(plan))
+    const line = page.getByRole('list', { name: 'Searches' }).getByRole('listitem')
+    await line.filter({ hasText: '0 of 3 trainings done' }).locator('[data-state=stopped]').waitFor()
+    const result = { steps: 2, distance: 0.125, frames: 1, device: 'cpu', wallSeconds: 1 }
+    await writeRung(candidateFolder(search, 'r000'), 0, { ...result, status: 'done' })
+    await line
+      .filter({ hasText: '1 of 3 trainings done, best so far r000, 0.125 from the teacher after 2 steps' })
+      .waitFor()
+    const bar = page.getByRole('progressbar', { name: 'Trainings of a search' })
+    expect(await bar.getAttribute('value')).toBe('1')
+    rmSync(search, { recursive: true })
     await line.waitFor({ state: 'detached' })
   }, 240_000)
 

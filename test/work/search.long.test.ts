@@ -14,6 +14,8 @@ const searchInto = (out: string) => [
   ...['search', clip, '--teacher', teacher, '--out', out, '--candidates', '2', '--mutations', '1'],
   ...['--rungs', '2', '--steps', '1', '--batch', '1', '--latency', '20', '--device', 'cpu', '--threads', '1'],
 ]
+/** What the search finds that one process after the other does. */
+let expected: unknown
 const workers: ChildProcess[] = []
 
 function startWorker(...words: string[]): void {
@@ -27,8 +29,9 @@ beforeAll(async () => {
   const made = ['train', clip, '-o', teacher, '--net', 'enet', '--size', '16', '--keypoints', '2']
   const trained = await runHere(...made, '--steps', '1', '--batch', '1', '--device', 'cpu')
   expect(trained.code, trained.stderr).toBe(0)
-  const { code, stderr } = await cli.run([...searchInto(local), '--quiet'])
+  const { code, stdout, stderr } = await cli.run([...searchInto(local), '--json', '--quiet'])
   expect(code, stderr).toBe(0)
+  expected = foundIn(stdout, local)
 }, 900_000)
 afterEach(async () => {
   const ends = workers.splice(0).map((worker) => {
@@ -78,10 +81,24 @@ function trainings(out: string): Record<string, unknown> {
 }
 
 describe('a search', { timeout: 900_000 }, () => {
-  let expected: unknown
+  it('is the same with two trainings at a time, when its command is killed and called again', async () => {
+    const out = timed('jobs')
+    const words = [...searchInto(out), '--jobs', '2', '--json']
+    // Trainings are running then: the first one, one of the first rung, and one of the last.
+    for (const least of [0, 1, 3]) {
+      const { code } = await cli.run(words, (soFar, kill) => {
+        const told = Array.from(soFar.matchAll(/"phase":"train","done":(\d+)/g), ([, done]) => Number(done))
+        if (told.some((done) => done >= least)) kill('SIGKILL')
+      })
+      expect(code).toBeNull()
+    }
+    const { code, stdout, stderr } = await cli.run([...words, '--quiet'])
+    expect(code, stderr).toBe(0)
+    expect(foundIn(stdout, out)).toEqual(expected)
+    expect(trainings(out)).toEqual(trainings(local))
+  })
+
   it('is the same when workers do its trainings', async () => {
-    const own = await cli.run([...searchInto(local), '--json', '--quiet'])
-    expected = foundIn(own.stdout, local)
     const store = join(folder, 'store')
     for (let i = 0; i < 2; i++) startWorker('--store', store, '--lease', '2')
     const out = timed('remote')

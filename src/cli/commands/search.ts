@@ -35,6 +35,7 @@ interface SearchFlags extends MachineFlags {
   readonly fit?: FitName
   readonly seed?: number
   readonly threads?: number
+  readonly jobs?: number
   readonly device?: DeviceName
 }
 
@@ -76,6 +77,11 @@ export const addSearch: AddCommand = (program, call) => {
     .addOption(flagOf('batch', settingsOptions.batch))
     .addOption(flagOf('holdout', { ...settingsOptions.holdout, otherwise: '0.2; 0 with --test' }))
     .addOption(flagOf('fit', settingsOptions.fit))
+    .option(
+      '--jobs <n>',
+      'trainings at a time, each on its share of the cores (default: 1)',
+      wholeNumber('--jobs', { min: 1, max: 64 }),
+    )
     .option('--seed <n>', 'another seed, other designs (default: 1)', wholeNumber('--seed'))
     .option(
       '--threads <n>',
@@ -92,7 +98,7 @@ async function runSearch({ reporter, signal }: Context, named: string[], flags: 
   const { listClips } = await import('../../clips/source.ts')
   const test = flags.test && (await listClips(flags.test))
   const { teacher, out, candidates, mutations, steps, rungs, latency, macs } = rest
-  const { batch, holdout, fit, seed, threads, device } = rest
+  const { batch, holdout, fit, seed, threads, jobs, device } = rest
   const { parseLosses } = await import('../training.ts')
   const losses = list === undefined ? undefined : parseLosses(list)
   if (flags.emit !== undefined) return emitSearch(reporter, flags.emit, flags)
@@ -105,7 +111,7 @@ async function runSearch({ reporter, signal }: Context, named: string[], flags: 
     ...{ teacher, out, signal },
     ...defined({ runner: force.runner }),
     ...defined({ test, candidates, mutations, steps, rungs, latency, macs }),
-    ...defined({ losses, batch, holdout, fit, seed, threads, device }),
+    ...defined({ losses, batch, holdout, fit, seed, threads, jobs, device }),
     onProgress: (event) =>
       reporter.progress(
         event.phase === 'latency'

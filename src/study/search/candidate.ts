@@ -1,6 +1,7 @@
 // A candidate of a search: the files in its own folder (design.json, latency.json, and rung-0.json and so on), and the tasks
 // that time, train and measure it. Each task is a child process, whose main file this is. Each file is written once. If a
 // file is missing or torn, its content is made again.
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
@@ -24,9 +25,12 @@ import { type Design, designSchema } from '../../zoo/design.ts'
 import { outcomeSchema, readResult, trainAndMeasure, writeResult } from '../attempt.ts'
 import { detectorOf, planSchema, type SearchPlan } from './plan.ts'
 
+/** What names of candidates begin with: drawn designs, and mutations. */
+export const prefixes = ['r', 'm'] as const
+
 /** A design of the search. */
 export interface Candidate {
-  /** Name of its folder: `reference`, `r` and a number for drawn ones, `m` and a number for mutations. */
+  /** Name of its folder: `reference`, or one of the `prefixes` and a number. */
   readonly id: string
   /** The candidate that it is a mutation of. */
   readonly parent?: string
@@ -82,6 +86,32 @@ export const writeDesign = (own: string, design: Design) => writeResult(join(own
 export const writeCost = (own: string, cost: CandidateCost) => writeResult(join(own, 'latency.json'), cost)
 export const writeRung = (own: string, rung: number, result: RungResult) =>
   writeResult(`${rungRun(own, rung)}.json`, result)
+
+/** A training of a search that has a result. */
+export interface Training {
+  /** The candidate, and whether it is a mutation. */
+  readonly id: string
+  readonly bracket: 0 | 1
+  readonly rung: number
+  readonly result: RungResult
+  readonly file: string
+}
+
+/** The trainings of a search that have a result, as its folder has them now. */
+export async function readTrainings(folder: string): Promise<Training[]> {
+  const ids = await readdir(join(folder, 'candidates')).catch(() => [])
+  const found = ids.toSorted().map(async (id) => {
+    const own = candidateFolder(folder, id)
+    const bracket = id.startsWith(prefixes[1]) ? 1 : 0
+    const trainings: Training[] = []
+    for (let rung = 0; ; rung++) {
+      const result = await readRung(own, rung)
+      if (result === undefined) return trainings
+      trainings.push({ id, bracket, rung, result, file: `${rungRun(own, rung)}.json` })
+    }
+  })
+  return (await Promise.all(found)).flat()
+}
 
 /** A candidate to be timed, in its own folder. */
 export type CostTask = Place & { readonly plan: SearchPlan; readonly design: Design }

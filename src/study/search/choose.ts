@@ -16,6 +16,7 @@ import {
   readDesign,
   rungRun,
   type SearchTask,
+  type Training,
   writeDesign,
 } from './candidate.ts'
 import { detectorOf, rungsOfPlan, type SearchPlan } from './plan.ts'
@@ -32,8 +33,11 @@ export interface SearchContext {
   readonly folder: string
   readonly plan: SearchPlan
   readonly signal: AbortSignal | undefined
-  /** Trainings at a time. */
+  /** Trainings at a time, at most and now. */
   readonly lanes: number
+  width(): number
+  /** Whether trainings share the teacher's labels, so that the first one should make them alone. */
+  readonly shares: boolean
   /** Does a task, as `runTaskApart`. */
   readonly perform: (task: SearchTask, onProgress?: (part: number) => void) => Promise<undefined>
 }
@@ -225,6 +229,39 @@ export function reportOn(
     ),
     trainings: { done: tried.reduce((sum, { results }) => sum + results.length, 0), total: planned },
   }
+}
+
+/** How far a search is: trainings, their steps, and the best design so far. */
+export interface TrainingCounts {
+  /** Trainings of the whole search, as far as this is known. Where some fail, fewer go on to the next rung. */
+  readonly total: number
+  /** Steps of trainings that are yet to be done. */
+  readonly stepsLeft: number
+  /** The nearest to the teacher on the highest rung that has any. */
+  readonly best: (Pick<Training, 'id'> & { readonly steps: number; readonly distance: number }) | undefined
+}
+
+/** @param trainings those that have results */
+export function countTrainings(plan: SearchPlan, trainings: readonly Training[]): TrainingCounts {
+  let [total, stepsLeft] = [0, 0]
+  let mostToCome = Number.POSITIVE_INFINITY
+  for (const [bracket, rungs] of rungsOfPlan(plan).entries()) {
+    for (const [rung, { count, steps }] of rungs.entries()) {
+      const ended = trainings.filter((one) => one.bracket === bracket && one.rung === rung)
+      const expected = Math.min(count, mostToCome)
+      total += expected
+      stepsLeft += steps * Math.max(0, expected - ended.length)
+      const measured = ended.filter(({ result }) => result.status === 'done').length
+      // None that failed goes on. If none is left on the last rung, there is nothing to make mutations of.
+      mostToCome = ended.length < expected ? Number.POSITIVE_INFINITY : measured
+    }
+    if (mostToCome > 0) mostToCome = Number.POSITIVE_INFINITY
+  }
+  const measured = trainings.flatMap(({ id, rung, result }) =>
+    result.status === 'done' ? [{ id, rung, steps: result.steps, distance: result.distance }] : [],
+  )
+  const best = measured.toSorted((a, b) => b.rung - a.rung || a.distance - b.distance)[0]
+  return { total, stepsLeft, best: best && { id: best.id, steps: best.steps, distance: best.distance } }
 }
 
 function compared(best: Tried | undefined, reference: Tried | undefined): SearchReport['against'] {

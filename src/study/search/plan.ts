@@ -15,6 +15,7 @@ import {
   openPlanned,
   type PlanKind,
   planShape,
+  readPlan,
 } from '../../work/plan-folder.ts'
 import { inLanes } from '../../work/task.ts'
 import { type Design, designSchema } from '../../zoo/design.ts'
@@ -82,6 +83,9 @@ const search: PlanKind<SearchPlan> = {
 
 /** Makes the folder of a search, or opens the existing one, and locks it. @throws as `openPlanned` */
 export const openSearch = (path: string, plan: SearchPlan) => openPlanned(search, path, plan)
+
+/** The plan in a folder; undefined if there is none. @throws FormatError */
+export const readSearchPlan = (folder: string): Promise<SearchPlan | undefined> => readPlan(search, folder)
 
 /** What a search is asked for. All but the teacher has a default. */
 export interface PlanOptions
@@ -183,14 +187,15 @@ export function promoted<T>(scored: readonly Scored<T>[], count: number): Scored
  * Runs candidates through all rungs.
  *
  * @param score tries one candidate on a rung; rungs count from 0
- * @param lanes candidates at a time
+ * @param options.lanes candidates at a time
+ * @param options.firstAlone whether the first candidate ends before the next is begun
  * @returns for each rung the candidates that were tried on it, in that order; fewer than `rungs` where all failed.
  */
 export async function halve<T>(
   candidates: readonly T[],
   rungs: readonly Rung[],
   score: (candidate: T, rung: number) => Promise<Score>,
-  lanes = 1,
+  { lanes = 1, firstAlone = false }: { readonly lanes?: number; readonly firstAlone?: boolean } = {},
 ): Promise<Scored<T>[][]> {
   const levels: Scored<T>[][] = []
   let left = candidates
@@ -198,9 +203,12 @@ export async function halve<T>(
     if (i > 0) left = promoted(levels[i - 1]!, count).map(({ candidate }) => candidate)
     if (left.length === 0) break
     const scores = new Map<T, Score>()
-    await inLanes(left, lanes, async (candidate) => {
+    const one = async (candidate: T) => {
       scores.set(candidate, await score(candidate, i))
-    })
+    }
+    const alone = i === 0 && lanes > 1 && firstAlone ? 1 : 0
+    for (const candidate of left.slice(0, alone)) await one(candidate)
+    await inLanes(left.slice(alone), lanes, one)
     levels.push(left.map((candidate) => ({ candidate, score: scores.get(candidate)! })))
   }
   return levels

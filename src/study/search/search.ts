@@ -3,10 +3,12 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { writeFileAtomic } from '../../files/atomic.ts'
 import { Random } from '../../util/random.ts'
-import { localRunner, type Runner } from '../../work/task.ts'
+import { localRunner, type Runner, threadsFor } from '../../work/task.ts'
+import { orphanGone } from '../attempt.ts'
 import {
   type Candidate,
   candidateFolder,
+  prefixes,
   type RungResult,
   readRung,
   rungKind,
@@ -58,6 +60,8 @@ export interface SearchProgress {
 export interface SearchOptions extends PlanOptions {
   /** Folder of the search. The same call goes on where an earlier one was stopped. */
   readonly out: string
+  /** Trainings at a time (default 1), each on its share of the cores. Latency is measured alone. */
+  readonly jobs?: number
   /** Ends the search. The results so far are reported. */
   readonly signal?: AbortSignal
   /** Called after each step of the search. */
@@ -66,7 +70,7 @@ export interface SearchOptions extends PlanOptions {
 
 /** What does the work of a search. */
 export interface SearchTools {
-  /** Does the trainings (default: one process of this machine at a time). */
+  /** Does the trainings (default: `jobs` processes of this machine). */
   readonly runner?: Runner
   /** For tests: does one task, training or timing. */
   readonly perform?: typeof runTaskApart
@@ -91,19 +95,21 @@ export async function searchWith(
   clips: readonly string[],
   options: SearchOptions & SearchTools,
 ): Promise<SearchReport> {
-  const { out, signal, onProgress, runner = localRunner(), perform, ...rest } = options
+  const { out, signal, onProgress, jobs = 1, runner = localRunner(jobs), perform, ...rest } = options
+  const threads = threadsFor(jobs)
   const plan = await makePlan(clips, rest)
   const { folder, lock } = await openSearch(out, plan)
   try {
     const found = new Search(
       {
-        ...{ folder, plan, signal, lanes: runner.lanes },
+        ...{ folder, plan, signal, lanes: runner.lanes, shares: runner.shares, width: () => runner.width() },
         perform: async (task, told) => {
           const hooks = { ...(signal && { signal }), ...(told && { onProgress: told }) }
           if (perform !== undefined) return perform(task, hooks)
           if (task.kind === 'cost') return runTaskApart(task, hooks)
           const { plan, design, rung, steps, folder, cache } = task
-          await runner.perform(rungKind, { plan, design, rung, steps }, { folder, cache }, hooks)
+          const place = { folder, cache, ...(threads !== undefined && { threads }) }
+          await runner.perform(rungKind, { plan, design, rung, steps }, place, hooks)
           return undefined
         },
       },
@@ -149,7 +155,7 @@ class Search {
 
     const first = await this.reference()
     const drawn = await choose(this.context, {
-      ...{ count: plan.candidates - first.length, prefix: 'r', random: forDrawing },
+      ...{ count: plan.candidates - first.length, prefix: prefixes[0], random: forDrawing },
       known: [plan.reference],
       make: (own) => ({ design: drawDesign(own, limits) }),
       onChosen: (done, dropped) => this.chose(done + first.length, plan.candidates, dropped),
@@ -160,7 +166,7 @@ class Search {
     const parents = promoted(levels.at(-1) ?? [], eta).map(({ candidate }) => candidate)
     if (plan.mutations > 0 && parents.length > 0) {
       const mutated = await choose(this.context, {
-        ...{ count: plan.mutations, prefix: 'm', random: forMutating },
+        ...{ count: plan.mutations, prefix: prefixes[1], random: forMutating },
         known: [...first, ...drawn].map(({ design }) => design),
         make: (own, attempt) => {
           const { id, design } = parents[attempt % parents.length]!
@@ -192,7 +198,8 @@ class Search {
     for (const one of candidates) this.tried.set(one.id, { ...one, bracket, results: [] })
     const rungs = this.rungs[bracket]
     const score = (candidate: Chosen, rung: number) => this.score(candidate, rungs, rung)
-    return halve(candidates, rungs, score, this.context.lanes)
+    const { lanes, shares } = this.context
+    return halve(candidates, rungs, score, { lanes, firstAlone: shares && bracket === 0 })
   }
 
   private async score(candidate: Chosen, rungs: readonly Rung[], rung: number): Promise<Score> {
@@ -209,6 +216,7 @@ class Search {
         this.trains(`${id}, ${steps} steps`)
       }
       told(0)
+      await orphanGone(rungRun(own, rung), signal)
       let problem: unknown
       await perform({ kind: 'rung', plan, design, rung, steps, folder: own, cache }, told).catch(
         (error: unknown) => {
@@ -245,7 +253,7 @@ class Search {
     this.tell({
       ...{ phase: 'train', done: results.length, total: sum(planned.map(({ count }) => count)) },
       progress: (done + running) / all,
-      ...(done > 0 && { etaSeconds: Math.round(left * perStep) }),
+      ...(done > 0 && { etaSeconds: Math.round((left * perStep) / this.context.width()) }),
       now,
     })
   }

@@ -1,11 +1,8 @@
 // Runs the trials of a plan that have no result yet: each in a child process, one or several at a time.
-import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { isLocked } from '../../files/lock.ts'
 import type { Hooks } from '../../util/child-process.ts'
-import { inLanes, localRunner, type Place, type Runner } from '../../work/task.ts'
-import { problemOf } from '../attempt.ts'
+import { inLanes, localRunner, type Place, type Runner, threadsFor } from '../../work/task.ts'
+import { orphanGone, problemOf } from '../attempt.ts'
 import { type Trial, type TrialPlan, trialKey, trialsOf } from './plan.ts'
 import {
   dropCheckpoint,
@@ -97,7 +94,7 @@ export async function runTrials(
     const etaSeconds = remaining(states, total - done - part, runner.width())
     onProgress?.({ done, total, progress: (done + part) / total, etaSeconds, trial })
   }
-  const threads = jobs === 1 ? undefined : Math.max(1, Math.floor(availableParallelism() / jobs))
+  const threads = threadsFor(jobs)
   const run = async (i: number): Promise<void> => {
     const { trial } = states[i]!
     const onPart = (part: number) => {
@@ -106,7 +103,7 @@ export async function runTrials(
     }
     onPart(0)
     const own = trialFolder(folder, trial)
-    await orphanGone(own, signal)
+    await orphanGone(runFolder(own), signal)
     let problem = 'it ended without a result'
     await perform(
       { trial, settings: plan.settings },
@@ -131,18 +128,6 @@ export async function runTrials(
   await inLanes(waiting, runner.lanes, run, signal)
   tell(undefined)
   return states
-}
-
-/** Milliseconds to wait at most. An orphan ends after the op that it computes. */
-const orphanTime = 60_000
-
-/** Waits for the end of a trial's process whose parent was killed. The process notices that by itself. */
-async function orphanGone(folder: string, signal: AbortSignal | undefined): Promise<void> {
-  const began = performance.now()
-  while (isLocked(join(runFolder(folder), 'lock')) && !signal?.aborted) {
-    if (performance.now() - began > orphanTime) return
-    await sleep(100)
-  }
 }
 
 function remaining(states: readonly TrialState[], left: number, jobs: number): number | undefined {

@@ -3,6 +3,7 @@ import { signal } from '@preact/signals'
 import {
   openRun,
   type RunSummary,
+  type SearchSummary,
   type Starter,
   type StoredRun,
   type StudySummary,
@@ -32,6 +33,8 @@ export const stored = signal<readonly StoredRun[]>([])
 export const served = signal<readonly RunSummary[]>([])
 /** The studies of the server. */
 export const studies = signal<readonly StudySummary[]>([])
+/** The searches of the server. */
+export const searches = signal<readonly SearchSummary[]>([])
 export const opened = signal<readonly WebRun[]>([])
 
 export async function refreshStored(): Promise<void> {
@@ -43,12 +46,13 @@ export async function refreshStored(): Promise<void> {
   }
 }
 
-/** Reads the server's runs and studies. Without a token there is no server to ask. */
+/** Reads the server's runs, studies and searches. Without a token there is no server to ask. */
 export async function refreshServed(): Promise<void> {
   if (!(await hasServer())) return
   const listing = await listServedRuns()
   served.value = listing.runs
   studies.value = listing.studies
+  searches.value = listing.searches
 }
 
 /** Opens a run from files. @returns its key */

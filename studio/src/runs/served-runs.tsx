@@ -1,10 +1,10 @@
-// The server's runs, their curves, and the details of one.
+// The server's studies, searches and runs, curves of runs, and the details of one.
 import { useComputed, useSignal } from '@preact/signals'
-import type { RunSummary, StudySummary } from 'pantin/web'
+import type { RunSummary, SearchBest, SearchSummary, StudySummary } from 'pantin/web'
 import { useEffect } from 'preact/hooks'
 import { curveTitle, type Point, smoothed, smoothing, valueAt } from '../core/curves.ts'
 import { digits, duration, inPercent, upperFirst } from '../core/format.ts'
-import { served, studies } from '../core/runs.ts'
+import { searches, served, studies } from '../core/runs.ts'
 import { Chart, SmoothingSlider, swatchOf } from '../ui/chart.tsx'
 import { TroubleBox } from '../ui/trouble-box.tsx'
 import { follow, look, looked, overlaid, records, toggleOverlay, trouble } from './follow.ts'
@@ -38,12 +38,19 @@ export function ServedRuns() {
       {studies.value.length > 0 && (
         <ul class="list studies" aria-label="Studies">
           {studies.value.map((study) => (
-            <StudyLine key={study.id} study={study} />
+            <PlannedLine key={study.id} planned={study} parts="trials" />
+          ))}
+        </ul>
+      )}
+      {searches.value.length > 0 && (
+        <ul class="list studies" aria-label="Searches">
+          {searches.value.map((search) => (
+            <PlannedLine key={search.id} planned={search} parts="trainings" best={search.best} />
           ))}
         </ul>
       )}
       {served.value.length === 0 ? (
-        studies.value.length === 0 && (
+        studies.value.length + searches.value.length === 0 && (
           <p class="empty tall">
             No runs yet. Start one with <code>pantin train CLIP --out RUN</code>, and this page with{' '}
             <code>pantin studio RUN</code>.
@@ -86,11 +93,21 @@ export function ServedRuns() {
   )
 }
 
-function StudyLine({ study }: { readonly study: StudySummary }) {
-  const { name, state, total, done, failed, etaSeconds, problem } = study
+interface PlannedLineProps {
+  readonly planned: StudySummary | SearchSummary
+  /** What it consists of, in the plural. */
+  readonly parts: 'trials' | 'trainings'
+  readonly best?: SearchBest | undefined
+}
+
+/** How far a study or a search is. */
+function PlannedLine({ planned, parts, best }: PlannedLineProps) {
+  const { name, state, total, done, failed, etaSeconds, problem } = planned
   const facts = [
-    `${done} of ${total} trials done`,
+    `${done} of ${total} ${parts} done`,
     failed > 0 && `${failed} failed`,
+    best !== undefined &&
+      `best so far ${best.id}, ${digits(best.distance)} from the teacher after ${best.steps} steps`,
     state === 'training' && `${duration(etaSeconds ?? Number.NaN)} left`,
   ]
   return (
@@ -100,7 +117,9 @@ function StudyLine({ study }: { readonly study: StudySummary }) {
         {state}
       </span>
       <span class="note">{problem === undefined ? facts.filter(Boolean).join(', ') : problem.what}</span>
-      {problem === undefined && <progress aria-label={`Trials of ${name}`} max={total} value={done} />}
+      {problem === undefined && (
+        <progress aria-label={`${upperFirst(parts)} of ${name}`} max={total} value={done} />
+      )}
     </li>
   )
 }

@@ -121,6 +121,26 @@ describe('a search', () => {
     expect(third).toEqual([])
   })
 
+  it('does several trainings at a time, but the first alone, which makes the labels for all', async () => {
+    const one = await searchWith([clip], options({ perform: worker() }))
+    rmSync(out, { recursive: true })
+    const work = worker()
+    const running: number[] = []
+    let now = 0
+    const perform = async (task: SearchTask): Promise<undefined> => {
+      if (task.kind === 'cost') return work(task)
+      const at = running.push(++now) - 1
+      for (let i = 0; i < 3; i++) await new Promise((resolve) => setImmediate(resolve))
+      running[at] = Math.max(running[at]!, now)
+      await work(task)
+      now--
+    }
+    const several = await searchWith([clip], options({ perform, jobs: 3 }))
+    expect(several).toEqual(one)
+    expect(running[0]).toBe(1)
+    expect(Math.max(...running)).toBe(3)
+  })
+
   it('loses nothing where a process fails, and says what was wrong', async () => {
     const work = worker()
     const failing = options({
