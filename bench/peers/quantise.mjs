@@ -12,7 +12,7 @@ if (run === undefined || videos.length === 0) {
 const dist = (path) => import(new URL(`../../dist/${path}`, import.meta.url).href)
 const { planDetector } = await dist('index.js')
 const { loadRun, rewriteExactly } = await dist('model/open-model.js')
-const { toPlanes } = await dist('model/inputs-outputs.js')
+const { toPlanes } = await dist('model/keypoint-detector.js')
 const { detectorGraph } = await dist('motion/model.js')
 const { withEightBits } = await dist('optimise/eight-bits.js')
 const { toOnnx } = await dist('onnx/export.js')
