@@ -2,7 +2,7 @@
 
 import { parseCrop } from '../faces/box.ts'
 import { type Framing, type FramingOptions, frameClip, isMade } from '../faces/framing.ts'
-import type { Clip } from '../media/clip.ts'
+import { type Clip, smallNotes } from '../media/clip.ts'
 import { MotionWatch } from '../media/fit.ts'
 import { EnvironmentError, InputError } from '../util/errors.ts'
 import type { Random } from '../util/random.ts'
@@ -143,6 +143,13 @@ export async function cacheClips(clips: readonly Clip[], options: CacheOptions):
     throw error
   }
 }
+
+/** Notices of clips that a network of this size was trained on, each with the name of its clip. */
+export const noticesOf = (clips: readonly Clip[], size: number): string[] =>
+  clips.flatMap((clip) => [
+    ...(clip.notices ?? []).map((notice) => `${clip.name}: ${notice}`),
+    ...smallNotes(clip, size, clip.name),
+  ])
 
 const noFinder = () =>
   Promise.reject(new EnvironmentError({ what: 'faces are not found here', remedy: 'choose another crop' }))

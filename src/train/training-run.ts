@@ -3,7 +3,7 @@
 import { openClips } from '../clips/source.ts'
 import type { ClipSquare } from '../faces/framing.ts'
 import { scalar, type Tensor, tensor } from '../graph/tensor.ts'
-import { type Clip, smallNotes } from '../media/clip.ts'
+import type { Clip } from '../media/clip.ts'
 import { writePicture } from '../media/picture.ts'
 import type { Run } from '../run/run.ts'
 import { coresHere, createSession, requireDevice, type SessionOptions, sessionsOn } from '../runtime/node.ts'
@@ -11,7 +11,7 @@ import type { Session, Tensors } from '../runtime/session.ts'
 import { type AdamOptions, adamInputs, adamScalars } from './adam.ts'
 import { chooseReplicas } from './choose-replicas.ts'
 import type { RunOptions, Settings } from './config.ts'
-import { assertUsable } from './frames.ts'
+import { assertUsable, noticesOf } from './frames.ts'
 import { type RunStore, type Task, type TaskOptions, type TrainedRun, trainTask } from './loop.ts'
 import { ReplicaSteps } from './replicas.ts'
 import { type AnyConfig, readStart, settingsHere } from './setup.ts'
@@ -137,12 +137,6 @@ async function withReplicas<C extends AnyConfig, I, D extends { close(): void }>
   })
   return { ...config, training: { ...training, replicas } }
 }
-
-const noticesOf = (clips: readonly Clip[], size: number) =>
-  clips.flatMap((clip) => [
-    ...(clip.notices ?? []).map((notice) => `${clip.name}: ${notice}`),
-    ...smallNotes(clip, size, clip.name),
-  ])
 
 /** All files that a new run begins with. */
 async function readAll<C extends AnyConfig, I, D extends { close(): void }>(

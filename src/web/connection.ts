@@ -46,14 +46,17 @@ export interface WebPlace extends WorkerPlace {
   readonly device?: WebDevice | 'auto'
   /** Threads on the CPU (default: one for each core if the page is cross-origin isolated, otherwise one). */
   readonly threads?: number
-  /** Is told if the library goes on in another way: on the CPU, for example, after the GPU was lost. */
+  /**
+   * Is told if the library goes on in another way: on the CPU, for example, after the GPU was lost; and of clips to train on
+   * that are not as they should be.
+   */
   onNotice?(notice: Notice): void
 }
 
 /** Something that the visitor should know, and that stops no work. */
 export interface Notice {
-  /** What has happened. */
-  readonly kind: 'device-lost' | 'storage-full'
+  /** What has happened. `clip`: a clip to train on has damaged frames, is HDR, or is enlarged. */
+  readonly kind: 'device-lost' | 'storage-full' | 'clip'
   /** The same as a sentence. */
   readonly message: string
 }

@@ -35,7 +35,7 @@ export type SentSettings = Omit<TrainSettings, 'from'> & {
   readonly from?: { readonly name: string; readonly files: RunFiles }
 }
 
-/** The library goes on in another way: on the CPU, for example, after the GPU was lost. */
+/** The library goes on in another way: on the CPU, for example, after the GPU was lost. Or a clip is not as it should be. */
 export interface NoticeEvent {
   /** Tells this event from others. */
   readonly kind: 'notice'
@@ -55,7 +55,7 @@ export interface FailedEvent {
 
 /**
  * What a training in a page tells: the events of Node's `TrainEvent`, and two more. `notice` says that the library goes on
- * in another way. `failed` is told because a page may look at events only; in Node the promise is rejected.
+ * in another way, or what is wrong with a clip. `failed` is told because a page may look at events only; in Node the promise is rejected.
  */
 export type WebTrainEvent = TrainEvent<Blob, WebDevice> | NoticeEvent | FailedEvent
 

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { unzipSync } from 'fflate'
@@ -8,6 +8,7 @@ import { animate } from '../../src/animate/animate.ts'
 import { readSafetensors } from '../../src/formats/safetensors/safetensors.ts'
 import { train } from '../../src/train/train.ts'
 import { scratch } from '../animate/support.ts'
+import { gradientFrame, packetsOf, writeFrames } from '../media/support.ts'
 import { chromium, withoutChromium } from '../support/chromium.ts'
 import { tinyModel } from '../train/tiny.ts'
 import { expectClose, fromBase64, inPage, openSite, type Site, toBase64 } from './browser.ts'
@@ -301,6 +302,47 @@ describe.skipIf(chromium === undefined)(title, () => {
     expect(listed).toMatchObject({ name: 'half', net: 'hourglass', step: 0, finished: false })
     expect(said).toMatch(/no weights yet/)
   })
+
+  test('what is wrong with clips is told, as Node tells it', async () => {
+    // A damaged frame in a clip that is smaller than the model's pictures, and a clip in which nothing moves.
+    const pictures = Array.from({ length: 12 }, (_, i) => gradientFrame(24, 24, 4 * i))
+    const bytes = readFileSync(await writeFrames(at('odd.webm'), pictures, { codec: 'vp8' }))
+    const packet = (await packetsOf(at('odd.webm')))[5]!
+    const start = bytes.indexOf(packet)
+    writeFileSync(at('odd.webm'), bytes.fill(0xff, start, start + packet.length))
+    const same = Array.from({ length: 6 }, () => gradientFrame(48, 48))
+    await writeFrames(at('same.webm'), same, { codec: 'vp8' })
+    const names = ['odd.webm', 'same.webm']
+    for (const name of names) site.files.set(name, readFileSync(at(name)))
+    const told = await inPage<{ events: string[]; still: string[]; notices: string[] }>(
+      page,
+      `
+      const [events, still, notices] = [[], [], []]
+      const clips = await Promise.all(input.names.map(async (name) => new File([await (await fetch(name)).blob()], name)))
+      const trainer = await pantin.Trainer.start(clips, { ...input.settings, steps: 2 }, {
+        ...place,
+        name: 'told',
+        onNotice: ({ kind, message }) => notices.push(kind + ' ' + message),
+        onEvent(event) {
+          if (event.kind === 'notice') events.push(event.notice.message)
+          if (event.kind === 'still') still.push(event.clip)
+        },
+      })
+      await trainer.done
+      await pantin.storedRuns.remove('told')
+      return { events, still, notices }
+      `,
+      { names, settings },
+    )
+    expect(told.still).toEqual(['same.webm'])
+    const inNode = await train(names.map(at), {
+      ...{ out: at('told'), model: tinyModel(), batch: 2, steps: 2, seed: 7, device: 'cpu' },
+    })
+    const notices = inNode.notices.map((notice) => notice.replace(`${at('')}/`, ''))
+    expect(notices).toHaveLength(3)
+    expect(told.events).toEqual(notices.filter((notice) => !/nothing moves/.test(notice)))
+    expect(told.notices).toEqual(told.events.map((message) => `clip ${message}`))
+  }, 480_000)
 
   test('where storage is full the run goes on in memory, and says so', async () => {
     const session = await page.context().newCDPSession(page)

@@ -12,7 +12,7 @@ import {
   resolveConfig,
   runConfigSchema,
 } from '../../train/config.ts'
-import { assertUsable, cacheClips, FrameCache } from '../../train/frames.ts'
+import { assertUsable, cacheClips, FrameCache, noticesOf } from '../../train/frames.ts'
 import { labelBytes, MotionLabels } from '../../train/motion-labels.ts'
 import { pageOptions } from '../../train/options.ts'
 import { labelSide } from '../../train/reconstruction/task.ts'
@@ -138,7 +138,9 @@ async function decode(
     faces: () => webFaces(place),
     onFrame: (done, total) => tell({ kind: 'train', event: { kind: 'decode', done, total } }),
     onFramed: (clip, framing) => tell({ kind: 'train', event: { kind: 'crop', clip, framing } }),
+    onStill: (clip) => tell({ kind: 'train', event: { kind: 'still', clip } }),
   })
+  for (const message of noticesOf(clips, size)) tell({ kind: 'notice', notice: { kind: 'clip', message } })
   if (frames.isWhole && labels?.isWhole !== false) {
     const index = { size, clips: cache.clips, ...(labels && { labels: { side, count: labels.count } }) }
     await store.write(framesIndex, [JSON.stringify(index)])

@@ -162,6 +162,9 @@ function take(event: WebTrainEvent): void {
     case 'step':
       addStep(event)
       break
+    case 'still':
+      say(`${event.clip}: nothing moves in this clip, so nothing is learned from it.`, 'error')
+      break
     case 'preview':
       showPreview(event)
       break
