@@ -5,8 +5,6 @@ export const recipes: Readonly<
     readonly {
       readonly name: string
       readonly from?: string
-      /** The stage begins with this number of points along each side of a pixel of the motion: see subpixels.mjs. */
-      readonly subpixels?: number
       /** The starter's weights lie between the stage before (0) and this one (1). */
       readonly part?: number
       readonly clips: readonly string[]

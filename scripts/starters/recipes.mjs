@@ -20,10 +20,10 @@ const design = {
  *
  * @param {number} size pixels a side: 128 or 256
  * @param {boolean} face whether the first keypoints are those of lids, brows and lips, and the decoder sees how they move
- * @param {boolean} residual whether each pixel has a motion of its own besides those of keypoints
- * @param {boolean} fine whether motion has four points for each pixel, and the source is read by cubics
+ * @param {boolean} last whether it is the model of the last stage: each pixel has a motion of its own besides those of
+ *   keypoints, and the source is read by cubics
  */
-const model = (size, face = false, residual = false, fine = false) => ({
+const model = (size, face = false, last = false) => ({
   ...{ net: 'ficelle', size, keypoints: 20, jacobian: true, alignCorners: true },
   detector: {
     ...{ temperature: 0.5, scaleFactor: 128 / size, filter: 'box', dilations: 'clipped', design },
@@ -32,13 +32,12 @@ const model = (size, face = false, residual = false, fine = false) => ({
   denseMotion: {
     ...{ blockExpansion: 16, maxFeatures: 64, blocks: 3, kernel: 3, occlusion: true, prior: true },
     ...{ scaleFactor: 64 / size, kpVariance: 0.01, ...(face && { localKeypoints: 16 }) },
-    ...(residual && { residual }),
-    ...(fine && { subpixels: 2 }),
+    ...(last && { residual: true }),
   },
   generator: {
     ...{ kind: 'light', blockExpansion: 16, maxFeatures: 64, bottleneckBlocks: 3, kernel: 3 },
     ...{ downBlocks: Math.log2(size / 64), skips: 'coarse', atRest: 'source', ...(face && { guided: true }) },
-    ...(fine && { sampling: 'cubic' }),
+    ...(last && { sampling: 'cubic' }),
   },
 })
 
@@ -104,20 +103,12 @@ export const recipes = {
       part: 0.6,
     },
     {
-      // Mostly small pictures: it is motion that is learned. It was done in two runs, of 1,663 and 5,241 steps.
+      // Mostly small pictures: it is motion that is learned. It was done in two runs, of 1,663 and 5,241
+      // steps, by bilinear reading; cubics are sharper with the same weights.
       ...{ name: 'more', from: 'face/light', clips: heads(10001, 10600, 6, 256) },
       options: {
         ...{ ...picture, ...light, batch: 6, grow: '128:0.9', steps: 6904, learningRate: 1.5e-3 },
         ...{ losses: { ...follows, flow: 60 }, model: model(256, true, true) },
-      },
-      part: 0.6,
-    },
-    {
-      // Lids and lips, at twice as many points. It was done with bilinear sampling; cubic is sharper with the same weights.
-      ...{ name: 'fine', from: 'face/more', subpixels: 2, clips: heads(10601, 11400, 6, 256) },
-      options: {
-        ...{ ...picture, ...light, batch: 4, grow: '128:0.9', steps: 3000, learningRate: 1.5e-3, seed: 3 },
-        ...{ losses: { ...follows, flow: 60 }, model: model(256, true, true, true) },
       },
       part: 0.6,
     },

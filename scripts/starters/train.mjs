@@ -32,31 +32,16 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stop.abor
 const say = (text) => process.stdout.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`)
 const folderOf = (stage) => join(values.folder, stage.replace('/', '-'))
 
-const recipeOf = (stage) => {
-  const [name, own] = stage.split('/')
-  return recipes[name].find((one) => one.name === own)
-}
-
-/** A run's folder, which is made by `make` if it is not there. */
-function made(folder, make) {
-  if (!existsSync(join(folder, 'weights.safetensors'))) make()
-  return folder
-}
-
-/** The run that a stage begins with. */
-function startOf(stage) {
-  const { from, subpixels } = recipeOf(stage)
-  if (subpixels === undefined) return resultOf(from)
-  const start = `${folderOf(stage)}-start`
-  return made(start, () => run('subpixels.mjs', resultOf(from), String(subpixels), start))
-}
-
 /** The run that a stage ends with: its own, or the mean of its own and the one that it began with. */
 function resultOf(stage) {
-  const { part } = recipeOf(stage)
+  const [name, own] = stage.split('/')
+  const { from, part } = recipes[name].find((one) => one.name === own)
   if (part === undefined) return folderOf(stage)
   const mean = `${folderOf(stage)}-mean`
-  return made(mean, () => run('mean.mjs', startOf(stage), folderOf(stage), String(part), mean))
+  if (!existsSync(join(mean, 'weights.safetensors'))) {
+    run('mean.mjs', resultOf(from), folderOf(stage), String(part), mean)
+  }
+  return mean
 }
 
 /** Steps that a stage has, 0 if it was never begun. */
@@ -80,7 +65,7 @@ async function runStage(name, { name: own, from, clips, options }) {
   const run = await train(clips, {
     ...options,
     ...(resume ? { resume } : { force: true }),
-    ...(from !== undefined && { init: startOf(stage) }),
+    ...(from !== undefined && { init: resultOf(from) }),
     ...{ out: folderOf(stage), cache: join(values.folder, 'frames'), signal: stop.signal },
     onEvent(event) {
       if (event.kind === 'decode' && event.done % 500 === 0) say(`frames: ${event.done} of ${event.total}`)

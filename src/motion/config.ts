@@ -100,8 +100,6 @@ const motionConfigObject = z.strictObject({
     localKeypoints: z.int().nonnegative().optional(),
     /** Whether each pixel has a motion of its own besides those of keypoints. */
     residual: z.boolean().optional(),
-    /** Points of motion and occlusion map along each side of a pixel of what the network sees. */
-    subpixels: z.union([z.literal(1), z.literal(2), z.literal(4)]).optional(),
   }),
   /** The generator. */
   generator: z.strictObject({
@@ -157,10 +155,6 @@ export const motionConfigSchema = motionConfigObject.superRefine(
 
 /** All that decides the networks of a motion model and the shapes of their weights: `model` in config.json. */
 export type MotionConfig = z.infer<typeof motionConfigSchema>
-
-/** Points along each side of a model's motion and occlusion map. */
-export const motionSide = ({ size, denseMotion: { scaleFactor, subpixels = 1 } }: MotionConfig) =>
-  Math.round(size * scaleFactor) * subpixels
 
 /** The published model for VoxCeleb at 256x256 (vox-256.yaml of the reference). */
 export const publishedConfig: MotionConfig = {

@@ -4,7 +4,7 @@ import { add, div, expand, mul, reduceMean, reduceSum, sub } from '../graph/ops/
 import { maximum } from '../graph/ops/compare.ts'
 import { constant, like } from '../graph/ops/leaf.ts'
 import { matmul, transposeLast } from '../graph/ops/linear.ts'
-import { gridSample, resize } from '../graph/ops/sampling.ts'
+import { gridSample } from '../graph/ops/sampling.ts'
 import { concat, reshape, sliceAxis, transpose } from '../graph/ops/shape.ts'
 import { sigmoid, softmax, square, withoutTraces } from '../graph/ops/unary.ts'
 import { floats } from '../graph/tensor.ts'
@@ -13,7 +13,6 @@ import { antiAlias, axisCoordinates, coordinateGrid } from '../layers/fomm.ts'
 import type { Scope } from '../layers/scope.ts'
 import { type HourglassSize, hourglassFeatures } from '../zoo/hourglass.ts'
 import { inverse2x2, type Keypoints, kp2gaussian, product2x2 } from './keypoints.ts'
-import { channelsToPixels } from './light-generator.ts'
 
 /** How dense motion is estimated. */
 export interface DenseMotionOptions extends HourglassSize {
@@ -40,12 +39,6 @@ export interface DenseMotionOptions extends HourglassSize {
    * and where no keypoint moves there is none.
    */
   readonly residual?: boolean | undefined
-  /**
-   * Points of motion and occlusion map along each side of a pixel of the picture that motion is estimated on (default 1). An
-   * eye is two such pixels high at 64x64, too few for a lid. With more points, the last convolutions make several values for
-   * each pixel (Shi et al. 2016, sub-pixel convolution), at the price of these convolutions alone.
-   */
-  readonly subpixels?: number | undefined
   /** How sampling coordinates are read: see gridSample. The published weights were trained without. */
   readonly alignCorners: boolean
 }
@@ -53,9 +46,9 @@ export interface DenseMotionOptions extends HourglassSize {
 export interface DenseMotion {
   /** Share of each motion at each pixel, [N, K + 1, h, w], the background first. */
   readonly mask: Value
-  /** Where each pixel comes from in the source, [N, s h, s w, 2] with s `subpixels`, (x, y) in [-1, 1]. */
+  /** Where each pixel comes from in the source, [N, h, w, 2], (x, y) in [-1, 1]. */
   readonly deformation: Value
-  /** 1 where the source shows what is needed, 0 where it must be made up, [N, 1, s h, s w]. */
+  /** 1 where the source shows what is needed, 0 where it must be made up, [N, 1, h, w]. */
   readonly occlusionMap: Value | undefined
   /** The source moved by each motion alone, [N, K + 1, 3, h, w]. */
   readonly sparseDeformed: Value
@@ -86,7 +79,7 @@ export function denseMotion(
   kpDriving: Keypoints,
   options: DenseMotionOptions,
 ): DenseMotion {
-  const { kpVariance, kernel, alignCorners, subpixels = 1 } = options
+  const { kpVariance, kernel, alignCorners } = options
   const [n, c, h, w] = small.shape as [number, number, number, number]
   const motions = affineMotions(kpSource, kpDriving)
   const k = motions.shape[1]!
@@ -106,48 +99,21 @@ export function denseMotion(
     ? withoutTraces(softmax(add(said, nearness(scope.child('prior'), kpDriving.value, [h, w], options)), 1))
     : softmax(said, 1)
   const occlusionMap = options.occlusion
-    ? sigmoid(
-        channelsToPixels(conv2d(scope.child('occlusion'), features, subpixels ** 2, { kernel }), subpixels),
-      )
+    ? sigmoid(conv2d(scope.child('occlusion'), features, 1, { kernel }))
     : undefined
-  const mean = finer(meanDeformation(mask, motions), options)
+  const mean = meanDeformation(mask, motions)
   const deformation = options.residual
-    ? add(mean, mul(residual(scope.child('residual'), features, options), liveliness(kpSource, kpDriving)))
+    ? add(mean, mul(residual(scope.child('residual'), features, kernel), liveliness(kpSource, kpDriving)))
     : mean
   return { mask, deformation, occlusionMap, sparseDeformed, features }
 }
 
-/** What a convolution sees in the features, as a shift of each point [N, s h, s w, 2]. Its gain starts at 0. */
-function residual(
-  scope: Scope,
-  features: Value,
-  { kernel, subpixels = 1 }: Pick<DenseMotionOptions, 'kernel' | 'subpixels'>,
-): Value {
+/** What a convolution sees in the features, as a shift of each pixel [N, h, w, 2]. Its gain starts at 0. */
+function residual(scope: Scope, features: Value, kernel: number): Value {
   const gain = scope.weight('gain', [2], { kind: 'fill', value: 0 })
-  const seen = conv2d(scope.child('conv'), features, 2 * subpixels ** 2, { kernel })
-  const shift = channelsToPixels(seen, subpixels)
-  return transpose(mul(shift, reshape(gain, [1, 2, 1, 1])), [0, 2, 3, 1])
+  const seen = conv2d(scope.child('conv'), features, 2, { kernel })
+  return transpose(mul(seen, reshape(gain, [1, 2, 1, 1])), [0, 2, 3, 1])
 }
-
-/** A deformation [N, h, w, 2] with `subpixels` times as many points along each side. */
-function finer(
-  deformation: Value,
-  { subpixels = 1, alignCorners }: Pick<DenseMotionOptions, 'subpixels' | 'alignCorners'>,
-): Value {
-  if (subpixels === 1) return deformation
-  const [, h, w] = deformation.shape as [number, number, number, number]
-  const planes = transpose(deformation, [0, 3, 1, 2])
-  const size: readonly [number, number] = [subpixels * h, subpixels * w]
-  return transpose(resize(planes, size, resizingFor(alignCorners)), [0, 2, 3, 1])
-}
-
-/**
- * Deformations and occlusion maps are resized by the convention that coordinates are read by, `alignCorners`: a
- * deformation that moves nothing then moves nothing after resizing too. The published model reads coordinates without
- * it. A still picture is then not sampled at its own pixels even at one size, since keypoints put -1 at the first
- * pixel's centre and sampling puts it at the pixel's edge.
- */
-export const resizingFor = (alignCorners: boolean) => (alignCorners ? 'bilinear-corners' : 'bilinear')
 
 /** Mean squared movement of keypoints, in units of [-1, 1], at which `liveliness` is a half. */
 const halfMoved = 5e-5

@@ -18,7 +18,6 @@ import {
   denseMotion,
   liveliness,
   motionPicture,
-  resizingFor,
 } from './dense-motion.ts'
 import type { Keypoints } from './keypoints.ts'
 import { guided, lightDecoder, lightEncoder } from './light-generator.ts'
@@ -219,9 +218,15 @@ export interface Reading {
   readonly patch?: Patch | undefined
 }
 
-/** Deformations and occlusion maps at the size of a map: see `resizingFor`. */
+/**
+ * Deformations and occlusion maps are resized by the convention that coordinates are read by, `alignCorners`: a
+ * deformation that moves nothing then moves nothing after resizing too. The published model reads coordinates without
+ * it. A still picture is then not sampled at its own pixels even at one size, since keypoints put -1 at the first
+ * pixel's centre and sampling puts it at the pixel's edge.
+ */
 const resized = (x: Value, size: readonly [number, number], { alignCorners, patch }: Reading) => {
-  const scaled = (to: readonly [number, number]) => resize(x, to, resizingFor(alignCorners))
+  const scaled = (to: readonly [number, number]) =>
+    resize(x, to, alignCorners ? 'bilinear-corners' : 'bilinear')
   if (patch === undefined) return scaled(size)
   // With corners aligned, coordinates mean the same at every size, so that the map need not be enlarged first.
   return alignCorners ? readAt(x, patchGrid(patch, size)) : seenIn(patch, scaled(wholeOf(patch, size)))
@@ -298,10 +303,10 @@ function curvatureOf(picture: Value): Value {
 
 /**
  * How much of the second difference is taken away. 0.5 makes up for the reading alone, as Catmull-Rom's cubic does (Keys 1981,
- * "Cubic convolution interpolation", a = -1/2), and 0.75 for some of what motion blurs besides. On strangers' faces, moved
- * places have 0.89 of the true frames' gradients without it, 0.93 with 0.5 and 0.95 with 0.75, for 0.07 and 0.12 dB of PSNR.
+ * "Cubic convolution interpolation", a = -1/2), and more for some of what motion blurs besides. On strangers' faces, moved
+ * places have 0.89 of the true frames' gradients without it, 0.93 with 0.5 and 0.95 with 0.8, for 0.07 and 0.13 dB of PSNR.
  */
-const sharpness = 0.75
+const sharpness = 0.8
 
 /**
  * The source's picture, moved. Between two pixels bilinear reading takes their mean, which loses fine detail. With the source's

@@ -120,7 +120,6 @@ export function pixelsToChannels(x: Value, side: number): Value {
  * @returns [N, C, h side, w side]
  */
 export function channelsToPixels(x: Value, side: number): Value {
-  if (side === 1) return x
   const [n, c, h, w] = x.shape as [number, number, number, number]
   const cut = reshape(x, [n, c / side ** 2, side, side, h, w])
   return reshape(transpose(cut, [0, 1, 4, 2, 5, 3]), [n, c / side ** 2, h * side, w * side])

@@ -12,7 +12,7 @@ import {
   toPoints,
 } from '../../model/keypoint-detector.ts'
 import { checkWeights, loadRun, rewriteExactly } from '../../model/open-model.ts'
-import { type MotionConfig, motionSide } from '../../motion/config.ts'
+import type { MotionConfig } from '../../motion/config.ts'
 import { generatorGraph } from '../../motion/model.ts'
 import { weightsFile } from '../../run/run-files.ts'
 import { bestDevice } from '../../runtime/devices.ts'
@@ -222,7 +222,7 @@ export interface PairLayout {
 /** The layout of pairs for a student. */
 export const pairLayout = (teacher: MotionConfig, student: MotionConfig): PairLayout => ({
   size: student.size,
-  side: motionSide(student),
+  side: Math.round(student.size * student.denseMotion.scaleFactor),
   occlusion: teacher.denseMotion.occlusion && student.denseMotion.occlusion,
 })
 

@@ -7,7 +7,7 @@ import type { Scope } from '../../layers/scope.ts'
 import type { Clip, Frame } from '../../media/clip.ts'
 import { contactSheet } from '../../media/draw.ts'
 import { resized } from '../../model/keypoint-detector.ts'
-import { type MotionConfig, motionSide } from '../../motion/config.ts'
+import type { MotionConfig } from '../../motion/config.ts'
 import { animateFrame, detect } from '../../motion/model.ts'
 import type { Tensors } from '../../runtime/session.ts'
 import { hasFlow } from '../../synthetic/made-clips.ts'
@@ -27,7 +27,7 @@ import { buildTrainingStep } from './step.ts'
 /** Points of the grid on which known motion is kept, one for each pixel of the model's motion; undefined if none is used. */
 export function labelSide(clips: readonly Clip[], { model, training }: RunConfig): number | undefined {
   const used = clips.some(hasFlow) && labelLosses.some((name) => (training.losses[name] ?? 0) > 0)
-  return used ? motionSide(model) : undefined
+  return used ? Math.round(model.size * model.denseMotion.scaleFactor) : undefined
 }
 
 /** The task of training without labels. */
