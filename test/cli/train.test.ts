@@ -15,12 +15,13 @@ const folder = mkdtempSync(join(tmpdir(), 'pantin-cli-train-'))
 const run = join(folder, 'run')
 const clip = 'puppet:3,frames=8,size=32'
 const training = ['train', clip, '--out', run, '--size', '32', '--batch', '1', '--holdout', '0.25']
+const augmenting = ['--mirror', '--colour', '0.2', '--tint', '0.1']
 
 let stopped: Outcome
 
 beforeAll(async () => {
   let asked = false
-  stopped = await cli.run([...training, '--steps', '5000'], (soFar, kill) => {
+  stopped = await cli.run([...training, ...augmenting, '--steps', '5000'], (soFar, kill) => {
     if (asked || !soFar.includes('"phase":"train"')) return
     asked = true
     kill('SIGINT')
@@ -57,6 +58,11 @@ it('saves and exits 0 on Ctrl-C, and says how to go on', () => {
   expect(stopped.stdout).toContain(`pantin train ${clip} --out ${run} --resume`)
   expect(existsSync(join(run, 'weights.safetensors'))).toBe(true)
   expect(existsSync(join(run, 'lock'))).toBe(false)
+})
+
+it('varies pairs as the flags say', () => {
+  const config = JSON.parse(readFileSync(join(run, 'config.json'), 'utf8')) as object
+  expect(config).toMatchObject({ training: { augment: { flip: true, colour: 0.2, tint: 0.1 } } })
 })
 
 it('reports progress as JSON lines where there is no terminal', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { drawColour } from '../../src/train/augment.ts'
+import { drawColour, drawVariant } from '../../src/train/augment.ts'
 import { drawBatch, FrameCache } from '../../src/train/frames.ts'
 import type { Records } from '../../src/train/motion-labels.ts'
 import { Random } from '../../src/util/random.ts'
@@ -133,5 +133,33 @@ describe('a change of colours', () => {
   test('stretches saturation around grey', () => {
     const stretched = changed(drawColour(chance(1, 0, 0), 0.3), colour)
     expect(stretched).toEqual(colour.map((value) => expect.closeTo(grey + 1.3 * (value - grey), 6)))
+  })
+})
+
+describe('a variant of a picture', () => {
+  const still = { sigmaAffine: 0, sigmaTps: 0, points: 2 }
+
+  test('is the picture or its mirror image, in about half of the cases each', () => {
+    const whole = frame(7)
+    const mirrored = Uint8Array.from({ length }, (_, i) => whole[length - 1 - i]!)
+    const random = new Random(5)
+    const variants = Array.from({ length: pairs }, () =>
+      drawVariant(random, whole, size, { transform: still, colour: 0 }),
+    )
+    for (const variant of variants) expect([whole, mirrored]).toContainEqual(variant)
+    const part = variants.filter((variant) => variant[0] === mirrored[0]).length / pairs
+    expect(part).toBeGreaterThan(0.4)
+    expect(part).toBeLessThan(0.6)
+  })
+
+  test('has the brightness that was drawn', () => {
+    const random = new Random(5)
+    // Of the three changes, the last one is of the brightness.
+    const numbers = [0, 0, 0.3]
+    random.between = () => numbers.shift()!
+    const grey = new Uint8Array(length).fill(100)
+    const variant = drawVariant(random, grey, size, { transform: still, colour: 0.3 })
+    // Half of the amount, which is 0.15 of 255.
+    expect(new Set(variant)).toEqual(new Set([138]))
   })
 })

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { parseLosses } from '../../src/cli/training.ts'
 import { Graph } from '../../src/graph/graph.ts'
 import { constant, mul, reduceMean, square, sub } from '../../src/graph/ops/index.ts'
-import { floats } from '../../src/graph/tensor.ts'
+import { floats, tensor } from '../../src/graph/tensor.ts'
 import { evaluate } from '../../src/runtime/node.ts'
 import { trainingConfigSchema } from '../../src/train/config.ts'
 import { lossesFor } from '../../src/train/distil/config.ts'
@@ -127,6 +127,40 @@ describe("a loss of one's own", () => {
     }
     expect(frames({ reconstruction: 1, equivarianceValue: 1 })).toBe(6)
     expect(frames({ reconstruction: 1, equivarianceValue: 0 })).toBe(4)
+  })
+
+  test('sees both frames of a pair in the colours that were drawn for it, within 0 and 1', async () => {
+    let graph = new Graph()
+    const seen: TrainLoss = {
+      ...{ of: 'train', name: 'seen', weight: 1, help: 'the frames that losses see' },
+      build({ source, driving, prediction }) {
+        graph = source.graph as Graph
+        graph.output('source', source)
+        graph.output('driving', driving)
+        return reduceMean(square(sub(prediction, driving)))
+      },
+    }
+    registerLoss(seen)
+    const { transform, adam } = trainingConfigSchema.parse({ clips: ['x'] })
+    const options = { batch: 2, scales: 1, transform, adam, colour: true }
+    buildTrainingStep(tinyModel(), { ...options, weights: { seen: 1 } })
+    // Two sources of one colour, then two driving frames of another.
+    const ofSlot = (slot: number) => (slot < 2 ? [51, 102, 204] : [102, 153, 51])
+    const bytes = Uint8Array.from({ length: 4 * 32 * 32 * 3 }, (_, i) => ofSlot(Math.floor(i / 3072))[i % 3]!)
+    // The first pair stays as it is. In the second, red and green change places, blue becomes half, and all are changed.
+    const same = [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0]
+    const changed = [0, 1, 0, 0.5, 1, 0, 0, -0.3, 0, 0, 0.5, 0.1]
+    const found = await evaluate(graph, {
+      frames: tensor('uint8', [4, 32, 32, 3], bytes),
+      colour: floats([...same, ...changed], [2, 3, 4]),
+    })
+    const colours = (name: string, pair: number) =>
+      [0, 1, 2].map((channel) => (found[name]!.data as Float32Array)[(3 * pair + channel) * 1024 + 500]!)
+    const close = (values: readonly number[]) => values.map((value) => expect.closeTo(value, 5))
+    expect(colours('source', 0)).toEqual(close([0.2, 0.4, 0.8]))
+    expect(colours('driving', 0)).toEqual(close([0.4, 0.6, 0.2]))
+    expect(colours('source', 1)).toEqual(close([0.9, 0, 0.5]))
+    expect(colours('driving', 1)).toEqual(close([1, 0.1, 0.2]))
   })
 
   test('is refused if it is none, or if its name is taken', () => {

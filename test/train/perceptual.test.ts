@@ -3,14 +3,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { Graph } from '../../src/graph/graph.ts'
-import { initialise, input, parametersOf } from '../../src/graph/ops/leaf.ts'
+import { constant, initialise, input, parametersOf } from '../../src/graph/ops/leaf.ts'
 import { relu } from '../../src/graph/ops/unary.ts'
+import { floats } from '../../src/graph/tensor.ts'
 import { conv2d } from '../../src/layers/conv2d.ts'
 import { Scope } from '../../src/layers/scope.ts'
 import { toOnnx } from '../../src/onnx/export.ts'
 import { readMetrics } from '../../src/run/run.ts'
+import { evaluate } from '../../src/runtime/node.ts'
+import { perceptualLoss } from '../../src/train/reconstruction/judges.ts'
 import { train } from '../../src/train/train.ts'
 import { Random } from '../../src/util/random.ts'
+import { modelBytes, node } from '../onnx/models.ts'
 import { tinyModel } from './tiny.ts'
 
 let folder: string
@@ -48,6 +52,36 @@ test('a perceptual network alone teaches the model, and its own weights stay out
   const losses = records.flatMap(({ perceptual: value }) => (typeof value === 'number' ? [value] : []))
   expect(losses.at(-1)).toBeGreaterThan(0)
   expect(losses.at(-1)).toBeLessThan(0.8 * losses[0]!)
+})
+
+/** Losses of pictures of 16 pixels a side, by the number of scales. The one feature of a pixel is twice its value. */
+async function lossesOf(difference: (x: number) => number): Promise<number[]> {
+  const bytes = modelBytes({
+    inputs: { image: ['n', 3, 'height', 'width'] },
+    nodes: [node('Add', ['image', 'image'], ['y'])],
+  })
+  const graph = new Graph()
+  const [made, wanted] = [difference, () => 0].map((value) =>
+    constant(
+      graph,
+      floats(
+        Array.from({ length: 3 * 256 }, (_, i) => value(i % 16)),
+        [1, 3, 16, 16],
+      ),
+    ),
+  )
+  for (const scales of [1, 2, 4]) {
+    graph.output(`of ${scales}`, perceptualLoss(bytes, 'doubled.onnx', scales).build(graph, made!, wanted!))
+  }
+  const found = await evaluate(graph, {})
+  return [1, 2, 4].map((scales) => (found[`of ${scales}`]!.data as Float32Array)[0]!)
+}
+
+test('its loss is the mean over scales, and pictures are averaged where they are halved', async () => {
+  expect(await lossesOf(() => 0.3)).toEqual([0.6, 0.6, 0.6].map((value) => expect.closeTo(value, 5)))
+  // Stripes of a pixel are seen at the first scale alone.
+  const stripes = await lossesOf((x) => (x % 2 === 0 ? 0.4 : -0.4))
+  expect(stripes).toEqual([0.8, 0.4, 0.2].map((value) => expect.closeTo(value, 5)))
 })
 
 test('a file that is no network is refused, and says which', async () => {

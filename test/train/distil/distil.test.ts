@@ -1,7 +1,6 @@
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { openClip, readSource } from '../../../src/clips/source.ts'
 import { exportFolder } from '../../../src/convert/export-folder.ts'
 import { readSafetensors } from '../../../src/formats/safetensors/safetensors.ts'
@@ -15,17 +14,9 @@ import { labelledPool } from '../../../src/train/distil/pool.ts'
 import { type DistilOptions, distil, train } from '../../../src/train/train.ts'
 import { FormatError, InputError } from '../../../src/util/errors.ts'
 import { tinyModel } from '../tiny.ts'
+import { clip, withTeacher } from './support.ts'
 
-let folder: string
-let teacher: string
-const clip = 'puppet:3,frames=24,size=48'
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'pantin-distil-'))
-  teacher = join(folder, 'teacher')
-  await train(clip, { out: teacher, model: tinyModel(), steps: 6, batch: 2, device: 'cpu' })
-}, 240_000)
-afterAll(() => rm(folder, { recursive: true, force: true }))
+const { folder, teacher, weightsOf, metricsOf } = withTeacher(6)
 
 /** A student of another make than its teacher. */
 const student = () => {
@@ -38,12 +29,6 @@ const options = (out: string, more: Partial<DistilOptions> = {}): DistilOptions 
   ...{ batch: 4, steps: 12, logEvery: 5, seed: 7, device: 'cpu', variants: 1 },
   ...more,
 })
-const weightsOf = (out: string) => readFile(join(folder, out, 'weights.safetensors'))
-const metricsOf = async (out: string) =>
-  (await readFile(join(folder, out, 'metrics.jsonl'), 'utf8'))
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Record<string, unknown> & { preview?: { distance: number } })
 
 test('a student comes nearer to its teacher, and has its generator', { timeout: 240_000 }, async () => {
   const kinds = new Set<string>()

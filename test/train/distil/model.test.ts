@@ -1,7 +1,6 @@
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { openClip, readSource } from '../../../src/clips/source.ts'
 import { exportFolder, packRun } from '../../../src/convert/export-folder.ts'
 import { readSafetensors } from '../../../src/formats/safetensors/safetensors.ts'
@@ -16,17 +15,9 @@ import { type DistilOptions, distil, train } from '../../../src/train/train.ts'
 import { InputError } from '../../../src/util/errors.ts'
 import { Random } from '../../../src/util/random.ts'
 import { tinyModel } from '../tiny.ts'
+import { clip, withTeacher } from './support.ts'
 
-let folder: string
-let teacher: string
-const clip = 'puppet:3,frames=24,size=48'
-
-beforeAll(async () => {
-  folder = await mkdtemp(join(tmpdir(), 'pantin-distil-model-'))
-  teacher = join(folder, 'teacher')
-  await train(clip, { out: teacher, model: tinyModel(), steps: 20, batch: 2, device: 'cpu' })
-}, 240_000)
-afterAll(() => rm(folder, { recursive: true, force: true }))
+const { folder, teacher, weightsOf, metricsOf } = withTeacher(20)
 
 /** A student with a light generator, and motion on another grid than its teacher's. */
 const student = (): MotionConfig => {
@@ -45,12 +36,6 @@ const options = (out: string, more: Partial<DistilOptions> = {}): DistilOptions 
   ...{ batch: 2, steps: 8, logEvery: 2, seed: 7, device: 'cpu', variants: 1, replicas: 1 },
   ...more,
 })
-const weightsOf = (out: string) => readFile(join(folder, out, 'weights.safetensors'))
-const metricsOf = async (out: string) =>
-  (await readFile(join(folder, out, 'metrics.jsonl'), 'utf8'))
-    .trim()
-    .split('\n')
-    .map((line) => JSON.parse(line) as Record<string, unknown> & { preview?: Record<string, number> })
 
 test('a student learns to drive pictures as its teacher does', { timeout: 240_000 }, async () => {
   const kinds = new Set<string>()
@@ -126,6 +111,10 @@ test('pairs hold what the teacher makes of them, in order, and batches have sour
   })
   expect(pool.heldOut).toEqual([0, 1, 2, 3, 4])
   expect(pool.trained).toHaveLength(38)
+  for (const index of pool.trained) {
+    const [source, driving] = pool.read(index).frames
+    expect(Buffer.compare(source!, driving!), `record ${index}`).not.toBe(0)
+  }
   // A pair of frames, and a variant.
   for (const index of [pool.trained[3]!, pool.trained.at(-1)!]) {
     const { frames, labels, driven } = pool.read(index)
