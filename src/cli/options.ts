@@ -163,6 +163,36 @@ export const withCropFlags = (command: Command): Command =>
     .addOption(flagOf('crop', { ...settingsOptions.crop, otherwise: 'as in training' }))
     .addOption(flagOf('face', settingsOptions.face))
 
+/** What `--html` and `--csv` say: files that a report is also written to. */
+export interface ReportFlags {
+  readonly html?: string
+  readonly csv?: string
+}
+
+/**
+ * Adds `--html` and `--csv` to a command that reports a table.
+ *
+ * @param page what is in the page, for the help.
+ * @param work of a command that reports several kinds of work: the one that has these files.
+ */
+export const withReportFlags = (command: Command, page: string, work?: string): Command => {
+  const only = work === undefined ? '' : `${work}: `
+  return command
+    .option('--html <file.html>', `${only}also write ${page}`, fileEnding('--html', '.html'))
+    .option('--csv <file.csv>', `${only}also write the table`, fileEnding('--csv', '.csv'))
+}
+
+/**
+ * Refuses files of a report that cannot be written, before anything is computed.
+ *
+ * @param force whether existing files are replaced.
+ * @throws InputError if a file exists and is not replaced, or its folder cannot be written.
+ */
+export async function assertReportFiles({ html, csv }: ReportFlags, force: boolean): Promise<void> {
+  const { assertWritableTarget } = await import('../files/atomic.ts')
+  for (const path of [html, csv]) if (path !== undefined) await assertWritableTarget(path, { force })
+}
+
 /** A square and what decided it, in words: `X,Y,W,H (around a face)`. */
 export function squareOf({ square, by, faces }: Framing): string {
   const { left, top, side } = square

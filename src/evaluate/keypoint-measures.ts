@@ -78,6 +78,11 @@ export class Mean {
   get value(): number {
     return this.sum / this.numbers
   }
+
+  /** The mean; undefined before the first number. */
+  get known(): number | undefined {
+    return this.numbers === 0 ? undefined : this.value
+  }
 }
 
 /** How far a detector is from its teacher on the same frames; 0 is best. */
@@ -101,11 +106,8 @@ export class TeacherMeter {
 
   /** Undefined if there was no frame. */
   result(): TeacherDistance | undefined {
-    if (this.distance.count === 0) return undefined
-    return {
-      distance: this.distance.value,
-      jacobian: this.jacobian.count === 0 ? undefined : this.jacobian.value,
-    }
+    const distance = this.distance.known
+    return distance === undefined ? undefined : { distance, jacobian: this.jacobian.known }
   }
 }
 
@@ -224,9 +226,6 @@ export class EquivarianceMeter {
   }
 
   result(): Equivariance {
-    return {
-      value: this.value.value,
-      jacobian: this.jacobian.count === 0 ? undefined : this.jacobian.value,
-    }
+    return { value: this.value.value, jacobian: this.jacobian.known }
   }
 }

@@ -6,17 +6,19 @@ import { InputError } from '../../util/errors.ts'
 import { defined, given, type OptionValues } from '../../util/options.ts'
 import { type AddCommand, type Context, withCommonFlags, withPlugins } from '../context.ts'
 import {
+  assertReportFiles,
   type DeviceName,
   deviceOption,
-  fileEnding,
   nameList,
+  type ReportFlags,
   sizes,
   wholeNumber,
   withFlags,
+  withReportFlags,
 } from '../options.ts'
 import { commandLine } from '../process.ts'
 
-interface CompareFlags extends OptionValues<typeof detectorOptions> {
+interface CompareFlags extends ReportFlags, OptionValues<typeof detectorOptions> {
   readonly nets?: readonly string[]
   readonly as: ComparedAs | 'both'
   readonly input: readonly [number, number, number]
@@ -26,8 +28,6 @@ interface CompareFlags extends OptionValues<typeof detectorOptions> {
   readonly seed: number
   readonly latency: boolean
   readonly layers?: true
-  readonly html?: string
-  readonly csv?: string
   readonly device?: DeviceName
   readonly force?: true
 }
@@ -75,13 +75,7 @@ export const addCompare: AddCommand = (program, call) => {
     .addOption(deviceOption())
     .option('--no-latency', 'count only, run nothing')
     .option('--layers', 'also count each layer')
-    .option(
-      '--html <file.html>',
-      'also write one page with plots and diagrams',
-      fileEnding('--html', '.html'),
-    )
-    .option('--csv <file.csv>', 'also write the table', fileEnding('--csv', '.csv'))
-    .option('--force', 'replace existing files')
+  withReportFlags(command, 'one page with plots and diagrams').option('--force', 'replace existing files')
   withFlags(command, detectorOptions)
   for (const flag of formerFlags) command.addOption(new Option(flag).hideHelp())
   withCommonFlags(withPlugins(command)).action(call(runCompare))
@@ -92,9 +86,8 @@ async function runCompare(context: Context, flags: CompareFlags, command: Comman
   const { html, csv, layers = false } = flags
   assertNoTraining(command)
   checkFlags(flags)
-  const { assertWritableTarget, writeFileAtomic } = await import('../../files/atomic.ts')
-  const { force = false } = flags
-  for (const path of [html, csv]) if (path !== undefined) await assertWritableTarget(path, { force })
+  await assertReportFiles(flags, flags.force ?? false)
+  const { writeFileAtomic } = await import('../../files/atomic.ts')
   const { compare } = await import('../../study/compare.ts')
   await reporter.prepare()
   const found = await compare({

@@ -2,13 +2,19 @@
 import { compressOptions } from '../../compress/options.ts'
 import { defined, given, type OptionValues } from '../../util/options.ts'
 import { type AddCommand, type Context, withCommonFlags, withPlugins } from '../context.ts'
-import { type CropFlags, fileEnding, runArgument, withCropFlags, withFlags } from '../options.ts'
+import {
+  assertReportFiles,
+  type CropFlags,
+  type ReportFlags,
+  runArgument,
+  withCropFlags,
+  withFlags,
+  withReportFlags,
+} from '../options.ts'
 
-interface CompressFlags extends CropFlags, OptionValues<typeof compressOptions> {
+interface CompressFlags extends CropFlags, ReportFlags, OptionValues<typeof compressOptions> {
   readonly out: string
   readonly force?: true
-  readonly html?: string
-  readonly csv?: string
 }
 
 /** `pantin compress RUN VIDEO... --out RUN2`. */
@@ -22,9 +28,10 @@ export const addCompress: AddCommand = (program, call) => {
     .argument(...runArgument)
     .argument('<video...>', 'videos or folders of them, to calibrate and to measure on')
     .requiredOption('-o, --out <run>', 'folder to write the compressed run to')
-    .option('--html <file.html>', 'also write a report as one page', fileEnding('--html', '.html'))
-    .option('--csv <file.csv>', 'also write the table', fileEnding('--csv', '.csv'))
-    .option('--force', 'replace an existing run, and existing files')
+  withReportFlags(command, 'a report as one page').option(
+    '--force',
+    'replace an existing run, and existing files',
+  )
   withFlags(command, compressOptions)
   withCommonFlags(withPlugins(withCropFlags(command))).action(call(runCompress))
 }
@@ -36,8 +43,8 @@ async function runCompress(
   flags: CompressFlags,
 ): Promise<void> {
   const { html, csv, out, force = false, fit, crop, face } = flags
-  const { assertWritableTarget, writeFileAtomic } = await import('../../files/atomic.ts')
-  for (const path of [html, csv]) if (path !== undefined) await assertWritableTarget(path, { force })
+  await assertReportFiles(flags, force)
+  const { writeFileAtomic } = await import('../../files/atomic.ts')
   const { compress } = await import('../../compress/compress.ts')
   const { compressionCsv, compressionPage, describeCompression } = await import(
     '../../report/compression-page.ts'

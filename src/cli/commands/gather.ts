@@ -3,16 +3,14 @@ import { join, resolve } from 'node:path'
 import { InputError } from '../../util/errors.ts'
 import { defined } from '../../util/options.ts'
 import { type AddCommand, type Context, withCommonFlags, withPlugins } from '../context.ts'
-import { fileEnding, wholeNumber } from '../options.ts'
+import { type ReportFlags, wholeNumber, withReportFlags } from '../options.ts'
 import { reportVideos } from '../videos.ts'
 import { reportStudy, studyProgress } from './study.ts'
 
-interface GatherFlags {
+interface GatherFlags extends ReportFlags {
   readonly store?: string
   readonly latency: boolean
   readonly rounds?: number
-  readonly html?: string
-  readonly csv?: string
 }
 
 /** `pantin gather FOLDER`. */
@@ -31,9 +29,7 @@ export const addGather: AddCommand = (program, call) => {
       'study: timed runs of each detector',
       wholeNumber('--rounds', { min: 1, max: 100_000 }),
     )
-    .option('--html <file.html>', 'study: also write a page', fileEnding('--html', '.html'))
-    .option('--csv <file.csv>', 'study: also write the table', fileEnding('--csv', '.csv'))
-  withCommonFlags(withPlugins(command)).action(call(runGather))
+  withCommonFlags(withPlugins(withReportFlags(command, 'a page', 'study'))).action(call(runGather))
 }
 
 async function runGather({ reporter, signal }: Context, named: string, flags: GatherFlags): Promise<void> {

@@ -11,7 +11,16 @@ import { defined, given, type OptionValue, type OptionValues } from '../../util/
 import type { RemoteRunner } from '../../work/remote.ts'
 import { type AddCommand, type Context, type Reporter, withCommonFlags, withPlugins } from '../context.ts'
 import { type Emitted, type MachineFlags, openWorkforce, withMachineFlags } from '../machines.ts'
-import { deviceOption, fileEnding, flagOf, nameList, wholeNumber, withFlags } from '../options.ts'
+import {
+  assertReportFiles,
+  deviceOption,
+  flagOf,
+  nameList,
+  type ReportFlags,
+  wholeNumber,
+  withFlags,
+  withReportFlags,
+} from '../options.ts'
 
 // Each skip has trials of its own: see --skips.
 const { skip, ...sharedOptions } = detectorOptions
@@ -23,7 +32,7 @@ const runOptions = { size, keypoints, ...sharedOptions, steps, minutes, batch, h
 
 const methodNames = ['distilled', 'scratch'] as const
 
-interface StudyFlags extends OptionValues<typeof runOptions>, MachineFlags {
+interface StudyFlags extends OptionValues<typeof runOptions>, MachineFlags, ReportFlags {
   readonly out: string
   readonly test?: readonly string[]
   readonly teacher?: string
@@ -36,8 +45,6 @@ interface StudyFlags extends OptionValues<typeof runOptions>, MachineFlags {
   readonly latency: boolean
   readonly rounds?: number
   readonly threads?: number
-  readonly html?: string
-  readonly csv?: string
   readonly force?: true
 }
 
@@ -93,16 +100,14 @@ export const addStudy: AddCommand = (program, call) => {
       wholeNumber('--rounds', { min: 1, max: 100_000 }),
     )
     .addOption(flagOf('threads', settingsOptions.threads))
-    .option('--html <file.html>', 'also write a page with plots and pictures', fileEnding('--html', '.html'))
-    .option('--csv <file.csv>', 'also write the table', fileEnding('--csv', '.csv'))
-    .option('--force', 'replace the trials in --out')
+  withReportFlags(command, 'a page with plots and pictures').option('--force', 'replace the trials in --out')
   withMachineFlags(command)
   withCommonFlags(withPlugins(command)).action(call(runStudy))
 }
 
 /** Trains and reports, or files the trials for a cluster. */
 async function runStudy({ reporter, signal }: Context, named: string[], flags: StudyFlags): Promise<void> {
-  const { out, html, csv, teacher, nets, methods, skips, seeds, jobs } = flags
+  const { out, teacher, nets, methods, skips, seeds, jobs } = flags
   const { device, latency, rounds, threads, force: replace } = flags
   if (!latency && (rounds ?? threads) !== undefined) {
     throw new InputError({
@@ -110,9 +115,8 @@ async function runStudy({ reporter, signal }: Context, named: string[], flags: S
       remedy: 'leave out --no-latency',
     })
   }
-  const { assertWritableTarget } = await import('../../files/atomic.ts')
   // The same command goes on with its trials, and may replace its own report.
-  for (const path of [html, csv]) if (path !== undefined) await assertWritableTarget(path, { force: true })
+  await assertReportFiles(flags, true)
   const { listClips } = await import('../../clips/source.ts')
   const clips = await listClips(named)
   const test = flags.test && (await listClips(flags.test))
