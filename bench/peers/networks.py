@@ -1,7 +1,7 @@
 """Networks of the zoo in plain PyTorch, as backbones of a detector: the same layers and names as in src/zoo.
 
 Each gives its decoder's features, of `channels` and `stride`, and the encoder's maps by stride; `sides` has the channels
-of those that a light head joins.
+of the maps that a light head joins.
 """
 
 import torch

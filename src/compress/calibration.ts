@@ -28,7 +28,7 @@ export interface CalibratedPart {
   readonly network: Weighted
   /** Values that may be rounded: every float32 value that is no weight. */
   readonly histograms: ReadonlyMap<Value, Histogram>
-  /** Some of what it was fed with, for timing. */
+  /** Some of its inputs, for timing. */
   readonly feeds: Parameters<Session['run']>[0]
 }
 

@@ -137,7 +137,7 @@ function teacherFinder(teacher: Teacher, size: number): Finder {
 export interface TransferError {
   /**
    * Mean ‖asked - found‖₂ over keypoints and frames, in units of [-1, 1], between the keypoints that the picture
-   * was to get and those that the model finds in what it made. 0 is best; a detector that always finds the same
+   * was to get and the keypoints that the model finds in the made picture. 0 is best; a detector that always finds the same
    * points has 0 too, which `still` tells.
    */
   readonly distance: number

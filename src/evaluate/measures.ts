@@ -20,14 +20,14 @@ export interface DetectorMeasures {
   /** Undefined without a teacher. */
   readonly teacher: TeacherDistance | undefined
   /**
-   * Over the puppets among the clips, whose joints are known; undefined if there are none. Lengths are over the torso's.
+   * Over the puppets among the clips, whose joints are known; undefined if no clip is a puppet. Lengths are over the torso's.
    * The maps are fitted on the frames before the driving ones, and at least on a clip's first half. They are measured on
    * the rest.
    */
   readonly landmarks: LandmarkErrors | undefined
-  /** Over the heads among the clips, whose landmarks are known; missing if there are none. */
+  /** Over the heads among the clips, whose landmarks are known; missing if no clip is a head. */
   readonly headLandmarks?: HeadLandmarkErrors
-  /** By name, the measures that were added by `registerMeasure` with a meter; missing if there are none. */
+  /** By name, the measures with a meter that `registerMeasure` added; missing if it added no such measure. */
   readonly registered?: Readonly<Record<string, number>>
 }
 

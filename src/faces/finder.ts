@@ -28,7 +28,7 @@ export interface Face {
 /** Finds faces. Close it after use, or bind it by `await using`. */
 export interface FaceFinder extends AsyncDisposable {
   /**
-   * The faces of a picture, the largest first; none if there are none.
+   * The faces of a picture, the largest first. The list is empty if no face is found.
    *
    * @throws InputError if the picture is smaller than 16 pixels along a side.
    */

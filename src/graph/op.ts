@@ -67,9 +67,9 @@ export interface OpDef<A extends Attrs = Attrs> {
    */
   readonly gradient: GradientRule<A> | 'zero' | 'forbidden'
   /**
-   * What one run costs. A function counts the multiply-accumulates. `results`: there are none to count. Sums, norms,
-   * activations and resizing count as none in the tables of the literature. `nothing`: nothing is computed at all. The
-   * result is fed, is stored with the model, or is the same memory under another shape.
+   * What one run costs. A function counts the multiply-accumulates. `results`: the op writes results, and none
+   * are counted for it, as the tables of the literature do for sums, norms, activations and resizing. `nothing`: nothing is
+   * computed at all. The result is fed, is stored with the model, or is the same memory under another shape.
    */
   readonly cost: OfUse<A, number> | 'results' | 'nothing'
   /** Which elements of the first input one element of the result depends on. */

@@ -1,5 +1,5 @@
-// Blocks of ERFNet (Romera et al. 2017), which EDANet, ESNet and LEDNet share, and those that ESNet (Wang et al. 2019)
-// adds to them.
+// Blocks of ERFNet (Romera et al. 2017), which EDANet, ESNet and LEDNet share, and the blocks that ESNet (Wang et
+// al. 2019) adds.
 import type { Value } from '../graph/graph.ts'
 import { add, addAll } from '../graph/ops/arithmetic.ts'
 import { maxPool } from '../graph/ops/pool.ts'

@@ -261,7 +261,7 @@ export async function numberedPictures(folder: string): Promise<string[]> {
 /**
  * Opens a folder of numbered pictures. A picture of another size than the first is fitted into it.
  *
- * @throws InputError if there are none, or the first cannot be read.
+ * @throws InputError if the folder has no numbered pictures, or the first cannot be read.
  */
 export async function folderClip(folder: string): Promise<Clip> {
   const files = await numberedPictures(folder)

@@ -35,7 +35,7 @@ export interface MotionModel extends AsyncDisposable {
   readonly hasGenerator: boolean
   /** The device that the model runs on. */
   readonly device: Device
-  /** Networks that compute in eight bits, of those that were opened so far. The generator is opened at its first use. */
+  /** The opened networks that compute in eight bits. The generator is opened at its first use. */
   readonly eightBits: readonly ModelPart[]
   /**
    * Finds the keypoints of a picture.

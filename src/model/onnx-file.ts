@@ -114,7 +114,7 @@ interface ExternalModel {
 /**
  * Looks for tensors in other files.
  *
- * @returns undefined if there are none.
+ * @returns undefined if no tensor is in another file.
  * @throws FormatError if the bytes hold no model, or a tensor's file is anything but a plain name.
  */
 function externalModel(bytes: Uint8Array): ExternalModel | undefined {

@@ -77,7 +77,7 @@ export function childTaskWithPlugins<Task extends object, Result = undefined>(
   return (task, hooks) => run({ task, plugins: [...loaded] }, hooks)
 }
 
-/** @throws InputError for a network that is known to this process alone, and not to those that it starts. */
+/** @throws InputError for a network that is known to this process alone, and not to the processes that it starts. */
 export function assertLoadable(nets: readonly string[]): void {
   const own = nets.find((net) => !isOfZoo(net) && pluginOf(net) === undefined)
   if (own === undefined) return

@@ -240,7 +240,7 @@ export function smallConfig(options: SmallConfigOptions): MotionConfig {
     jacobian,
     alignCorners: true,
     detector: {
-      // Published: 0.1. Softer heatmaps learn sooner: 0.58 of the still picture's L1 in place of 0.67 (LEDNet
+      // Published: 0.1. Softer heatmaps learn sooner: 0.58 of the still picture's L1 instead of 0.67 (LEDNet
       // on a talking head, 90 s of training, 0.3 to 1 alike).
       temperature: 0.5,
       scaleFactor: scaled ? lightDetectorSide / size : 1,

@@ -104,7 +104,7 @@ export function eightBitCandidates(
 export interface EightBitValues {
   /** Values that need a scale. */
   readonly values: readonly Value[]
-  /** For each of these values: the first of those that share its scale. */
+  /** For each of these values, the first value that shares its scale. */
   readonly sharing: ReadonlyMap<Value, Value>
 }
 
@@ -208,7 +208,7 @@ export function withEightBits({ graph, weights }: Weighted, plan: EightBitPlan):
   return { graph: made, weights: readWeights(made, weights) }
 }
 
-/** The inputs of an op, of which those that are stored become eight-bit numbers. */
+/** The inputs of an op. Stored inputs become eight-bit numbers. */
 function roundStored(
   node: Node,
   inputs: readonly Value[],

@@ -48,7 +48,7 @@ export interface Comparison {
   readonly outputs: number
   /** Whether dilations beyond the map are clipped. */
   readonly dilations: Dilations
-  /** How detectors are made of networks; null if there are none. */
+  /** How detectors are made of networks; null if no detector is compared. */
   readonly detector: {
     /** The head. */
     readonly head: Head['kind']

@@ -57,8 +57,8 @@ export interface CompareOptions extends DetectorChoices, TimingChoices {
  * Compares networks of the zoo, plain and as keypoint detectors: what they cost by counting, and how long one
  * picture takes on this machine.
  *
- * @throws InputError for an unknown network, a named one that does not take such pictures, or pictures that are
- * none for detectors. EnvironmentError where the device is not there. The signal's reason where it aborts.
+ * @throws InputError for an unknown network, a named network that does not take such pictures, or pictures that no
+ * detector takes. EnvironmentError if the device is not there. The signal's reason if it aborts.
  */
 export function compare(options: CompareOptions = {}): Promise<Comparison> {
   return compareWith(options, {})

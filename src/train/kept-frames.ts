@@ -94,7 +94,7 @@ export async function keptFrames(
 
 const endings = ['frames', 'labels'] as const
 
-/** Frames that were kept; undefined if there are none or they are not complete. */
+/** Frames that were kept; undefined if none were kept, or they are not complete. */
 async function openFrames(
   path: string,
   { size, labels: side }: KeptOptions,

@@ -129,7 +129,7 @@ export class FaceFinder {
   }
 
   /**
-   * The faces of a picture, the largest first; none if there are none. `head` is what `Animator.setSource` takes as `crop`.
+   * The faces of a picture, the largest first. The list is empty if no face is found. `head` is what `Animator.setSource` takes as `crop`.
    *
    * @throws InputError for a picture that cannot be read, or is smaller than 16 pixels along a side.
    */

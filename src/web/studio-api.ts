@@ -55,8 +55,8 @@ export interface StudyErrors {
 }
 
 /**
- * How far a search for a design is. It counts trainings instead of trials. Fewer are planned as soon as so many have failed
- * that a rung has too few candidates.
+ * How far a search for a design is. It counts trainings instead of trials. If failures leave a
+ * rung with too few candidates, fewer trainings are planned.
  */
 export interface SearchSummary extends Omit<StudySummary, 'errors'> {
   /** The best design so far; missing as long as no training has been measured. */

@@ -116,7 +116,7 @@ async function assertOwn<T extends object>(
 export const planShape = {
   /** Videos or puppet specs, as given. */
   clips: z.array(z.string()).min(1),
-  /** Clips to measure on. If there are none, the held-out ends of `clips` are measured on. */
+  /** Clips to measure on. If the list is empty, the held-out ends of `clips` are measured on. */
   test: z.array(z.string()),
   /** Side of the frames, in pixels. */
   size: z.int().positive(),

@@ -15,9 +15,9 @@
  *   they are counted and not built. A block's PReLU is one module with one slope under several names; the last,
  *   `out_prelu`, is the one used here.
  * - `enet-original`: the authors' Torch code, e-lab/ENet-training, train/models (CC BY-NC 4.0; only facts are
- *   from there). Max pools 2x2 in place of 3x3, inner widths a quarter of a block's outputs, a PReLU slope for
+ *   from there). Max pools 2x2 instead of 3x3, inner widths a quarter of a block's outputs, a PReLU slope for
  *   each channel, no activation before sums, bias in the middle convolutions, row and column of asymmetric
- *   convolutions without anything between, and a 2x2 convolution at the end in place of 3x3. Counted here:
+ *   convolutions without anything between, and a 2x2 convolution at the end instead of 3x3. Counted here:
  *   363,726 parameters with 10 outputs. They have the reference's names where the two agree; no checkpoint has
  *   those names.
  *

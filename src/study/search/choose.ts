@@ -241,7 +241,7 @@ export interface TrainingCounts {
   readonly best: (Pick<Training, 'id'> & { readonly steps: number; readonly distance: number }) | undefined
 }
 
-/** @param trainings those that have results */
+/** @param trainings all trainings that have results */
 export function countTrainings(plan: SearchPlan, trainings: readonly Training[]): TrainingCounts {
   let [total, stepsLeft] = [0, 0]
   let mostToCome = Number.POSITIVE_INFINITY

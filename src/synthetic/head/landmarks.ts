@@ -135,7 +135,7 @@ class Finder {
     })
   }
 
-  /** The vertex nearest to a place as seen from the front, the foremost of those that are about as near. */
+  /** The vertex nearest to a place as seen from the front. If several are about as near, it is the foremost of them. */
   vertex([x, y]: Point, lip?: 'upper' | 'lower'): SurfacePlace {
     let [best, score] = [this.skin[0]!, Number.POSITIVE_INFINITY]
     for (const v of this.skin) {

@@ -71,7 +71,7 @@ const heldOutPairs = ({ training, count }: CachedClip): number => Math.min(mostH
 
 /**
  * The pictures that a student learns from, each with the teacher's results: all frames of the clips in order,
- * then the variants of those that may be trained on. Or pairs of frames: first the pairs that are not trained on, then all others.
+ * then the variants of frames that may be trained on. Or pairs of frames: first the pairs that are not trained on, then all others.
  */
 export class Pool {
   /** Records that are trained on. */

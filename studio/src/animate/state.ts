@@ -24,7 +24,7 @@ const [first, second] = subjectsOf('face')
 export const picture = signal<PictureChoice>(pictureOf(first!))
 export const driving = signal<DrivingChoice>(drivingOf(second!))
 
-/** The subjects that the model is for; all, if nobody said what it was trained on. */
+/** The subjects that the model is for. For a model that is no starter, all subjects. */
 export const offered = computed(() => {
   const starter = starterOf(chosenRun.value)
   return starter === undefined ? subjects : subjectsOf(starter.subject)

@@ -129,6 +129,6 @@ function AxisChoice({ label, value }: { readonly label: string; readonly value: 
   )
 }
 
-/** A logarithmic axis over values, or over any range if there are none yet. */
+/** A logarithmic axis over values, or over any range if there is no value yet. */
 const scale = (values: readonly number[], from: number, to: number): Scale =>
   logScale(values.length === 0 ? [1, 10] : values, [from, to], 5)
