@@ -6,11 +6,15 @@ import { simplify } from '../graph/ops/index.ts'
 import { isLeaf, parameter, parameterInfo } from '../graph/ops/leaf.ts'
 import { copyInto, liveNodes, rewrite } from '../graph/rewrite.ts'
 import type { Tensor } from '../graph/tensor.ts'
-import { doubledAsProduct, subpixelUpsampling } from './doubled-maps.ts'
 import { foldNorms, joinParallelConvs } from './fold-into-kernels.ts'
 import { filterAsProduct, poolBeforeJacobian, splitJoined } from './fomm.ts'
 import { joinHalves } from './joined-halves.ts'
-import { smallAffineAsProduct, smallMapsAsProduct } from './small-maps.ts'
+import {
+  doubledAsProduct,
+  smallAffineAsProduct,
+  smallMapsAsProduct,
+  subpixelUpsampling,
+} from './small-maps.ts'
 
 /** How a graph is rewritten. */
 export interface RewriteOptions {
