@@ -8,7 +8,7 @@ import { openClip } from '../../src/clips/source.ts'
 import { openVideo } from '../../src/media/codecs.ts'
 import { collect, madeSound, soundOf, writeFrames } from '../media/support.ts'
 import { chromium, withoutChromium } from '../support/chromium.ts'
-import { framesPerSecond, openWorld, said, type World } from './world.ts'
+import { framesPerSecond, openWorld, pixels, said, type World } from './world.ts'
 
 /** Animation in a page, as a visitor does it. */
 
@@ -433,14 +433,6 @@ describe.skipIf(chromium === undefined)(title, () => {
     expect(world.complaints).toEqual([])
   })
 })
-
-/** What a canvas shows, as text to compare. */
-function pixels(page: Page, name = 'The picture, moved'): Promise<string> {
-  return page
-    .getByRole('img', { name })
-    .first()
-    .evaluate((canvas) => (canvas as HTMLCanvasElement).toDataURL())
-}
 
 /** Whether two pictures are the same, but for what was drawn under them, which their borders show a trace of. */
 async function isLike(one: string, other: string): Promise<boolean> {

@@ -124,3 +124,11 @@ export function scriptOf(site: string): { readonly name: string; readonly compre
   const name = readdirSync(join(site, 'assets')).find((file) => file.endsWith('.js'))!
   return { name, compressed: readFileSync(join(site, 'assets', `${name}.gz`)).length }
 }
+
+/** What a canvas shows, as text to compare. */
+export function pixels(page: Page, name = 'The picture, moved'): Promise<string> {
+  return page
+    .getByRole('img', { name })
+    .first()
+    .evaluate((canvas) => (canvas as HTMLCanvasElement).toDataURL())
+}
