@@ -14,6 +14,12 @@ const design = {
   decoder: { widths: [64, 48], depth: 1, upsampling: 'nearest', skips: 'sum' },
 }
 
+/** Pairs of keypoints that are the lids of an eye. */
+const lids = [
+  [0, 1],
+  [2, 3],
+]
+
 /**
  * The model of all starters. Detector and dense motion see 128x128 and 64x64 pixels at every size, so that what they have
  * learned at one size holds at another.
@@ -21,7 +27,7 @@ const design = {
  * @param {number} size pixels a side: 128 or 256
  * @param {boolean} face whether the first keypoints are those of lids, brows and lips, and the decoder sees how they move
  * @param {boolean} last whether it is the model of the last stage: each pixel has a motion of its own besides those of
- *   keypoints, and the source is read by cubics
+ *   keypoints, these prevail where they are, eyes close between lids, and the source is read by cubics
  */
 const model = (size, face = false, last = false) => ({
   ...{ net: 'ficelle', size, keypoints: 20, jacobian: true, alignCorners: true },
@@ -32,7 +38,7 @@ const model = (size, face = false, last = false) => ({
   denseMotion: {
     ...{ blockExpansion: 16, maxFeatures: 64, blocks: 3, kernel: 3, occlusion: true, prior: true },
     ...{ scaleFactor: 64 / size, kpVariance: 0.01, ...(face && { localKeypoints: 16 }) },
-    ...(last && { residual: true }),
+    ...(last && { residual: true, peaked: true, openings: lids }),
   },
   generator: {
     ...{ kind: 'light', blockExpansion: 16, maxFeatures: 64, bottleneckBlocks: 3, kernel: 3 },

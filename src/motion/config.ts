@@ -98,6 +98,8 @@ const motionConfigObject = z.strictObject({
     prior: z.boolean().optional(),
     /** Keypoints, from the first one, that move only what is next to them. */
     localKeypoints: z.int().nonnegative().optional(),
+    peaked: z.boolean().optional(),
+    openings: z.array(z.tuple([z.int().nonnegative(), z.int().nonnegative()])).optional(),
     /** Whether each pixel has a motion of its own besides those of keypoints. */
     residual: z.boolean().optional(),
   }),

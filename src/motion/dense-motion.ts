@@ -1,16 +1,17 @@
 // From the motions of keypoints to one motion for each pixel: FOMM's sparse motions, and its dense motion network.
 import type { Value } from '../graph/graph.ts'
 import { add, div, expand, mul, reduceMean, reduceSum, sub } from '../graph/ops/arithmetic.ts'
-import { maximum } from '../graph/ops/compare.ts'
+import { clip, maximum } from '../graph/ops/compare.ts'
 import { constant, like } from '../graph/ops/leaf.ts'
 import { matmul, transposeLast } from '../graph/ops/linear.ts'
 import { gridSample } from '../graph/ops/sampling.ts'
 import { concat, reshape, sliceAxis, transpose } from '../graph/ops/shape.ts'
-import { sigmoid, softmax, square, withoutTraces } from '../graph/ops/unary.ts'
+import { log, sigmoid, softmax, sqrt, square, withoutTraces } from '../graph/ops/unary.ts'
 import { floats } from '../graph/tensor.ts'
 import { conv2d } from '../layers/conv2d.ts'
 import { antiAlias, axisCoordinates, coordinateGrid } from '../layers/fomm.ts'
 import type { Scope } from '../layers/scope.ts'
+import { InputError } from '../util/errors.ts'
 import { type HourglassSize, hourglassFeatures } from '../zoo/hourglass.ts'
 import { inverse2x2, type Keypoints, kp2gaussian, product2x2 } from './keypoints.ts'
 
@@ -39,6 +40,16 @@ export interface DenseMotionOptions extends HourglassSize {
    * and where no keypoint moves there is none.
    */
   readonly residual?: boolean | undefined
+  /**
+   * With a prior: whether a motion prevails at its keypoint itself, however near others are (default: no). Without it, a brow
+   * between other keypoints moves half as far as its own keypoint.
+   */
+  readonly peaked?: boolean | undefined
+  /**
+   * Pairs of keypoints, by their numbers, that are the two edges of an opening, such as the lids of an eye (default none).
+   * What is beyond an edge moves with it, and what is between them is stretched or pressed together: see `parted`.
+   */
+  readonly openings?: readonly (readonly [number, number])[] | undefined
   /** How sampling coordinates are read: see gridSample. The published weights were trained without. */
   readonly alignCorners: boolean
 }
@@ -52,8 +63,23 @@ export interface DenseMotion {
   readonly occlusionMap: Value | undefined
   /** The source moved by each motion alone, [N, K + 1, 3, h, w]. */
   readonly sparseDeformed: Value
+  /** How pixels between the edges of openings move, to be said for more pixels than the deformation has. */
+  readonly openings: Openings | undefined
   /** What mask and occlusion map are made of, [N, C, h, w], in the driving picture's places. */
   readonly features: Value
+}
+
+/**
+ * Motion about openings. A lid is a line, and a deformation of 64 pixels a side has no line: so the deformation is kept without
+ * the step from edge to edge, and the step is made for each pixel of the picture.
+ */
+export interface Openings {
+  /** The deformation if all moved with the one edges, [N, 2, h, w], planes of x and y. */
+  readonly before: Value
+  /** What is added behind the other edges, for each opening, [N, 2 P, h, w]. */
+  readonly step: Value
+  /** How far each pixel of a map of this height and width is from edge to edge, 0 to 1, [N, P, H, W]. */
+  behind(size: readonly [number, number]): Value
 }
 
 /**
@@ -95,9 +121,18 @@ export function denseMotion(
 
   const features = scope.within('hourglass', (inner) => hourglassFeatures(inner, seen, options))
   const said = conv2d(scope.child('mask'), features, k, { kernel })
-  const mask = options.prior
+  const free = options.prior
     ? withoutTraces(softmax(add(said, nearness(scope.child('prior'), kpDriving.value, [h, w], options)), 1))
     : softmax(said, 1)
+  const pairs = options.openings ?? []
+  const stranger = pairs.flat().find((one) => one > k - 2)
+  if (stranger !== undefined) throw noKeypoint(stranger, k - 1)
+  const behind = (size: readonly [number, number]) =>
+    concat(
+      pairs.map((pair) => behindOpening(kpSource.value, kpDriving.value, pair, size)),
+      1,
+    )
+  const mask = pairs.length > 0 ? parted(free, behind([h, w]), pairs) : free
   const occlusionMap = options.occlusion
     ? sigmoid(conv2d(scope.child('occlusion'), features, 1, { kernel }))
     : undefined
@@ -105,8 +140,22 @@ export function denseMotion(
   const deformation = options.residual
     ? add(mean, mul(residual(scope.child('residual'), features, kernel), liveliness(kpSource, kpDriving)))
     : mean
-  return { mask, deformation, occlusionMap, sparseDeformed, features }
+  const openings =
+    pairs.length > 0 ? openingsOf({ mask, motions, deformation, behind: behind([h, w]) }, pairs) : undefined
+  return {
+    ...{ mask, deformation, occlusionMap, sparseDeformed, features },
+    openings: openings && { ...openings, behind },
+  }
 }
+
+const noKeypoint = (one: number, keypoints: number) =>
+  new InputError({
+    what: 'an opening has an edge that is no keypoint',
+    where: 'denseMotion.openings',
+    got: `keypoint ${one}`,
+    expected: `a number from 0 to ${keypoints - 1}`,
+    remedy: 'name two of the keypoints of the model',
+  })
 
 /** What a convolution sees in the features, as a shift of each pixel [N, h, w, 2]. Its gain starts at 0. */
 function residual(scope: Scope, features: Value, kernel: number): Value {
@@ -134,6 +183,12 @@ export function liveliness({ value: from }: Keypoints, { value: to }: Keypoints)
 const priorStart = { slope: 25, reach: 0.45 }
 /** The same for local keypoints. The lids of an eye are 0.05 to 0.1 apart. At its place, a local keypoint outweighs 20 others. */
 const localStart = { slope: 400, gain: 3 }
+/**
+ * A peak on top: a power of the squared distance, which is added to `core` and divided by `edge`. Shares that fall by a
+ * power of the distance interpolate: at its keypoint a motion has nearly all (Shepard 1968, "A two-dimensional interpolation
+ * function for irregularly-spaced data").
+ */
+const peak = { local: 2, other: 1, core: 4e-4, edge: 0.01 }
 /** Nothing has less to say: its share is 1e-12 at most, and softmax makes no traces (see withoutTraces). */
 const leastNearness = -30
 
@@ -149,7 +204,7 @@ function nearness(
   scope: Scope,
   value: Value,
   [h, w]: readonly [number, number],
-  { localKeypoints: local = 0 }: Pick<DenseMotionOptions, 'localKeypoints'>,
+  { localKeypoints: local = 0, peaked = false }: Pick<DenseMotionOptions, 'localKeypoints' | 'peaked'>,
 ): Value {
   const [n, k] = value.shape as [number, number]
   const { slope: start, reach } = priorStart
@@ -169,7 +224,16 @@ function nearness(
       ),
     )
   const slopes = local > 0 ? mul(slope, perKeypoint(-localStart.slope, -start)) : mul(slope, -start)
-  const falling = mul(distance, reshape(slopes, [1, k, 1, 1]))
+  const sloping = mul(distance, reshape(slopes, [1, k, 1, 1]))
+  const falling = peaked
+    ? sub(
+        sloping,
+        mul(
+          log(mul(add(distance, peak.core), 1 / peak.edge)),
+          reshape(perKeypoint(peak.local, peak.other), [1, k, 1, 1]),
+        ),
+      )
+    : sloping
   const near =
     local > 0
       ? add(
@@ -182,6 +246,74 @@ function nearness(
       : falling
   const background = mul(reshape(level, [1, 1, 1, 1]), -start * reach ** 2)
   return concat([expand(background, [n, 1, h, w]), maximum(near, leastNearness)], 1)
+}
+
+/**
+ * The mask, with the shares of each pair divided anew. Their sum is kept. Along the direction from one edge to the other, the
+ * one edge's motion has all of it before the opening, the other's has all behind it, and between them the part changes
+ * evenly. So a driving opening of no height shows nothing of what is between the source's edges. By nearness alone, two
+ * keypoints that meet would have one half each, and an eye would sink instead of closing.
+ *
+ * @param mask [N, K + 1, h, w], the background first
+ * @param behind as `Openings.behind`
+ */
+function parted(mask: Value, behind: Value, pairs: readonly (readonly [number, number])[]): Value {
+  const shares = Array.from({ length: mask.shape[1]! }, (_, i) => sliceAxis(mask, 1, i, i + 1))
+  pairs.forEach(([one, other], i) => {
+    const sum = add(shares[one + 1]!, shares[other + 1]!)
+    shares[other + 1] = mul(sum, sliceAxis(behind, 1, i, i + 1))
+    shares[one + 1] = sub(sum, shares[other + 1]!)
+  })
+  return concat(shares, 1)
+}
+
+/** `before` and `step` of a deformation whose mask is parted. */
+function openingsOf(
+  { mask, motions, deformation, behind }: Record<'mask' | 'motions' | 'deformation' | 'behind', Value>,
+  pairs: readonly (readonly [number, number])[],
+): Omit<Openings, 'behind'> {
+  const [n, , h, w] = mask.shape as [number, number, number, number]
+  const motion = (k: number) => reshape(sliceAxis(motions, 1, k + 1, k + 2), [n, 3, 2])
+  const share = (k: number) => sliceAxis(mask, 1, k + 1, k + 2)
+  const points = reshape(homogeneousGrid(mask.graph, [h, w]), [1, h * w, 3])
+  let before = transpose(deformation, [0, 3, 1, 2])
+  const steps = pairs.map(([one, other], i) => {
+    const apart = transposeLast(matmul(points, sub(motion(other), motion(one))))
+    const step = mul(reshape(apart, [n, 2, h, w]), add(share(one), share(other)))
+    before = sub(before, mul(step, sliceAxis(behind, 1, i, i + 1)))
+    return step
+  })
+  return { before, step: concat(steps, 1) }
+}
+
+/** Least height of an opening, in units of [-1, 1] times the map's width in pixels: 0.6 pixels. */
+const leastOpening = 1.2
+
+/** How far each pixel [N, 1, h, w] is from the one edge of an opening (0) to the other (1). */
+function behindOpening(
+  source: Value,
+  driving: Value,
+  [one, other]: readonly [number, number],
+  [h, w]: readonly [number, number],
+): Value {
+  const { graph } = driving
+  const n = driving.shape[0]!
+  const at = (value: Value, k: number) => sliceAxis(value, 1, k, k + 1)
+  const [from, to] = [at(driving, one), at(driving, other)]
+  const apart = sub(to, from)
+  // Edges that meet have no direction. The source's, which is open then, is about the same.
+  const along = add(apart, sub(at(source, other), at(source, one)))
+  const direction = div(along, sqrt(add(reduceSum(square(along), [2], { keep: true }), 1e-8)))
+  const sum = (x: Value) => reshape(reduceSum(x, [2]), [n, 1, 1, 1])
+  const opening = maximum(sum(mul(apart, direction)), leastOpening / w)
+  const pixels = (axis: 0 | 1, size: number, shape: readonly number[]) =>
+    mul(
+      constant(graph, floats(axisCoordinates(size), shape)),
+      reshape(sliceAxis(direction, 2, axis, axis + 1), [n, 1, 1, 1]),
+    )
+  const middle = sum(mul(mul(add(from, to), 0.5), direction))
+  const place = sub(add(pixels(0, w, [1, 1, 1, w]), pixels(1, h, [1, 1, h, 1])), middle)
+  return clip(add(div(place, opening), 0.5), 0, 1)
 }
 
 /**

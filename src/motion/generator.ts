@@ -18,6 +18,7 @@ import {
   denseMotion,
   liveliness,
   motionPicture,
+  type Openings,
 } from './dense-motion.ts'
 import type { Keypoints } from './keypoints.ts'
 import { guided, lightDecoder, lightEncoder } from './light-generator.ts'
@@ -145,7 +146,7 @@ export function generate(
     ),
   )
   const how: Reading = { alignCorners: options.denseMotion.alignCorners, patch }
-  const whole = sharplyDeformed(source, motion.deformation, how)
+  const whole = sharplyDeformed(source, motion, how)
   const deepest = deformed(source.maps.get(options.downBlocks)!, motion.deformation, how)
   const shown =
     options.atRest === 'source' && motion.occlusionMap !== undefined
@@ -279,6 +280,20 @@ export function deformed(x: Value, deformation: Value, how: Reading): Value {
   return gridSample(x, transpose(planesFor(x, deformation, how), [0, 2, 3, 1]), { alignCorners })
 }
 
+/** Motion about openings as planes [N, 2, H, W] for each pixel of a map [N, C, H, W], or of the patch. */
+function opened(x: Value, { before, step, behind }: Openings, how: Reading): Value {
+  const [h, w] = sizeOfMap(x)
+  const part = how.patch?.part ?? 1
+  const smooth = resized(concat([before, step], 1), [h * part, w * part], how)
+  const shares = seenIn(how.patch, behind([h, w]))
+  let planes = sliceAxis(smooth, 1, 0, 2)
+  for (let i = 0; i < shares.shape[1]!; i++) {
+    const added = sliceAxis(smooth, 1, 2 * i + 2, 2 * i + 4)
+    planes = add(planes, mul(added, sliceAxis(shares, 1, i, i + 1)))
+  }
+  return planes
+}
+
 /** A deformation [N, h, w, 2] as planes [N, 2, H, W] for each pixel of a map [N, C, H, W], or of the patch. */
 function planesFor(x: Value, deformation: Value, how: Reading): Value {
   const [h, w] = sizeOfMap(x)
@@ -315,10 +330,13 @@ const sharpness = 0.8
  *
  * @returns [N, 3, H, W], or of the patch
  */
-function sharplyDeformed({ picture, curvature }: EncodedSource, deformation: Value, how: Reading): Value {
-  if (curvature === undefined) return deformed(picture, deformation, how)
-  const planes = planesFor(picture, deformation, how)
+function sharplyDeformed({ picture, curvature }: EncodedSource, motion: DenseMotion, how: Reading): Value {
+  const { deformation, openings } = motion
+  if (curvature === undefined && openings === undefined) return deformed(picture, deformation, how)
+  const planes =
+    openings === undefined ? planesFor(picture, deformation, how) : opened(picture, openings, how)
   const grid = transpose(planes, [0, 2, 3, 1])
+  if (curvature === undefined) return gridSample(picture, grid, { alignCorners: how.alignCorners })
   const read = gridSample(concat([picture, curvature], 1), grid, { alignCorners: how.alignCorners })
   const [h, w] = sizeOfMap(picture)
   const sizes = constant(picture.graph, floats([w, h], [1, 2, 1, 1]))

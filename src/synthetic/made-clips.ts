@@ -191,48 +191,69 @@ export interface HeadLabels {
 }
 
 /** A choice of tied keypoints. */
-export type Tie = 'none' | 'face' | 'joints'
+export type Tie = 'none' | 'face' | 'head' | 'joints'
 
 /** All choices. */
-export const ties = ['none', 'face', 'joints'] as const satisfies readonly Tie[]
+export const ties = ['none', 'face', 'head', 'joints'] as const satisfies readonly Tie[]
+
+const facePoints: readonly (readonly number[])[] = [
+  // Upper and lower lid of the person's right eye, then of the left one.
+  ...[
+    [37, 38],
+    [40, 41],
+    [43, 44],
+    [46, 47],
+  ],
+  // Brows: middle and inner end, right, then left.
+  ...[[19], [21], [22], [24]],
+  // Corners of the mouth, edges of upper and lower lip where they meet, outer edges.
+  ...[[48], [54], [61], [64], [51], [57]],
+  // Tip of the chin, tip of the nose.
+  ...[[8], [30]],
+]
 
 /**
  * The known points that the first keypoints are tied to, in order. Each keypoint is at the mean of its points.
  *
  * A face has the points that expressions move (order of landmarks: `landmarkGroups`): brows, lids, lips and chin; and the tip
- * of the nose, which they do not move. Free keypoints follow the head, the hair and the shoulders.
+ * of the nose, which they do not move. A head has more that turn with it: outer ends of the brows, corners of the eyes,
+ * bridge and sides of the nose, and the jaw. Free keypoints follow the hair and the shoulders, and the head if it is not tied.
  */
 export const tiedPoints: Readonly<Record<Tie, readonly (readonly number[])[]>> = {
   none: [],
-  face: [
-    // Upper and lower lid of the person's right eye, then of the left one.
-    ...[
-      [37, 38],
-      [40, 41],
-      [43, 44],
-      [46, 47],
-    ],
-    // Brows: middle and inner end, right, then left.
-    ...[[19], [21], [22], [24]],
-    // Corners of the mouth, edges of upper and lower lip where they meet, outer edges.
-    ...[[48], [54], [61], [64], [51], [57]],
-    // Tip of the chin, tip of the nose.
-    ...[[8], [30]],
-  ],
+  face: facePoints,
+  head: [...facePoints, ...[17, 26, 36, 39, 42, 45, 27, 31, 35, 1, 4, 12, 15].map((point) => [point])],
   joints: jointNames.map((_, joint) => [joint]),
 }
+
+const faceNames: readonly string[] = [
+  ...['rightUpperLid', 'rightLowerLid', 'leftUpperLid', 'leftLowerLid'],
+  ...['rightBrowMiddle', 'rightBrowInner', 'leftBrowInner', 'leftBrowMiddle'],
+  ...['mouthRight', 'mouthLeft', 'upperLipInner', 'lowerLipInner', 'upperLipOuter', 'lowerLipOuter'],
+  ...['chin', 'noseTip'],
+]
 
 /** Names of tied keypoints, in the order of `tiedPoints`. Right and left of a face are the person's. */
 export const tiedNames: Readonly<Record<Tie, readonly string[]>> = {
   none: [],
-  face: [
-    ...['rightUpperLid', 'rightLowerLid', 'leftUpperLid', 'leftLowerLid'],
-    ...['rightBrowMiddle', 'rightBrowInner', 'leftBrowInner', 'leftBrowMiddle'],
-    ...['mouthRight', 'mouthLeft', 'upperLipInner', 'lowerLipInner', 'upperLipOuter', 'lowerLipOuter'],
-    ...['chin', 'noseTip'],
+  face: faceNames,
+  head: [
+    ...faceNames,
+    ...['rightBrowOuter', 'leftBrowOuter', 'rightEyeOuter', 'rightEyeInner', 'leftEyeInner', 'leftEyeOuter'],
+    ...['noseBridge', 'noseRight', 'noseLeft', 'rightTemple', 'rightJaw', 'leftJaw', 'leftTemple'],
   ],
   joints: jointNames,
 }
+
+const facePairs: readonly (readonly [number, number])[] = [
+  [0, 1],
+  [2, 3],
+  [10, 11],
+  [12, 13],
+  [8, 9],
+  [4, 0],
+  [7, 2],
+]
 
 /**
  * Pairs of tied keypoints whose distance expressions change, by their places in `tiedPoints`: the openings of the eyes, the
@@ -240,14 +261,7 @@ export const tiedNames: Readonly<Record<Tie, readonly string[]>> = {
  */
 export const tiedPairs: Readonly<Record<Tie, readonly (readonly [number, number])[]>> = {
   none: [],
-  face: [
-    [0, 1],
-    [2, 3],
-    [10, 11],
-    [12, 13],
-    [8, 9],
-    [4, 0],
-    [7, 2],
-  ],
+  face: facePairs,
+  head: facePairs,
   joints: [],
 }

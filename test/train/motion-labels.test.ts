@@ -228,8 +228,13 @@ describe('losses on what is known', () => {
     }
     graph.output('lid', flowLoss(wrongAt(-0.2), all(points, flow, visible, known)))
     graph.output('cheek', flowLoss(wrongAt(-0.9), all(points, flow, visible, known)))
-    const { lid, cheek } = await evaluate(graph, {})
-    expect(Number(lid!.data[0]) / Number(cheek!.data[0])).toBeGreaterThan(20)
+    const head = { ...all(points, flow, visible, known), tie: 'head' } as const
+    graph.output('head', flowLoss(wrongAt(-0.2), head))
+    const found = await evaluate(graph, {})
+    const [lid, cheek] = [Number(found.lid!.data[0]), Number(found.cheek!.data[0])]
+    expect(lid / cheek).toBeGreaterThan(20)
+    // What turns with the head weighs no more when keypoints are tied to it.
+    expect(Number(found.head!.data[0])).toBeCloseTo(lid, 6)
   })
 
   test('openings see a blink, and not a face that is found elsewhere', async () => {

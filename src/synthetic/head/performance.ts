@@ -191,7 +191,8 @@ function expressionsAt(
   addAll(mouth(viseme.key), talking * (1 - turn))
   addAll(mouth(viseme.key + 1), talking * turn)
 
-  const blink = blinkAt(time, seed)
+  for (const [name, weight] of eyesOf(seed)) sum.set(name, Math.max(sum.get(name) ?? 0, weight))
+  const blink = Math.max(blinkAt(time, seed), droopAt(time, seed))
   for (const [sideName, sign] of [
     ['Left', 1],
     ['Right', -1],
@@ -214,6 +215,21 @@ function emotionOf(key: number, seed: number): Weights {
     if (left < 0) return weights
   }
   return []
+}
+
+/** How wide a person's eyes are when nothing is felt. */
+function eyesOf(seed: number): Weights {
+  const kind = hash(1, 2, 5, seed)
+  const weight = hash(1, 2, 6, seed)
+  if (kind < 0.65) return both('eyeWide', mix(0.2, 1, weight))
+  return kind < 0.8 ? both('eyeSquint', 0.5 * weight) : []
+}
+
+/** 0 to 1, how far the lids hang or are kept shut for longer than a blink. */
+function droopAt(time: number, seed: number): number {
+  const { key, part } = between(time, 1.1, 20, seed)
+  const droop = (k: number) => (hash(k, 20, 1, seed) < 0.18 ? mix(0.25, 1.1, hash(k, 20, 2, seed)) : 0)
+  return Math.min(1, mix(droop(key), droop(key + 1), smoothstep(0.85, 1, part)))
 }
 
 /** 0 open to 1 shut: lids fall within 80 ms, and rise within 150. */

@@ -85,8 +85,10 @@ const tiedVariance = 0.002
 export function flowLoss(deformation: Value, { flow, visible, points, known, tie }: KnownMotion): Value {
   const [n, side] = flow.shape as [number, number]
   let attention = add(mul(attentionMap(points, n, [side, side]), focus), 1)
-  if (tiedPoints[tie].length > 0) {
-    const near = attentionMap(tiedPlaces(points, tie), n, [side, side], tiedVariance)
+  // What turns with the head is no small part of a picture.
+  const moving = tie === 'head' ? 'face' : tie
+  if (tiedPoints[moving].length > 0) {
+    const near = attentionMap(tiedPlaces(points, moving), n, [side, side], tiedVariance)
     attention = add(attention, mul(near, tiedFocus))
   }
   const weight = mul(mul(visible, attention), reshape(known, [n, 1, 1]))
