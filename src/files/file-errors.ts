@@ -21,6 +21,28 @@ const unusable: Readonly<Record<string, string>> = {
   ERR_INVALID_ARG_VALUE: 'the name is not valid here',
 }
 
+/** Addresses that people give instead of a path. `resolve` makes one slash of two. */
+const addressLike = /(?:^|[\\/])(https?|ftps?|sftp|file|s3|gs|rtsp|rtmp|smb|ssh):[\\/]+(?:[^\\/]*@)?([^?#]*)/i
+
+/**
+ * The error for an address instead of a path: pantin opens no address that a user gives, on no machine. A user, a password and
+ * a query in it are not repeated.
+ *
+ * @returns undefined for a path.
+ */
+export function addressError(path: string): InputError | undefined {
+  const [, scheme = '', rest = ''] = addressLike.exec(path) ?? []
+  if (scheme === '') return undefined
+  const isFile = scheme.toLowerCase() === 'file'
+  return new InputError({
+    what: 'this is an address, and pantin reads and writes files alone',
+    where: `${scheme}://${isFile ? '/' : ''}${rest}`,
+    got: 'an address',
+    expected: 'the path of a file or folder on this machine',
+    remedy: isFile ? `leave out ${scheme}://` : 'download what is there, and name the path of the copy',
+  })
+}
+
 /** The code of a system error ('ENOENT'), or undefined for anything else. */
 export function codeOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined
@@ -56,6 +78,8 @@ export function fileError(
   }
   const reason = unusable[code]
   if (reason !== undefined) {
+    const address = addressError(path)
+    if (address !== undefined) return address
     const remedy =
       action === 'read'
         ? 'check the path and its permissions'

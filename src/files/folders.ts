@@ -4,15 +4,17 @@ import { mkdir, realpath, stat } from 'node:fs/promises'
 import { dirname, sep } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { InputError } from '../util/errors.ts'
-import { codeOf } from './file-errors.ts'
+import { addressError, codeOf } from './file-errors.ts'
 
 /**
  * Makes a folder and its missing parents. Node's own recursive mkdir never returns on a file system that
  * answers "no such file" when a folder is made, as /proc does.
  *
- * @throws what mkdir throws.
+ * @throws InputError for an address instead of a path; otherwise what mkdir throws.
  */
 export async function makeFolder(path: string): Promise<void> {
+  const address = addressError(path)
+  if (address !== undefined) throw address
   const missing: string[] = []
   for (let at = path; !(await isFolder(at)); at = dirname(at)) {
     missing.push(at)

@@ -7,7 +7,7 @@ import { basename, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 import { writeFileAtomic } from '../files/atomic.ts'
-import { codeOf, fileError } from '../files/file-errors.ts'
+import { addressError, codeOf, fileError } from '../files/file-errors.ts'
 import { exists } from '../files/folders.ts'
 import { readWhole } from '../files/read.ts'
 import { InputError } from '../util/errors.ts'
@@ -65,6 +65,8 @@ async function readText(path: string, where: string): Promise<string> {
     return await readConfigFile(where)
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw fileError(error, where, 'read')
+    const address = addressError(path)
+    if (address !== undefined) throw address
     const found = await exists(path)
     const got = found ? 'a folder without config.json' : 'no such folder'
     const expected = `a run folder, or a starter: ${starterNames()}`

@@ -93,11 +93,15 @@ async function isMediaName(name: string): Promise<boolean> {
   if (/^(puppet|head):/.test(name)) return true
   if (!existsSync(name)) {
     if (!/[/\\]|\.[a-z0-9]{2,4}$/i.test(name)) return false
-    throw new InputError({
-      what: 'there is no such file or folder',
-      where: name,
-      remedy: 'check the name, and the folder that the command runs in',
-    })
+    const { addressError } = await import('../../files/file-errors.ts')
+    throw (
+      addressError(name) ??
+      new InputError({
+        what: 'there is no such file or folder',
+        where: name,
+        remedy: 'check the name, and the folder that the command runs in',
+      })
+    )
   }
   if (await isFolder(name)) return !existsSync(join(name, 'config.json')) && (await hasClips(name))
   if (checkpointName.test(name)) {
