@@ -81,7 +81,21 @@ const maxUrlLength = 2048
  * @returns the reason to refuse it; undefined if it is let through.
  */
 export function examine(request: Request, hosts: ReadonlySet<string>): Refusal | undefined {
-  return examineHost(request, hosts) ?? examineOrigin(request) ?? examineTarget(request)
+  return (
+    examineHost(request, hosts) ?? examineOrigin(request) ?? examineTarget(request) ?? examineUpgrade(request)
+  )
+}
+
+/** A page of any origin may open a WebSocket, with the answer's consent alone. */
+function examineUpgrade({ headers }: Request): Refusal | undefined {
+  const words = headers.upgrade?.toLowerCase().split(/[\s,]+/) ?? []
+  if (!words.includes('websocket')) return undefined
+  return new Refusal(400, {
+    what: 'the studio has no WebSockets',
+    where: 'Upgrade',
+    got: shown(headers.upgrade),
+    expected: 'a plain request of HTTP',
+  })
 }
 
 /** If an attacker's name server leads a name to this machine, that name is in the browser's Host header. */

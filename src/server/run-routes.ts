@@ -57,9 +57,9 @@ export function runRoutes({ runs, saver }: RunRoutesOptions): Hono<Env> {
     })
   }
 
-  routes.get('/', async (c) => {
+  const list = together(async (): Promise<RunListing> => {
     const folders = await runs.folders()
-    const listing: RunListing = {
+    return {
       version,
       canSave: saver !== undefined,
       maxUploadBytes: saver?.maxBytes ?? 0,
@@ -67,19 +67,18 @@ export function runRoutes({ runs, saver }: RunRoutesOptions): Hono<Env> {
       studies: await allOf(runs.studies(), summariseStudy),
       searches: await allOf(runs.searches(), summariseSearch),
     }
-    return c.json(listing)
   })
+  routes.get('/', async (c) => c.json(await list()))
 
-  routes.get('/:id', async (c) => {
-    const folder = await folderOf(c)
-    const details: RunDetails = {
-      ...(await summarise(c.req.param('id'), folder)),
+  const describe = together(
+    async (folder: string): Promise<RunDetails> => ({
+      ...(await summarise(idOf(folder), folder)),
       config: await readJson(folder, configFile),
       environment: await readJson(folder, environmentFile),
       previews: await previewsOf(folder),
-    }
-    return c.json(details)
-  })
+    }),
+  )
+  routes.get('/:id', async (c) => c.json(await describe(await folderOf(c))))
 
   routes.get('/:id/metrics', async (c) => {
     const path = join(await folderOf(c), metricsFile)
@@ -172,10 +171,10 @@ export class RunList {
   }
 
   /** Run folders by id, as they are now. Runs may appear and disappear between two calls. */
-  async folders(): Promise<ReadonlyMap<string, string>> {
+  readonly folders = together(async (): Promise<ReadonlyMap<string, string>> => {
     const found = (await Promise.all(this.places.map(runsIn))).flat()
     return new Map(found.map((folder) => [idOf(folder), folder]))
-  }
+  })
 
   /** Folders of studies, as they are now. */
   studies = (): Promise<readonly string[]> => this.plannedWith(studyPlanFile)
@@ -186,6 +185,36 @@ export class RunList {
   private async plannedWith(file: string): Promise<readonly string[]> {
     const found = await Promise.all(this.places.map((place) => plannedIn(place, file)))
     return [...new Set(found.flat())]
+  }
+}
+
+/**
+ * Work that many callers ask for at once, and that is done once for all of them. What a caller gets was begun after it asked:
+ * a caller that comes while the work is done waits for the next round, together with all others that come.
+ *
+ * @param work its rounds for one key never overlap
+ */
+export function together<T, Key = void>(work: (key: Key) => Promise<T>): (key: Key) => Promise<T> {
+  interface Round {
+    readonly ended: Promise<void>
+    next?: Promise<T>
+  }
+  const rounds = new Map<Key, Round>()
+  const nothing = () => {}
+  const begin = (key: Key): Promise<T> => {
+    const round = work(key)
+    const entry: Round = { ended: round.then(nothing, nothing) }
+    rounds.set(key, entry)
+    void entry.ended.then(() => {
+      if (entry.next === undefined) rounds.delete(key)
+    })
+    return round
+  }
+  return (key) => {
+    const entry = rounds.get(key)
+    if (entry === undefined) return begin(key)
+    entry.next ??= entry.ended.then(() => begin(key))
+    return entry.next
   }
 }
 

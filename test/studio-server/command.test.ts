@@ -1,70 +1,24 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import type { RunListing, RunMetrics, RunSummary } from '../../src/web/studio-api.ts'
-import { type Compiled, compile } from '../support/compile.ts'
+import { addressIn, type Commands, compileCommands, tokenOf } from './process.ts'
 
 /** `pantin studio` as a process, and beside one that trains. */
 
-let compiled: Compiled
-let main: string
+let commands: Commands
 const folder = mkdtempSync(join(tmpdir(), 'pantin-studio-command-'))
-const children: ChildProcess[] = []
+const pantin = (...args: string[]) => commands.start(args)
 
 beforeAll(() => {
-  compiled = compile('src/cli/main.ts')
-  main = fileURLToPath(compiled.url('src/cli/main.ts'))
-  // Where the built pages are, from the server's own file.
-  const pages = join(compiled.folder, 'src', 'studio')
-  mkdirSync(pages)
-  writeFileSync(join(pages, 'index.html'), '<!doctype html><title>studio</title>')
+  commands = compileCommands()
 })
-afterEach(() => {
-  for (const child of children.splice(0)) child.kill('SIGKILL')
-})
+afterEach(() => commands.stop())
 afterAll(() => {
-  compiled.remove()
+  commands.remove()
   rmSync(folder, { recursive: true, force: true })
 })
-
-interface Running {
-  readonly child: ChildProcess
-  readonly said: { stdout: string; stderr: string }
-  readonly ended: Promise<number | null>
-  /** The first line on stdout. */
-  readonly line: Promise<string>
-}
-
-/** Without a screen no browser is opened, asked for or not. */
-function pantin(...args: string[]): Running {
-  const { DISPLAY: _, WAYLAND_DISPLAY: __, ...env } = process.env
-  return run(args, env)
-}
-
-function run(args: readonly string[], env: NodeJS.ProcessEnv): Running {
-  const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'pipe'], env })
-  children.push(child)
-  const said = { stdout: '', stderr: '' }
-  const ended = new Promise<number | null>((resolve) => child.on('close', resolve))
-  child.stderr.on('data', (data: Buffer) => {
-    said.stderr += data
-  })
-  const line = new Promise<string>((resolve, reject) => {
-    child.stdout.on('data', (data: Buffer) => {
-      said.stdout += data
-      if (said.stdout.includes('\n')) resolve(said.stdout.slice(0, said.stdout.indexOf('\n')))
-    })
-    void ended.then((code) => reject(new Error(`ended with ${code}: ${said.stderr}`)))
-  })
-  line.catch(() => {})
-  return { child, said, ended, line }
-}
-
-const addressIn = (line: string) => new URL(/http:\S+/.exec(line)![0])
-const tokenOf = ({ hash }: URL) => /token=([\w-]+)/.exec(hash)![1]!
 
 async function api<T>(address: URL, path: string): Promise<T> {
   const response = await fetch(new URL(`/api/${path}`, address), {
@@ -114,7 +68,7 @@ it.runIf(process.platform === 'linux')('opens the browser, with an address that 
     XDG_CURRENT_DESKTOP: '',
   }
   const env = { ...process.env, ...desktop, DISPLAY: ':99', BROWSER: browser }
-  const studio = run(['studio', '--port', '0'], env)
+  const studio = commands.start(['studio', '--port', '0'], env)
   const line = await studio.line
   await expect.poll(() => existsSync(opened), { timeout: 20_000 }).toBe(true)
   const address = readFileSync(opened, 'utf8')
@@ -136,7 +90,7 @@ it('refuses what cannot be served with exit code 2, and says what to do', async 
     [['studio', '--port', '70000'], /0 to 65535/],
     [['studio', '--port', '0', '--host', '192.0.2.1'], /the host is not an address of this machine/],
     [['studio', '--port', '0', join(folder, 'absent')], /no such file or folder/],
-    [['studio', '--port', '0', compiled.folder], /there is no run here/],
+    [['studio', '--port', '0', commands.folder], /there is no run here/],
   ]
   for (const [args, what] of cases) {
     const { ended, said } = pantin(...args)

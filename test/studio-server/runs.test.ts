@@ -11,6 +11,7 @@ import {
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { acquireLock } from '../../src/files/lock.ts'
+import { together } from '../../src/server/run-routes.ts'
 import type { Studio } from '../../src/server/server.ts'
 import { makePlan as makeSearchPlan } from '../../src/study/search/plan.ts'
 import { makePlan } from '../../src/study/trials/plan.ts'
@@ -236,4 +237,38 @@ it('tells how far a search is, with its best design and the pace of its last ste
     { state: 'broken', problem: { what: expect.stringContaining('plan of this search') } },
   ])
   expect((await json<RunListing>('runs', await world.start({ runs: [search] }))).searches).toHaveLength(1)
+})
+
+it('reads once for all who ask at once, and for none what was read before it asked', async () => {
+  let [begun, now] = [0, 'first']
+  const open: (() => void)[] = []
+  const read = together(async (key: string) => {
+    begun++
+    const seen = `${key} ${now}`
+    await new Promise<void>((resolve) => open.push(resolve))
+    if (seen === 'a third') throw new Error('gone')
+    return seen
+  })
+  const first = read('a')
+  now = 'second'
+  const others = [read('a'), read('a'), read('a')]
+  const another = read('b')
+  expect(begun).toBe(2)
+  open.shift()!()
+  expect(await first).toBe('a first')
+  await expect.poll(() => open.length).toBe(2)
+  for (const go of open.splice(0)) go()
+  expect(await Promise.all(others)).toEqual(['a second', 'a second', 'a second'])
+  expect(await another).toBe('b second')
+  expect(begun).toBe(3)
+  // A round that fails is no obstacle to the next one.
+  now = 'third'
+  const failing = read('a')
+  now = 'fourth'
+  const next = read('a')
+  open.shift()!()
+  await expect(failing).rejects.toThrow('gone')
+  await expect.poll(() => open.length).toBe(1)
+  open.shift()!()
+  expect(await next).toBe('a fourth')
 })
