@@ -269,14 +269,17 @@ class S3Store implements Store {
   private problem(error: unknown, key: string): EnvironmentError {
     const status = statusOf(error)
     const code = error instanceof Error && 'serviceCode' in error ? ` ${String(error.serviceCode)}` : ''
+    const remedy =
+      status === 403 || status === 401
+        ? 'check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the rights of this user in the bucket'
+        : status !== undefined && status >= 500
+          ? 'look into the log of the server, and check that it has room for more objects'
+          : 'check AWS_ENDPOINT_URL, AWS_REGION and the server'
     return new EnvironmentError({
       what: status === undefined ? 'the store does not answer' : 'the store refuses a request',
       where: `${this.name}: ${key}`,
       got: status === undefined ? 'no connection' : `status ${status}${code}`,
-      remedy:
-        status === 403 || status === 401
-          ? 'check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and the rights of this user in the bucket'
-          : 'check AWS_ENDPOINT_URL, AWS_REGION and the server',
+      remedy,
     })
   }
 }

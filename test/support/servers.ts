@@ -102,7 +102,7 @@ async function startWeed(users: S3Users, more: readonly string[]): Promise<TestS
       // Both have a port of their own, which only one server of a machine could have.
       ...['-s3.port.iceberg=0', '-s3.port.lance=0'],
       ...[...names, 'filer.port', 'filer.port.grpc'].flatMap((name, i) => [`-${name}`, String(ports[i])]),
-      ...['-volume.max', '20', '-master.volumeSizeLimitMB=64', ...more],
+      ...['-volume.max', '0', '-master.volumeSizeLimitMB=64', ...more],
     ]
     const server = await startServer(s3Program!, words, s3!, folder)
     if (await answersAt(s3!)) return server
