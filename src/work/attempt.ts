@@ -13,6 +13,7 @@ import {
   fetchInputs,
   keys,
   type Manifest,
+  objectsOf,
   readManifest,
   removeAll,
   stampOf,
@@ -65,13 +66,14 @@ export async function attempt(id: string, options: AttemptOptions): Promise<Atte
   const { kind, config, inputs } = readTask(id, text, kinds)
   options.onKind?.(kind.name)
   const folder = join(own, id)
+  const saves = kind.checkpoint?.(config)
   try {
     const prepare = async () => {
       await makeEmpty(folder)
-      await restore(id, folder, store)
+      if (saves !== undefined) await restore(id, folder, store)
     }
     const [paths] = await allOf(fetchInputs(store, inputs, home), prepare())
-    const saver = new Saver(id, folder, kind.checkpoint?.(config), options)
+    const saver = new Saver(id, folder, saves, options)
     let problem: unknown
     const place = { folder, cache: join(home, 'shared'), home, paths, checkpointSeconds }
     await kind
@@ -90,7 +92,7 @@ export async function attempt(id: string, options: AttemptOptions): Promise<Atte
       })
       .finally(() => saver.stop())
     if (await exists(join(folder, kind.result(config)))) {
-      await publish(id, folder, kind.leave?.(config) ?? [], store)
+      await publish(id, folder, { leave: kind.leave?.(config) ?? [], saves: saves !== undefined }, store)
       return 'done'
     }
     await saver.save()
@@ -108,20 +110,30 @@ const makeEmpty = (folder: string): Promise<void> =>
     await makeFolder(folder)
   })
 
-/** Writes the result, once. A result that is there already stays: the files of this attempt are removed. */
-async function publish(id: string, folder: string, leave: readonly string[], store: Store): Promise<void> {
+/**
+ * Writes the result, once. A result that is there already stays: the files of this attempt are removed.
+ *
+ * @param task.leave files and folders that are of no use any more
+ * @param task.saves whether attempts at the task save checkpoints
+ */
+async function publish(
+  id: string,
+  folder: string,
+  { leave, saves }: { readonly leave: readonly string[]; readonly saves: boolean },
+  store: Store,
+): Promise<void> {
   const files = await uploadFolder(store, folder, attemptPrefix(id), { leave, isOver: true })
   const isFirst = await store.create(keys.result(id), JSON.stringify(files))
   const kept = isFirst ? files : ((await readManifest(store, keys.result(id))) ?? files)
   await allOf(
     store.remove(keys.task(id)),
-    removeAll(store, keys.checkpoints(id)),
-    removeAll(store, keys.files(id), new Set(kept.files.map(({ key }) => key))),
+    saves ? removeAll(store, keys.checkpoints(id)) : Promise.resolve(),
+    removeAll(store, keys.files(id), new Set(objectsOf(kept))),
   )
 }
 
-/** A place for the files of an attempt, or of one of its checkpoints, that no other attempt has. */
-const attemptPrefix = (id: string): string => `${keys.files(id)}${randomBytes(8).toString('hex')}/`
+/** The beginning of keys for the files of an attempt, or of one of its checkpoints, that no other attempt has. */
+const attemptPrefix = (id: string): string => `${keys.files(id)}${randomBytes(8).toString('hex')}-`
 
 /** Takes the last checkpoint over, whichever worker made it. */
 async function restore(id: string, folder: string, store: Store): Promise<void> {
@@ -196,7 +208,7 @@ class Saver {
       if (older.key >= key) continue
       const before = await readManifest(store, older.key).catch(() => undefined)
       await store.remove(older.key)
-      for (const file of before?.files ?? []) await store.remove(file.key)
+      for (const object of before === undefined ? [] : objectsOf(before)) await store.remove(object)
     }
   }
 }

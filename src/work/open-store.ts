@@ -138,7 +138,7 @@ export class FolderStore implements Store {
  * Makes a file that appears whole. Its bytes are not forced onto the disk, which takes longer than many a task: if the
  * power dies, its hash tells that it is damaged, and it is made again.
  */
-async function appear(path: string, make: (temporary: string) => Promise<void>): Promise<void> {
+export async function appear(path: string, make: (temporary: string) => Promise<void>): Promise<void> {
   const temporary = temporaryPath(path)
   try {
     await make(temporary)

@@ -1,12 +1,13 @@
 // Files of tasks on their way: inputs into the store and onto a worker, checkpoints and results into the store and out of it.
 // Each file's hash is checked when it arrives, and no path from a store leaves its folder.
 import { randomBytes } from 'node:crypto'
-import { readdir, rename, rm, stat } from 'node:fs/promises'
+import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { z } from 'zod'
 import { isTemporary } from '../files/atomic.ts'
 import { exists, makeFolder } from '../files/folders.ts'
 import { FormatError } from '../util/errors.ts'
+import { appear } from './open-store.ts'
 import {
   canonical,
   filesOf,
@@ -27,11 +28,25 @@ const bytes = z.int().nonnegative()
 const treeSchema = z.array(z.object({ path, hash, bytes })).min(1).max(100_000)
 type Tree = z.infer<typeof treeSchema>
 
-/** Files that a task left, and the objects that hold them. */
+/** Files that a task left. An object holds each large file; the content of a small one, in base64, is in the list itself. */
 const manifestSchema = z.object({
-  files: z.array(z.object({ path, hash, bytes, key: z.string().max(500) })).max(100_000),
+  files: z
+    .array(
+      z.union([
+        z.object({ path, hash, bytes, key: z.string().max(500) }),
+        z.object({ path, hash, bytes, content: z.string() }),
+      ]),
+    )
+    .max(100_000),
 })
 export type Manifest = z.infer<typeof manifestSchema>
+
+/** The keys of the objects that hold files of a manifest. */
+export const objectsOf = ({ files }: Manifest): string[] =>
+  files.flatMap((file) => ('key' in file ? [file.key] : []))
+
+/** Bytes that a small file has at most, and all small files of a manifest. An object for each costs more than its bytes. */
+const [mostSmallBytes, mostSmallTogether] = [64 << 10, 1 << 20]
 
 const mostManifestBytes = 64 << 20
 
@@ -151,7 +166,8 @@ async function fetchTree(store: Store, tree: string, home: string): Promise<stri
 }
 
 /**
- * Copies the files of a task's folder into the store, under names that no other attempt has. Locks and temporaries stay.
+ * Copies the files of a task's folder into the store, under names that no other attempt has. The content of small files is
+ * in what it returns. Locks and temporaries stay.
  *
  * @param first a file that is copied before all others
  * @param leave folders and files that are not copied
@@ -174,12 +190,27 @@ export async function uploadFolder(
   )
   if (first !== undefined && found.includes(first)) paths.unshift(first)
   const files = new Map<string, Manifest['files'][number]>()
+  let together = 0
+  /** @returns whether the file is small, and now in the list */
+  const hold = async (path: string): Promise<boolean> => {
+    const from = join(folder, path)
+    const size = await sizeOf(from)
+    if (size === undefined || size > mostSmallBytes || together + size > mostSmallTogether) return false
+    const content = await readFile(from).catch(() => undefined)
+    // It may have been replaced by a larger one.
+    if (content === undefined || content.length > mostSmallBytes) return false
+    together += content.length
+    const bytes = content.length
+    files.set(path, { path, hash: hashOf(content), bytes, content: content.toString('base64') })
+    return true
+  }
   const upload = async (path: string, from: string): Promise<void> => {
     const key = `${prefix}${paths.indexOf(path)}`
     await store.upload(from, key)
     files.set(path, { path, key, ...(await hashFile(from)) })
   }
   const take = async (path: string): Promise<void> => {
+    if (await hold(path)) return
     if (isOver) return upload(path, join(folder, path))
     // Training may replace a file at any time. Its bytes are those of one moment only in a copy.
     const copy = await snapshot(join(folder, path))
@@ -237,7 +268,10 @@ export async function downloadFiles(
 ): Promise<void> {
   for (const isLast of [false, true]) {
     const now = files.filter(({ path }) => (path === last) === isLast)
-    await inLanes(now, downloads, (file) => fetchFile(store, file, join(folder, file.path)))
+    await inLanes(now, downloads, (file) => {
+      const to = join(folder, file.path)
+      return 'key' in file ? fetchFile(store, file, to) : writeHeld(store, file, to)
+    })
   }
 }
 
@@ -258,6 +292,18 @@ async function fetchFile(
   if (found === wanted) return
   await rm(to, { force: true })
   throw damaged(key, store)
+}
+
+/** Writes a small file that a manifest holds. */
+async function writeHeld(
+  store: Store,
+  { path, hash: wanted, content }: { readonly path: string; readonly hash: string; readonly content: string },
+  to: string,
+): Promise<void> {
+  const bytes = Buffer.from(content, 'base64')
+  if (hashOf(bytes) !== wanted) throw damaged(`the file ${path} in a list of files`, store)
+  await makeFolder(dirname(to))
+  await appear(to, (temporary) => writeFile(temporary, bytes))
 }
 
 function parsed<T>(schema: z.ZodType<T>, text: string, key: string, store: Store): T {
@@ -283,6 +329,13 @@ export async function removeAll(
 ): Promise<void> {
   for await (const { key } of store.list(prefix)) if (!keep.has(key)) await store.remove(key)
 }
+
+/** Bytes of a file; undefined without file. */
+const sizeOf = (file: string): Promise<number | undefined> =>
+  stat(file).then(
+    ({ size }) => size,
+    () => undefined,
+  )
 
 /** The modification time and size of a file as text, which changes when the file is replaced; undefined without file. */
 export const stampOf = (file: string): Promise<string | undefined> =>

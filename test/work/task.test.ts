@@ -1,4 +1,14 @@
-import { mkdtempSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -15,7 +25,15 @@ import {
   type Store,
   taskText,
 } from '../../src/work/task.ts'
-import { fetchInputs, keys, readManifest, Uploader } from '../../src/work/transfer.ts'
+import {
+  downloadFiles,
+  fetchInputs,
+  keys,
+  objectsOf,
+  readManifest,
+  Uploader,
+  uploadFolder,
+} from '../../src/work/transfer.ts'
 import { type WorkerEvent, work } from '../../src/work/worker.ts'
 import { countingKind } from './counting.ts'
 
@@ -94,6 +112,37 @@ describe('a worker', () => {
     const text = JSON.stringify({ files: [{ path: '../../x', hash: hashOf('x'), bytes: 1, key: 'a' }] })
     await store.write('results/one.json', text)
     await expect(readManifest(store, 'results/one.json')).rejects.toThrow('other content than it should')
+    await store.write('results/two.json', text.replace('"key":"a"', '"content":"eA=="'))
+    await expect(readManifest(store, 'results/two.json')).rejects.toThrow('other content than it should')
+  })
+
+  it('finds small files in the list of files of a task, large ones in objects, and takes neither if it was changed', async () => {
+    const [from, to] = ['from', 'to'].map((name) => join(folder, name)) as [string, string]
+    mkdirSync(from)
+    const small = Buffer.from([0, 255, 10, 13, 128])
+    const large = randomBytes(200_000)
+    writeFileSync(join(from, 'small.bin'), small)
+    writeFileSync(join(from, 'large.bin'), large)
+    writeFileSync(join(from, 'empty'), '')
+    for (const isOver of [true, false]) {
+      const manifest = await uploadFolder(store, from, `files/${isOver}-`, { isOver })
+      expect(objectsOf(manifest)).toHaveLength(1)
+      await downloadFiles(store, manifest, to)
+      expect(readFileSync(join(to, 'small.bin'))).toEqual(small)
+      expect(readFileSync(join(to, 'large.bin'))).toEqual(large)
+      expect(readFileSync(join(to, 'empty'))).toHaveLength(0)
+      rmSync(to, { recursive: true })
+      const text = JSON.stringify(manifest)
+      await store.write('results/changed.json', text.replace(small.toString('base64'), 'AAAA'))
+      const changed = await readManifest(store, 'results/changed.json')
+      await expect(downloadFiles(store, changed!, to)).rejects.toThrow('other content than it should')
+      expect(existsSync(join(to, 'small.bin'))).toBe(false)
+    }
+    // Many small files are large together.
+    for (let i = 0; i < 30; i++) writeFileSync(join(from, `part-${i}`), randomBytes(60_000))
+    const many = await uploadFolder(store, from, 'files/many-', { isOver: true })
+    expect(objectsOf(many).length).toBeGreaterThan(10)
+    expect(JSON.stringify(many).length).toBeLessThan(2_000_000)
   })
 
   it('takes inputs only with the content that the task says', async () => {
