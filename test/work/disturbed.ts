@@ -28,6 +28,8 @@ export const wantedKills = Number(process.env.PANTIN_TEST_KILLS ?? 3)
 class RestartedWorker {
   private child: ChildProcess | undefined
   private over = false
+  /** Whether the process was killed, and its end is not known yet. */
+  private dying = false
   /** All that its processes printed. */
   said = ''
   kills = 0
@@ -50,6 +52,7 @@ class RestartedWorker {
     const child = spawn(process.execPath, this.words, { env: { ...process.env, ...this.env } })
     this.child = child
     this.busySince = undefined
+    this.dying = false
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (data: Buffer) => {
         this.said += data
@@ -62,13 +65,16 @@ class RestartedWorker {
   }
 
   signal(name: NodeJS.Signals): void {
-    if (name === 'SIGKILL') this.kills++
+    if (name === 'SIGKILL' && !this.dying) {
+      this.kills++
+      this.dying = true
+    }
     this.child?.kill(name)
   }
 
-  /** Milliseconds since this process began its first task; 0 before. */
+  /** Milliseconds since this process began its first task; 0 before, and once it was killed. */
   get busyFor(): number {
-    return this.busySince === undefined ? 0 : performance.now() - this.busySince
+    return this.busySince === undefined || this.dying ? 0 : performance.now() - this.busySince
   }
 
   async end(): Promise<void> {

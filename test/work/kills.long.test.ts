@@ -10,7 +10,7 @@ import { type Kind, localRunner, taskText } from '../../src/work/task.ts'
 import { keys } from '../../src/work/transfer.ts'
 import { type Compiled, compile } from '../support/compile.ts'
 import { countingKind } from './counting.ts'
-import { DisturbedWorld, missingServers } from './disturbed.ts'
+import { DisturbedWorld, missingServers, wantedKills } from './disturbed.ts'
 
 const kind = countingKind()
 /** Length of each task. */
@@ -65,6 +65,7 @@ describe.skipIf(missingServers !== '')(`24 tasks on one queue and one S3 store $
       expect(found).toMatchObject({ name, to: steps, chain: undisturbed.chain })
     }
     expect(ended).toBe(24)
+    expect(world.kills).toBe(wantedKills - 1)
     expect(await world.results()).toHaveLength(24)
     // Each attempt goes on from the last checkpoint that was in the store before. A second is left for an attempt to begin.
     const begins = beginsIn(world.said)

@@ -21,5 +21,12 @@ await work({
     countingKind((name, from) => say({ began: name, from })),
     waitingKind(Number(milliseconds ?? 0)),
   ] as unknown as Kind[],
-  ...{ lease: 2, checkpointSeconds: 0.1, scratch, signal: stop.signal, onNews: say },
+  // Where time is measured, no task is to be done twice because this machine stands still for two seconds.
+  ...{
+    lease: milliseconds === undefined ? 2 : 30,
+    checkpointSeconds: 0.1,
+    scratch,
+    signal: stop.signal,
+    onNews: say,
+  },
 })
