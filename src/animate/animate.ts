@@ -7,7 +7,7 @@ import { fitSource, framingOf } from '../faces/node.ts'
 import { assertNoInput } from '../files/folders.ts'
 import { type Frame, smallNotes } from '../media/clip.ts'
 import type { Square } from '../media/fit.ts'
-import { clipNotes, MotionWatch } from '../media/fit.ts'
+import { clipNotes, fades, MotionWatch } from '../media/fit.ts'
 import type { Mark } from '../media/mark.ts'
 import { createResampler } from '../media/resample.ts'
 import { createVideoWriter, soundFor } from '../media/video-out.ts'
@@ -162,9 +162,6 @@ function noMotion(name: string): InputError {
   })
 }
 
-/** How far the moved square fades into the picture at its edges, as a part of its side. */
-const feather = 0.1
-
 /** Puts moved squares of one picture back. */
 export interface Paster {
   /** The picture's, in pixels. */
@@ -214,15 +211,4 @@ export function createPaster(picture: Frame, { left, top, side }: Square): Paste
     return { width, height, data, time: moved.time, duration: moved.duration }
   }
   return { width, height, show }
-}
-
-/** How much of the moved square is seen at each place along a side, 0 to 1. */
-function fades(side: number, atStart: boolean, atEnd: boolean): Float32Array {
-  const reach = feather * side
-  return Float32Array.from({ length: side }, (_, i) => {
-    const start = atStart ? (i + 0.5) / reach : 1
-    const end = atEnd ? (side - i - 0.5) / reach : 1
-    const t = Math.min(1, start, end)
-    return t * t * (3 - 2 * t)
-  })
 }

@@ -297,3 +297,22 @@ export class MotionWatch {
     this.moved = changes > leastShare * pixels.length
   }
 }
+
+/** How far a square that is put back fades into the picture at its edges, as a part of its side. */
+const feather = 0.1
+
+/**
+ * How much of a square is seen at each place along a side, 0 to 1, if it is put back into its picture.
+ *
+ * @param side in pixels
+ * @param atStart whether it fades at its start; an edge that is the picture's does not fade
+ */
+export function fades(side: number, atStart: boolean, atEnd: boolean): Float32Array {
+  const reach = feather * side
+  return Float32Array.from({ length: side }, (_, i) => {
+    const start = atStart ? (i + 0.5) / reach : 1
+    const end = atEnd ? (side - i - 0.5) / reach : 1
+    const t = Math.min(1, start, end)
+    return t * t * (3 - 2 * t)
+  })
+}

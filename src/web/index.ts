@@ -73,6 +73,7 @@ export {
   type Heatmap,
   type Pose,
   type PosedPicture,
+  type PoseOptions,
   type TrackedPicture,
   Tracker,
   type TrackPictureOptions,

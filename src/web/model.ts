@@ -25,6 +25,12 @@ export interface TrackedPicture {
   readonly jacobian?: number[][][]
   /** If `TrackPictureOptions.heatmap` asks for it. */
   readonly heatmap?: Heatmap
+  /**
+   * How far the pose is from that of the source (`Animator.setSource`): the sum of the squared distances of the keypoints,
+   * moved to mean 0 and scaled to a hull of area 1. 0 is the same pose, wherever and however large it is. Undefined if no
+   * source is set.
+   */
+  readonly poseDistance?: number
   /** The time that it took: to make the picture the model's input, and to find the keypoints. */
   readonly milliseconds: {
     /** To make the picture the model's input. */
@@ -59,11 +65,21 @@ export interface TrackPictureOptions {
   readonly crop?: Square
 }
 
+/** How the moved source is shown. */
+export interface PoseOptions {
+  /**
+   * Puts the moved square back into the whole picture, with soft edges (default false). The frame then has the picture's
+   * shape, and its longer side is at most 1920 pixels.
+   */
+  readonly paste?: boolean
+}
+
 /**
  * How one picture moves the source. Node's `AnimateOptions` are of a whole clip, in which a reference frame can be looked
- * for. A live picture has no later frames, so here the first picture is the reference (`Animator.resetReference`).
+ * for. A live picture has no later frames, so here the first picture is the reference, unless `Animator.setReference` gives
+ * a better one.
  */
-export interface AnimatePictureOptions extends TrackPictureOptions {
+export interface AnimatePictureOptions extends TrackPictureOptions, PoseOptions {
   /**
    * Use the driving keypoints as they are: the source takes over pose and shape too. Default false: the source moves
    * from its pose as the driving moves from its reference pose.
@@ -77,7 +93,7 @@ export interface AnimatePictureOptions extends TrackPictureOptions {
 
 /** The source, moved as one driving picture says. */
 export interface AnimatedPicture {
-  /** The moved source, of the model's size. The caller closes it. */
+  /** The moved source, of the model's size unless it is pasted. The caller closes it. */
   readonly frame: ImageBitmap
   /** The keypoints of the driving picture as detected, before smoothing. */
   readonly driving: TrackedPicture
@@ -96,12 +112,12 @@ export interface AnimatedPicture {
   }
 }
 
-/** Where `Animator.pose` moves the source's keypoints. */
+/** Keypoints: where `Animator.pose` moves those of the source, or the pose that relative motion starts from. */
 export type Pose = Pick<TrackedPicture, 'value' | 'jacobian'>
 
 /** The source, moved to a pose. */
 export interface PosedPicture {
-  /** The moved source, of the model's size. The caller closes it. */
+  /** The moved source, of the model's size unless it is pasted. The caller closes it. */
   readonly frame: ImageBitmap
   /** The time that each stage took. */
   readonly milliseconds: Pick<AnimatedPicture['milliseconds'], 'generate' | 'show'>
@@ -127,8 +143,9 @@ export interface ModelMethods {
   track(request: PictureRequest<TrackPictureOptions>): TrackedPicture
   setSource(request: PictureRequest<TrackPictureOptions>): TrackedPicture
   resetReference(request: undefined): void
+  setReference(request: Pose): void
   animate(request: PictureRequest<AnimatePictureOptions>): AnimatedPicture
-  pose(request: Pose): PosedPicture
+  pose(request: { pose: Pose; options: PoseOptions }): PosedPicture
 }
 
 /** What the worker tells of the device. */
@@ -179,6 +196,16 @@ export abstract class WebModel {
     return this.computing.adapter
   }
 
+  /**
+   * The keypoints of a picture: of the square in its middle.
+   *
+   * @throws InputError for a picture that cannot be read.
+   */
+  async track(picture: Picture, options: TrackPictureOptions = {}): Promise<TrackedPicture> {
+    const { transfer, picture: sent } = await toParcel(picture)
+    return this.connection.call('track', { picture: sent, options: timed(options) }, transfer)
+  }
+
   /** Ends the worker and frees its memory. Harmless when repeated. */
   async close(): Promise<void> {
     this.connection.close()
@@ -205,16 +232,6 @@ export class Tracker extends WebModel {
       async (connection: ModelConnection) =>
         new Tracker(connection, await openModel(connection, run, place), place),
     )
-  }
-
-  /**
-   * The keypoints of a picture: of the square in its middle.
-   *
-   * @throws InputError for a picture that cannot be read.
-   */
-  async track(picture: Picture, options: TrackPictureOptions = {}): Promise<TrackedPicture> {
-    const { transfer, picture: sent } = await toParcel(picture)
-    return this.connection.call('track', { picture: sent, options: timed(options) }, transfer)
   }
 }
 
@@ -247,6 +264,17 @@ export class Animator extends WebModel {
   }
 
   /**
+   * Makes a pose the reference of relative motion, and smoothing starts again. It is taken to be the pose of the source.
+   * The best one is that of the driving picture whose `poseDistance` is least (`track`).
+   *
+   * @param pose K points in [-1, 1] of the driving picture's square, and K maps
+   * @throws InputError if no source is set, or the pose does not fit it, as `pose` says.
+   */
+  setReference({ value, jacobian }: Pose): Promise<void> {
+    return this.connection.call('setReference', { value, ...(jacobian && { jacobian }) })
+  }
+
+  /**
    * Moves the source as a driving picture says. Calls are carried out one after the other.
    *
    * @throws InputError if no source is set, or the picture cannot be read.
@@ -263,8 +291,8 @@ export class Animator extends WebModel {
    * it has in the source
    * @throws InputError if no source is set, or the pose has another number of keypoints or numbers that are not finite.
    */
-  pose({ value, jacobian }: Pose): Promise<PosedPicture> {
-    return this.connection.call('pose', { value, ...(jacobian && { jacobian }) }, [])
+  pose({ value, jacobian }: Pose, options: PoseOptions = {}): Promise<PosedPicture> {
+    return this.connection.call('pose', { pose: { value, ...(jacobian && { jacobian }) }, options }, [])
   }
 }
 

@@ -30,8 +30,9 @@ serve<ModelMethods & FaceMethods & ClipMethods & RecordingMethods & TrainingMeth
   track: ({ picture, options }) => opened(model).track(picture, options),
   setSource: ({ picture, options }) => opened(model).setSource(picture, options),
   resetReference: () => opened(model).resetReference(),
+  setReference: (pose) => opened(model).setReference(pose),
   animate: ({ picture, options }) => opened(model).animate(picture, options),
-  pose: (pose) => opened(model).pose(pose),
+  pose: ({ pose, options }) => opened(model).pose(pose, options),
 
   openFaces: async ({ place }) => {
     faces = await webFaces(place)

@@ -3,7 +3,8 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createTransfer } from '../../src/animate/transfer.ts'
+import { createPaster } from '../../src/animate/animate.ts'
+import { createTransfer, poseDistance } from '../../src/animate/transfer.ts'
 import { openClip } from '../../src/clips/source.ts'
 import { initialise, parametersOf } from '../../src/graph/ops/leaf.ts'
 import { openModel } from '../../src/model/open-model.ts'
@@ -245,6 +246,116 @@ describe.skipIf(chromium === undefined)(title, () => {
     expect(results.posed).toEqual(results.true!.at(-1))
     expect(results.refused[0]).toMatch(/InputError.*does not fit.*points/s)
     expect(results.refused[1]).toMatch(/InputError.*not finite/s)
+  }, 240_000)
+
+  test('motion starts from a pose that is set, and distances between poses are those of Node', async () => {
+    const { distances, none, first, set, again, refused } = await inPage<{
+      distances: number[]
+      none: boolean
+      first: number[]
+      set: number[]
+      again: number[]
+      refused: string
+    }>(
+      page,
+      `
+      const animator = await pantin.Animator.open('runs/me/', place)
+      const frames = []
+      const clip = await pantin.openClip('puppet:5,frames=3,size=32', place)
+      for await (const { picture } of clip.frames()) frames.push(picture)
+      clip.close()
+      const before = await animator.track(frames[0])
+      const refused = await animator.setReference(before).then(() => 'done', (error) => error.message)
+      const source = await pantin.openClip('puppet:9,frames=1,size=32', place)
+      for await (const { picture } of source.frames()) await animator.setSource(picture)
+      source.close()
+      const tracked = []
+      for (const frame of frames) tracked.push(await animator.track(frame))
+      const movedBy = async (frame) => (await animator.animate(frame)).moved.value.flat()
+      const first = await movedBy(frames[1])
+      await animator.setReference(tracked[0])
+      const set = await movedBy(frames[1])
+      animator.resetReference()
+      await movedBy(frames[0])
+      const again = await movedBy(frames[1])
+      await animator.close()
+      const distances = tracked.map(({ poseDistance }) => poseDistance)
+      return { distances, none: before.poseDistance === undefined, first, set, again, refused }
+      `,
+    )
+    await using model = await openModel(run, { device: 'cpu' })
+    const kpSource = await model.detect(stillPuppet({ seed: 9, size: 32 }).data)
+    const expected: number[] = []
+    for await (const { data } of puppetClip({ seed: 5, frames: 3, size: 32 }).frames()) {
+      expected.push(poseDistance(kpSource, await model.detect(data)))
+    }
+    expectClose(distances, expected, 1e-2, 'distances')
+    expect(none).toBe(true)
+    expect(refused).toMatch(/no picture to animate yet/)
+    // The first frame that drives moves nothing.
+    expectClose(first, [...kpSource.value], 1e-3, 'the source')
+    expectClose(set, again, 1e-5, 'moved from the pose that was set')
+    expect(Math.max(...set.map((value, i) => Math.abs(value - first[i]!)))).toBeGreaterThan(1e-3)
+  }, 240_000)
+
+  test('a moved square is put back into the whole picture as in Node, in every shape', async () => {
+    const paste = (width: number, height: number, crop: string) =>
+      inPage<{ pasted: number[]; square: number[]; size: number[] }>(
+        page,
+        `
+        const [width, height] = [${width}, ${height}]
+        const picture = new ImageData(width, height)
+        for (let i = 0; i < width * height; i++) {
+          const [x, y] = [i % width, Math.floor(i / width)]
+          picture.data.set([(255 * x) / width, (255 * y) / height, 90, 255], 4 * i)
+        }
+        const animator = await pantin.Animator.open('runs/me/', place)
+        await animator.setSource(picture, ${crop})
+        const pixelsOf = (bitmap) => {
+          const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d')
+          context.drawImage(bitmap, 0, 0)
+          return Array.from(context.getImageData(0, 0, bitmap.width, bitmap.height).data).filter((_, i) => i % 4 !== 3)
+        }
+        const driving = new ImageData(32, 32)
+        const { frame: whole, moved } = await animator.animate(driving, { paste: true })
+        const { frame: square } = await animator.pose(moved)
+        const { frame: posed } = await animator.pose(moved, { paste: true })
+        await animator.close()
+        const [pasted, other] = [pixelsOf(whole), pixelsOf(posed)]
+        if (pasted.some((value, i) => value !== other[i])) throw new Error('a pose is pasted in another way')
+        return { pasted, square: pixelsOf(square), size: [whole.width, whole.height] }
+        `,
+      )
+    for (const [width, height, crop, square] of [
+      [50, 40, '{ crop: { left: 9, top: 4, side: 32 } }', { left: 9, top: 4, side: 32 }],
+      [32, 48, '{}', { left: 0, top: 8, side: 32 }],
+    ] as const) {
+      const shown = await paste(width, height, crop)
+      expect(shown.size).toEqual([width, height])
+      const data = new Uint8Array(width * height * 3)
+      for (let i = 0; i < width * height; i++) {
+        const [x, y] = [i % width, Math.floor(i / width)]
+        data.set([Math.round((255 * x) / width), Math.round((255 * y) / height), 90], 3 * i)
+      }
+      const frame = { width, height, data, time: 0, duration: 0 }
+      const moved = { width: 32, height: 32, data: Uint8Array.from(shown.square), time: 0, duration: 0 }
+      const expected = createPaster(frame, square).show(moved).data
+      // Canvases keep colours under an opacity with fewer digits.
+      const worst = shown.pasted.reduce((most, value, i) => Math.max(most, Math.abs(value - expected[i]!)), 0)
+      expect(worst, `${width} x ${height}`).toBeLessThanOrEqual(4)
+    }
+    // Larger pictures are made smaller: no film of them would play.
+    const large = await inPage<number[]>(
+      page,
+      `
+      const animator = await pantin.Animator.open('runs/me/', place)
+      await animator.setSource(new ImageData(3000, 1000), { crop: { left: 2000, top: 0, side: 1000 } })
+      const { frame } = await animator.animate(new ImageData(32, 32), { paste: true })
+      await animator.close()
+      return [frame.width, frame.height]
+      `,
+    )
+    expect(large).toEqual([1920, 640])
   }, 240_000)
 
   /**

@@ -1,5 +1,5 @@
 // A run's model in the worker: reads the run, finds keypoints, and moves the source, one picture at a time.
-import { createTransfer } from '../../animate/transfer.ts'
+import { createTransfer, poseDistance } from '../../animate/transfer.ts'
 import { decodeSafetensors } from '../../formats/safetensors/bytes.ts'
 import type { Square } from '../../media/fit.ts'
 import { type Keypoints, SessionDetector, squareFrame, toPlanes } from '../../model/keypoint-detector.ts'
@@ -19,6 +19,7 @@ import type {
   OpenedModel,
   Pose,
   PosedPicture,
+  PoseOptions,
   Timed,
   TrackedPicture,
   TrackPictureOptions,
@@ -26,7 +27,7 @@ import type {
 import type { SentPicture } from '../picture.ts'
 import type { RunFiles } from '../run.ts'
 import { Processor, rewritten } from './device.ts'
-import { bitmapOf, PictureReader } from './pixels.ts'
+import { bitmapOf, decoded, type Paster, PictureReader } from './pixels.ts'
 
 /** The keypoints of a picture, and how long it took to find them in milliseconds. */
 interface Detection {
@@ -38,6 +39,7 @@ interface Detection {
 interface Source {
   readonly pixels: Uint8Array
   readonly keypoints: Keypoints
+  readonly paster: Paster
   /** Made when the source is first moved. */
   encoded: EncodedPicture | undefined
 }
@@ -81,24 +83,34 @@ export class ModelWorker {
   track(picture: SentPicture, options: Timed<TrackPictureOptions>): Promise<TrackedPicture> {
     return this.queue.add(async () => {
       const { pixels, prepare } = await this.prepare(picture, options.crop)
-      return tracked(await this.detect(pixels, options.heatmap ?? false), options.time, prepare)
+      return this.tracked(await this.detect(pixels, options.heatmap ?? false), options.time, prepare)
     })
   }
 
   setSource(picture: SentPicture, options: Timed<TrackPictureOptions>): Promise<TrackedPicture> {
     return this.queue.add(async () => {
-      const { pixels, prepare } = await this.prepare(picture, options.crop)
+      const drawn = picture instanceof Blob ? await decoded(picture) : picture
+      const paster = this.reader.pasterOf(drawn, options.crop)
+      const { pixels, prepare } = await this.prepare(drawn, options.crop)
       const detection = await this.detect(pixels, options.heatmap ?? false)
       // The generator is opened here, so that the first picture does not wait for it.
       const encoded = await this.onDevice(() => this.model.encode(pixels))
-      this.source = { pixels, keypoints: detection.keypoints, encoded }
+      this.source = { pixels, keypoints: detection.keypoints, paster, encoded }
       this.forgetReference()
-      return tracked(detection, options.time, prepare)
+      return this.tracked(detection, options.time, prepare)
     })
   }
 
   resetReference(): Promise<void> {
     return this.queue.add(async () => this.forgetReference())
+  }
+
+  setReference(pose: Pose): Promise<void> {
+    return this.queue.add(async () => {
+      const { keypoints } = this.source ?? noSource()
+      this.forgetReference()
+      this.reference = posed(pose, keypoints)
+    })
   }
 
   animate(picture: SentPicture, options: Timed<AnimatePictureOptions>): Promise<AnimatedPicture> {
@@ -111,8 +123,8 @@ export class ModelWorker {
       const { absolute = false, adaptMovementScale = true } = options
       const transfer = createTransfer(source.keypoints, this.reference, { absolute, adaptMovementScale })
       const moved = transfer(driving)
-      const { frame, generate, show } = await this.move(source, moved)
-      const found = tracked(detection, options.time, prepare)
+      const { frame, generate, show } = await this.move(source, moved, options.paste)
+      const found = this.tracked(detection, options.time, prepare)
       return {
         frame,
         driving: found,
@@ -122,23 +134,25 @@ export class ModelWorker {
     })
   }
 
-  pose(pose: Pose): Promise<PosedPicture> {
+  pose(pose: Pose, { paste }: PoseOptions): Promise<PosedPicture> {
     return this.queue.add(async () => {
       const source = this.source ?? noSource()
-      const { frame, generate, show } = await this.move(source, posed(pose, source.keypoints))
+      const { frame, generate, show } = await this.move(source, posed(pose, source.keypoints), paste)
       return { frame, milliseconds: { generate, show } }
     })
   }
 
   /** Makes the picture of the source with its keypoints at other places. */
-  private async move(source: Source, keypoints: Keypoints) {
+  private async move(source: Source, keypoints: Keypoints, paste = false) {
     const began = performance.now()
     const result = await this.onDevice(async () => {
       source.encoded ??= await this.model.encode(source.pixels)
       return this.model.generate(source.encoded, source.keypoints, keypoints)
     })
     const made = performance.now()
-    const frame = await bitmapOf(squareFrame(result))
+    const square = await bitmapOf(squareFrame(result))
+    const frame = paste ? source.paster.show(square) : square
+    if (paste) square.close()
     return { frame, generate: made - began, show: performance.now() - made }
   }
 
@@ -162,6 +176,15 @@ export class ModelWorker {
     const { value, jacobian, heatmap } = await this.detailed.detect(pixels)
     const [keypoints, height, width] = this.detailed.heatmap!
     return { keypoints: { value, jacobian }, heatmap: { data: heatmap!, keypoints, height, width } }
+  }
+
+  private tracked({ keypoints, heatmap, detect }: Detection, time: number, prepare: number): TrackedPicture {
+    const { source } = this
+    return {
+      ...{ time, ...nested(keypoints), milliseconds: { prepare, detect } },
+      ...(heatmap && { heatmap }),
+      ...(source && { poseDistance: poseDistance(source.keypoints, keypoints) }),
+    }
   }
 
   private smooth(keypoints: Keypoints, { smoothing, time }: Timed<AnimatePictureOptions>): Keypoints {
@@ -208,10 +231,6 @@ async function openDetailed(
   })
 }
 
-function tracked({ keypoints, heatmap, detect }: Detection, time: number, prepare: number): TrackedPicture {
-  return { time, ...nested(keypoints), ...(heatmap && { heatmap }), milliseconds: { prepare, detect } }
-}
-
 /** A pose as keypoints. @throws InputError if it does not fit the source. */
 function posed({ value, jacobian }: Pose, source: Keypoints): Keypoints {
   const points = Float32Array.from(value.flat())
@@ -233,7 +252,6 @@ function noSource(): never {
   throw new InputError({ what: 'there is no picture to animate yet', remedy: 'call setSource first' })
 }
 
-/** Reads a run's files as animation needs them. @throws InputError, FormatError if they cannot be used. */
 /** Reads the files of a run. @throws InputError, FormatError if they cannot be used */
 export async function readRun(name: string, files: RunFiles): Promise<LoadedRun> {
   const text = await file(files, name, configFile).text()

@@ -1,6 +1,6 @@
 // Between a page's pictures and pantin's frames.
 import type { Frame } from '../../media/clip.ts'
-import { createFitter, type FitMode, type Fitter, middleSquare, type Square } from '../../media/fit.ts'
+import { createFitter, type FitMode, type Fitter, fades, middleSquare, type Square } from '../../media/fit.ts'
 import { EnvironmentError, InputError, messageOf } from '../../util/errors.ts'
 import type { SentPicture } from '../picture.ts'
 
@@ -34,6 +34,20 @@ export class PictureReader {
     } finally {
       if ('close' in drawn) drawn.close()
     }
+  }
+
+  /**
+   * Prepares to put moved squares of a picture back. The picture is copied, and stays open.
+   *
+   * @param crop as `read` takes it
+   * @throws InputError for a square that is not within the picture.
+   */
+  pasterOf(picture: Exclude<SentPicture, Blob>, crop?: Square): Paster {
+    const whole = sizeOf(picture)
+    if (crop !== undefined) return new Paster(picture, wholePixels(crop, whole))
+    if (this.mode === 'crop') return new Paster(picture, middleSquare(whole))
+    const side = Math.max(whole.width, whole.height)
+    return new Paster(picture, { left: (whole.width - side) / 2, top: (whole.height - side) / 2, side })
   }
 
   /**
@@ -91,6 +105,66 @@ export class PictureReader {
   }
 }
 
+/** The longest side of a whole picture with a moved square in it, in pixels. Larger films play and encode nowhere well. */
+const longest = 1920
+
+/** Puts moved squares of one picture back into it, with soft edges. Node's `createPaster` does the same with pixels. */
+export class Paster {
+  private readonly base: OffscreenCanvasRenderingContext2D
+  private readonly result: OffscreenCanvasRenderingContext2D
+  private readonly part: OffscreenCanvasRenderingContext2D
+  private mask: OffscreenCanvas | undefined
+  private readonly square: Square
+
+  /** @param square where the moved squares were cut, in pixels of the picture; parts beyond it are left out */
+  constructor(picture: Exclude<SentPicture, Blob>, { left, top, side }: Square) {
+    const whole = sizeOf(picture)
+    const scale = Math.min(1, longest / Math.max(whole.width, whole.height))
+    const [width, height] = [Math.round(whole.width * scale), Math.round(whole.height * scale)]
+    const target = Math.max(1, Math.round(side * scale))
+    this.square = { left: Math.round(left * scale), top: Math.round(top * scale), side: target }
+    this.base = smoothOf(Math.max(1, width), Math.max(1, height))
+    this.result = smoothOf(Math.max(1, width), Math.max(1, height))
+    this.part = smoothOf(target, target)
+    this.base.fillStyle = '#fff'
+    this.base.fillRect(0, 0, width, height)
+    drawOver(this.base, picture)
+  }
+
+  /** The whole picture with a moved square in it. */
+  show(moved: ImageBitmap): ImageBitmap {
+    const { base, result, part, square } = this
+    const { left, top, side } = square
+    this.mask ??= maskOf(square, base.canvas)
+    part.globalCompositeOperation = 'copy'
+    part.drawImage(moved, 0, 0, side, side)
+    part.globalCompositeOperation = 'destination-in'
+    part.drawImage(this.mask, 0, 0)
+    result.drawImage(base.canvas, 0, 0)
+    result.drawImage(part.canvas, left, top)
+    return result.canvas.transferToImageBitmap()
+  }
+}
+
+/** How much of a square is seen at each of its pixels, as opacity. Where its edge is the picture's, it does not fade. */
+function maskOf({ left, top, side }: Square, { width, height }: OffscreenCanvas): OffscreenCanvas {
+  const mask = new OffscreenCanvas(side, side)
+  const across = fades(side, left > 0, left + side < width)
+  const down = fades(side, top > 0, top + side < height)
+  const pixels = new ImageData(side, side)
+  for (let i = 0; i < side * side; i++) {
+    pixels.data[4 * i + 3] = 255 * across[i % side]! * down[Math.floor(i / side)]!
+  }
+  contextOf(mask).putImageData(pixels, 0, 0)
+  return mask
+}
+
+function smoothOf(width: number, height: number): OffscreenCanvasRenderingContext2D {
+  const context = contextOf(new OffscreenCanvas(width, height), false)
+  context.imageSmoothingQuality = 'high'
+  return context
+}
+
 /** A square in whole pixels. @throws InputError if it is not within the picture. */
 function wholePixels(
   { left, top, side }: Square,
@@ -136,8 +210,11 @@ export async function pngOf(frame: Frame): Promise<Blob> {
   return canvas.convertToBlob({ type: 'image/png' })
 }
 
-export function contextOf(canvas: OffscreenCanvas): OffscreenCanvasRenderingContext2D {
-  const context = canvas.getContext('2d', { willReadFrequently: true })
+export function contextOf(
+  canvas: OffscreenCanvas,
+  willReadFrequently = true,
+): OffscreenCanvasRenderingContext2D {
+  const context = canvas.getContext('2d', { willReadFrequently })
   if (context !== null) return context
   throw new EnvironmentError({
     what: 'this browser draws nothing in workers',
