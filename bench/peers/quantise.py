@@ -1,55 +1,43 @@
-"""ONNX Runtime's own static quantiser on the graph and the frames that quantise.mjs wrote, beside our eight bits.
+"""ONNX Runtime's own static quantiser on the graph and the frames that `pantin bench compress` wrote.
 
-    python bench/peers/quantise.py FOLDER [rounds]
+    python bench/peers/quantise.py FOLDER
 
-Prints the mean distance of keypoints to those of the float graph, and times of one thread, in turn.
+FOLDER has float.onnx and calibration.f32, the frames as float32 [N, 3, size, size]. Ranges are by min-max, values uint8,
+weights int8 for each channel. For each set of kinds of ops, FOLDER gets a file. Prints the files as one line of JSON.
 """
 
+import json
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime as ort
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
+sets = [["Conv"], ["Conv", "MatMul", "Add", "Relu", "Resize", "Concat"]]
+
 folder = Path(sys.argv[1])
-rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 100
-
-
-def opened(path):
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.log_severity_level = 3
-    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
-
-float_session = opened(folder / "float.onnx")
-size = float_session.get_inputs()[0].shape[2]
-
-
-def frames(name):
-    return np.fromfile(folder / f"{name}.f32", dtype=np.float32).reshape(-1, 1, 3, size, size)
+source = folder / "float.onnx"
+[fed] = onnx.load(str(source)).graph.input
+size = fed.type.tensor_type.shape.dim[2].dim_value
+frames = np.fromfile(folder / "calibration.f32", dtype=np.float32).reshape(-1, 1, 3, size, size)
 
 
 class Reader(CalibrationDataReader):
     def __init__(self):
-        self.left = iter(frames("calibration"))
+        self.left = iter(frames)
 
     def get_next(self):
         frame = next(self.left, None)
-        return None if frame is None else {"frame": frame}
+        return None if frame is None else {fed.name: frame}
 
 
-sets = {
-    "theirs: Conv": ["Conv"],
-    "theirs: Conv MatMul Add Relu Resize Concat": ["Conv", "MatMul", "Add", "Relu", "Resize", "Concat"],
-}
-sessions = {"float": float_session, "ours": opened(folder / "ours.onnx")}
-for name, kinds in sets.items():
-    out = folder / f"theirs-{len(kinds)}.onnx"
+files = []
+for kinds in sets:
+    out = folder / f"peer-{len(kinds)}.onnx"
     quantize_static(
-        str(folder / "float.onnx"),
+        str(source),
         str(out),
         Reader(),
         quant_format=QuantFormat.QDQ,
@@ -58,27 +46,5 @@ for name, kinds in sets.items():
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
     )
-    sessions[name] = opened(out)
-
-measured = frames("measured")
-
-
-def points(session):
-    return np.concatenate([session.run(["value"], {"frame": frame})[0] for frame in measured])
-
-
-expected = points(float_session)
-distances = {name: np.linalg.norm(points(one) - expected, axis=-1).mean() for name, one in sessions.items()}
-times = {name: [] for name in sessions}
-for _ in range(rounds):
-    for name, session in sessions.items():
-        began = time.process_time()
-        session.run(None, {"frame": measured[0]})
-        times[name].append(time.process_time() - began)
-base = np.median(times["float"])
-for name in sessions:
-    median, least = np.median(times[name]), np.min(times[name])
-    print(
-        f"{name:45} distance {distances[name]:.2e}  median {1000 * median:.3f} ms"
-        f"  least {1000 * least:.3f} ms  speed {base / median:.2f}"
-    )
+    files.append({"kinds": kinds, "file": out.name})
+print(json.dumps({"version": ort.__version__, "files": files}))

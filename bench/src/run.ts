@@ -17,6 +17,7 @@ import { makeFolder } from '../../src/files/folders.ts'
 import { writePicture } from '../../src/media/picture.ts'
 import { describeMachine } from '../../src/run/config-file.ts'
 import { InputError, PantinError } from '../../src/util/errors.ts'
+import { defined } from '../../src/util/options.ts'
 import { FaceSheet, sheetPath } from './face-sheet.ts'
 import { growthPlot } from './growth-plot.ts'
 import {
@@ -46,6 +47,7 @@ export async function bench(
   }
   if (choice === 'faces') await benchFacesOf(context, named, flags)
   else if (choice === 'quality') await benchQuality(context, named, flags)
+  else if (choice === 'compress') await benchCompressOf(context, named, flags)
   else if (choice === 'detector') await benchDetectorsAlone(context, flags)
   else await benchParts(context, choice, flags)
 }
@@ -136,9 +138,34 @@ async function benchQuality(
   }
 }
 
+/** Detectors in eight bits. @param runs without any, networks learn first */
+async function benchCompressOf(
+  { reporter, signal }: Context,
+  runs: readonly string[],
+  flags: BenchFlags,
+): Promise<void> {
+  const { benchCompress, compressBenchCsv, describeCompress } = await import('./compress.ts')
+  const { nets, clips, keep, csv, ...options } = flags
+  const folder = keep ?? (await mkdtemp(join(tmpdir(), 'pantin-compress-')))
+  const words = (text: string | undefined) => text?.split(',').map((word) => word.trim())
+  try {
+    const found = await benchCompress(runs, {
+      ...{ folder, signal, force: options.force ?? false },
+      ...defined({ steps: options.steps, rounds: options.rounds, threads: options.threads }),
+      ...defined({ python: options.python, nets: words(nets), clips: words(clips) }),
+      onNetwork: (done, total, now) =>
+        reporter.progress({ phase: 'compress', done, total, unit: 'networks', now }),
+    })
+    if (csv !== undefined) await writeFileAtomic(csv, compressBenchCsv(found))
+    reporter.result(found, () => describeCompress(found))
+  } finally {
+    if (keep === undefined) await rm(folder, { recursive: true, force: true })
+  }
+}
+
 async function benchParts(
   context: Context,
-  choice: Exclude<PartChoice, 'detector' | 'faces' | 'quality'>,
+  choice: Exclude<PartChoice, 'detector' | 'faces' | 'quality' | 'compress'>,
   flags: BenchFlags,
 ): Promise<void> {
   const { rounds, threads, python, nets, series, minutes, csv, plot } = flags

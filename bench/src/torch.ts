@@ -1,4 +1,5 @@
-// PyTorch's side: a training step and the published FOMM's training, by a Python that has PyTorch; and steps as they were recorded once.
+// Peers in Python: a training step and the published FOMM's training in PyTorch, steps as they were recorded once, and ONNX
+// Runtime's own quantiser.
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { createInterface } from 'node:readline'
@@ -21,11 +22,11 @@ export interface TorchTiming {
 }
 
 /** Path of a script of bench/peers. @throws EnvironmentError if it is missing */
-function findScript(name: 'training_step.py' | 'fomm_quality.py'): string {
+function findScript(name: 'training_step.py' | 'fomm_quality.py' | 'quantise.py'): string {
   const script = new URL(`../peers/${name}`, import.meta.url)
   if (existsSync(script)) return fileURLToPath(script)
   throw new EnvironmentError({
-    what: "PyTorch's side of the comparison is not there",
+    what: "the peer's script is not there",
     got: fileURLToPath(script),
     remedy: 'run the bench in a clone of the repository',
   })
@@ -68,6 +69,26 @@ export function trainFomm(
   const { signal, onPoint } = hooks
   return run(python, words, { signal, onLine: (line) => onPoint(JSON.parse(line) as TorchQuality) })
 }
+
+/** What `bench/peers/quantise.py` prints. */
+export interface PeerQuantised {
+  /** Version of ONNX Runtime. */
+  readonly version: string
+  /** ONNX files in the folder, with the kinds of ops that compute in eight bits. */
+  readonly files: readonly { readonly kinds: readonly string[]; readonly file: string }[]
+}
+
+/**
+ * Quantises a graph with ONNX Runtime's static quantiser.
+ *
+ * @param folder with `float.onnx` and `calibration.f32`
+ * @throws EnvironmentError if Python fails, or has no onnxruntime or onnx
+ */
+export const quantiseByPeer = (
+  python: string,
+  folder: string,
+  signal?: AbortSignal,
+): Promise<PeerQuantised> => runForJson(python, [findScript('quantise.py'), folder], signal)
 
 /** What is left out of a part if no Python is named. */
 export const noTorch = (part: 'step' | 'quality'): Skipped => ({

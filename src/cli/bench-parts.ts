@@ -8,8 +8,8 @@ import type { DeviceName } from './options.ts'
  */
 export const partNames = ['step', 'detector', 'real-time', 'browser', 'growth'] as const
 export type PartName = (typeof partNames)[number]
-/** Parts that measure clips of the user's, and are not among all parts. */
-export const partsOfClips = ['faces', 'quality'] as const
+/** Parts that train, or measure clips or models of the user's. They are not among all parts. */
+export const partsOfClips = ['faces', 'quality', 'compress'] as const
 export type PartChoice = PartName | 'all' | (typeof partsOfClips)[number]
 
 /** The series of the part `growth`: what is timed, and what grows. */
@@ -41,6 +41,8 @@ export interface BenchFlags {
   readonly target?: number
   readonly limit?: number
   readonly interval?: number
+  readonly clips?: string
+  readonly steps?: number
   readonly force?: true
 }
 
@@ -48,8 +50,8 @@ export interface BenchFlags {
 const partsWith: Partial<Record<keyof BenchFlags, readonly Exclude<PartChoice, 'all'>[]>> = {
   plot: ['growth'],
   series: ['growth'],
-  python: ['step', 'quality'],
-  nets: ['step'],
+  python: ['step', 'quality', 'compress'],
+  nets: ['step', 'compress'],
   minutes: ['real-time'],
   from: ['faces'],
   every: ['faces'],
@@ -58,12 +60,14 @@ const partsWith: Partial<Record<keyof BenchFlags, readonly Exclude<PartChoice, '
   target: ['quality'],
   limit: ['quality'],
   interval: ['quality'],
+  clips: ['compress'],
+  steps: ['compress'],
 }
 
 /**
  * Refuses an option that the part does not use, and names where the part takes none.
  *
- * @param named a model and clips, for `faces`; a clip and options of training, for `quality`
+ * @param named a model and clips, for `faces`; a clip and options of training, for `quality`; runs, for `compress`
  * @throws InputError
  */
 export function checkBenchFlags(choice: PartChoice, named: readonly string[], flags: BenchFlags): void {
@@ -78,6 +82,10 @@ export function checkBenchFlags(choice: PartChoice, named: readonly string[], fl
   }
   if (choice === 'quality') {
     checkQuality(named, flags)
+    return
+  }
+  if (choice === 'compress') {
+    checkCompress(named, flags)
     return
   }
   if (named.length > 0) throw unexpected(named, choice)
@@ -112,6 +120,20 @@ function checkQuality([clip, ...words]: readonly string[], flags: BenchFlags): v
   })
 }
 
+/** Networks learn before they are measured, and runs are measured as they are. Eight bits are for CPUs. */
+function checkCompress([run]: readonly string[], flags: BenchFlags): void {
+  if (flags.device !== 'cpu') throw misplaced('device', 'detector', 'compress')
+  for (const flag of ['nets', 'steps'] as const) {
+    if (run === undefined || flags[flag] === undefined) continue
+    throw new InputError({
+      what: 'this option is for networks that learn first, and runs are measured as they are',
+      where: `--${flag}`,
+      got: `the run ${run}`,
+      remedy: `leave out --${flag}, or the runs`,
+    })
+  }
+}
+
 const misplaced = (flag: string, part: PartChoice, choice: PartChoice): InputError =>
   new InputError({
     what: `this option is for pantin bench ${part}`,
@@ -121,7 +143,7 @@ const misplaced = (flag: string, part: PartChoice, choice: PartChoice): InputErr
 
 const unexpected = (named: readonly string[], choice: PartChoice): InputError =>
   new InputError({
-    what: 'models and clips are for pantin bench faces and pantin bench quality',
+    what: 'models and clips are for pantin bench faces, quality and compress',
     where: named[0]!,
     got: `pantin bench ${choice}`,
   })

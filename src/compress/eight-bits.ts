@@ -10,7 +10,7 @@ import { type MotionModel, openSessionModel } from '../model/motion-model.ts'
 import { loadRun, rewriteExactly } from '../model/open-model.ts'
 import { type EightBitPlan, eightBitCandidates, nodeNames, withEightBits } from '../optimise/eight-bits.ts'
 import type { Weighted } from '../optimise/rewrite-with.ts'
-import { type Clock, type Latency, realClock, timeInTurn } from '../profile/latency.ts'
+import { type Clock, type Latency, type LatencyOptions, realClock, timeInTurn } from '../profile/latency.ts'
 import { hasExactEightBitSums } from '../runtime/devices.ts'
 import { createSession, sessionsOn } from '../runtime/node.ts'
 import type { Session } from '../runtime/session.ts'
@@ -278,7 +278,7 @@ const cpuClock: Clock = {
 export async function timeSessions(
   sessions: readonly Session[],
   feeds: CalibratedPart['feeds'],
-  { threads, signal }: Pick<SearchOptions, 'threads' | 'signal'>,
+  { threads, rounds, signal }: Pick<SearchOptions, 'threads' | 'signal'> & Pick<LatencyOptions, 'rounds'>,
 ): Promise<readonly Latency[]> {
   const { latencies } = await timeInTurn(
     sessions.map((session) => ({ run: () => session.run(feeds) })),
@@ -286,6 +286,7 @@ export async function timeSessions(
       clock: threads === 1 ? cpuClock : realClock,
       restMs: 2,
       budgetSeconds: 4 * sessions.length,
+      ...(rounds !== undefined && { rounds }),
       ...(signal && { signal }),
     },
   )

@@ -25,8 +25,10 @@ This command needs a clone of the repository: the npm package does not contain t
              compares results with true frames as pictures and by the landmarks of MediaPipe's networks
   quality    bench quality VIDEO [-- OPTIONS OF TRAIN]: minutes of training until the L1 of held-out frames is 0.6
              of the still picture's, beside the published model in PyTorch
+  compress   bench compress [RUN...]: size, time and keypoints of detectors in eight bits, beside ONNX Runtime's
+             own quantiser. Without a run, five networks learn first, for a few steps
 
-All parts but faces and quality together take about eight minutes on two idle cores. A figure that misses its target is reported as not reached.`
+All parts but faces, quality and compress together take about eight minutes on two idle cores. A figure that misses its target is reported as not reached.`
 
 export const addBench: AddCommand = (program, call) => {
   const command = program
@@ -40,7 +42,7 @@ export const addBench: AddCommand = (program, call) => {
     )
     .argument(
       '[run-and-videos...]',
-      'faces: a run, and videos of faces or folders of them; quality: a video, and after -- options of train',
+      'faces: a run, and videos of faces or folders of them; quality: a video, and after -- options of train; compress: runs',
     )
     .option('--csv <file>', 'also write the figures as CSV')
     .option('--plot <file.svg>', 'growth: also draw the series')
@@ -51,17 +53,18 @@ export const addBench: AddCommand = (program, call) => {
     )
     .option(
       '--threads <n>',
-      'number of CPU threads within one op (default: one for each core)',
+      'number of CPU threads within one op (default: one for each core; compress: 1)',
       wholeNumber('--threads', { min: 1, max: 1024 }),
     )
     .option(
       '--python <program>',
-      "step, quality: a Python with PyTorch, whose step or training is measured in turn with pantin's",
+      "step, quality: a Python with PyTorch, whose step or training is measured in turn with pantin's; compress: one with onnxruntime and onnx",
     )
     .option(
       '--nets <names>',
       'step: networks joined by commas, each with a generator and a size if it is not small:64 (default: ficelle,lednet,' +
-        'erfnet,esnet,hourglass,ficelle:light:128,ficelle:light:256)',
+        'erfnet,esnet,hourglass,ficelle:light:128,ficelle:light:256); compress: names alone (default: ficelle,lednet,' +
+        'erfnet,esnet,hourglass)',
     )
     .option('--series <names>', `growth: series, joined by commas (default: ${growthNames.join(',')})`)
     .option(
@@ -71,7 +74,7 @@ export const addBench: AddCommand = (program, call) => {
     )
     .option(
       '--keep <folder>',
-      'detector: write published.onnx, exact.onnx and light.onnx to this folder; quality: keep the run and the frames here',
+      'detector: write published.onnx, exact.onnx and light.onnx to this folder; quality: keep the run and the frames here; compress: the runs and ONNX files',
     )
     .option(
       '--target <part>',
@@ -96,6 +99,15 @@ export const addBench: AddCommand = (program, call) => {
     )
     .option('--crop <square>', `faces: ${cropForm} (default: face)`)
     .option('--out <folder>', 'faces: write a sheet of each video, driving frames above results')
+    .option(
+      '--clips <names>',
+      'compress: videos joined by commas, to calibrate and to measure on (default: puppet:1,puppet:2,puppet:3)',
+    )
+    .option(
+      '--steps <n>',
+      'compress: steps that a network learns before it is measured (default: 60)',
+      wholeNumber('--steps', { min: 1, max: 1_000_000 }),
+    )
     .addOption(deviceOption().default('cpu'))
     .option('--force', 'replace existing files')
   withCommonFlags(command).action(call(runBench))
