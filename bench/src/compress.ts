@@ -170,7 +170,12 @@ async function learned(
   }: { readonly clips: readonly string[]; readonly steps: number; readonly signal: AbortSignal | undefined },
 ): Promise<string> {
   const out = join(folder, 'run')
-  await distil(clips, { teacher, net, out, steps, holdout, seed: 0, force: true, ...(signal && { signal }) })
+  await distil(clips, {
+    ...{ teacher, net, out, steps, holdout, seed: 0, force: true },
+    // The teacher's keypoints are the same for all networks.
+    cache: join(folder, '../labels'),
+    ...(signal && { signal }),
+  })
   signal?.throwIfAborted()
   return out
 }

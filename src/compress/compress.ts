@@ -274,7 +274,7 @@ async function tryAll(
     back(part, 'together with the others too far from the original')
   }
   const times = await timesOf(parts, plans, originalParts, { threads: settings.threads, signal })
-  for (const part of settings.target === 'size' ? [] : slowerParts(plans, times)) {
+  for (const part of slowerParts(settings.target, plans, times)) {
     back(part, `in the last measurement it took ${times.rounded[part]!.toFixed(2)} ms, and in float less`)
   }
   const difference = await compared(reference, base, plans, parts)
@@ -347,12 +347,15 @@ export function noticesOf(
   return notices
 }
 
-/** Networks that are as slow or slower in eight bits than in float. */
+/** Networks that go back to float because they are as slow or slower in eight bits: none, if only the size counts. */
 export const slowerParts = (
+  target: Settings['target'],
   plans: EightBitPlans,
   { float, rounded }: Readonly<Record<'float' | 'rounded', PartTimes>>,
 ): ModelPart[] =>
-  (Object.keys(plans) as ModelPart[]).filter((part) => !((rounded[part] ?? 0) < (float[part] ?? 0)))
+  target === 'size'
+    ? []
+    : (Object.keys(plans) as ModelPart[]).filter((part) => !((rounded[part] ?? 0) < (float[part] ?? 0)))
 
 /** More in eight bits, or nearer to the original. */
 function isBetter(second: FoundPlan, first: FoundPlan): boolean {

@@ -36,8 +36,8 @@ const kindSets: readonly (readonly [name: string, kinds: readonly string[]])[] =
   ['and what moves numbers', ['reshape', 'transpose', 'slice', 'split']],
 ]
 
-/** What is tried where nothing is timed: in most networks it is the fastest set. */
-const untimedSet = kindSets[3]![0]
+/** If nothing is timed, the last of these sets is tried: in most networks it is the fastest. A network may lack some. */
+const untimedSets: ReadonlySet<string> = new Set(kindSets.slice(0, 4).map(([name]) => name))
 
 /** What a search is told. */
 export interface SearchOptions {
@@ -123,13 +123,14 @@ export async function searchEightBits(
 
   const sets = opSets(network)
   if (sets.length === 0) return none('it has no op that computes in eight bits', trials)
+  const untimed = sets.findLast(({ name }) => untimedSets.has(name)) ?? sets[0]
   const speeds = timed
     ? await speedsOf(
         calibrated,
         sets.map(({ ops }) => planFor({ ops, method: options.calibration ?? 'minmax' })),
         options,
       )
-    : sets.map(({ name }) => (name === untimedSet ? 2 : 1))
+    : sets.map((set) => (set === untimed ? 2 : 1))
   if (timed) {
     trials.push(...sets.map(({ name }, i) => ({ part, what: name, speed: speeds[i]!, difference: null })))
   }

@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { calibrate, planOf, Ranges } from '../../src/compress/calibration.ts'
 import { compress, noticesOf, slowerParts } from '../../src/compress/compress.ts'
-import { openPlanned } from '../../src/compress/eight-bits.ts'
+import { openPlanned, planDetector } from '../../src/compress/eight-bits.ts'
 import { differenceOf, referenceOf, seeAll, takeFrames } from '../../src/compress/measure.ts'
+import { settingsOf } from '../../src/compress/options.ts'
 import { readSafetensorsHeader } from '../../src/formats/safetensors/safetensors.ts'
 import type { EightBitPlans } from '../../src/model/loaded-run.ts'
 import { openDetector } from '../../src/model/open-detector.ts'
@@ -13,6 +14,7 @@ import { createRun } from '../../src/run/run.ts'
 import { stillPuppet } from '../../src/synthetic/puppet/puppet.ts'
 import { InputError } from '../../src/util/errors.ts'
 import { randomRun, scratch } from '../animate/support.ts'
+import { untrained } from './pruned-network.ts'
 
 const at = scratch()
 const few = { frames: 4, crop: 'middle' } as const
@@ -96,15 +98,18 @@ test('pictures and keypoints are compared with those of the original', async () 
   expect(l1).toBeGreaterThan(0)
 })
 
-test('a network that is not faster in eight bits goes back to float', async () => {
+test('a network that is not faster in eight bits goes back to float, unless only the size counts', async () => {
   const plans = await everything(await randomRun(at('slow')))
   const float = { detector: 2, source: 2, frame: 2 }
-  expect(slowerParts(plans, { float, rounded: { detector: 2.1, source: 2, frame: 1.9 } })).toEqual([
-    'detector',
-    'source',
-  ])
+  const times = { float, rounded: { detector: 2.1, source: 2, frame: 1.9 } }
+  for (const target of ['both', 'latency'] as const) {
+    expect(slowerParts(target, plans, times), target).toEqual(['detector', 'source'])
+  }
+  expect(slowerParts('size', plans, times)).toEqual([])
   const { frame } = plans
-  expect(slowerParts({ frame: frame! }, { float, rounded: { detector: 3, source: 3, frame: 1 } })).toEqual([])
+  expect(
+    slowerParts('both', { frame: frame! }, { float, rounded: { detector: 3, source: 3, frame: 1 } }),
+  ).toEqual([])
 })
 
 test('a loss that is seen, a limit that is passed, and a target that nothing serves are said', () => {
@@ -114,6 +119,33 @@ test('a loss that is seen, a limit that is passed, and a target that nothing ser
   expect(of(0.03, true)).toEqual([expect.stringMatching(/0\.030 from .* 1\.5 % of the picture's width/)])
   expect(of(0.03, false)).toEqual([expect.stringMatching(/left out: .* 0\.030 .* 0\.01 is allowed/)])
   expect(of(0.03, false, 'latency')[1]).toMatch(/nothing .* faster on wasm/)
+})
+
+test('eight bits are refused for devices that do not compute in them, and are left out if nothing was asked', () => {
+  for (const device of ['wasm', 'webgpu'] as const) {
+    expect(() => settingsOf({ device, precision: 'int8' }), device).toThrow(InputError)
+    expect(() => settingsOf({ device, precision: 'int8' }), device).toThrow(
+      new RegExp(`int8 for ${device}[^]*compress for the device cpu`),
+    )
+    expect(settingsOf({ device }), device).toMatchObject({ device, precision: 'fp16', target: 'both' })
+    expect(settingsOf({ device, precision: 'fp16' }).precision, device).toBe('fp16')
+  }
+  expect(settingsOf({})).toMatchObject({ device: 'cpu', precision: 'int8' })
+  expect(settingsOf({ device: 'cpu', precision: 'int8' }).precision).toBe('int8')
+})
+
+test('without times, whole chains of ops are in eight bits, even if a network has no op of some kinds', async () => {
+  const run = await untrained(at('chains'))
+  const { ops } = await planDetector(run, ['puppet:1'], { maxDistance: 2, calibration: 'minmax', ...few })
+  const kinds = new Set(
+    ops.map((name) =>
+      name
+        .split('/')
+        .at(-1)!
+        .replace(/\.\d+$/, ''),
+    ),
+  )
+  expect([...kinds].sort()).toEqual(['add', 'conv', 'matmul', 'relu', 'resize'])
 })
 
 test('for other devices than a CPU, weights become half as large and nothing else changes', async () => {

@@ -54,7 +54,10 @@ test('for size, eight bits are kept where they are slower; for latency, only whe
   const original = await untrained(at('targets'))
   const asked = { maxDistance: 2, calibration: 'minmax', ...few } as const
   const small = await compress(original, ['puppet:1'], { out: at('small'), target: 'size', ...asked })
-  const [whole, , rounded] = small.steps
+  const [whole, smaller, rounded] = small.steps
+  expect(smaller).toMatchObject({ name: 'fp16', kept: true })
+  // Whether eight bits are faster has no say, so it is not measured before they are chosen.
+  expect(small.trials.map(({ speed }) => speed)).toEqual(small.trials.map(() => null))
   expect(rounded).toMatchObject({ name: 'int8', kept: true })
   expect(rounded!.memoryBytes).toBeLessThan(0.6 * whole!.memoryBytes)
 
@@ -65,4 +68,16 @@ test('for size, eight bits are kept where they are slower; for latency, only whe
   if (last!.kept) expect(last!.times.detector).toBeLessThan(first!.times.detector!)
   else expect(fast.verdicts.detector).toMatch(/float/)
   expect(fast.notices.length).toBe(last!.kept ? 0 : 1)
+})
+
+test('for latency, half precision is kept only if it was asked for, and a warning says that nothing is faster', async () => {
+  const original = await untrained(at('halves'))
+  const asked = { device: 'wasm', target: 'latency', maxDistance: 2, ...few } as const
+  const kept = async (name: string, precision?: 'fp16') => {
+    const options = { out: at(name), ...asked, ...(precision && { precision }) }
+    const { steps, notices } = await compress(original, ['puppet:1'], options)
+    expect(notices).toEqual([expect.stringMatching(/nothing .* faster on wasm/)])
+    return steps.find(({ name }) => name === 'fp16')!.kept
+  }
+  expect([await kept('none'), await kept('half', 'fp16')]).toEqual([false, true])
 })
