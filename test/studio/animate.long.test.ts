@@ -39,7 +39,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     for (const name of ['Axes', 'Heatmaps']) await page.getByLabel(name).check()
     await page.getByRole('radio', { name: 'Absolute' }).check()
     await page.getByRole('radio', { name: 'Relative' }).check()
-    await page.getByRole('button', { name: 'Reset the reference pose' }).click()
+    await page.getByRole('button', { name: 'Use this pose' }).click()
     const before = await drives()
     await expect.poll(drives).not.toBe(before)
     expect(await page.locator('.trouble').count()).toBe(0)
@@ -109,6 +109,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     const alone = await world.open('animate', context)
     await alone.getByRole('checkbox', { name: 'Keypoints' }).uncheck()
     await alone.getByRole('button', { name: 'Webcam' }).click()
+    await alone.getByRole('checkbox', { name: 'Outline of the picture’s pose' }).uncheck()
     const left = () =>
       alone.getByRole('img', { name: 'What drives' }).evaluate((canvas) => {
         const [red, , blue] = (canvas as HTMLCanvasElement).getContext('2d')!.getImageData(80, 250, 1, 1).data
@@ -334,6 +335,8 @@ describe.skipIf(chromium === undefined)(title, () => {
 
   test('pauses, goes on, and goes on after its tab was out of sight', async () => {
     await page.getByRole('button', { name: 'Driven by head 1' }).click()
+    // Another reference would change the picture while it is paused.
+    await page.getByText(/^Frame \d+ of 75 is most like the picture/).waitFor()
     const moving = await pixels(page)
     await expect.poll(() => pixels(page)).not.toBe(moving)
     await page.getByRole('button', { name: 'Pause' }).click()

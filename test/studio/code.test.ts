@@ -15,29 +15,31 @@ const pictures: Scene['picture'][] = [
   { kind: 'synthetic', name: 'head:100015,frames=1,size=256' },
   ...names.map((name) => ({ kind: 'file', name }) as const),
   { kind: 'file', name: 'framed.jpg', square },
+  { kind: 'film', name: "it's a film.webm" },
+  { kind: 'film', name: 'framed.mp4', square },
 ]
+const pose = {
+  value: [[0.123456, -1]],
+  jacobian: [
+    [
+      [1, 0],
+      [0, 1],
+    ],
+  ],
+}
 const drivings: Scene['driving'][] = [
   { kind: 'synthetic', name: 'puppet:100010,frames=75,size=256' },
   ...names.map((name) => ({ kind: 'file', name: `${name}.mp4` }) as const),
   { kind: 'webcam' },
-  {
-    kind: 'strings',
-    pose: {
-      value: [[0.123456, -1]],
-      jacobian: [
-        [
-          [1, 0],
-          [0, 1],
-        ],
-      ],
-    },
-  },
+  { kind: 'strings', pose },
 ]
 const scenes: Scene[] = pictures.flatMap((picture) =>
   drivings.flatMap((driving, i) => ({
     model: i % 2 === 0 ? 'face' : 'run 1',
     ...{ picture, driving, isAbsolute: i % 2 === 0, smoothing: i % 3 === 0 && smoothing },
     looksForFaces: i % 4 < 2,
+    reference: i % 3 === 1 ? pose : undefined,
+    paste: i % 4 === 1,
   })),
 )
 
@@ -72,9 +74,14 @@ test('commands are taken by the program as they stand, with the names of the fil
     expect(got[0]).toBe(scene.model)
     expect(got[1]).toMatchObject({
       ...{ source: dashed(picture.name), driving: dashed(driving.name), out: 'moved.mp4' },
-      ...(scene.isAbsolute ? { absolute: true } : { reference: 'first' }),
+      ...(scene.isAbsolute && { absolute: true }),
       ...(scene.smoothing && { smooth: true }),
+      ...(scene.paste && { paste: true }),
     })
+    // Without the option, the command looks for the frame that is most like the picture.
+    const { reference, paste } = got[1] as { reference?: string; paste?: true }
+    expect(reference).toBe(scene.isAbsolute || scene.reference ? undefined : 'first')
+    expect(paste).toBe(scene.paste ? true : undefined)
     count++
   }
   expect(count).toBeGreaterThan(20)
@@ -122,18 +129,22 @@ test('code compiles as strict TypeScript and is JavaScript', () => {
 
 test('code names what is shown', () => {
   const scene: Scene = {
-    ...{ model: 'face', isAbsolute: true, smoothing, looksForFaces: true },
+    ...{ model: 'face', isAbsolute: true, smoothing, looksForFaces: true, reference: pose, paste: true },
     picture: { kind: 'synthetic', name: 'head:1' },
     driving: { kind: 'file', name: 'a film.mp4' },
   }
   const code = pageCodeOf(scene)
   for (const part of [
     "Animator.open('face', place)",
-    "openClip('head:1', place)",
+    "openClip('head:1', place, { fit: 'whole' })",
     "video.src = 'a%20film.mp4'",
     'absolute: true',
     'smoothing: { minCutoff: 1.5, beta: 0.3 }',
+    'paste: true',
   ]) {
     expect(code).toContain(part)
   }
+  expect(code).not.toContain('setReference')
+  const relative = pageCodeOf({ ...scene, isAbsolute: false })
+  expect(relative).toContain('animator.setReference({"value":[[0.1235,-1]],')
 })

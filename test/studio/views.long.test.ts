@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { chromium, withoutChromium } from '../support/chromium.ts'
-import { openWorld, scriptOf, shiftsOf, type World } from './world.ts'
+import { openWorld, pixels, scriptOf, shiftsOf, type World } from './world.ts'
 
 /** Every view in a real browser: it comes soon, moves nothing, fits, and can be read and reached by everybody. */
 
@@ -26,7 +26,7 @@ describe.skipIf(chromium === undefined)(title, () => {
       const context = await world.context({ colorScheme, bypassCSP: true })
       const page = await world.open('animate', context)
       await page.addScriptTag({ content: axe })
-      for (const view of ['strings', ...views]) {
+      for (const view of ['strings', 'webcam', 'wipe', ...views]) {
         await show(page, view)
         for (const width of [1280, 360]) {
           await page.setViewportSize({ width, height: 800 })
@@ -48,7 +48,7 @@ describe.skipIf(chromium === undefined)(title, () => {
       }
       await context.close()
     },
-    180_000,
+    400_000,
   )
 
   test('the first view is at most 6 MB on the wire, until something moves', async () => {
@@ -197,6 +197,60 @@ describe.skipIf(chromium === undefined)(title, () => {
     await page.close()
   }, 240_000)
 
+  test('results of two runs lie one over the other, and the divider is dragged and moved by keys', async () => {
+    const page = await world.open('compare')
+    await page.getByRole('radio', { name: 'Results' }).check({ force: true })
+    await page.getByRole('combobox', { name: 'First run' }).selectOption('none: the picture as it is')
+    const divider = page.getByRole('slider', { name: /^Divider: The picture is on its left/ })
+    const at = async () => Number(await divider.getAttribute('aria-valuenow'))
+    expect(await at()).toBe(50)
+    await divider.focus()
+    for (const [key, wanted] of [
+      ['ArrowLeft', 48],
+      ['ArrowUp', 50],
+      ['PageUp', 60],
+      ['End', 100],
+      ['ArrowRight', 100],
+      ['Home', 0],
+    ] as const) {
+      await page.keyboard.press(key)
+      expect(await at(), key).toBe(wanted)
+    }
+    await page.getByRole('button', { name: 'Play both' }).click()
+    const result = () => pixels(page, 'Result of the second run')
+    const first = await result()
+    await expect.poll(result).not.toBe(first)
+    const second = await result()
+    await expect.poll(result).not.toBe(second)
+    // On the left of the divider is the picture, which nothing moves.
+    const picture = page.getByRole('img', { name: 'The picture', exact: true })
+    await picture.scrollIntoViewIfNeeded()
+    const { x, y, width, height } = (await picture.boundingBox())!
+    await page.mouse.move(x + 0.5 * width, y + 0.5 * height)
+    await page.mouse.down()
+    await page.mouse.move(x + 0.75 * width, y + 0.6 * height, { steps: 3 })
+    await page.mouse.up()
+    await page.mouse.move(x + 0.1 * width, y + 0.6 * height)
+    expect(await at()).toBe(75)
+    expect(await picture.evaluate((canvas) => (canvas as HTMLCanvasElement).style.clipPath)).toBe(
+      'inset(0px 25% 0px 0px)',
+    )
+    const [shown, still] = await Promise.all([result(), pixels(page, 'The picture')])
+    expect(shown).not.toBe(still)
+    expect(await pixels(page, 'The picture')).toBe(still)
+    // Both runs at once; then keypoints again.
+    await page.getByRole('combobox', { name: 'First run' }).selectOption('face-small (128x128)')
+    const other = () => pixels(page, 'Result of the first run')
+    const before = await other()
+    await expect.poll(other).not.toBe(before)
+    await page.getByRole('radio', { name: 'Keypoints' }).check({ force: true })
+    const points = () => pixels(page, 'Keypoints of the first run')
+    const empty = await points()
+    await expect.poll(points).not.toBe(empty)
+    expect(await page.locator('.trouble').count()).toBe(0)
+    await page.close()
+  }, 240_000)
+
   test('latency is measured here, and can be cancelled', async () => {
     const page = await world.open('compare')
     const measure = page.getByRole('button', { name: 'Measure on this device' })
@@ -218,7 +272,10 @@ describe.skipIf(chromium === undefined)(title, () => {
   })
 })
 
-/** Shows a view; `strings` is the view Animate whose picture is pulled by its strings. */
+/**
+ * Shows a view; `strings` is the view Animate whose picture is pulled by its strings, `webcam` the one that a webcam drives,
+ * and `wipe` the view Compare with the results of two runs.
+ */
 async function show(page: Page, view: string): Promise<void> {
   if (view === 'strings') {
     await show(page, 'animate')
@@ -226,6 +283,18 @@ async function show(page: Page, view: string): Promise<void> {
     await page.getByLabel('Turn').waitFor()
     await page.getByRole('button', { name: 'Keep this pose' }).click()
     await page.getByRole('button', { name: 'Pose 1', exact: true }).waitFor()
+    return
+  }
+  if (view === 'webcam') {
+    await show(page, 'animate')
+    await page.getByRole('button', { name: 'Webcam' }).click()
+    await page.getByRole('meter', { name: 'Nearness' }).waitFor()
+    return
+  }
+  if (view === 'wipe') {
+    await show(page, 'compare')
+    await page.getByRole('radio', { name: 'Results' }).check({ force: true })
+    await page.getByRole('slider', { name: /^Divider/ }).waitFor()
     return
   }
   await page.evaluate((name) => {

@@ -17,15 +17,16 @@ function modelName(): string {
 }
 
 function scene(): Scene {
-  const { name, source, square } = state.picture.value
+  const { name, source, square, clip } = state.picture.value
   const { value: choice } = state.driving
+  const { value: reference } = state.reference
   const pose = choice.kind === 'strings' ? placed(pull.value) : undefined
   return {
     model: modelName(),
     picture:
       typeof source === 'string'
         ? { kind: 'synthetic', name: source, square }
-        : { kind: 'file', name, square },
+        : { kind: 'file', name, ...clip, square },
     driving:
       choice.kind === 'video'
         ? { kind: 'file', name: choice.file.name }
@@ -33,10 +34,24 @@ function scene(): Scene {
           ? { kind: 'strings', ...(pose && { pose }) }
           : choice,
     isAbsolute: state.motion.value === 'absolute',
+    reference: 'pose' in reference ? reference.pose : undefined,
+    paste: state.pastes.value && state.canPaste.value,
     smoothing: state.smooths.value && { minCutoff: state.minCutoff.value, beta: state.beta.value },
     looksForFaces: state.looksForFaces.value,
   }
 }
+
+/** Lines do not break within an option: browsers break after hyphens. */
+const inWords = (text: string) =>
+  text.split(/(?<= )(?=-)|(?<= -\S+)(?= )/).map((part, i) =>
+    part.startsWith('-') ? (
+      <span class="word" key={`${i} ${part}`}>
+        {part}
+      </span>
+    ) : (
+      part
+    ),
+  )
 
 const kinds = { command: 'command', code: 'code' } as const
 
@@ -70,7 +85,7 @@ export function CodeControls() {
       ) : (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls must be reached by keys
         <section class="scroll code" tabIndex={0} aria-label={`The ${kinds[kind.value]}`}>
-          <pre>{text}</pre>
+          <pre>{kind.value === 'command' ? inWords(text) : text}</pre>
         </section>
       )}
       <div class="row">

@@ -7,23 +7,33 @@ export interface Source {
   readonly name: string
 }
 
+/** The picture that is moved: of a clip, the first frame. */
+export interface PictureSource {
+  readonly kind: 'synthetic' | 'film' | 'file'
+  readonly name: string
+  /** The square that somebody chose. */
+  readonly square?: Square | undefined
+}
+
 /** What is shown. */
 export interface Scene {
   /** The name of a starter, or of a run. */
   readonly model: string
-  readonly picture: Source & {
-    /** The square that somebody chose. */
-    readonly square?: Square | undefined
-  }
+  readonly picture: PictureSource
   readonly driving: Source | { readonly kind: 'webcam' } | { readonly kind: 'strings'; readonly pose?: Pose }
   readonly isAbsolute: boolean
+  /** The pose that relative motion starts from, if it is not that of the first frame. */
+  readonly reference: Pose | undefined
+  /** Whether the moved square is put back into the whole picture. */
+  readonly paste: boolean
   readonly smoothing: false | { readonly minCutoff: number; readonly beta: number }
   /** Whether heads are looked for in files and in the webcam. */
   readonly looksForFaces: boolean
 }
 
 /** The command that makes this film; undefined if none does, because no video drives. */
-export function commandOf({ model, picture, driving, isAbsolute, smoothing }: Scene): string | undefined {
+export function commandOf(scene: Scene): string | undefined {
+  const { model, picture, driving, isAbsolute, reference, paste, smoothing } = scene
   if (driving.kind === 'webcam' || driving.kind === 'strings') return undefined
   return [
     'npx pantin animate',
@@ -31,8 +41,10 @@ export function commandOf({ model, picture, driving, isAbsolute, smoothing }: Sc
     `--source ${word(picture.name)}`,
     `--driving ${word(driving.name)}`,
     '--out moved.mp4',
-    // The page takes the first frame of what drives as the reference.
-    isAbsolute ? '--absolute' : '--reference first',
+    ...(isAbsolute ? ['--absolute'] : []),
+    // The command looks for the best frame by itself.
+    ...(!isAbsolute && reference === undefined ? ['--reference first'] : []),
+    ...(paste ? ['--paste'] : []),
     ...(smoothing === false ? [] : ['--smooth']),
   ].join(' ')
 }
@@ -46,9 +58,10 @@ function word(text: string): string {
 
 /** Code of a page that shows the same. It is JavaScript, and compiles as strict TypeScript. */
 export function pageCodeOf(scene: Scene): string {
-  const { model, picture, driving, looksForFaces } = scene
+  const { model, picture, driving, looksForFaces, isAbsolute, reference } = scene
   const isLive = driving.kind === 'file' || driving.kind === 'webcam'
-  const isLookedFor = looksForFaces && ((picture.kind === 'file' && picture.square === undefined) || isLive)
+  const isUnframed = picture.kind !== 'synthetic' && picture.square === undefined
+  const isLookedFor = looksForFaces && (isUnframed || isLive)
   const names = ['Animator', isLookedFor && 'FaceFinder', ...opens(scene)]
   return `${[
     `import { ${names.filter(Boolean).join(', ')} } from 'pantin/web'`,
@@ -62,20 +75,36 @@ export function pageCodeOf(scene: Scene): string {
     "const context = canvas.getContext('2d')",
     '',
     ...pictureLines(scene),
+    ...(isAbsolute || driving.kind === 'strings' || reference === undefined
+      ? []
+      : [`await animator.setReference(${poseText(reference)})`]),
     '',
     ...drivingLines(scene),
   ].join('\n')}\n`
 }
 
 const opens = ({ picture, driving }: Scene): readonly string[] =>
-  picture.kind === 'synthetic' || driving.kind === 'synthetic' ? ['openClip'] : []
+  picture.kind !== 'file' || driving.kind === 'synthetic' ? ['openClip'] : []
+
+const poseText = ({ value, jacobian }: Pose): string =>
+  JSON.stringify({ value, ...(jacobian && { jacobian }) }, (_, part: unknown) =>
+    typeof part === 'number' ? Number(part.toFixed(4)) : part,
+  )
 
 function pictureLines({ picture: { kind, name, square }, looksForFaces }: Scene): readonly string[] {
   const given = square && `{ crop: { left: ${square.left}, top: ${square.top}, side: ${square.side} } }`
-  if (kind === 'synthetic') {
+  const isLookedFor = looksForFaces && given === undefined && kind !== 'synthetic'
+  const find = 'const [face] = await faces.find(picture)'
+  const found = '{ ...(face && { crop: face.head }) }'
+  if (kind !== 'file') {
+    const file = `await (await fetch(${quoted(encodeURIComponent(name))})).blob()`
+    const options = given ?? (isLookedFor ? found : undefined)
     return [
-      `const subject = await openClip(${quoted(name)}, place)`,
-      `for await (const { picture } of subject.frames()) await animator.setSource(picture${given ? `, ${given}` : ''})`,
+      `const subject = await openClip(${kind === 'film' ? file : quoted(name)}, place, { fit: 'whole' })`,
+      'for await (const { picture } of subject.frames({ toFrame: 1 })) {',
+      ...(isLookedFor ? [`  ${find}`] : []),
+      `  await animator.setSource(picture${options ? `, ${options}` : ''})`,
+      '}',
     ]
   }
   const lines = [
@@ -83,27 +112,24 @@ function pictureLines({ picture: { kind, name, square }, looksForFaces }: Scene)
     `picture.src = ${quoted(encodeURIComponent(name))}`,
     'await picture.decode()',
   ]
-  if (given !== undefined) return [...lines, `await animator.setSource(picture, ${given})`]
-  if (!looksForFaces) return [...lines, 'await animator.setSource(picture)']
-  return [
-    ...lines,
-    'const [face] = await faces.find(picture)',
-    'await animator.setSource(picture, { ...(face && { crop: face.head }) })',
-  ]
+  if (isLookedFor) return [...lines, find, `await animator.setSource(picture, ${found})`]
+  return [...lines, `await animator.setSource(picture${given ? `, ${given}` : ''})`]
 }
 
 function drivingLines(scene: Scene): readonly string[] {
-  const { driving, isAbsolute, smoothing, looksForFaces } = scene
-  const show = ['context?.drawImage(frame, 0, 0)', 'frame.close()']
+  const { driving, isAbsolute, paste, smoothing, looksForFaces } = scene
+  const show = [
+    ...(paste ? ['canvas.width = frame.width', 'canvas.height = frame.height'] : []),
+    ...['context?.drawImage(frame, 0, 0)', 'frame.close()'],
+  ]
   if (driving.kind === 'strings') {
-    const { value = [], jacobian } = driving.pose ?? {}
-    const pose = JSON.stringify({ value, ...(jacobian && { jacobian }) }, (_, part: unknown) =>
-      typeof part === 'number' ? Number(part.toFixed(4)) : part,
-    )
-    return [`const pose = ${pose}`, 'const { frame } = await animator.pose(pose)', ...show]
+    const pose = poseText(driving.pose ?? { value: [] })
+    const how = paste ? ', { paste: true }' : ''
+    return [`const pose = ${pose}`, `const { frame } = await animator.pose(pose${how})`, ...show]
   }
   const options = [
     ...(isAbsolute ? ['absolute: true'] : []),
+    ...(paste ? ['paste: true'] : []),
     ...(smoothing ? [`smoothing: { minCutoff: ${smoothing.minCutoff}, beta: ${smoothing.beta} }`] : []),
   ]
   const animate = (what: string, own: readonly string[]) => {

@@ -6,7 +6,7 @@ import { complain } from '../core/messages.ts'
 import { recordedSeconds, saveStill, Take } from './recording.ts'
 import { canRender, type Layout, render, rendering } from './rendering.ts'
 import type { Session } from './session.ts'
-import { driving } from './state.ts'
+import { canPaste, driving, pastes } from './state.ts'
 
 interface RecordControlsProps {
   readonly session: Session | undefined
@@ -23,7 +23,12 @@ export function RecordControls({ session, result }: RecordControlsProps) {
     if (isOpening.current) return
     isOpening.current = true
     try {
-      const take = await Take.begin(format === 'auto' ? undefined : format)
+      const { width, height } = result.current!
+      const isPasted = pastes.peek() && canPaste.peek()
+      const take = await Take.begin({
+        ...{ width, height, isPasted },
+        format: format === 'auto' ? undefined : format,
+      })
       // Another model was chosen in the meantime, or the view was left.
       if (own.isOver) return take.cancel()
       own.take = take
@@ -64,7 +69,9 @@ export function RecordControls({ session, result }: RecordControlsProps) {
       <button
         type="button"
         disabled={session === undefined}
-        onClick={() => result.current && saveStill(result.current).catch(complain)}
+        onClick={() =>
+          result.current && saveStill(result.current, pastes.peek() && canPaste.peek()).catch(complain)
+        }
       >
         Save a still
       </button>

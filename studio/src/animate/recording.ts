@@ -3,30 +3,44 @@ import { signal } from '@preact/signals'
 import { createVideoWriter, type Mark, markPicture, type WebVideoWriter } from 'pantin/web'
 import { download } from '../core/files.ts'
 import { say } from '../core/messages.ts'
-import { drawSquare } from '../core/pictures.ts'
+import { drawWithin } from '../core/pictures.ts'
 import { place } from '../core/place.ts'
 
 /** Seconds of the recording in progress; undefined if there is none. */
 export const recordedSeconds = signal<number | undefined>(undefined)
 
-/** What is saved says that a model made it. */
-export const mark: Mark = 'trainedAlgorithmicMedia'
+/** What is saved says that a model made it: all of it, or the part that was put back into a picture. */
+export const markOf = (isPasted: boolean): Mark =>
+  isPasted ? 'compositeWithTrainedAlgorithmicMedia' : 'trainedAlgorithmicMedia'
 
-/** Side of videos and stills, in pixels. */
-const side = 512
+/** What is recorded. */
+export interface TakeOptions {
+  readonly format: 'mp4' | 'webm' | undefined
+  /** In pixels. */
+  readonly width: number
+  readonly height: number
+  /** Whether frames are whole pictures, with a moved square in them. */
+  readonly isPasted: boolean
+}
 
 /** A recording of the moved picture. */
 export class Take {
-  private readonly canvas = Object.assign(document.createElement('canvas'), { width: side, height: side })
+  private readonly canvas = document.createElement('canvas')
   private startedAt: number | undefined
   private last = -1
   private isOver = false
 
-  private constructor(private readonly writer: WebVideoWriter) {}
+  private constructor(
+    private readonly writer: WebVideoWriter,
+    { width, height }: TakeOptions,
+  ) {
+    Object.assign(this.canvas, { width, height })
+  }
 
-  static async begin(format: 'mp4' | 'webm' | undefined): Promise<Take> {
-    const options = { width: side, height: side, mark, ...(format && { format }) }
-    return new Take(await createVideoWriter(options, place.peek()))
+  static async begin(options: TakeOptions): Promise<Take> {
+    const { width, height, format } = options
+    const video = { width, height, mark: markOf(options.isPasted), ...(format && { format }) }
+    return new Take(await createVideoWriter(video, place.peek()), options)
   }
 
   async add(frame: ImageBitmap): Promise<void> {
@@ -35,7 +49,8 @@ export class Take {
     const time = now - this.startedAt
     if (time <= this.last) return
     this.last = time
-    drawSquare(this.canvas, frame)
+    // Another picture may have been chosen, of another shape.
+    drawWithin(this.canvas, frame)
     try {
       await this.writer.write(this.canvas, time)
     } catch (error) {
@@ -67,11 +82,8 @@ export class Take {
 }
 
 /** Saves what a canvas shows as a PNG. */
-export async function saveStill(canvas: HTMLCanvasElement): Promise<void> {
-  const still = document.createElement('canvas')
-  still.width = still.height = side
-  drawSquare(still, canvas)
-  const blob = await new Promise<Blob | null>((resolve) => still.toBlob(resolve, 'image/png'))
+export async function saveStill(canvas: HTMLCanvasElement, isPasted: boolean): Promise<void> {
+  const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve, 'image/png'))
   if (blob === null) throw new Error('the browser made no PNG of the picture')
-  download(await markPicture(blob, mark), 'pantin.png')
+  download(await markPicture(blob, markOf(isPasted)), 'pantin.png')
 }

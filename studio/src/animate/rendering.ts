@@ -1,14 +1,21 @@
 // Renders a whole video: every frame of what drives, with its times and its sound, as fast as the machine can.
 import { signal } from '@preact/signals'
-import { Animator, createVideoWriter, openClip, type Square } from 'pantin/web'
+import {
+  Animator,
+  createVideoWriter,
+  openClip,
+  type Pose,
+  type Square,
+  type WebVideoWriter,
+} from 'pantin/web'
 import type { DrivingChoice, FilmChoice } from '../core/driving.ts'
 import { headIn } from '../core/faces.ts'
 import { download } from '../core/files.ts'
 import { say } from '../core/messages.ts'
-import { drawSquare } from '../core/pictures.ts'
+import { drawSquare, drawWithin, shownSide as side, sizeOf } from '../core/pictures.ts'
 import { place } from '../core/place.ts'
 import { chosenRun, loadRun } from '../core/runs.ts'
-import { mark } from './recording.ts'
+import { markOf } from './recording.ts'
 import type { Session } from './session.ts'
 import * as state from './state.ts'
 
@@ -20,9 +27,6 @@ export interface Rendering {
 }
 /** Undefined if nothing is being rendered. It goes on if the view is left. */
 export const rendering = signal<Rendering | undefined>(undefined)
-
-/** Side of one picture in the video, in pixels. */
-const side = 512
 
 /** The result alone, or picture, driving frame and result beside each other. */
 export type Layout = 'result' | 'beside'
@@ -46,7 +50,12 @@ export async function render(session: Session, driving: EndingChoice, options: R
   if (picture === undefined || source === undefined || rendering.peek() !== undefined) return source?.close()
   const stop = new AbortController()
   rendering.value = { part: 0, stop }
-  const subject = { source, square: picture.square, drivingSquare: session.framed('driving')?.square }
+  const { value: reference } = state.reference
+  const subject = {
+    ...{ source, square: picture.square, drivingSquare: session.framed('driving')?.square },
+    paste: state.pastes.peek() && state.canPaste.peek(),
+    reference: 'pose' in reference ? reference.pose : undefined,
+  }
   try {
     await renderAll(subject, driving, options, stop)
   } catch (error) {
@@ -62,56 +71,88 @@ interface RenderedSubject {
   readonly source: ImageBitmap
   readonly square: Square
   readonly drivingSquare: Square | undefined
+  /** Whether the moved square is put back into the whole picture. */
+  readonly paste: boolean
+  /** The pose that relative motion starts from, if it is not that of the first frame. */
+  readonly reference: Pose | undefined
 }
 
 /** @throws the reason of `stop`, if it is aborted */
 async function renderAll(
-  { source, square, drivingSquare }: RenderedSubject,
+  { source, square, drivingSquare, paste, reference }: RenderedSubject,
   driving: EndingChoice,
   { layout, format }: RenderOptions,
   stop: AbortController,
 ): Promise<void> {
   const at = place.peek()
   const isBeside = layout === 'beside'
-  const size = { width: isBeside ? 3 * side : side, height: side }
   await using clip = await openClip(driving.kind === 'video' ? driving.file : driving.name, at, {
     fit: 'whole',
   })
   await using animator = await Animator.open(await loadRun(chosenRun.peek()), at)
   await animator.setSource(source, { crop: square })
-  const sound = driving.kind === 'video' ? { sound: driving.file } : {}
-  await using writer = await createVideoWriter({ ...size, ...sound, mark, ...(format && { format }) }, at)
-  const canvas = Object.assign(document.createElement('canvas'), size)
-  const part = Object.assign(document.createElement('canvas'), { width: side, height: side })
-  const draw = (column: number, image: CanvasImageSource, shown?: Square) => {
-    drawSquare(part, image, shown)
-    canvas.getContext('2d')!.drawImage(part, column * side, 0)
+  if (reference !== undefined) await animator.setReference(reference)
+  const canvas = () => document.createElement('canvas')
+  const film = canvas()
+  const parts: Parts = [canvas(), canvas(), canvas()]
+  const open = (moved: ImageBitmap) => {
+    const [width, height] = paste ? sizeOf(moved) : [side, side]
+    // Beside each other, all are equally high. Encoders take even sizes.
+    const wide = isBeside ? 2 * Math.round((side * width) / height / 2) : width
+    for (const [i, part] of parts.entries()) {
+      Object.assign(part, isBeside ? { width: i === 1 ? side : wide, height: side } : { width, height })
+    }
+    film.width = isBeside ? parts.reduce((sum, part) => sum + part.width, 0) : width
+    film.height = isBeside ? side : height
+    const options = { width: film.width, height: film.height, mark: markOf(paste), ...(format && { format }) }
+    const sound = driving.kind === 'video' ? { sound: driving.file } : {}
+    return createVideoWriter({ ...options, ...sound }, at)
   }
+  let writer: WebVideoWriter | undefined
   let crop = drivingSquare
   let done = 0
-  for await (const { time, picture: frame } of clip.frames()) {
-    try {
-      stop.signal.throwIfAborted()
-      if (crop === undefined && driving.kind === 'video') crop = await headIn(frame)
-      const { frame: moved } = await animator.animate(frame, {
-        ...(crop && { crop }),
-        time,
-        absolute: state.motion.peek() === 'absolute',
-        smoothing: state.smooths.peek() && { minCutoff: state.minCutoff.peek(), beta: state.beta.peek() },
-      })
-      if (isBeside) {
-        draw(0, source, square)
-        draw(1, frame, crop)
+  try {
+    for await (const { time, picture: frame } of clip.frames()) {
+      try {
+        stop.signal.throwIfAborted()
+        if (crop === undefined && driving.kind === 'video' && done === 0) crop = await headIn(frame)
+        const { frame: moved } = await animator.animate(frame, {
+          ...(crop && { crop }),
+          ...{ time, paste },
+          absolute: state.motion.peek() === 'absolute',
+          smoothing: state.smooths.peek() && { minCutoff: state.minCutoff.peek(), beta: state.beta.peek() },
+        })
+        writer ??= await open(moved)
+        drawWithin(parts[2], moved)
+        moved.close()
+        if (isBeside) {
+          if (paste) drawWithin(parts[0], source)
+          else drawSquare(parts[0], source, square)
+          drawSquare(parts[1], frame, crop)
+        }
+        drawInARow(film, isBeside ? parts : [parts[2]])
+        await writer.write(film, time)
+      } finally {
+        frame.close()
       }
-      draw(isBeside ? 2 : 0, moved)
-      moved.close()
-      await writer.write(canvas, time)
-    } finally {
-      frame.close()
+      rendering.value = { part: ++done / clip.frameCount, stop }
     }
-    rendering.value = { part: ++done / clip.frameCount, stop }
+    if (writer === undefined) return
+    const video = await writer.close()
+    download(video, `pantin.${writer.format}`)
+    say(`Rendered ${done} frames, ${Math.round(video.size / 1024)} kB. Sound: ${writer.sound}.`)
+  } finally {
+    await writer?.abort()
   }
-  const video = await writer.close()
-  download(video, `pantin.${writer.format}`)
-  say(`Rendered ${done} frames, ${Math.round(video.size / 1024)} kB. Sound: ${writer.sound}.`)
+}
+
+/** Canvases of the picture, the driving frame and the result. */
+type Parts = readonly [HTMLCanvasElement, HTMLCanvasElement, HTMLCanvasElement]
+
+function drawInARow(film: HTMLCanvasElement, parts: readonly HTMLCanvasElement[]): void {
+  let left = 0
+  for (const part of parts) {
+    film.getContext('2d')!.drawImage(part, left, 0)
+    left += part.width
+  }
 }

@@ -1,14 +1,15 @@
 // One model at work: takes frames of what drives as they come, and draws the moved picture.
-import { Animator, type Pose, type Square, type WebPlace, type WebRun } from 'pantin/web'
+import { Animator, type Pose, type Square, type TrackedPicture, type WebPlace, type WebRun } from 'pantin/web'
 import { type Driving, type DrivingChoice, openDriving } from '../core/driving.ts'
 import { headIn } from '../core/faces.ts'
 import { complain } from '../core/messages.ts'
 import { drawOverlay } from '../core/overlay.ts'
-import { drawSquare, sizeOf, syntheticFilm } from '../core/pictures.ts'
+import { drawSquare, drawWhole, sizeOf, syntheticFilm } from '../core/pictures.ts'
 import { showComputing } from '../core/place.ts'
 import { chosenRun } from '../core/runs.ts'
 import { troubleOf } from '../core/trouble.ts'
 import { type Framed, middleOf } from './framing.ts'
+import { drawWanted, nearestFrame, nearnessOf } from './matching.ts'
 import { Meter } from './meter.ts'
 import * as puppetry from './puppetry.ts'
 import type { Take } from './recording.ts'
@@ -36,11 +37,18 @@ export class Session {
   /** The keypoints of the picture, and where videos have moved them. */
   private rest: Pose | undefined
   private seen: Pose[] = []
+  /** The keypoints of the driving frame that is shown. */
+  private driven: Pose | undefined
   /** Strings move the picture, and not a video; the pull that is shown. */
   private isPulled = false
   private shownPull: unknown
   private isClosed = false
   private isPaused = false
+  /** Something was changed, so that a session that is paused shows its frame once more. */
+  private isStale = false
+  /** Counts searches for the reference frame: the last one counts. */
+  private search = 0
+  private isSearchDue = false
   private opening = 0
   private picturing = 0
   private pictured: Promise<unknown> = Promise.resolve()
@@ -76,6 +84,7 @@ export class Session {
     const { picture } = this.shown
     if (picture === undefined) return
     this.shown.picture = { ...picture, square }
+    this.refresh()
     drawSquare(this.stages.picture, picture.bitmap, square)
   }
 
@@ -85,6 +94,7 @@ export class Session {
     if (driving === undefined) return
     this.shown.driving = { ...driving, square }
     this.drivingHead = square
+    this.refresh()
   }
 
   /** Changes the picture. If calls overlap, the last one counts. */
@@ -109,6 +119,9 @@ export class Session {
         ...{ width, height, square: square ?? middleOf(width, height) },
         ...{ bitmap: picture, isOwn: !isFilm },
       }
+      state.canPaste.value = Math.max(width, height) > this.shown.picture!.square.side + 1
+      // It is another pose that what drives is compared with.
+      this.startReference()
       drawSquare(this.stages.picture, picture, square)
       if (state.points.peek()) {
         drawOverlay(this.stages.picture, { value }, { points: true, axes: false, heatmap: false })
@@ -136,7 +149,10 @@ export class Session {
     this.driving?.close()
     this.driving = undefined
     delete this.shown.driving
+    this.driven = undefined
+    this.search++
     state.drivingFace.value = undefined
+    state.nearness.value = undefined
     const call = ++this.opening
     this.isPulled = choice.kind === 'strings'
     if (choice.kind === 'strings') return this.tieStrings()
@@ -150,7 +166,7 @@ export class Session {
     }
     this.driving = driving
     this.drivingHead = choice.kind === 'synthetic' || !state.looksForFaces.peek() ? undefined : 'unknown'
-    this.resetReference()
+    this.startReference()
     this.meter.restart()
   }
 
@@ -158,7 +174,8 @@ export class Session {
   async run(): Promise<void> {
     while (!this.isClosed) {
       await new Promise(requestAnimationFrame)
-      if (this.isPaused || this.isClosed) continue
+      if ((this.isPaused && !this.isStale) || this.isClosed) continue
+      this.isStale = false
       try {
         await this.step()
       } catch (error) {
@@ -184,13 +201,63 @@ export class Session {
     this.driving?.play()
   }
 
-  resetReference(): void {
+  /** Shows the present frame once more, if the session is paused. */
+  refresh(): void {
+    this.isStale = true
+    this.shownPull = undefined
+    if (this.isPaused) this.driving?.again()
+  }
+
+  /** The pose that drives now, as it is shown, becomes the reference. */
+  takeReference(): void {
+    const { driven: pose } = this
+    if (pose === undefined) return
+    this.search++
+    this.isSearchDue = false
+    state.reference.value = { kind: 'chosen', pose }
+    this.animator.setReference(pose).catch(complain)
+    this.refresh()
+  }
+
+  /** The next frame is the reference, and all of a clip is looked at for a better one. */
+  startReference(): void {
+    this.search++
+    state.reference.value = { kind: 'first' }
     this.animator.resetReference()
+    this.isSearchDue = state.matches.peek() && state.motion.peek() === 'relative'
+    this.refresh()
+  }
+
+  /** Looks for a better reference, or does without it, as `state.matches` says. What somebody chose stays. */
+  reconsiderReference(): void {
+    const { kind } = state.reference.peek()
+    if (kind === 'first' && state.matches.peek() && state.motion.peek() === 'relative')
+      this.isSearchDue = true
+    if (!state.matches.peek() && (kind === 'nearest' || kind === 'searched')) this.startReference()
+    this.refresh()
   }
 
   rewind(): void {
     this.driving?.rewind()
-    this.resetReference()
+    const { value: now } = state.reference
+    if ('pose' in now) this.animator.setReference(now.pose).catch(complain)
+    else this.animator.resetReference()
+    this.refresh()
+  }
+
+  /** Looks for the frame whose pose is nearest to the picture's, while the clip goes on. */
+  private async searchReference(driving: Driving, crop: Square | undefined): Promise<void> {
+    this.isSearchDue = false
+    const search = ++this.search
+    const isLast = () => !this.isClosed && search === this.search
+    state.reference.value = { kind: 'searched' }
+    // A clip that cannot be read apart from its playing keeps its first frame.
+    const found = await nearestFrame(this.animator, driving, crop, isLast).catch(() => undefined)
+    if (!isLast()) return
+    state.reference.value = found === undefined ? { kind: 'first' } : { kind: 'nearest', ...found }
+    if (found === undefined) return
+    await this.animator.setReference(found.pose)
+    this.refresh()
   }
 
   close(): void {
@@ -198,6 +265,30 @@ export class Session {
     this.driving?.close()
     this.releasePicture()
     void this.animator.close()
+  }
+
+  /** Whether frames are whole pictures. */
+  private get pastes(): boolean {
+    return state.pastes.peek() && state.canPaste.peek()
+  }
+
+  /** Where the moved square is in a frame that is a whole picture. */
+  private squareOf(frame: ImageBitmap): Square | undefined {
+    const { picture } = this.shown
+    if (picture === undefined) return undefined
+    const scale = frame.width / picture.width
+    const { left, top, side } = picture.square
+    return { left: left * scale, top: top * scale, side: side * scale }
+  }
+
+  /** Shows people before a webcam the pose of the picture, until they have taken it. */
+  private showWanted({ poseDistance, ...driving }: TrackedPicture): void {
+    const { picture } = this.shown
+    const isWanted = state.motion.peek() === 'relative' && state.reference.peek().kind !== 'chosen'
+    if (state.driving.peek().kind !== 'webcam' || !isWanted || !state.outline.peek()) return
+    if (picture === undefined || this.rest === undefined) return
+    drawWanted(this.stages.driving, { ...picture, pose: this.rest }, driving)
+    if (poseDistance !== undefined) state.nearness.value = nearnessOf(poseDistance, driving.value.length)
   }
 
   /** Ties the strings to the present picture. */
@@ -213,16 +304,17 @@ export class Session {
     const pose = puppetry.placed(pull)
     if (pose === undefined || pull === this.shownPull) return
     this.shownPull = pull
-    const { frame, milliseconds } = await this.animator.pose(pose)
+    const { pastes: paste } = this
+    const { frame, milliseconds } = await this.animator.pose(pose, { paste })
     if (!this.isClosed) {
-      drawSquare(this.stages.driving, frame)
+      drawSquare(this.stages.driving, frame, paste ? this.squareOf(frame) : undefined)
       drawOverlay(this.stages.driving, pose, {
         ...{ points: true, axes: state.axes.peek(), heatmap: false },
         taken: puppetry.taken.peek(),
       })
-      drawSquare(this.stages.result, frame)
+      drawWhole(this.stages.result, frame)
       await this.take?.add(frame)
-      this.meter.add({ prepare: 0, detect: 0, ...milliseconds })
+      if (!this.isPaused) this.meter.add({ prepare: 0, detect: 0, ...milliseconds })
     }
     frame.close()
   }
@@ -247,12 +339,14 @@ export class Session {
         state.drivingFace.value = found === undefined ? 'none' : 'face'
       }
       const crop = this.drivingHead
+      const { pastes: paste } = this
       const animated = await this.animator.animate(frame, {
         ...(crop && { crop }),
         time: driving.time(),
         absolute: state.motion.peek() === 'absolute',
         smoothing: state.smooths.peek() && smoothing,
         heatmap: choice.heatmap,
+        paste,
       })
       // What drives may have changed meanwhile: then neither this frame nor its square is shown.
       if (this.isClosed || driving !== this.driving) {
@@ -263,14 +357,20 @@ export class Session {
       // Somebody may have moved the square meanwhile.
       this.shown.driving = { width, height, square: this.drivingHead ?? middleOf(width, height) }
       drawSquare(this.stages.driving, frame, crop)
+      const { value, jacobian } = animated.driving
+      this.driven = { value, ...(jacobian && { jacobian }) }
+      this.showWanted(animated.driving)
       drawOverlay(this.stages.driving, animated.driving, choice)
-      drawSquare(this.stages.result, animated.frame)
+      drawWhole(this.stages.result, animated.frame)
       await this.take?.add(animated.frame)
+      const square = paste ? this.squareOf(animated.frame) : undefined
       animated.frame.close()
       this.seen = [...this.seen.slice(-149), animated.moved]
-      drawOverlay(this.stages.result, animated.moved, { ...choice, points: false, heatmap: false })
+      const axesAlone = { ...choice, points: false, heatmap: false }
+      drawOverlay(this.stages.result, animated.moved, axesAlone, square)
+      if (this.isSearchDue) this.searchReference(driving, crop).catch(complain)
       state.hasMoved.value = true
-      this.meter.add(animated.milliseconds)
+      if (!this.isPaused) this.meter.add(animated.milliseconds)
       showComputing(this.animator)
     } finally {
       frame.close()

@@ -1,6 +1,6 @@
 // The choices on the view Animate. They outlive the view.
 import { computed, effect, type Signal, signal } from '@preact/signals'
-import { type Square, starters } from 'pantin/web'
+import { type Pose, type Square, starters } from 'pantin/web'
 import { chosenCamera, isMirrored } from '../core/camera.ts'
 import type { DrivingChoice } from '../core/driving.ts'
 import { inAddress } from '../core/router.ts'
@@ -15,6 +15,8 @@ export interface PictureChoice {
   readonly source: string | Blob
   /** The square that somebody chose, in pixels of the picture. */
   readonly square?: Square
+  /** The clip whose first frame it is. */
+  readonly clip?: { readonly kind: 'synthetic' | 'film'; readonly name: string }
 }
 
 export const pictureOf = ({ name, picture }: Subject): PictureChoice => ({ name, source: picture })
@@ -61,6 +63,31 @@ export const looksForFaces = computed(() => starterOf(chosenRun.value)?.subject 
 export const framing = signal<'chosen' | 'face' | 'none' | undefined>(undefined)
 /** Whether a head was found in a video or webcam; undefined as long as none was looked for. */
 export const drivingFace = signal<'face' | 'none' | undefined>(undefined)
+
+/** Whether relative motion starts from the frame of a clip whose pose is nearest to the picture's. */
+export const matches = stored<boolean>('motion.match', true)
+
+/** The frame that relative motion starts from. */
+export type Reference =
+  /** The first one that was shown. */
+  | { readonly kind: 'first' }
+  /** The first one, while all of the clip is looked at. */
+  | { readonly kind: 'searched' }
+  /** The one whose pose is nearest to the picture's; its number, from 0. */
+  | { readonly kind: 'nearest'; readonly frame: number; readonly frameCount: number; readonly pose: Pose }
+  /** The one that somebody chose. */
+  | { readonly kind: 'chosen'; readonly pose: Pose }
+export const reference = signal<Reference>({ kind: 'first' })
+
+/** Whether the pose of the picture is shown over the webcam, until somebody has taken it. */
+export const outline = stored<boolean>('outline', true)
+/** How near the webcam's pose is to the picture's, 0 to 1; undefined as long as no webcam drives. */
+export const nearness = signal<number | undefined>(undefined)
+
+/** Whether the moved square is put back into the whole picture. */
+export const pastes = stored<boolean>('paste', false)
+/** Whether there is more in the picture than its square. */
+export const canPaste = signal(false)
 
 export const points = stored<boolean>('overlay.points', true)
 export const axes = stored<boolean>('overlay.axes', false)
@@ -113,6 +140,18 @@ const overlays: readonly (readonly [string, Signal<boolean>])[] = [
   ['axes', axes],
   ['heatmaps', heatmap],
 ]
+inAddress('animate', 'reference', {
+  write: () => (matches.value ? undefined : 'first'),
+  read(text) {
+    if (text === 'first' || text === 'best') matches.value = text === 'best'
+  },
+})
+inAddress('animate', 'paste', {
+  write: () => (pastes.value ? 'on' : undefined),
+  read(text) {
+    if (text === 'on' || text === 'off') pastes.value = text === 'on'
+  },
+})
 inAddress('animate', 'show', {
   write: () =>
     overlays

@@ -2,10 +2,12 @@
 import { type Signal, useSignal, useSignalEffect } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { complain, say } from '../core/messages.ts'
+import { shownSide } from '../core/pictures.ts'
 import { place } from '../core/place.ts'
 import { chosenRun, loadRun } from '../core/runs.ts'
 import { troubleOf } from '../core/trouble.ts'
 import { RunPicker } from '../ui/run-picker.tsx'
+import { Toggle } from '../ui/toggle.tsx'
 import { TroubleBox } from '../ui/trouble-box.tsx'
 import { CodeControls } from './code-controls.tsx'
 import { DrivingControls } from './driving-controls.tsx'
@@ -15,14 +17,12 @@ import { MotionControls } from './motion-controls.tsx'
 import { PictureControls } from './picture-controls.tsx'
 import { letPull } from './pulling.ts'
 import { RecordControls } from './record-controls.tsx'
+import { recordedSeconds } from './recording.ts'
 import { Session } from './session.ts'
 import { SpeedLine } from './speed-line.tsx'
 import * as state from './state.ts'
 import { StringControls } from './string-controls.tsx'
 import { TrainOffer } from './train-offer.tsx'
-
-/** Side of the canvases, in pixels. The style sheet decides how large they are shown. */
-const side = 512
 
 /**
  * Applies a choice. A new choice takes its place at once, because the first may never be ready: a webcam waits until the
@@ -114,12 +114,22 @@ export function AnimateView() {
       letFrame(driving.current!, {
         now: () => session.peek()?.framed('driving'),
         show: (square) => session.peek()?.frameDriving(square),
-        settle: () => session.peek()?.resetReference(),
+        settle: () => session.peek()?.startReference(),
       }),
     [],
   )
 
   useEffect(() => letPull(driving.current!, () => state.driving.peek().kind === 'strings'), [])
+  // What a choice changes is shown at once, while the animation is paused, too.
+  useSignalEffect(() => {
+    void [state.pastes.value, state.points.value, state.axes.value, state.heatmap.value, state.outline.value]
+    void [state.smooths.value, state.minCutoff.value, state.beta.value]
+    session.peek()?.refresh()
+  })
+  useSignalEffect(() => {
+    void [state.matches.value, state.motion.value]
+    session.peek()?.reconsiderReference()
+  })
   useEffect(() => state.startOffering(), [])
   useEffect(() => state.followCamera(), [])
   useEffect(() => state.picture.subscribe((choice) => change((own) => own.setPicture(choice))), [])
@@ -152,8 +162,8 @@ export function AnimateView() {
               <canvas
                 ref={picture}
                 class="framed"
-                width={side}
-                height={side}
+                width={shownSide}
+                height={shownSide}
                 tabIndex={0}
                 role="img"
                 aria-label="The picture"
@@ -167,16 +177,29 @@ export function AnimateView() {
               ref={driving}
               class="framed"
               tabIndex={0}
-              width={side}
-              height={side}
+              width={shownSide}
+              height={shownSide}
               role="img"
               aria-label={isPulled ? 'The picture with its strings' : 'What drives, with its keypoints'}
             />
             <figcaption>{isPulled ? 'Strings' : 'Driving'}</figcaption>
           </figure>
           <figure class="stage result">
-            <canvas ref={result} width={side} height={side} role="img" aria-label="The picture, moved" />
-            <figcaption>Result</figcaption>
+            <canvas
+              ref={result}
+              width={shownSide}
+              height={shownSide}
+              role="img"
+              aria-label="The picture, moved"
+            />
+            <figcaption class="row spread">
+              Result
+              <Toggle
+                label="In the whole picture"
+                value={state.pastes}
+                disabled={!state.canPaste.value || recordedSeconds.value !== undefined}
+              />
+            </figcaption>
             {!state.hasMoved.value && status === 'loading' && (
               <img class="poster" src="poster.webp" alt="A portrait that the first model moves" />
             )}

@@ -1,12 +1,22 @@
 // Anything that moves and drives a picture: a webcam, a video file, or the film of a synthetic clip.
-import { frameOfVideo } from 'pantin/web'
+import { frameOfVideo, openClip } from 'pantin/web'
 import { closeCamera, isMirrored, makeVideo, openCamera } from './camera.ts'
 import { type Film, syntheticFilm } from './pictures.ts'
+import { place } from './place.ts'
 
 /** A source of driving frames. */
 export interface Driving {
   /** The present frame; undefined before the first one, and if it has not changed since the last call. */
   next(): Promise<VideoFrame | ImageBitmap | undefined>
+  /** Gives the present frame once more. */
+  again(): void
+  /**
+   * Frames of the whole clip, evenly spread, with their numbers. Each is closed when the next one is asked for. A webcam
+   * has none.
+   *
+   * @param most number of frames
+   */
+  samples(most: number): AsyncGenerator<Sample, void, undefined>
   /** Seconds on its own clock. */
   time(): number
   play(): void
@@ -14,6 +24,15 @@ export interface Driving {
   /** Goes back to the beginning. A webcam has none. */
   rewind(): void
   close(): void
+}
+
+/** A frame of a clip. */
+export interface Sample {
+  readonly picture: ImageBitmap
+  /** Its number, from 0. */
+  readonly frame: number
+  /** Number of frames of the clip. */
+  readonly frameCount: number
 }
 
 export type DrivingChoice =
@@ -29,11 +48,13 @@ export type FilmChoice = Exclude<DrivingChoice, { kind: 'strings' }>
 export async function openDriving(choice: FilmChoice): Promise<Driving> {
   if (choice.kind === 'synthetic') return new FilmDriving(await syntheticFilm(choice.name))
   if (choice.kind === 'webcam') return new VideoDriving(await openCamera(), closeCamera, isMirrored.peek())
-  return new VideoDriving(await openVideo(choice.file), (video) => {
+  const { file } = choice
+  const end = (video: HTMLVideoElement) => {
     URL.revokeObjectURL(video.src)
     video.removeAttribute('src')
     video.load()
-  })
+  }
+  return new VideoDriving(await openVideo(file), end, false, file)
 }
 
 async function openVideo(file: File): Promise<HTMLVideoElement> {
@@ -69,6 +90,12 @@ function mirrored(video: HTMLVideoElement): ImageBitmap {
   return canvas.transferToImageBitmap()
 }
 
+/** Numbers of frames, from the first to the last, evenly spread. */
+function spread(frameCount: number, most: number): readonly number[] {
+  const count = Math.min(frameCount, most)
+  return Array.from({ length: count }, (_, i) => Math.round((i * (frameCount - 1)) / Math.max(1, count - 1)))
+}
+
 class VideoDriving implements Driving {
   private last = -1
 
@@ -76,6 +103,7 @@ class VideoDriving implements Driving {
     private readonly video: HTMLVideoElement,
     private readonly end: (video: HTMLVideoElement) => void,
     private readonly isMirrored = false,
+    private readonly file?: File,
   ) {}
 
   async next(): Promise<VideoFrame | ImageBitmap | undefined> {
@@ -87,12 +115,31 @@ class VideoDriving implements Driving {
     return this.isMirrored ? mirrored(video) : frameOfVideo(video)
   }
 
+  again(): void {
+    this.last = -1
+  }
+
+  async *samples(most: number): AsyncGenerator<Sample, void, undefined> {
+    if (this.file === undefined) return
+    // The video that plays must not be moved to and fro.
+    await using clip = await openClip(this.file, place.peek(), { fit: 'whole' })
+    for (const frame of spread(clip.frameCount, most)) {
+      for await (const { picture } of clip.frames({ fromFrame: frame, toFrame: frame + 1 })) {
+        try {
+          yield { picture, frame, frameCount: clip.frameCount }
+        } finally {
+          picture.close()
+        }
+      }
+    }
+  }
+
   time(): number {
     return performance.now() / 1000
   }
 
   play(): void {
-    this.last = -1
+    this.again()
     void this.video.play()
   }
 
@@ -126,6 +173,19 @@ class FilmDriving implements Driving {
     this.last = index
     // A copy, because the caller closes the frame.
     return createImageBitmap(frames[index % frames.length]!)
+  }
+
+  again(): void {
+    this.last = -1
+  }
+
+  async *samples(most: number): AsyncGenerator<Sample, void, undefined> {
+    const { film } = this
+    while (!film.isWhole) await new Promise((resolve) => setTimeout(resolve, 100))
+    const { length: frameCount } = film.frames
+    for (const frame of spread(frameCount, most)) {
+      yield { picture: film.frames[frame]!, frame, frameCount }
+    }
   }
 
   time(): number {

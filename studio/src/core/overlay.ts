@@ -1,5 +1,5 @@
 // Keypoints drawn over a canvas: dots, the axes of their maps, and heatmaps.
-import type { Heatmap, TrackedPicture } from 'pantin/web'
+import type { Heatmap, Square, TrackedPicture } from 'pantin/web'
 
 export interface OverlayChoice {
   readonly points: boolean
@@ -14,8 +14,18 @@ type Points = Pick<TrackedPicture, 'value' | 'jacobian' | 'heatmap'>
 /** Length of an axis of the identity, in [-1, 1] coordinates. */
 const axisLength = 0.14
 
-export function drawOverlay(canvas: HTMLCanvasElement, points: Points, choice: OverlayChoice): void {
+/** @param square where the points are, in pixels of the canvas; undefined for all of it */
+export function drawOverlay(
+  canvas: HTMLCanvasElement,
+  points: Points,
+  choice: OverlayChoice,
+  square?: Square,
+): void {
   const context = canvas.getContext('2d')!
+  if (square !== undefined) {
+    const scale = square.side / canvas.width
+    context.setTransform(scale, 0, 0, scale, square.left, square.top)
+  }
   const { value, jacobian, heatmap } = points
   const scale = canvas.width / 2
   if (choice.heatmap && heatmap !== undefined) drawHeatmap(context, heatmap)
@@ -26,24 +36,28 @@ export function drawOverlay(canvas: HTMLCanvasElement, points: Points, choice: O
     if (choice.points)
       drawDot(context, px, py, hue(i, value.length), canvas.width / (i === choice.taken ? 40 : 64))
   }
+  context.resetTransform()
 }
 
 /** Hues evenly spaced around the colour wheel, in degrees. */
-const hue = (i: number, count: number): number => (20 + (360 * i) / count) % 360
+export const hue = (i: number, count: number): number => (20 + (360 * i) / count) % 360
 
-function drawDot(
+/** A dot of a colour, or a ring of it. */
+export function drawDot(
   context: CanvasRenderingContext2D,
   x: number,
   y: number,
   hueOf: number,
   radius: number,
+  isRing = false,
 ): void {
+  const colour = `hsl(${hueOf} 85% 55%)`
   context.beginPath()
   context.arc(x, y, radius, 0, 2 * Math.PI)
-  context.fillStyle = `hsl(${hueOf} 85% 55%)`
-  context.fill()
+  context.fillStyle = colour
+  if (!isRing) context.fill()
   context.lineWidth = radius / 2.5
-  context.strokeStyle = '#fffdf8'
+  context.strokeStyle = isRing ? colour : '#fffdf8'
   context.stroke()
   context.lineWidth = radius / 8
   context.strokeStyle = '#23201c'

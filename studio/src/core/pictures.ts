@@ -60,6 +60,32 @@ export function drawSquare(canvas: HTMLCanvasElement, picture: CanvasImageSource
   context.drawImage(picture, x, y, side, side, 0, 0, canvas.width, canvas.height)
 }
 
+/** Side of a canvas that shows a square picture, in pixels. */
+export const shownSide = 512
+
+/** Draws a whole picture. The canvas takes its shape: a square one has `shownSide`. */
+export function drawWhole(canvas: HTMLCanvasElement, picture: CanvasImageSource): void {
+  const [width, height] = sizeOf(picture)
+  const [w, h] = width === height ? [shownSide, shownSide] : [width, height]
+  // To set a size clears the canvas.
+  if (canvas.width !== w) canvas.width = w
+  if (canvas.height !== h) canvas.height = h
+  const context = canvas.getContext('2d')!
+  context.imageSmoothingQuality = 'high'
+  context.drawImage(picture, 0, 0, w, h)
+}
+
+/** Draws a whole picture in the middle of a canvas of another shape. */
+export function drawWithin(canvas: HTMLCanvasElement, picture: CanvasImageSource): void {
+  const [width, height] = sizeOf(picture)
+  const scale = Math.min(canvas.width / width, canvas.height / height)
+  const context = canvas.getContext('2d')!
+  context.imageSmoothingQuality = 'high'
+  if (width * canvas.height !== height * canvas.width) context.clearRect(0, 0, canvas.width, canvas.height)
+  const [w, h] = [width * scale, height * scale]
+  context.drawImage(picture, (canvas.width - w) / 2, (canvas.height - h) / 2, w, h)
+}
+
 /** Width and height in pixels. */
 export function sizeOf(picture: CanvasImageSource): readonly [number, number] {
   if (picture instanceof HTMLVideoElement) return [picture.videoWidth, picture.videoHeight]

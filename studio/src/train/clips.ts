@@ -47,7 +47,11 @@ export async function showLearned({ name, source }: ClipChoice): Promise<void> {
     const canvas = new OffscreenCanvas(picture.width, picture.height)
     canvas.getContext('2d')!.drawImage(picture, 0, 0)
     picture.close()
-    animation.picture.value = { name: `first frame of ${name}`, source: await canvas.convertToBlob() }
+    animation.picture.value = {
+      name: `first frame of ${name}`,
+      source: await canvas.convertToBlob(),
+      clip: typeof source === 'string' ? { kind: 'synthetic', name: source } : { kind: 'film', name },
+    }
   }
   animation.driving.value =
     typeof source === 'string'

@@ -20,11 +20,13 @@ import { FileButton } from './file-button.tsx'
 interface RunPickerProps {
   readonly label: string
   readonly value: RunKey
+  /** What may be chosen besides runs. */
+  readonly others?: readonly { readonly value: string; readonly label: string }[]
   onChange(key: RunKey): void
 }
 
 /** Chooses a model among all that the page knows, or opens one more. */
-export function RunPicker({ label, value, onChange }: RunPickerProps) {
+export function RunPicker({ label, value, others = [], onChange }: RunPickerProps) {
   useEffect(() => {
     void refreshStored()
     refreshServed().catch(complain)
@@ -37,6 +39,11 @@ export function RunPicker({ label, value, onChange }: RunPickerProps) {
       <label class="field">
         {label}
         <select value={value} onChange={(event) => onChange(event.currentTarget.value)}>
+          {others.map((other) => (
+            <option key={other.value} value={other.value}>
+              {other.label}
+            </option>
+          ))}
           <optgroup label="Starters">
             {starters.map((starter) => (
               <option key={starter.name} value={keyOf(starter)}>
