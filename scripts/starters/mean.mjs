@@ -3,15 +3,20 @@
 //
 //   node scripts/starters/mean.mjs BEFORE RUN PART OUT
 //
-// RUN was begun with the weights of BEFORE. OUT is PART of the way from BEFORE to RUN.
+// RUN was begun with the weights of BEFORE. OUT is PART of the way from BEFORE to RUN. PART is a number, or one each for the
+// detector, dense motion and the rest of the generator: 0.7,0.2,0.3.
 import { copyFile, mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readSafetensors, writeSafetensors } from 'pantin'
 
 const [before, run, part, out] = process.argv.slice(2)
-if (out === undefined || !(Number(part) >= 0 && Number(part) <= 1)) {
-  throw new Error('usage: mean.mjs BEFORE RUN PART OUT, with a PART from 0 to 1')
+const parts = part?.split(',').map(Number) ?? []
+if (out === undefined || ![1, 3].includes(parts.length) || !parts.every((one) => one >= 0 && one <= 1)) {
+  throw new Error('usage: mean.mjs BEFORE RUN PART OUT, with a PART from 0 to 1, or three of them')
 }
+const [detector, motion = detector, generator = detector] = parts
+const partOf = (name) =>
+  name.startsWith('kp_detector.') ? detector : name.includes('dense_motion_network.') ? motion : generator
 const [old, now] = await Promise.all(
   [before, run].map((one) => readSafetensors(join(one, 'weights.safetensors'))),
 )
@@ -19,7 +24,8 @@ const weights = new Map()
 for (const [name, { shape, data }] of now.tensors) {
   // What RUN has and BEFORE lacks is taken as it is.
   const from = old.tensors.get(name)
-  const mean = from && data.map((value, i) => (1 - part) * from.data[i] + part * value)
+  const step = partOf(name)
+  const mean = from && data.map((value, i) => (1 - step) * from.data[i] + step * value)
   weights.set(name, { dtype: 'float32', shape, data: Float32Array.from(mean ?? data) })
 }
 await mkdir(out, { recursive: true })

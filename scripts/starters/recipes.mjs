@@ -25,25 +25,28 @@ const lids = [
  * learned at one size holds at another.
  *
  * @param {number} size pixels a side: 128 or 256
- * @param {boolean} face whether the first keypoints are those of lids, brows and lips, and the decoder sees how they move
- * @param {boolean} last whether it is the model of the last stage: each pixel has a motion of its own besides those of
- *   keypoints, these prevail where they are, eyes close between lids, and the source is read by cubics
+ * @param {object} [parts]
+ * @param {boolean} [parts.face] whether the first keypoints are those of lids, brows and lips, and the decoder sees how they move
+ * @param {boolean} [parts.residual] whether each pixel has a motion of its own besides those of keypoints
+ * @param {boolean} [parts.head] whether more keypoints turn with the head, keypoints' motions prevail where they are, eyes close
+ *   between lids, and the source is read by cubics
  */
-const model = (size, face = false, last = false) => ({
-  ...{ net: 'ficelle', size, keypoints: 20, jacobian: true, alignCorners: true },
+const model = (size, { face = false, residual = false, head = false } = {}) => ({
+  ...{ net: 'ficelle', size, keypoints: head ? 33 : 20, jacobian: true, alignCorners: true },
   detector: {
     ...{ temperature: 0.5, scaleFactor: 128 / size, filter: 'box', dilations: 'clipped', design },
     head: { kind: 'light', channels: 32, stride: 4, skip: 'all' },
   },
   denseMotion: {
     ...{ blockExpansion: 16, maxFeatures: 64, blocks: 3, kernel: 3, occlusion: true, prior: true },
-    ...{ scaleFactor: 64 / size, kpVariance: 0.01, ...(face && { localKeypoints: 16 }) },
-    ...(last && { residual: true, peaked: true, openings: lids }),
+    ...{ scaleFactor: 64 / size, kpVariance: 0.01, ...(face && { localKeypoints: head ? 18 : 16 }) },
+    ...(head && { peaked: true, openings: lids }),
+    ...(residual && { residual: true }),
   },
   generator: {
     ...{ kind: 'light', blockExpansion: 16, maxFeatures: 64, bottleneckBlocks: 3, kernel: 3 },
     ...{ downBlocks: Math.log2(size / 64), skips: 'coarse', atRest: 'source', ...(face && { guided: true }) },
-    ...(last && { sampling: 'cubic' }),
+    ...(head && { sampling: 'cubic' }),
   },
 })
 
@@ -86,37 +89,53 @@ export const recipes = {
     {
       name: 'motion',
       clips: heads(1, 1000, 6, 128),
-      options: { ...motion, losses: expression, model: model(128, true) },
+      options: { ...motion, losses: expression, model: model(128, { face: true }) },
     },
     {
       ...{ name: 'picture', from: 'face-small/motion', clips: heads(1, 1000, 6, 128) },
-      options: { ...picture, batch: 6, steps: 1000, losses: sharp, model: model(128, true) },
+      options: { ...picture, batch: 6, steps: 1000, losses: sharp, model: model(128, { face: true }) },
     },
   ],
   face: [
     {
       ...{ name: 'expression', from: 'face-small/motion', clips: heads(2001, 2700, 4, 256) },
-      options: { ...picture, batch: 4, steps: 4000, losses: follows, model: model(256, true) },
+      options: { ...picture, batch: 4, steps: 4000, losses: follows, model: model(256, { face: true }) },
     },
     {
       ...{ name: 'picture', from: 'face/expression', clips: heads(2001, 2700, 4, 256) },
-      options: { ...picture, steps: 1000, learningRate: 5e-4, losses: sharp, model: model(256, true) },
+      options: {
+        ...picture,
+        steps: 1000,
+        learningRate: 5e-4,
+        losses: sharp,
+        model: model(256, { face: true }),
+      },
     },
     {
       ...{ name: 'light', from: 'face/picture', clips: heads(7001, 7500, 4, 256) },
-      options: { ...picture, ...light, steps: 1500, losses: follows, model: model(256, true) },
+      options: { ...picture, ...light, steps: 1500, losses: follows, model: model(256, { face: true }) },
       // The mean of this stage and the one before goes on: see mean.mjs.
       part: 0.6,
     },
     {
-      // Mostly small pictures: it is motion that is learned. It was done in two runs, of 1,663 and 5,241
-      // steps, by bilinear reading; cubics are sharper with the same weights.
+      // Mostly small pictures: it is motion that is learned. It was done in two runs, of 1,663 and 5,241 steps.
       ...{ name: 'more', from: 'face/light', clips: heads(10001, 10600, 6, 256) },
       options: {
         ...{ ...picture, ...light, batch: 6, grow: '128:0.9', steps: 6904, learningRate: 1.5e-3 },
-        ...{ losses: { ...follows, flow: 60 }, model: model(256, true, true) },
+        ...{ losses: { ...follows, flow: 60 }, model: model(256, { face: true, residual: true }) },
       },
       part: 0.6,
+    },
+    {
+      // It begins with more keypoints than the stage before ends with: see more-keypoints.mjs.
+      ...{ name: 'head', from: 'face/more', widened: true, clips: heads(12001, 12560, 6, 256) },
+      options: {
+        ...{ ...picture, ...light, batch: 6, grow: '128:0.9', steps: 3279, learningRate: 1.5e-3 },
+        ...{ tie: 'head', losses: { ...follows, flow: 60, openings: 60 } },
+        model: model(256, { face: true, residual: true, head: true }),
+      },
+      // On strangers' faces the detector is better for it, and dense motion is not.
+      part: '0.7,0.2,0.3',
     },
   ],
   puppet: [

@@ -32,14 +32,23 @@ for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stop.abor
 const say = (text) => process.stdout.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`)
 const folderOf = (stage) => join(values.folder, stage.replace('/', '-'))
 
+/** The run that a stage begins with: the end of another stage, with more keypoints if it is widened. */
+function beginningOf({ from, widened }, stage) {
+  if (!widened) return resultOf(from)
+  const wide = `${folderOf(stage)}-wide`
+  if (!existsSync(join(wide, 'weights.safetensors'))) run('more-keypoints.mjs', resultOf(from), wide)
+  return wide
+}
+
 /** The run that a stage ends with: its own, or the mean of its own and the one that it began with. */
 function resultOf(stage) {
   const [name, own] = stage.split('/')
-  const { from, part } = recipes[name].find((one) => one.name === own)
+  const recipe = recipes[name].find((one) => one.name === own)
+  const { part } = recipe
   if (part === undefined) return folderOf(stage)
   const mean = `${folderOf(stage)}-mean`
   if (!existsSync(join(mean, 'weights.safetensors'))) {
-    run('mean.mjs', resultOf(from), folderOf(stage), String(part), mean)
+    run('mean.mjs', beginningOf(recipe, stage), folderOf(stage), String(part), mean)
   }
   return mean
 }
@@ -57,7 +66,8 @@ function stepsOf(stage) {
   )
 }
 
-async function runStage(name, { name: own, from, clips, options }) {
+async function runStage(name, recipe) {
+  const { name: own, from, clips, options } = recipe
   const stage = `${name}/${own}`
   if (stepsOf(stage) >= options.steps) return say(`${stage} is finished`)
   const resume = existsSync(join(folderOf(stage), 'last', 'checkpoint.safetensors'))
@@ -65,7 +75,7 @@ async function runStage(name, { name: own, from, clips, options }) {
   const run = await train(clips, {
     ...options,
     ...(resume ? { resume } : { force: true }),
-    ...(from !== undefined && { init: resultOf(from) }),
+    ...(from !== undefined && { init: beginningOf(recipe, stage) }),
     ...{ out: folderOf(stage), cache: join(values.folder, 'frames'), signal: stop.signal },
     onEvent(event) {
       if (event.kind === 'decode' && event.done % 500 === 0) say(`frames: ${event.done} of ${event.total}`)

@@ -53,7 +53,7 @@ interface Trained {
 }
 
 // Training takes its time where others compute too.
-const timeout = 180_000
+const timeout = 600_000
 
 describe('study', { timeout }, () => {
   it('loses no finished trial when its process is killed', async () => {

@@ -1,12 +1,19 @@
 // The recipes of the starters: what `npm run starters` trains is what the package says of them.
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { recipes } from '../../scripts/starters/recipes.mjs'
-import { parametersOf } from '../../src/graph/ops/leaf.ts'
+import { readSafetensors, writeSafetensors } from '../../src/formats/safetensors/safetensors.ts'
+import { initialise, parametersOf } from '../../src/graph/ops/leaf.ts'
 import { motionConfigSchema } from '../../src/motion/config.ts'
 import { detectorGraph, generatorGraph } from '../../src/motion/model.ts'
 import { starters } from '../../src/run/starters.ts'
 import { tiedPoints } from '../../src/synthetic/made-clips.ts'
 import { resolveConfig } from '../../src/train/config.ts'
+import { Random } from '../../src/util/random.ts'
 
 test('there is one for each starter', () => {
   expect(Object.keys(recipes).sort()).toEqual(starters.map(({ name }) => name).sort())
@@ -29,18 +36,65 @@ test.each(starters)('$name is trained at its size, on seeds that are not kept as
   expect(motionConfigSchema.parse(recipes[name]!.at(-1)!.options.model).size).toBe(size)
 })
 
+/** Parameters of a stage's model and their shapes. */
+function shapesOf(starter: string, stage: string): Map<string, readonly number[]> {
+  const { options } = recipes[starter]!.find(({ name }) => name === stage)!
+  const model = motionConfigSchema.parse(options.model)
+  const all = [...parametersOf(detectorGraph(model)), ...parametersOf(generatorGraph(model))]
+  return new Map(all.map(({ name, shape }) => [name, shape]))
+}
+
 test('what is learned at 128x128 fits at 256x256: detector and motion have the same weights', () => {
-  const shapes = (starter: string) => {
-    const model = motionConfigSchema.parse(recipes[starter]!.at(-1)!.options.model)
-    const all = [...parametersOf(detectorGraph(model)), ...parametersOf(generatorGraph(model))]
-    // The Gaussian that scales pictures down is fixed, and has a width for each size.
-    return new Map(
-      all
-        .filter(({ name }) => /^kp_detector|dense_motion/.test(name) && !/down\.weight$|residual/.test(name))
-        .map(({ name, shape }) => [name, shape]),
+  // The Gaussian that scales pictures down is fixed, and has a width for each size.
+  const moving = (shapes: Map<string, readonly number[]>) =>
+    new Map(
+      [...shapes].filter(([name]) => /^kp_detector|dense_motion/.test(name) && !/down\.weight$/.test(name)),
     )
-  }
-  const found = shapes('face')
+  const found = moving(shapesOf('face', 'expression'))
   expect(found.size).toBeGreaterThan(60)
-  expect(found).toEqual(shapes('face-small'))
+  expect(found).toEqual(moving(shapesOf('face-small', 'motion')))
+})
+
+test('more keypoints fit the model of the stage that begins with them', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'pantin-starters-'))
+  try {
+    const { options } = recipes.face!.find(({ name }) => name === 'more')!
+    const model = motionConfigSchema.parse(options.model)
+    const [run, out] = [join(folder, 'run'), join(folder, 'out')]
+    mkdirSync(run)
+    writeFileSync(join(run, 'config.json'), JSON.stringify({ model, training: { tie: 'face' } }))
+    const all = [...parametersOf(detectorGraph(model)), ...parametersOf(generatorGraph(model))]
+    await writeSafetensors(join(run, 'weights.safetensors'), initialise(all, new Random(1)))
+    const script = fileURLToPath(new URL('../../scripts/starters/more-keypoints.mjs', import.meta.url))
+    execFileSync(process.execPath, [script, run, out], { stdio: 'pipe' })
+    const { tensors } = await readSafetensors(join(out, 'weights.safetensors'))
+    const made = new Map([...tensors].map(([name, { shape }]) => [name, shape]))
+    expect(made).toEqual(shapesOf('face', 'head'))
+
+    const before = await readSafetensors(join(run, 'weights.safetensors'))
+    const of = (file: typeof before, name: string) => Array.from(file.tensors.get(name)!.data, Number)
+    const bias = 'generator.dense_motion_network.mask.bias'
+    const kept = of({ ...before, tensors }, bias)
+    expect(kept.slice(0, 17)).toEqual(of(before, bias).slice(0, 17))
+    expect(kept.slice(17, 30)).toEqual(new Array(13).fill(0))
+    expect(kept.slice(30)).toEqual(of(before, bias).slice(17))
+    const mask = 'generator.dense_motion_network.mask.weight'
+    const rowOf = (file: typeof before, row: number) => {
+      const { shape, data } = file.tensors.get(mask)!
+      const size = data.length / shape[0]!
+      return Array.from(data, Number).slice(row * size, row * size + 16 * 9)
+    }
+    // Columns of features are the same; the row of a motion goes with its keypoint.
+    for (const [now, then] of [
+      [0, 0],
+      [1, 1],
+      [16, 16],
+      [30, 17],
+      [33, 20],
+    ] as const) {
+      expect(rowOf({ ...before, tensors }, now)).toEqual(rowOf(before, then))
+    }
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 })
