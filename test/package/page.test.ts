@@ -136,7 +136,7 @@ describe('the files of a page', () => {
         expect(code, output).toBe(0)
         if (name !== 'Vite') await project.write(`app/public/${name}.html`, page(`${name}.js`))
         served = name === 'Vite' ? 'app/dist' : 'app/public'
-        await look(name === 'Vite' ? 'index.html' : `${name}.html`, /^20 points, 20 maps$/)
+        await look(name === 'Vite' ? 'index.html' : `${name}.html`, /^33 points, 33 maps$/)
       },
       240_000,
     )
