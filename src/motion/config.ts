@@ -98,7 +98,9 @@ const motionConfigObject = z.strictObject({
     prior: z.boolean().optional(),
     /** Keypoints, from the first one, that move only what is next to them. */
     localKeypoints: z.int().nonnegative().optional(),
+    /** Whether a motion prevails at its keypoint itself. */
     peaked: z.boolean().optional(),
+    /** Pairs of keypoints, by their numbers, that are the two edges of an opening, such as the lids of an eye. */
     openings: z.array(z.tuple([z.int().nonnegative(), z.int().nonnegative()])).optional(),
     /** Whether each pixel has a motion of its own besides those of keypoints. */
     residual: z.boolean().optional(),
