@@ -203,7 +203,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     await page.getByRole('combobox', { name: 'First run' }).selectOption('none: the picture as it is')
     const divider = page.getByRole('slider', { name: /^Divider: The picture is on its left/ })
     const at = async () => Number(await divider.getAttribute('aria-valuenow'))
-    expect(await at()).toBe(50)
+    await expect.poll(at).toBe(50)
     await divider.focus()
     for (const [key, wanted] of [
       ['ArrowLeft', 48],
@@ -214,7 +214,7 @@ describe.skipIf(chromium === undefined)(title, () => {
       ['Home', 0],
     ] as const) {
       await page.keyboard.press(key)
-      expect(await at(), key).toBe(wanted)
+      await expect.poll(at, { message: key }).toBe(wanted)
     }
     await page.getByRole('button', { name: 'Play both' }).click()
     const result = () => pixels(page, 'Result of the second run')
@@ -231,10 +231,10 @@ describe.skipIf(chromium === undefined)(title, () => {
     await page.mouse.move(x + 0.75 * width, y + 0.6 * height, { steps: 3 })
     await page.mouse.up()
     await page.mouse.move(x + 0.1 * width, y + 0.6 * height)
-    expect(await at()).toBe(75)
-    expect(await picture.evaluate((canvas) => (canvas as HTMLCanvasElement).style.clipPath)).toBe(
-      'inset(0px 25% 0px 0px)',
-    )
+    await expect.poll(at).toBe(75)
+    await expect
+      .poll(() => picture.evaluate((canvas) => (canvas as HTMLCanvasElement).style.clipPath))
+      .toBe('inset(0px 25% 0px 0px)')
     const [shown, still] = await Promise.all([result(), pixels(page, 'The picture')])
     expect(shown).not.toBe(still)
     expect(await pixels(page, 'The picture')).toBe(still)
