@@ -194,7 +194,8 @@ const leastNearness = -30
 
 /**
  * What each motion has to say at a pixel by its nearness alone, before softmax: -slope times the squared distance of its
- * keypoint, and for the background a constant. A local keypoint has a steep slope, and a gain over the others. All these numbers are trained. With equal keypoints' motions this is
+ * keypoint, and for the background a constant. A local keypoint has a steep slope, and a gain over the others. All these
+ * numbers are trained. With equal keypoints' motions this is
  * interpolation by radial functions, so that a new model already moves lids and lips with their keypoints.
  *
  * @param value keypoints of the driving frame, [N, K, 2]
@@ -249,8 +250,8 @@ function nearness(
 }
 
 /**
- * The mask, with the shares of each pair divided anew. Their sum is kept. Along the direction from one edge to the other, the
- * one edge's motion has all of it before the opening, the other's has all behind it, and between them the part changes
+ * The mask, in which the shares of each pair are divided by place. Their sum is kept. Along the direction from one edge to
+ * the other, the one edge's motion has all of it before the opening, the other's has all behind it, and between them the part changes
  * evenly. So a driving opening of no height shows nothing of what is between the source's edges. By nearness alone, two
  * keypoints that meet would have one half each, and an eye would sink instead of closing.
  *
