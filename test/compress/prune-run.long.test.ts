@@ -69,3 +69,15 @@ test('for size, eight bits are kept where they are slower; for latency, only whe
   else expect(fast.verdicts.detector).toMatch(/float/)
   expect(fast.notices.length).toBe(last!.kept ? 0 : 1)
 })
+
+test('for latency, half precision is kept only if it was asked for, and a warning says that nothing is faster', async () => {
+  const original = await untrained(at('halves'))
+  const asked = { device: 'wasm', target: 'latency', maxDistance: 2, ...few } as const
+  const kept = async (name: string, precision?: 'fp16') => {
+    const options = { out: at(name), ...asked, ...(precision && { precision }) }
+    const { steps, notices } = await compress(original, ['puppet:1'], options)
+    expect(notices).toEqual([expect.stringMatching(/nothing .* faster on wasm/)])
+    return steps.find(({ name }) => name === 'fp16')!.kept
+  }
+  expect([await kept('none'), await kept('half', 'fp16')]).toEqual([false, true])
+})
