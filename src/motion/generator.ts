@@ -1,6 +1,7 @@
 // The generator of the First Order Motion Model: moves the source's features by the motion, and paints the frame.
 import type { Value } from '../graph/graph.ts'
-import { add, mul, reduceSum, sub } from '../graph/ops/arithmetic.ts'
+import { add, mul, neg, reduceSum, sub } from '../graph/ops/arithmetic.ts'
+import { maximum, minimum } from '../graph/ops/compare.ts'
 import { conv } from '../graph/ops/conv.ts'
 import { constant, like } from '../graph/ops/leaf.ts'
 import { averagePool } from '../graph/ops/pool.ts'
@@ -54,8 +55,8 @@ export interface GeneratorOptions {
    */
   readonly guided?: boolean | undefined
   /**
-   * How the source is read between its pixels: `bilinear` (default, as published), which blurs, or `cubic`, which keeps
-   * brightness sharp: see `sharplyDeformed`.
+   * How the source is read between its pixels: `bilinear` (default, as published), which blurs and finds zeros beyond the
+   * picture, or `cubic`, which keeps brightness sharp and finds the nearest pixel of the edge: see `sharplyDeformed`.
    */
   readonly sampling?: 'bilinear' | 'cubic' | undefined
   readonly denseMotion: DenseMotionOptions
@@ -326,19 +327,22 @@ const sharpness = 0.8
 /**
  * The source's picture, moved. Between two pixels bilinear reading takes their mean, which loses fine detail. With the source's
  * curvature, `sharpness` f (1 - f) times the second difference is taken away along each axis, at each distance f from a pixel.
- * It is done for brightness alone, where detail is. At a pixel itself nothing changes.
+ * It is done for brightness alone, where detail is. At a pixel itself nothing changes. Beyond the picture, its edge is read.
  *
  * @returns [N, 3, H, W], or of the patch
  */
 function sharplyDeformed({ picture, curvature }: EncodedSource, motion: DenseMotion, how: Reading): Value {
   const { deformation, openings } = motion
   if (curvature === undefined && openings === undefined) return deformed(picture, deformation, how)
-  const planes =
-    openings === undefined ? planesFor(picture, deformation, how) : opened(picture, openings, how)
+  const [h, w] = sizeOfMap(picture)
+  const free = openings === undefined ? planesFor(picture, deformation, how) : opened(picture, openings, how)
+  // Beyond the picture its edge goes on. Zeros would show as black holes in shoulders that rise.
+  const last = how.alignCorners ? [1, 1] : [1 - 1 / w, 1 - 1 / h]
+  const edge = constant(picture.graph, floats(last, [1, 2, 1, 1]))
+  const planes = minimum(maximum(free, neg(edge)), edge)
   const grid = transpose(planes, [0, 2, 3, 1])
   if (curvature === undefined) return gridSample(picture, grid, { alignCorners: how.alignCorners })
   const read = gridSample(concat([picture, curvature], 1), grid, { alignCorners: how.alignCorners })
-  const [h, w] = sizeOfMap(picture)
   const sizes = constant(picture.graph, floats([w, h], [1, 2, 1, 1]))
   const at = mul(add(planes, 1), mul(how.alignCorners ? sub(sizes, 1) : sizes, 0.5))
   // Without aligned corners a pixel's centre is half a pixel from its edge, where coordinates begin.

@@ -192,14 +192,20 @@ describe('the configuration of motion', () => {
       const weights = [-s * (1 - f), 1 - f + s * (2 - 3 * f), f + s * (3 * f - 1), -s * f]
       return weights.reduce((sum, weight, i) => sum + weight * line[at - 1 + i]!, 0)
     }
-    let compared = 0
+    let [compared, outside] = [0, 0]
     for (let i = 0; i < side ** 2; i++) {
       const [x, y] = [0, 1].map((axis) => ((Number(deformation!.data[2 * i + axis]) + 1) / 2) * (side - 1))
+      const beyond = x! < 0 ? line[0] : x! > side - 1 ? line.at(-1) : undefined
+      if (beyond !== undefined) {
+        expect(Number(deformed!.data[i])).toBeCloseTo(beyond, 4)
+        outside++
+      }
       if (x! < 1.01 || x! > side - 2.01 || y! < 0 || y! > side - 1) continue
       expect(Number(deformed!.data[i])).toBeCloseTo(read(x!), 4)
       compared++
     }
     expect(compared).toBeGreaterThan(side ** 2 / 2)
+    expect(outside).toBeGreaterThan(side / 2)
     const plain = (await resultOf(bilinear, 0.1)).deformed!
     const apart = (a: Tensor, b: Tensor) =>
       Math.max(
