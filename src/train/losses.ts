@@ -168,10 +168,10 @@ export interface TrainLoss extends DescribedLoss {
   /** Whether the loss reads `judgement` (default: no). If a loss of a step does, a discriminator is trained beside it. */
   readonly judged?: true
   /**
-   * What the loss sees besides pictures, which may be patches of frames (default: nothing): keypoints and dense motion alone,
-   * so that it is left out while they rest, or whole pictures.
+   * What the loss sees, if not pictures, which may be patches of frames: keypoints alone, or dense motion with them, so that it
+   * is left out while they rest; or whole pictures. If all losses of a step see keypoints alone, the generator rests.
    */
-  readonly sees?: 'motion' | 'whole pictures'
+  readonly sees?: 'keypoints' | 'motion' | 'whole pictures'
   /** Builds the loss, a scalar, before it is weighted. Undefined if this model or run lacks what it compares. */
   build(input: TrainLossInput): Value | undefined
 }
@@ -204,13 +204,13 @@ export const trainLosses = new LossTable<TrainLoss>('train', [
     build: ({ graph, prediction, driving, perceptual }) => perceptual?.build(graph, prediction, driving),
   },
   {
-    ...{ of: 'train', name: 'equivarianceValue', weight: 1, sees: 'motion' },
+    ...{ of: 'train', name: 'equivarianceValue', weight: 1, sees: 'keypoints' },
     help: 'keypoints move along with the picture under a random warp',
     build: ({ kpDriving, kpTransformed, transform }) =>
       valueEquivariance(kpDriving, kpTransformed, transform),
   },
   {
-    ...{ of: 'train', name: 'equivarianceJacobian', weight: 1, sees: 'motion' },
+    ...{ of: 'train', name: 'equivarianceJacobian', weight: 1, sees: 'keypoints' },
     help: 'jacobians of keypoints change along with the picture under a random warp',
     build: ({ kpDriving, kpTransformed, transform }) =>
       jacobianEquivariance(kpDriving, kpTransformed, transform),
@@ -226,12 +226,12 @@ export const trainLosses = new LossTable<TrainLoss>('train', [
     build: ({ known, occlusionMap }) => known && occlusionMap && occlusionLoss(occlusionMap, known),
   },
   {
-    ...{ of: 'train', name: 'landmarks', weight: 20, warps: false, sees: 'motion' },
+    ...{ of: 'train', name: 'landmarks', weight: 20, warps: false, sees: 'keypoints' },
     help: 'distance of tied keypoints from the points that --tie names, on synthetic clips',
     build: ({ known, kpSource, kpDriving }) => known && tiedDistance(kpSource, kpDriving, known),
   },
   {
-    ...{ of: 'train', name: 'openings', weight: 20, warps: false, sees: 'motion' },
+    ...{ of: 'train', name: 'openings', weight: 20, warps: false, sees: 'keypoints' },
     help: 'difference of the openings of eyes and mouth between tied keypoints, with --tie face',
     build: ({ known, kpSource, kpDriving }) => known && openingDifference(kpSource, kpDriving, known),
   },
@@ -259,6 +259,10 @@ export const needsDiscriminator = (weights: TrainLosses): boolean =>
 /** Whether a step with these weights shows the detector warped frames. */
 export const needsWarps = (weights: TrainLosses): boolean =>
   trainLosses.all.some(({ name, warps }) => (weights[name] ?? 0) > 0 && warps !== false)
+
+/** Whether a step with these weights trains the detector alone. */
+export const needsKeypointsAlone = (weights: TrainLosses): boolean =>
+  trainLosses.all.every(({ name, sees }) => !((weights[name] ?? 0) > 0) || sees === 'keypoints')
 
 /** Losses that read what is known of synthetic clips. */
 export const labelLosses: readonly string[] = ['flow', 'occlusion', 'landmarks', 'openings', 'nearPoints']

@@ -11,13 +11,14 @@ import { floats, type Tensor } from '../../src/graph/tensor.ts'
 import { Scope } from '../../src/layers/scope.ts'
 import { type MotionConfig, smallConfig } from '../../src/motion/config.ts'
 import type { Painting } from '../../src/motion/generator.ts'
-import { animateFrame } from '../../src/motion/model.ts'
+import { animateFrame, detectorGraph } from '../../src/motion/model.ts'
 import { createSession } from '../../src/runtime/node.ts'
 import { adamDefaults } from '../../src/train/adam.ts'
 import { finetuning, resolveConfig } from '../../src/train/config.ts'
-import { trainLosses } from '../../src/train/losses.ts'
+import { type TrainLosses, trainLosses } from '../../src/train/losses.ts'
 import { partsOf, type StepPart, weightsIn, wholeStep } from '../../src/train/reconstruction/parts.ts'
 import { buildTrainingStep } from '../../src/train/reconstruction/step.ts'
+import type { TrainingStep } from '../../src/train/step.ts'
 import { type TrainOptions, train } from '../../src/train/train.ts'
 import { InputError } from '../../src/util/errors.ts'
 import { Random } from '../../src/util/random.ts'
@@ -166,6 +167,24 @@ describe('steps of all parts', () => {
     expect(other.feeds.has('corner')).toBe(part.patch < 1)
     expect(other.feeds.has('theta')).toBe(!part.motionRests)
   })
+})
+
+test('a step whose losses see keypoints alone trains the detector, and computes nothing of the generator', () => {
+  const stepOf = (weights: TrainLosses) =>
+    buildTrainingStep(light, {
+      ...{ batch: 1, scales: 3, weights, transform: warpDefaults, adam: adamDefaults, colour: false },
+      part: wholeStep,
+    })
+  const none = Object.fromEntries(trainLosses.names.map((name) => [name, 0]))
+  const keypoints = { ...none, equivarianceValue: 1, equivarianceJacobian: 1 }
+  const [alone, painting] = [stepOf(keypoints), stepOf({ ...keypoints, reconstruction: 1 })]
+  expect(alone.weights).toEqual(painting.weights)
+  expect(painting.resting).toEqual([])
+  expect([...new Set(alone.resting!.map((name) => name.split('.')[0]))]).toEqual(['generator'])
+  const convolutions = ({ graph }: TrainingStep) => graph.nodes.filter(({ op }) => op.name === 'conv').length
+  const detector = detectorGraph(light)
+  expect(convolutions(alone)).toBeLessThan(0.6 * convolutions(painting))
+  expect(convolutions(alone)).toBeGreaterThan(detector.nodes.filter(({ op }) => op.name === 'conv').length)
 })
 
 describe('a run of several parts', () => {

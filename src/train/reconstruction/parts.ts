@@ -98,7 +98,8 @@ export function weightsIn({ patch, motionRests }: StepPart, weights: TrainLosses
   const left = trainLosses.all.filter(
     ({ name, sees }) =>
       weights[name] !== undefined &&
-      ((sees === 'motion' && motionRests) || (sees === 'whole pictures' && patch < 1)),
+      (((sees === 'motion' || sees === 'keypoints') && motionRests) ||
+        (sees === 'whole pictures' && patch < 1)),
   )
   return { ...weights, ...Object.fromEntries(left.map(({ name }) => [name, 0])) }
 }

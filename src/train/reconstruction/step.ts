@@ -24,7 +24,13 @@ import { reduced, seenIn } from '../../motion/generator.ts'
 import type { Keypoints } from '../../motion/keypoints.ts'
 import { animateFrame, detect } from '../../motion/model.ts'
 import type { AdamOptions } from '../adam.ts'
-import { needsDiscriminator, needsWarps, type TrainLosses, trainLosses } from '../losses.ts'
+import {
+  needsDiscriminator,
+  needsKeypointsAlone,
+  needsWarps,
+  type TrainLosses,
+  trainLosses,
+} from '../losses.ts'
 import { type TrainingStep, withState } from '../step.ts'
 import { discriminatorLoss, discriminatorPrefix, judge, type PerceptualLoss } from './judges.ts'
 import { knownMotion, type Tie } from './label-losses.ts'
@@ -47,6 +53,8 @@ export interface StepOptions {
   /** What is painted and what rests, in this part of the run (default: whole frames, and nothing rests). */
   readonly part?: StepPart | undefined
 }
+
+const isOfGenerator = (name: string) => name.startsWith('generator.')
 
 /** Whether a weight belongs to detector or dense motion. */
 const isOfMotion = (name: string) =>
@@ -87,7 +95,10 @@ export function buildTrainingStep(model: MotionConfig, options: StepOptions): Tr
   const patch =
     part.patch < 1 ? { part: part.patch, corner: input(graph, 'corner', 'float32', [batch, 2]) } : undefined
   const painting = { reduction, ...(patch && { patch }), motionRests }
-  const generation = animateFrame(scope, source, kpSource, kpDriving, model, painting)
+  const generatorRests = needsKeypointsAlone(weights)
+  // In evaluation its statistics rest too, so that nothing of it is computed.
+  const generatorScope = generatorRests ? scope.inEvaluation() : scope
+  const generation = animateFrame(generatorScope, source, kpSource, kpDriving, model, painting)
   const shown = (frame: Value) => seenIn(patch, reduced(frame, reduction))
   const wanted = shown(driving)
 
@@ -117,7 +128,7 @@ export function buildTrainingStep(model: MotionConfig, options: StepOptions): Tr
   return withState(scope, { loss, ...terms }, options.adam, {
     ...(options.perceptual && { fixed: options.perceptual.weights }),
     ...(adversary && { adversary }),
-    ...(motionRests && { rests: isOfMotion }),
+    rests: (name) => (motionRests && isOfMotion(name)) || (generatorRests && isOfGenerator(name)),
   })
 }
 
