@@ -21,8 +21,8 @@ describe.skipIf(chromium === undefined)(title, () => {
   }, 240_000)
   afterAll(() => world?.remove())
 
-  test('40 steps lower the loss, over a reload, and the command line animates with the run', async () => {
-    await begin(page, 'me', 40)
+  test('24 steps lower the loss, over a reload, and the command line animates with the run', async () => {
+    await begin(page, 'me', 24)
     const first = await lossAt(page, 1)
     // A checkpoint, long before the end.
     await page
@@ -34,9 +34,9 @@ describe.skipIf(chromium === undefined)(title, () => {
     await page.reload()
     await page.getByRole('button', { name: 'Go on with me' }).click()
     await page.locator('.state[data-state=finished]').waitFor({ timeout: 300_000 })
-    expect(await number(page, 'step')).toBe('40 of 40')
+    expect(await number(page, 'step')).toBe('24 of 24')
     expect(Number(await number(page, 'loss'))).toBeLessThan(0.8 * first)
-    expect(await page.locator('.preview img').getAttribute('alt')).toMatch(/step 40/)
+    expect(await page.locator('.preview img').getAttribute('alt')).toMatch(/step 24/)
 
     const [zip] = await Promise.all([
       page.waitForEvent('download'),
@@ -45,7 +45,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     expect(zip.suggestedFilename()).toBe('me.zip')
     const folder = unpack(await zip.path(), join(world.folder, 'unpacked'))
     const losses = readFileSync(join(folder, 'metrics.jsonl'), 'utf8').trim().split('\n')
-    expect(JSON.parse(losses.at(-1)!)).toMatchObject({ step: 40 })
+    expect(JSON.parse(losses.at(-1)!)).toMatchObject({ step: 24 })
     const out = join(world.folder, 'moved.mp4')
     const driving = 'puppet:3,frames=3,size=64'
     const cli = compileCli()

@@ -23,7 +23,7 @@ import { puppetClip } from ${JSON.stringify(url('src/synthetic/puppet/puppet.ts'
 import { Random } from ${JSON.stringify(url('src/util/random.ts'))}
 
 const results = {}
-for (const net of ['hourglass', 'lednet']) {
+for (const net of ['lednet']) {
   const model = tinyModel(net)
   const gradients = []
   let device
