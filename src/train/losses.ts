@@ -24,6 +24,7 @@ import {
 import {
   flowLoss,
   type KnownMotion,
+  keptDifference,
   nearPointsDifference,
   occlusionLoss,
   openingDifference,
@@ -154,6 +155,8 @@ export interface TrainLossInput {
   readonly judgement: Judgement | undefined
   /** What is known of the pairs, if there are synthetic clips among the clips. */
   readonly known: KnownMotion | undefined
+  /** Keypoints of source and driving frames as the run found them when training began, if a loss that keeps them has a weight. */
+  readonly kpBefore: { readonly source: Keypoints; readonly driving: Keypoints } | undefined
 }
 
 /** A loss of training without labels. It has no parameters of its own. */
@@ -165,6 +168,8 @@ export interface TrainLoss extends DescribedLoss {
    * not see warped frames, which is a third of its work.
    */
   readonly warps?: false
+  /** Whether the loss reads `kpBefore` (default: no). If a loss of a step does, the run that is trained further is read too. */
+  readonly keeps?: true
   /** Whether the loss reads `judgement` (default: no). If a loss of a step does, a discriminator is trained beside it. */
   readonly judged?: true
   /**
@@ -186,6 +191,7 @@ export type TrainLosses = LossWeights<
   | 'occlusion'
   | 'landmarks'
   | 'openings'
+  | 'kept'
   | 'nearPoints'
   | 'adversarial'
   | 'featureMatching'
@@ -236,6 +242,12 @@ export const trainLosses = new LossTable<TrainLoss>('train', [
     build: ({ known, kpSource, kpDriving }) => known && openingDifference(kpSource, kpDriving, known),
   },
   {
+    ...{ of: 'train', name: 'kept', weight: 0, warps: false, sees: 'keypoints', keeps: true },
+    help: 'distance of jacobians, and of keypoints of which nothing is known, from those of the run that --from names',
+    build: ({ kpSource, kpDriving, kpBefore, known }) =>
+      kpBefore && keptDifference([kpSource, kpDriving], [kpBefore.source, kpBefore.driving], known),
+  },
+  {
     ...{ of: 'train', name: 'nearPoints', weight: 5, warps: false, sees: 'whole pictures' },
     help: 'absolute difference of result and driving frame near known points, on synthetic clips',
     build: ({ known, prediction, driving }) => known && nearPointsDifference(prediction, driving, known),
@@ -259,6 +271,10 @@ export const needsDiscriminator = (weights: TrainLosses): boolean =>
 /** Whether a step with these weights shows the detector warped frames. */
 export const needsWarps = (weights: TrainLosses): boolean =>
   trainLosses.all.some(({ name, warps }) => (weights[name] ?? 0) > 0 && warps !== false)
+
+/** Whether a step with these weights compares with the detector that training began with. */
+export const needsBefore = (weights: TrainLosses): boolean =>
+  trainLosses.all.some(({ name, keeps }) => (weights[name] ?? 0) > 0 && keeps === true)
 
 /** Whether a step with these weights trains the detector alone. */
 export const needsKeypointsAlone = (weights: TrainLosses): boolean =>

@@ -19,9 +19,16 @@ import { labelledPool, leastFrames } from './distil/pool.ts'
 import { stepOf as distilStepOf, distilTask } from './distil/task.ts'
 import { keptFrames } from './kept-frames.ts'
 import type { TrainedRun } from './loop.ts'
+import { needsBefore } from './losses.ts'
 import { type PerceptualLoss, perceptualLoss } from './reconstruction/judges.ts'
-import { labelSide, reconstructionTask, stepOf } from './reconstruction/task.ts'
-import { beginRun, withFinetuned } from './setup.ts'
+import {
+  labelSide,
+  reconstructionTask,
+  type StepReads,
+  stepOf,
+  weightsBefore,
+} from './reconstruction/task.ts'
+import { beginRun, readStart, withFinetuned } from './setup.ts'
 import { trainRun } from './training-run.ts'
 
 export type { TrainOptions } from './config.ts'
@@ -47,7 +54,12 @@ export async function train(clips: string | readonly string[], given: TrainOptio
     open: (config) =>
       beginRun({ config, options, schema: runConfigSchema, reads: { init: config.training.init } }),
     step: (own, batch) => stepOf(own, batch),
-    read: ({ training }) => readPerceptual(training),
+    read: async (config): Promise<StepReads> => ({
+      perceptual: await readPerceptual(config.training),
+      before: needsBefore(config.training.losses)
+        ? weightsBefore(config, await readStart(config))
+        : undefined,
+    }),
     prepare: ({ model, training }, _, opened, { signal, onEvent }) =>
       keptFrames(opened, training.clips, options.cache, {
         ...{ size: model.size, fit: training.fit, holdout: training.holdout },
@@ -58,7 +70,7 @@ export async function train(clips: string | readonly string[], given: TrainOptio
         onFramed: (clip, framing) => onEvent({ kind: 'crop', clip, framing }),
         onStill: (clip) => onEvent({ kind: 'still', clip }),
       }),
-    task: (own, perceptual, cache, how) => reconstructionTask(own, cache, how, perceptual),
+    task: (own, reads, cache, how) => reconstructionTask(own, cache, how, reads),
   })
 }
 

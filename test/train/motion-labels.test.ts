@@ -1,9 +1,10 @@
 // Labels of synthetic clips: what is kept beside frames, what a batch brings, and the losses on it.
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, test } from 'vitest'
 import { openClip } from '../../src/clips/source.ts'
+import { readSafetensors } from '../../src/formats/safetensors/safetensors.ts'
 import { Graph, type Value } from '../../src/graph/graph.ts'
 import { add, constant } from '../../src/graph/ops/index.ts'
 import { floats, sizeOf } from '../../src/graph/tensor.ts'
@@ -12,10 +13,12 @@ import { evaluate } from '../../src/runtime/node.ts'
 import { hasFlow, tiedNames, tiedPoints, ties } from '../../src/synthetic/made-clips.ts'
 import { puppetClip } from '../../src/synthetic/puppet/puppet.ts'
 import { cacheClips, drawBatch } from '../../src/train/frames.ts'
+import { type TrainLosses, trainLosses } from '../../src/train/losses.ts'
 import { labelPoints, type Records } from '../../src/train/motion-labels.ts'
 import {
   flowLoss,
   type KnownMotion,
+  keptDifference,
   nearPointsDifference,
   occlusionLoss,
   openingDifference,
@@ -169,6 +172,7 @@ describe('losses on what is known', () => {
     return { points, flow, visible, known, tie: 'face' }
   }
   const keypoints = (value: Value) => ({ value, jacobian: undefined })
+  const withMaps = (value: Value, jacobian: Value) => ({ value, jacobian })
   const range = { range: [0.1, 0.9] } as const
   const probes = {
     flow: () =>
@@ -179,6 +183,18 @@ describe('losses on what is known', () => {
       probe(
         [...common, [n, 16, 2], [n, 16, 2]],
         (p, f, v, k, a, b) => openingDifference(keypoints(a!), keypoints(b!), all(p!, f!, v!, k!))!,
+        range,
+      ),
+    kept: () =>
+      probe(
+        [...common, ...Array(4).fill([n, 18, 2]), ...Array(4).fill([n, 18, 2, 2])],
+        (p, f, v, k, ...[a, b, c, d, ja, jb, jc, jd]) => {
+          const [now, before] = [
+            [withMaps(a!, ja!), withMaps(b!, jb!)],
+            [withMaps(c!, jc!), withMaps(d!, jd!)],
+          ]
+          return keptDifference(now, before, all(p!, f!, v!, k!))
+        },
         range,
       ),
     'near points': () =>
@@ -195,7 +211,7 @@ describe('losses on what is known', () => {
       ),
   }
 
-  test.each(['flow', 'occlusion', 'near points', 'landmarks', 'openings'] as const)(
+  test.each(['flow', 'occlusion', 'near points', 'landmarks', 'openings', 'kept'] as const)(
     '%s has the gradient of its formula',
     (which) => {
       const check = probes[which]()
@@ -264,6 +280,48 @@ describe('losses on what is known', () => {
     expect((found.blink!.data as Float32Array)[0]).toBeCloseTo(0.05 / 7, 5)
   })
 
+  test('what is kept is where no label says otherwise: free keypoints of a labelled pair, all of others, and jacobians', async () => {
+    const graph = new Graph()
+    const filled = (shape: readonly number[], value: number) =>
+      constant(graph, floats(new Float32Array(sizeOf(shape)).fill(value), shape))
+    // Keypoint 3 is tied, and 17 is not.
+    const moved = (which: number) =>
+      keypoints(
+        constant(
+          graph,
+          floats(
+            Array.from({ length: 36 }, (_, i) => (i >> 1 === which ? 0.2 : 0)),
+            [1, 18, 2],
+          ),
+        ),
+      )
+    const known = (value: number) => {
+      const [points, flow, visible] = [
+        filled([2, labelPoints, 3], 0),
+        filled([1, 4, 4, 2], 0),
+        filled([1, 4, 4], 0),
+      ]
+      return all(points, flow, visible, filled([1], value))
+    }
+    const still = moved(-1)
+    const loss = (which: number, labelled: number) =>
+      keptDifference([moved(which), still], [still, still], known(labelled))
+    graph.output('tied', loss(3, 1))
+    graph.output('free', loss(17, 1))
+    graph.output('unknown', loss(3, 0))
+    graph.output('unlabelled', keptDifference([moved(3), still], [still, still], undefined))
+    const maps = (value: number) => withMaps(still.value, filled([1, 18, 2, 2], value))
+    graph.output('maps', keptDifference([maps(1.3), maps(1)], [maps(1), maps(1)], known(1)))
+    const found = await evaluate(graph, {})
+    const of = (name: string) => Number(found[name]!.data[0])
+    expect(of('tied')).toBe(0)
+    // One of four free keypoints in two frames, along both axes.
+    expect(of('free')).toBeCloseTo(0.4 / 4, 5)
+    expect(of('unknown')).toBeCloseTo(0.4 / 36, 5)
+    expect(of('unlabelled')).toBeCloseTo(0.4 / 36, 5)
+    expect(of('maps')).toBeCloseTo(0.3 / 2, 5)
+  })
+
   test('are 0 where nothing is known, and none where nothing is tied', async () => {
     const graph = new Graph()
     const zeros = (shape: readonly number[]) =>
@@ -311,4 +369,44 @@ test('train reports losses on what is known, with warped frames and without', as
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+})
+
+describe('training that keeps what it began with', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'pantin-kept-'))
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+  const clips = 'puppet:3,frames=6,size=32'
+  const common = { model: tinyModel(), batch: 2, device: 'cpu', threads: 1 } as const
+  const none = Object.fromEntries(trainLosses.names.map((name) => [name, 0]))
+
+  test('trains the detector alone, jacobians too, and needs a run to begin with', async () => {
+    const begun = join(folder, 'begun')
+    await train(clips, { out: begun, steps: 1, ...common })
+    const further = async (out: string, losses: TrainLosses) => {
+      const from = { init: begun, tie: 'joints', steps: 12, learningRate: 0.01, metricsEvery: 1 } as const
+      await train(clips, { ...common, ...from, out, losses: { ...none, ...losses } })
+      return (await readSafetensors(join(out, 'weights.safetensors'))).tensors
+    }
+    const [free, kept] = [
+      await further(join(folder, 'free'), { landmarks: 20 }),
+      await further(join(folder, 'kept'), { landmarks: 20, kept: 50 }),
+    ]
+    const before = (await readSafetensors(join(begun, 'weights.safetensors'))).tensors
+    const moved = (of: typeof before, name: string) => {
+      const [a, b] = [of, before].map((tensors) => tensors.get(name)!.data as Float32Array)
+      return Math.max(...a!.map((x, i) => Math.abs(x - b![i]!)))
+    }
+    for (const name of before.keys()) {
+      if (name.startsWith('generator.')) expect(moved(kept, name), name).toBe(0)
+    }
+    expect(
+      [...before.keys()].some((name) => name.startsWith('generator.') && name.endsWith('running_mean')),
+    ).toBe(true)
+    const jacobian = 'kp_detector.jacobian.bias'
+    expect(moved(kept, jacobian)).toBeGreaterThan(0)
+    expect(moved(free, jacobian)).toBe(0)
+
+    const nothing = train(clips, { ...common, out: join(folder, 'nothing'), steps: 1, losses: { kept: 1 } })
+    await expect(nothing).rejects.toThrow(/begins with random weights/)
+    expect(existsSync(join(folder, 'nothing'))).toBe(false)
+  })
 })

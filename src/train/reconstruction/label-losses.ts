@@ -4,6 +4,7 @@ import type { Builder, Graph, Value } from '../../graph/graph.ts'
 import {
   abs,
   add,
+  addAll,
   clip,
   concat,
   constant,
@@ -12,8 +13,10 @@ import {
   like,
   log,
   matmul,
+  maximum,
   mul,
   neg,
+  reduceMean,
   reduceSum,
   reshape,
   sliceAxis,
@@ -181,6 +184,52 @@ export function openingDifference(
   const difference = matmul(signs, sub(found, wanted))
   const known = reshape(matmul(halves, reshape(weight, [n, count, 1])), [n, pairs.length])
   return weightedMean(reduceSum(abs(difference), [2]), known)
+}
+
+/**
+ * What training on labels alone would forget (Li and Hoiem 2016, "Learning without forgetting"): the mean absolute difference
+ * of jacobians, and of keypoints in units of [-1, 1], from those of the detector that training began with. Keypoints count
+ * where they are not tied, and everywhere in pairs of which nothing is known.
+ *
+ * @param now keypoints of source and driving frames
+ * @param before as `now`, of the detector as it was
+ */
+export function keptDifference(
+  now: readonly Keypoints[],
+  before: readonly Keypoints[],
+  known: KnownMotion | undefined,
+): Value {
+  const all = (of: readonly Keypoints[]) =>
+    concat(
+      of.map(({ value }) => value),
+      0,
+    )
+  const difference = abs(sub(all(now), all(before)))
+  const [n2, k] = difference.shape as [number, number]
+  const values = weightedMean(reduceSum(difference, [2]), counted(known, n2, k, difference.graph))
+  const jacobians = now.map(({ jacobian }, i) => {
+    const was = before[i]!.jacobian
+    return jacobian && was && reduceMean(abs(sub(jacobian, was)))
+  })
+  return addAll([
+    values,
+    ...jacobians.flatMap((one) => (one === undefined ? [] : [mul(one, 1 / now.length)])),
+  ])
+}
+
+/** 1 for each keypoint [n2, k] that no label says where it is. */
+function counted(known: KnownMotion | undefined, n2: number, k: number, graph: Builder): Value {
+  const tied = known === undefined ? 0 : Math.min(tiedPoints[known.tie].length, k)
+  const free = constant(
+    graph,
+    floats(
+      Float32Array.from({ length: n2 * k }, (_, i) => (i % k < tied ? 0 : 1)),
+      [n2, k],
+    ),
+  )
+  if (known === undefined) return free
+  const unknown = reshape(sub(1, concat([known.known, known.known], 0)), [n2, 1])
+  return maximum(free, mul(like(free, 1), unknown))
 }
 
 /** Tied keypoints of source and driving frames, [2 N, T, 2], where they should be, and how much each counts, [2 N, T]. */

@@ -16,7 +16,7 @@ import {
   sliceAxis,
   transpose,
 } from '../../graph/ops/index.ts'
-import { floats } from '../../graph/tensor.ts'
+import { floats, type Tensor } from '../../graph/tensor.ts'
 import { coordinateGrid } from '../../layers/fomm.ts'
 import { Scope } from '../../layers/scope.ts'
 import type { MotionConfig } from '../../motion/config.ts'
@@ -25,6 +25,7 @@ import type { Keypoints } from '../../motion/keypoints.ts'
 import { animateFrame, detect } from '../../motion/model.ts'
 import type { AdamOptions } from '../adam.ts'
 import {
+  needsBefore,
   needsDiscriminator,
   needsKeypointsAlone,
   needsWarps,
@@ -50,15 +51,18 @@ export interface StepOptions {
   /** If batches bring labels: points of the flow's grid along each axis, and what keypoints are tied to. */
   readonly labels?: { readonly side: number; readonly tie: Tie } | undefined
   readonly perceptual?: PerceptualLoss
+  /** Weights of the detector that training began with, for losses that keep what it finds. */
+  readonly before?: ReadonlyMap<string, Tensor> | undefined
   /** What is painted and what rests, in this part of the run (default: whole frames, and nothing rests). */
   readonly part?: StepPart | undefined
 }
 
+const isOfDetector = (name: string) => name.startsWith('kp_detector.')
+
 const isOfGenerator = (name: string) => name.startsWith('generator.')
 
 /** Whether a weight belongs to detector or dense motion. */
-const isOfMotion = (name: string) =>
-  name.startsWith('kp_detector.') || name.startsWith('generator.dense_motion_network.')
+const isOfMotion = (name: string) => isOfDetector(name) || name.startsWith('generator.dense_motion_network.')
 
 /**
  * One step of unsupervised training (Siarohin et al. 2019, section 3.3): keypoints of source and driving frame,
@@ -107,10 +111,12 @@ export function buildTrainingStep(model: MotionConfig, options: StepOptions): Tr
   const judgement = needsDiscriminator(weights)
     ? scope.within('discriminator', (inner) => judge(inner, wanted, prediction))
     : undefined
+  const before = needsBefore(weights) ? options.before : undefined
   const compared = {
     ...{ graph, source: shown(source), driving: wanted, prediction, deformation, occlusionMap },
     ...{ kpSource, kpDriving, kpTransformed, transform, scales, perceptual },
     judgement,
+    kpBefore: before && detectedBefore(graph, [source, driving], model),
     known: labels && knownMotion(graph, batch, labels.side, labels.tie),
   }
   const terms = Object.fromEntries(
@@ -126,11 +132,26 @@ export function buildTrainingStep(model: MotionConfig, options: StepOptions): Tr
     loss: discriminatorLoss(judgement),
   }
   return withState(scope, { loss, ...terms }, options.adam, {
-    ...(options.perceptual && { fixed: options.perceptual.weights }),
+    fixed: new Map([...(options.perceptual?.weights ?? []), ...withPrefix(before)]),
     ...(adversary && { adversary }),
     rests: (name) => (motionRests && isOfMotion(name)) || (generatorRests && isOfGenerator(name)),
   })
 }
+
+const beforePrefix = 'before.'
+
+/** Keypoints as the detector found them when training began: a second one, whose weights stay as they are. */
+function detectedBefore(graph: Graph, frames: readonly [Value, Value], model: MotionConfig) {
+  const scope = Scope.root(graph, { training: false })
+  const all = scope.within('before', (inner) => detect(inner, concat(frames, 0), model).keypoints)
+  const [source, driving] = splitKeypoints(all, 2) as [Keypoints, Keypoints]
+  return { source, driving }
+}
+
+const withPrefix = (weights: ReadonlyMap<string, Tensor> | undefined): [string, Tensor][] =>
+  Array.from(weights ?? []).flatMap(([name, tensor]) =>
+    isOfDetector(name) ? [[`${beforePrefix}${name}`, tensor]] : [],
+  )
 
 /** Frames as fed, as images [N, 3, H, W] in [0, 1], with the batch's colour changes. */
 function images(

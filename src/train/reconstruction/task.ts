@@ -11,12 +11,13 @@ import type { MotionConfig } from '../../motion/config.ts'
 import { animateFrame, detect } from '../../motion/model.ts'
 import type { Tensors } from '../../runtime/session.ts'
 import { hasFlow } from '../../synthetic/made-clips.ts'
+import { InputError } from '../../util/errors.ts'
 import type { Random } from '../../util/random.ts'
 import { drawTransform, recolours } from '../augment.ts'
 import type { RunConfig } from '../config.ts'
 import { drawBatch, type FrameCache } from '../frames.ts'
 import type { Preview, Task, TaskOptions } from '../loop.ts'
-import { labelLosses } from '../losses.ts'
+import { labelLosses, needsBefore } from '../losses.ts'
 import { EvaluationModel, keypointsOfFrame, type TrainingState } from '../state.ts'
 import type { TrainingStep } from '../step.ts'
 import { discriminatorPrefix, type PerceptualLoss } from './judges.ts'
@@ -35,12 +36,12 @@ export async function reconstructionTask(
   { model, training }: RunConfig,
   cache: FrameCache,
   { openSession, batch }: TaskOptions,
-  perceptual?: PerceptualLoss,
+  reads: StepReads = {},
 ): Promise<Task> {
   const { augment, transform } = training
   const { labels } = cache
   const stepIn = (part?: StepPart) =>
-    stepOf({ model, training }, batch, { side: labels?.side, perceptual, part })
+    stepOf({ model, training }, batch, { side: labels?.side, part, ...reads })
   const parts = partsOf(model, training)
   const last = parts.pop()!.part
   const step = stepIn(last)
@@ -89,25 +90,52 @@ export async function reconstructionTask(
   }
 }
 
+/** Networks besides the model that a step's losses read. */
+export interface StepReads {
+  /** The network that compares pictures by features. */
+  readonly perceptual?: PerceptualLoss | undefined
+  /** Weights that training began with: see `weightsBefore`. */
+  readonly before?: ReadonlyMap<string, Tensor> | undefined
+}
+
 /** What else a step is made of. */
-interface StepParts {
+interface StepParts extends StepReads {
   /** Points of the grid of known motion along each axis, if there are labels. */
   readonly side?: number | undefined
-  readonly perceptual?: PerceptualLoss | undefined
   readonly part?: StepPart | undefined
+}
+
+/**
+ * The weights that training began with, if a loss keeps what they find.
+ *
+ * @throws InputError if training begins with random weights
+ */
+export function weightsBefore(
+  { training: { losses } }: RunConfig,
+  start: ReadonlyMap<string, Tensor> | undefined,
+): ReadonlyMap<string, Tensor> | undefined {
+  if (!needsBefore(losses)) return undefined
+  if (start !== undefined) return start
+  throw new InputError({
+    what: 'nothing is there to be kept: training begins with random weights',
+    where: 'losses.kept',
+    got: String(losses.kept),
+    remedy: 'name the run to begin with (from or init), or leave the loss out',
+  })
 }
 
 /** The step of a run, on a batch or on the part of one replica. */
 export function stepOf(
   { model, training }: RunConfig,
   batch: number,
-  { side, perceptual, part }: StepParts = {},
+  { side, perceptual, before, part }: StepParts = {},
 ): TrainingStep {
   const { scales, losses: weights, adam, tie, transform, augment } = training
   return buildTrainingStep(model, {
     ...{ batch, scales, weights, adam, transform, colour: recolours(augment), part },
     labels: side === undefined ? undefined : { side, tie },
     ...(perceptual && { perceptual }),
+    before,
   })
 }
 

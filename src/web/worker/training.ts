@@ -6,7 +6,7 @@ import type { WebRuntime } from '../../runtime/web.ts'
 import { createResidentSession, type ResidentSession } from '../../runtime/web-resident.ts'
 import { type AdamOptions, adamInputs, adamScalars } from '../../train/adam.ts'
 import { type LoopResult, trainTask } from '../../train/loop.ts'
-import { reconstructionTask } from '../../train/reconstruction/task.ts'
+import { reconstructionTask, weightsBefore } from '../../train/reconstruction/task.ts'
 import { type StateName, stateNames, stateOutputs, type TrainingState } from '../../train/state.ts'
 import type { OpenStep, Report, StepRunner, TrainingStep } from '../../train/step.ts'
 import { isPantinError, messageOf } from '../../util/errors.ts'
@@ -95,10 +95,8 @@ async function trainOnce(
   processor: Processor,
   signal: AbortSignal,
 ): Promise<LoopResult> {
-  const task = await reconstructionTask(config, cache, {
-    openSession: processor.openSession,
-    batch: config.training.batch,
-  })
+  const how = { openSession: processor.openSession, batch: config.training.batch }
+  const task = await reconstructionTask(config, cache, how, { before: weightsBefore(config, start) })
   try {
     return await trainTask(store, {
       ...{ task, signal, settings: config.training, start },
