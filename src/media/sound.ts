@@ -57,15 +57,13 @@ export async function readSound(
 ): Promise<SoundFound> {
   const track = await input.getPrimaryAudioTrack()
   if (track === null) return 'none'
-  const codec = await track.getCodec()
-  const config = await track.getDecoderConfig()
   const sink = new mediabunny.EncodedPacketSink(track)
-  let first: EncodedPacket | null
-  try {
-    first = await sink.getFirstPacket()
-  } catch {
-    return { leftOut: 'it is damaged' }
-  }
+  // The library reads a track's header when it is first asked for it, and throws errors of any kind.
+  const header = await Promise.all([track.getCodec(), track.getDecoderConfig(), sink.getFirstPacket()]).catch(
+    () => undefined,
+  )
+  if (header === undefined) return { leftOut: 'it is damaged' }
+  const [codec, config, first] = header
   if (codec === null || config === null) return { leftOut: 'its codec is not known here' }
   if (!index.continuous) return { leftOut: 'the times of the video are not continuous' }
   const { start, end } = index

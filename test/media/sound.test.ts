@@ -1,4 +1,5 @@
 /** Sound is copied beside the frames, packet by packet, where the container takes it. */
+import { readFileSync, writeFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { openVideo } from '../../src/media/codecs.ts'
 import { soundFor } from '../../src/media/video-out.ts'
@@ -38,4 +39,18 @@ test('a container without times before zero begins with the first frame', async 
   const made = await soundOf(file)
   expect(made[0]!.time).toBe(0)
   expect(made.length).toBeGreaterThan(40)
+})
+
+test('sound whose header is damaged is left out, and the pictures are read', async () => {
+  const file = await writeFrames(path('header.mp4'), frames, { sound: await madeSound() })
+  const bytes = readFileSync(file)
+  // The codec's own header is the descriptor 5 of the box esds, of two bytes.
+  const at = bytes.indexOf(Buffer.from([5, 2]), bytes.indexOf('esds'))
+  expect(at).toBeGreaterThan(0)
+  bytes[at + 1] = 1
+  writeFileSync(path('short.mp4'), bytes)
+  await using clip = await openVideo(path('short.mp4'))
+  const found = await soundFor(path('out.mp4'), clip)
+  expect(found).toMatchObject({ sound: undefined, words: expect.stringMatching(/^left out: it is damaged/) })
+  expect(await collect(clip.frames())).toHaveLength(25)
 })
