@@ -188,7 +188,7 @@ describe('the configuration of motion', () => {
     const read = (x: number) => {
       const at = Math.floor(x)
       const f = x - at
-      const s = 0.8 * f * (1 - f)
+      const s = 0.83 * f * (1 - f)
       const weights = [-s * (1 - f), 1 - f + s * (2 - 3 * f), f + s * (3 * f - 1), -s * f]
       return weights.reduce((sum, weight, i) => sum + weight * line[at - 1 + i]!, 0)
     }
