@@ -36,6 +36,12 @@ const betweenDrains = 24
 /** Damaged packets of one group of pictures. If there are more, the rest of the group is passed over. */
 const mostDamaged = 8
 
+/**
+ * Damaged packets in a row, over groups of pictures. From here on, as many again are passed over each time: every damaged
+ * packet costs a decoder or two, and a small file may have thousands.
+ */
+const mostInARow = 16
+
 /** Frames that are searched at once for one that is whole, about as many as a group of pictures. */
 const searched = 125
 
@@ -138,6 +144,17 @@ export class PacketDecoder {
     const start = keys.findLast(({ packet }) => packet <= first)!.packet
     const count = [...this.damaged].filter((number) => number >= start && number < end).length
     if (count >= mostDamaged) for (let i = first; i < end; i++) this.damaged.add(i)
+    const row = this.rowBefore(first)
+    if (row >= mostInARow) {
+      for (let i = first; i < Math.min(ranks.length, first + row); i++) this.damaged.add(i)
+    }
+  }
+
+  /** Damaged packets in a row that end with this one. */
+  private rowBefore(last: number): number {
+    let from = last
+    while (from >= 0 && (this.damaged.has(from) || this.options.index.ranks[from] === noUse)) from--
+    return last - from
   }
 }
 

@@ -56,12 +56,16 @@ export function gradientFrame(width: number, height: number, shift = 0): Frame {
 
 /**
  * Writes with mediabunny itself what our writer never would: rotated tracks, an index in front, VP8, MPEG-TS, a start after
- * zero. A key frame is the first of every 25 frames.
+ * zero. A key frame is the first of every 25 frames, or of each `keyInterval` seconds.
  */
 export async function writeOddVideo(
   path: string,
   frames: readonly Frame[],
-  { start = 0, ...track }: { rotation?: 0 | 90 | 180 | 270; flip?: boolean; start?: number } = {},
+  {
+    start = 0,
+    keyInterval = 1,
+    ...track
+  }: { rotation?: 0 | 90 | 180 | 270; flip?: boolean; start?: number; keyInterval?: number } = {},
 ): Promise<string> {
   const m = await loadCodecs()
   const webm = path.endsWith('.webm')
@@ -74,7 +78,11 @@ export async function writeOddVideo(
     format: formats.find(([ending]) => path.endsWith(ending))![1](),
     target: new m.FilePathTarget(path),
   })
-  const source = new m.VideoSampleSource({ codec: webm ? 'vp8' : 'avc', bitrate: 2e6, keyFrameInterval: 1 })
+  const source = new m.VideoSampleSource({
+    codec: webm ? 'vp8' : 'avc',
+    bitrate: 2e6,
+    keyFrameInterval: keyInterval,
+  })
   output.addVideoTrack(source, { frameRate: 25, ...track })
   await keepAlive(output.start())
   for (const [i, { width, height, data }] of frames.entries()) {

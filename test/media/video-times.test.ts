@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import fc from 'fast-check'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { type Frame, frameAt, framePsnr } from '../../src/media/clip.ts'
 import { openVideo } from '../../src/media/codecs.ts'
 import { readBoxes } from '../../src/media/container.ts'
@@ -197,6 +197,40 @@ describe('a damaged packet', () => {
       const alone = await frameAt(clip, i)
       expect(alone).toMatchObject({ damaged: true, time: shown[i]!.time })
       expect(Buffer.compare(alone.data, shown[i]!.data), `frame ${i}`).toBe(0)
+    }
+  })
+
+  test('many in a row cost few decoders, even if each is a key frame, and at most as many frames again', async () => {
+    const many = Array.from({ length: 160 }, (_, i) => gradientFrame(64, 64, i))
+    const whole = await writeOddVideo(path('keys.mp4'), many, { keyInterval: 0 })
+    const broken = Array.from({ length: 70 }, (_, i) => 10 + i)
+    const file = await damaged(whole, path('row.mp4'), broken)
+    let decoders = 0
+    const { VideoDecoder: Real } = globalThis
+    vi.stubGlobal(
+      'VideoDecoder',
+      class extends Real {
+        constructor(init: VideoDecoderInit) {
+          super(init)
+          decoders++
+        }
+      },
+    )
+    try {
+      const { frames: shown } = await read(file)
+      const marked = shown.flatMap((frame, i) => (frame.damaged ? [i] : []))
+      expect(marked.slice(0, 70)).toEqual(broken)
+      expect(marked.length).toBeLessThan(140)
+      expect(
+        shown
+          .slice(0, 10)
+          .concat(shown.slice(150))
+          .some((frame) => frame.damaged),
+      ).toBe(false)
+      // Sixteen one by one, then 17 and 34 at once.
+      expect(decoders).toBeLessThan(150)
+    } finally {
+      vi.unstubAllGlobals()
     }
   })
 
