@@ -1,7 +1,7 @@
 // From the motions of keypoints to one motion for each pixel: FOMM's sparse motions, and its dense motion network.
 import type { Value } from '../graph/graph.ts'
 import { add, div, expand, mul, reduceMean, reduceSum, sub } from '../graph/ops/arithmetic.ts'
-import { clip, maximum } from '../graph/ops/compare.ts'
+import { clip, maximum, minimum } from '../graph/ops/compare.ts'
 import { constant, like } from '../graph/ops/leaf.ts'
 import { matmul, transposeLast } from '../graph/ops/linear.ts'
 import { gridSample } from '../graph/ops/sampling.ts'
@@ -42,7 +42,7 @@ export interface DenseMotionOptions extends HourglassSize {
   readonly residual?: boolean | undefined
   /**
    * With a prior: whether a motion prevails at its keypoint itself, however near others are (default: no). Without it, a brow
-   * between other keypoints moves half as far as its own keypoint.
+   * between other keypoints moves half as far as its own keypoint. With it, local keypoints turn and stretch about as the head.
    */
   readonly peaked?: boolean | undefined
   /**
@@ -107,7 +107,7 @@ export function denseMotion(
 ): DenseMotion {
   const { kpVariance, kernel, alignCorners } = options
   const [n, c, h, w] = small.shape as [number, number, number, number]
-  const motions = affineMotions(kpSource, kpDriving)
+  const motions = affineMotions(kpSource, kpDriving, options.peaked ? options.localKeypoints : 0)
   const k = motions.shape[1]!
   const sparseDeformed = sparseDeformations(small, motions, alignCorners)
 
@@ -324,9 +324,10 @@ function behindOpening(
  * Row vectors (x, y, 1) times a 3x2 matrix give the point: rows 0 and 1 are the transposed linear part
  * J = J_source J_driving⁻¹, row 2 is the shift value_source - J value_driving.
  *
+ * @param steady this many keypoints, the first ones, have a J near the mean of all: see `steadied`
  * @returns [N, K + 1, 3, 2], the background first
  */
-export function affineMotions(source: Keypoints, driving: Keypoints): Value {
+export function affineMotions(source: Keypoints, driving: Keypoints, steady = 0): Value {
   const [n, k] = source.value.shape as [number, number]
   const { graph } = source.value
   const identity = constant(graph, floats([1, 0, 0, 1], [1, 1, 2, 2]))
@@ -334,11 +335,29 @@ export function affineMotions(source: Keypoints, driving: Keypoints): Value {
   const linear =
     source.jacobian === undefined || driving.jacobian === undefined
       ? expand(identity, [n, k, 2, 2])
-      : product2x2(source.jacobian, inverse2x2(driving.jacobian))
+      : steadied(product2x2(source.jacobian, inverse2x2(driving.jacobian)), steady)
   const turned = transposeLast(linear)
   const rows = (value: Value) => reshape(value, [n, k, 1, 2])
   const shift = sub(rows(source.value), matmul(rows(driving.value), turned))
   return concat([expand(background, [n, 1, 3, 2]), concat([turned, shift], 2)], 1)
+}
+
+/** How far an element of a steadied linear part is from the mean's. */
+const mostUnsteady = 0.1
+
+/**
+ * Linear parts [N, K, 2, 2], of which the first ones are kept near the mean of all. A motion that prevails at its keypoint
+ * shows there what its linear part says alone, and a small part of a face, such as the end of a brow, tells it badly: a brow
+ * that a head's turn nearly hides had a hole, through which hair was seen. The mean has what turns and scales the whole head.
+ */
+function steadied(linear: Value, count: number): Value {
+  const k = linear.shape[1]!
+  const first = Math.min(count, k)
+  if (first === 0) return linear
+  const mean = reduceMean(linear, [1], { keep: true })
+  const away = sub(sliceAxis(linear, 1, 0, first), mean)
+  const near = add(mean, minimum(maximum(away, -mostUnsteady), mostUnsteady))
+  return first === k ? near : concat([near, sliceAxis(linear, 1, first, k)], 1)
 }
 
 /** (x, y, 1) of every pixel, [h * w, 3]. */

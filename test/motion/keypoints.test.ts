@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Graph, type Value } from '../../src/graph/graph.ts'
-import { input } from '../../src/graph/ops/leaf.ts'
+import { constant, input } from '../../src/graph/ops/leaf.ts'
 import { floats, type Tensor } from '../../src/graph/tensor.ts'
 import { affineMotions, meanDeformation, sparseDeformations } from '../../src/motion/dense-motion.ts'
 import {
@@ -85,6 +85,38 @@ describe('sparse motion', () => {
     // J = diag(2, 1/2); shift = (0.5, 0) - J (0, 0.25).
     const background = [1, 0, 0, 1, 0, 0]
     expectClose(Array.from(motions!.data, Number), [...background, 2, 0, 0, 0.5, 0.5, -0.125])
+  })
+
+  it('keeps the first linear parts near the mean, if it is told to, and still maps their keypoints', async () => {
+    const graph = new Graph()
+    const jacobians = [2, 0, 0, 1, 1, 0, 0.3, 1, 0.9, 0, 0, 1]
+    const three = (values: readonly number[], maps: readonly number[]) => ({
+      value: constant(graph, floats(values, [1, 3, 2])),
+      jacobian: constant(graph, floats(maps, [1, 3, 2, 2])),
+    })
+    const [from, to] = [
+      [0.5, 0, 0.1, 0.2, -0.4, 0.3],
+      [0, 0.25, 0, 0.2, -0.5, 0.3],
+    ]
+    const still = [1, 0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1]
+    graph.output('motions', affineMotions(three(from, jacobians), three(to, still), 2))
+    const motions = Array.from((await evaluate(graph, {})).motions!.data, Number)
+    // The mean is [1.3, 0; 0.1, 1]. Elements of the first two are within 0.1 of it. They are transposed.
+    expectClose(motions.slice(6, 10), [1.4, 0, 0, 1])
+    expectClose(motions.slice(12, 16), [1.2, 0.2, 0, 1])
+    expectClose(motions.slice(18, 22), [0.9, 0, 0, 1])
+    for (const i of [0, 1, 2]) {
+      const [a, b, c, d, x, y] = motions.slice(6 * (i + 1)) as [
+        number,
+        number,
+        number,
+        number,
+        number,
+        number,
+      ]
+      const [px, py] = [to[2 * i]!, to[2 * i + 1]!]
+      expectClose([px * a + py * c + x, px * b + py * d + y], [from[2 * i]!, from[2 * i + 1]!])
+    }
   })
 
   it('averages under the mask, and the background leaves the picture as it is', async () => {
