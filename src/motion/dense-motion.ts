@@ -1,7 +1,7 @@
 // From the motions of keypoints to one motion for each pixel: FOMM's sparse motions, and its dense motion network.
 import type { Value } from '../graph/graph.ts'
 import { add, div, expand, mul, reduceMean, reduceSum, sub } from '../graph/ops/arithmetic.ts'
-import { clip, maximum, minimum } from '../graph/ops/compare.ts'
+import { clip, maximum } from '../graph/ops/compare.ts'
 import { constant, like } from '../graph/ops/leaf.ts'
 import { matmul, transposeLast } from '../graph/ops/linear.ts'
 import { gridSample } from '../graph/ops/sampling.ts'
@@ -13,7 +13,7 @@ import { antiAlias, axisCoordinates, coordinateGrid } from '../layers/fomm.ts'
 import type { Scope } from '../layers/scope.ts'
 import { InputError } from '../util/errors.ts'
 import { type HourglassSize, hourglassFeatures } from '../zoo/hourglass.ts'
-import { inverse2x2, type Keypoints, kp2gaussian, product2x2 } from './keypoints.ts'
+import { inverse2x2, type Keypoints, kp2gaussian, product2x2, steadied } from './keypoints.ts'
 
 /** How dense motion is estimated. */
 export interface DenseMotionOptions extends HourglassSize {
@@ -340,24 +340,6 @@ export function affineMotions(source: Keypoints, driving: Keypoints, steady = 0)
   const rows = (value: Value) => reshape(value, [n, k, 1, 2])
   const shift = sub(rows(source.value), matmul(rows(driving.value), turned))
   return concat([expand(background, [n, 1, 3, 2]), concat([turned, shift], 2)], 1)
-}
-
-/** How far an element of a steadied linear part is from the mean's. */
-const mostUnsteady = 0.1
-
-/**
- * Linear parts [N, K, 2, 2], of which the first ones are kept near the mean of all. A motion that prevails at its keypoint
- * shows there what its linear part says alone, and a small part of a face, such as the end of a brow, tells it badly: a brow
- * that a head's turn nearly hides had a hole, through which hair was seen. The mean has what turns and scales the whole head.
- */
-function steadied(linear: Value, count: number): Value {
-  const k = linear.shape[1]!
-  const first = Math.min(count, k)
-  if (first === 0) return linear
-  const mean = reduceMean(linear, [1], { keep: true })
-  const away = sub(sliceAxis(linear, 1, 0, first), mean)
-  const near = add(mean, minimum(maximum(away, -mostUnsteady), mostUnsteady))
-  return first === k ? near : concat([near, sliceAxis(linear, 1, first, k)], 1)
 }
 
 /** (x, y, 1) of every pixel, [h * w, 3]. */

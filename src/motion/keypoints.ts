@@ -1,7 +1,8 @@
 // Keypoints from heatmaps, Gaussians from keypoints, and the algebra of local affine maps (Siarohin et al. 2019, section
 // 3.1); and the heads that make heatmaps and jacobians of a network's features.
 import type { Value } from '../graph/graph.ts'
-import { add, div, mul, neg, reduceSum, sub } from '../graph/ops/arithmetic.ts'
+import { add, div, mul, neg, reduceMean, reduceSum, sub } from '../graph/ops/arithmetic.ts'
+import { maximum, minimum } from '../graph/ops/compare.ts'
 import { conv } from '../graph/ops/conv.ts'
 import { constant } from '../graph/ops/leaf.ts'
 import { matmul, transposeLast } from '../graph/ops/linear.ts'
@@ -205,4 +206,22 @@ function jacobianParameters(scope: Scope, shape: readonly [number, number, numbe
     weight: inner.weight('weight', shape, { kind: 'fill', value: 0 }),
     bias: inner.weight('bias', [shape[0]], { kind: 'values', values: identities }),
   }
+}
+
+/** How far an element of a steadied linear part is from the mean's. */
+const mostUnsteady = 0.1
+
+/**
+ * Linear parts [N, K, 2, 2], of which the first ones are kept near the mean of all. A motion that prevails at its keypoint
+ * shows there what its linear part says alone, and a small part of a face, such as the end of a brow, tells it badly: a brow
+ * that a head's turn nearly hides had a hole, through which hair was seen. The mean has what turns and scales the whole head.
+ */
+export function steadied(linear: Value, count: number): Value {
+  const k = linear.shape[1]!
+  const first = Math.min(count, k)
+  if (first === 0) return linear
+  const mean = reduceMean(linear, [1], { keep: true })
+  const away = sub(sliceAxis(linear, 1, 0, first), mean)
+  const near = add(mean, minimum(maximum(away, -mostUnsteady), mostUnsteady))
+  return first === k ? near : concat([near, sliceAxis(linear, 1, first, k)], 1)
 }

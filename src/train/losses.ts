@@ -155,26 +155,23 @@ export interface TrainLossInput {
   readonly judgement: Judgement | undefined
   /** What is known of the pairs, if there are synthetic clips among the clips. */
   readonly known: KnownMotion | undefined
-  /** Keypoints of source and driving frames as the run found them when training began, if a loss that keeps them has a weight. */
-  readonly kpBefore: { readonly source: Keypoints; readonly driving: Keypoints } | undefined
+  /** Keypoints of both frames as the run found them when training began, if a loss that keeps them has a weight. */
+  readonly kpBefore: readonly [source: Keypoints, driving: Keypoints] | undefined
 }
 
 /** A loss of training without labels. It has no parameters of its own. */
 export interface TrainLoss extends DescribedLoss {
   /** The way of training that has the loss. */
   readonly of: 'train'
-  /**
-   * Whether the loss reads `kpTransformed` and `transform` (default: yes). If no loss of a step does, the detector does
-   * not see warped frames, which is a third of its work.
-   */
+  /** Whether the loss reads `kpTransformed` and `transform` (default: yes): a third of the work, if no other loss does. */
   readonly warps?: false
   /** Whether the loss reads `kpBefore` (default: no). If a loss of a step does, the run that is trained further is read too. */
   readonly keeps?: true
   /** Whether the loss reads `judgement` (default: no). If a loss of a step does, a discriminator is trained beside it. */
   readonly judged?: true
   /**
-   * What the loss sees, if not pictures, which may be patches of frames: keypoints alone, or dense motion with them, so that it
-   * is left out while they rest; or whole pictures. If all losses of a step see keypoints alone, the generator rests.
+   * What the loss sees, if not patches of pictures: keypoints alone, or dense motion too, so that it is left out while they
+   * rest; or whole pictures. If all losses of a step see keypoints alone, the generator rests.
    */
   readonly sees?: 'keypoints' | 'motion' | 'whole pictures'
   /** Builds the loss, a scalar, before it is weighted. Undefined if this model or run lacks what it compares. */
@@ -245,7 +242,7 @@ export const trainLosses = new LossTable<TrainLoss>('train', [
     ...{ of: 'train', name: 'kept', weight: 0, warps: false, sees: 'keypoints', keeps: true },
     help: 'distance of jacobians, and of keypoints of which nothing is known, from those of the run that --from names',
     build: ({ kpSource, kpDriving, kpBefore, known }) =>
-      kpBefore && keptDifference([kpSource, kpDriving], [kpBefore.source, kpBefore.driving], known),
+      kpBefore && keptDifference([kpSource, kpDriving], kpBefore, known),
   },
   {
     ...{ of: 'train', name: 'nearPoints', weight: 5, warps: false, sees: 'whole pictures' },
@@ -263,22 +260,6 @@ export const trainLosses = new LossTable<TrainLoss>('train', [
     build: ({ judgement }) => judgement && featureMatchingLoss(judgement),
   },
 ])
-
-/** Whether a step with these weights trains a discriminator. */
-export const needsDiscriminator = (weights: TrainLosses): boolean =>
-  trainLosses.all.some(({ name, judged }) => (weights[name] ?? 0) > 0 && judged === true)
-
-/** Whether a step with these weights shows the detector warped frames. */
-export const needsWarps = (weights: TrainLosses): boolean =>
-  trainLosses.all.some(({ name, warps }) => (weights[name] ?? 0) > 0 && warps !== false)
-
-/** Whether a step with these weights compares with the detector that training began with. */
-export const needsBefore = (weights: TrainLosses): boolean =>
-  trainLosses.all.some(({ name, keeps }) => (weights[name] ?? 0) > 0 && keeps === true)
-
-/** Whether a step with these weights trains the detector alone. */
-export const needsKeypointsAlone = (weights: TrainLosses): boolean =>
-  trainLosses.all.every(({ name, sees }) => !((weights[name] ?? 0) > 0) || sees === 'keypoints')
 
 /** Losses that read what is known of synthetic clips. */
 export const labelLosses: readonly string[] = ['flow', 'occlusion', 'landmarks', 'openings', 'nearPoints']

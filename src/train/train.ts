@@ -19,8 +19,8 @@ import { labelledPool, leastFrames } from './distil/pool.ts'
 import { stepOf as distilStepOf, distilTask } from './distil/task.ts'
 import { keptFrames } from './kept-frames.ts'
 import type { TrainedRun } from './loop.ts'
-import { needsBefore } from './losses.ts'
 import { type PerceptualLoss, perceptualLoss } from './reconstruction/judges.ts'
+import { needsBefore } from './reconstruction/parts.ts'
 import {
   labelSide,
   reconstructionTask,

@@ -103,3 +103,19 @@ export function weightsIn({ patch, motionRests }: StepPart, weights: TrainLosses
   )
   return { ...weights, ...Object.fromEntries(left.map(({ name }) => [name, 0])) }
 }
+
+/** Whether a step with these weights trains a discriminator. */
+export const needsDiscriminator = (weights: TrainLosses): boolean =>
+  trainLosses.all.some(({ name, judged }) => (weights[name] ?? 0) > 0 && judged === true)
+
+/** Whether a step with these weights shows the detector warped frames. */
+export const needsWarps = (weights: TrainLosses): boolean =>
+  trainLosses.all.some(({ name, warps }) => (weights[name] ?? 0) > 0 && warps !== false)
+
+/** Whether a step with these weights compares with the detector that training began with. */
+export const needsBefore = (weights: TrainLosses): boolean =>
+  trainLosses.all.some(({ name, keeps }) => (weights[name] ?? 0) > 0 && keeps === true)
+
+/** Whether a step with these weights trains the detector alone. */
+export const needsKeypointsAlone = (weights: TrainLosses): boolean =>
+  trainLosses.all.every(({ name, sees }) => !((weights[name] ?? 0) > 0) || sees === 'keypoints')

@@ -24,19 +24,20 @@ import { reduced, seenIn } from '../../motion/generator.ts'
 import type { Keypoints } from '../../motion/keypoints.ts'
 import { animateFrame, detect } from '../../motion/model.ts'
 import type { AdamOptions } from '../adam.ts'
+import { type TrainLosses, trainLosses } from '../losses.ts'
+import { type TrainingStep, withState } from '../step.ts'
+import { discriminatorLoss, discriminatorPrefix, judge, type PerceptualLoss } from './judges.ts'
+import { knownMotion, type Tie } from './label-losses.ts'
+import { type Transform, warp } from './losses.ts'
 import {
   needsBefore,
   needsDiscriminator,
   needsKeypointsAlone,
   needsWarps,
-  type TrainLosses,
-  trainLosses,
-} from '../losses.ts'
-import { type TrainingStep, withState } from '../step.ts'
-import { discriminatorLoss, discriminatorPrefix, judge, type PerceptualLoss } from './judges.ts'
-import { knownMotion, type Tie } from './label-losses.ts'
-import { type Transform, warp } from './losses.ts'
-import { type StepPart, weightsIn, wholeStep } from './parts.ts'
+  type StepPart,
+  weightsIn,
+  wholeStep,
+} from './parts.ts'
 
 /** What a training step is built with. */
 export interface StepOptions {
@@ -144,8 +145,7 @@ const beforePrefix = 'before.'
 function detectedBefore(graph: Graph, frames: readonly [Value, Value], model: MotionConfig) {
   const scope = Scope.root(graph, { training: false })
   const all = scope.within('before', (inner) => detect(inner, concat(frames, 0), model).keypoints)
-  const [source, driving] = splitKeypoints(all, 2) as [Keypoints, Keypoints]
-  return { source, driving }
+  return splitKeypoints(all, 2) as [Keypoints, Keypoints]
 }
 
 const withPrefix = (weights: ReadonlyMap<string, Tensor> | undefined): [string, Tensor][] =>
