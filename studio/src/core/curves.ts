@@ -66,6 +66,7 @@ const words: Readonly<Record<string, string>> = {
   occlusion: 'what is hidden',
   landmarks: 'places of landmarks',
   openings: 'openings of eyes and mouth',
+  kept: 'what the model knew before',
   nearPoints: 'difference of pictures near known points',
   adversarial: 'what looks unreal',
   featureMatching: 'features that look unreal',
