@@ -208,8 +208,8 @@ function jacobianParameters(scope: Scope, shape: readonly [number, number, numbe
   }
 }
 
-/** How far an element of a steadied linear part is from the mean's. */
-const mostUnsteady = 0.1
+/** How far an element of a steadied linear part is from the mean's, and how far one that counts in the mean from the identity's. */
+const [mostUnsteady, mostTurned] = [0.1, 0.7]
 
 /**
  * Linear parts [N, K, 2, 2], of which the first ones are kept near the mean of all. A motion that prevails at its keypoint
@@ -220,7 +220,10 @@ export function steadied(linear: Value, count: number): Value {
   const k = linear.shape[1]!
   const first = Math.min(count, k)
   if (first === 0) return linear
-  const mean = reduceMean(linear, [1], { keep: true })
+  const identity = constant(linear.graph, floats([1, 0, 0, 1], [1, 1, 2, 2]))
+  // Where a jacobian is nearly singular, its inverse is huge, and would decide the mean alone.
+  const turned = minimum(maximum(sub(linear, identity), -mostTurned), mostTurned)
+  const mean = add(identity, reduceMean(turned, [1], { keep: true }))
   const away = sub(sliceAxis(linear, 1, 0, first), mean)
   const near = add(mean, minimum(maximum(away, -mostUnsteady), mostUnsteady))
   return first === k ? near : concat([near, sliceAxis(linear, 1, first, k)], 1)
