@@ -1,10 +1,9 @@
 // Labels of synthetic clips: what is kept beside frames, what a batch brings, and the losses on it.
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { openClip } from '../../src/clips/source.ts'
-import { readSafetensors } from '../../src/formats/safetensors/safetensors.ts'
 import { Graph, type Value } from '../../src/graph/graph.ts'
 import { add, constant } from '../../src/graph/ops/index.ts'
 import { floats, sizeOf } from '../../src/graph/tensor.ts'
@@ -13,7 +12,6 @@ import { evaluate } from '../../src/runtime/node.ts'
 import { hasFlow, tiedNames, tiedPoints, ties } from '../../src/synthetic/made-clips.ts'
 import { puppetClip } from '../../src/synthetic/puppet/puppet.ts'
 import { cacheClips, drawBatch } from '../../src/train/frames.ts'
-import { type TrainLosses, trainLosses } from '../../src/train/losses.ts'
 import { labelPoints, type Records } from '../../src/train/motion-labels.ts'
 import {
   flowLoss,
@@ -369,44 +367,4 @@ test('train reports losses on what is known, with warped frames and without', as
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
-})
-
-describe('training that keeps what it began with', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'pantin-kept-'))
-  afterAll(() => rmSync(folder, { recursive: true, force: true }))
-  const clips = 'puppet:3,frames=6,size=32'
-  const common = { model: tinyModel(), batch: 2, device: 'cpu', threads: 1 } as const
-  const none = Object.fromEntries(trainLosses.names.map((name) => [name, 0]))
-
-  test('trains the detector alone, jacobians too, and needs a run to begin with', async () => {
-    const begun = join(folder, 'begun')
-    await train(clips, { out: begun, steps: 1, ...common })
-    const further = async (out: string, losses: TrainLosses) => {
-      const from = { init: begun, tie: 'joints', steps: 12, learningRate: 0.01, metricsEvery: 1 } as const
-      await train(clips, { ...common, ...from, out, losses: { ...none, ...losses } })
-      return (await readSafetensors(join(out, 'weights.safetensors'))).tensors
-    }
-    const [free, kept] = [
-      await further(join(folder, 'free'), { landmarks: 20 }),
-      await further(join(folder, 'kept'), { landmarks: 20, kept: 50 }),
-    ]
-    const before = (await readSafetensors(join(begun, 'weights.safetensors'))).tensors
-    const moved = (of: typeof before, name: string) => {
-      const [a, b] = [of, before].map((tensors) => tensors.get(name)!.data as Float32Array)
-      return Math.max(...a!.map((x, i) => Math.abs(x - b![i]!)))
-    }
-    for (const name of before.keys()) {
-      if (name.startsWith('generator.')) expect(moved(kept, name), name).toBe(0)
-    }
-    expect(
-      [...before.keys()].some((name) => name.startsWith('generator.') && name.endsWith('running_mean')),
-    ).toBe(true)
-    const jacobian = 'kp_detector.jacobian.bias'
-    expect(moved(kept, jacobian)).toBeGreaterThan(0)
-    expect(moved(free, jacobian)).toBe(0)
-
-    const nothing = train(clips, { ...common, out: join(folder, 'nothing'), steps: 1, losses: { kept: 1 } })
-    await expect(nothing).rejects.toThrow(/begins with random weights/)
-    expect(existsSync(join(folder, 'nothing'))).toBe(false)
-  })
 })
