@@ -1,8 +1,9 @@
 // What the First Order Motion Model (Siarohin et al. 2019) is made of: reduction of pictures, blocks, and the coordinates
 // that keypoints are measured in.
-import type { Value } from '../graph/graph.ts'
+import type { Builder, Value } from '../graph/graph.ts'
 import { add, reduceMean } from '../graph/ops/arithmetic.ts'
 import { conv } from '../graph/ops/conv.ts'
+import { constant } from '../graph/ops/leaf.ts'
 import { averagePool } from '../graph/ops/pool.ts'
 import { reshape } from '../graph/ops/shape.ts'
 import { relu } from '../graph/ops/unary.ts'
@@ -249,4 +250,15 @@ export function coordinateGrid(height: number, width: number): Tensor<'float32'>
 /** Coordinates in [-1, 1] of the pixels along one axis. */
 export function axisCoordinates(size: number): number[] {
   return Array.from({ length: size }, (_, i) => (size === 1 ? 0 : (2 * i) / (size - 1) - 1))
+}
+
+/** (x, y, 1) of every pixel, row by row, to be multiplied by affine maps: [height * width, 3]. */
+export function homogeneousGrid(graph: Builder, [height, width]: readonly [number, number]): Value {
+  const points = coordinateGrid(height, width).data
+  const rows = new Float32Array(height * width * 3).fill(1)
+  for (let i = 0; i < height * width; i++) {
+    rows[3 * i] = points[2 * i]!
+    rows[3 * i + 1] = points[2 * i + 1]!
+  }
+  return constant(graph, floats(rows, [height * width, 3]))
 }

@@ -13,6 +13,8 @@ import { detectorOptions, modelOptions } from './options.ts'
 const pixels = z.int().positive().max(4096)
 const width = z.int().positive().max(8192)
 const depth = z.int().max(64)
+/** Two keypoints, by their numbers. */
+const pair = z.tuple([z.int().nonnegative(), z.int().nonnegative()])
 const kernelSide = z
   .int()
   .max(63)
@@ -101,7 +103,18 @@ const motionConfigObject = z.strictObject({
     /** Whether a motion prevails at its keypoint itself. */
     peaked: z.boolean().optional(),
     /** Pairs of keypoints, by their numbers, that are the two edges of an opening, such as the lids of an eye. */
-    openings: z.array(z.tuple([z.int().nonnegative(), z.int().nonnegative()])).optional(),
+    openings: z.array(pair).optional(),
+    /** Keypoints of a mouth, by their numbers, in its middle and at its corners. */
+    mouth: z
+      .strictObject({
+        /** Left and right on the picture. */
+        corners: pair,
+        /** Where the lips meet: of the upper lip, of the lower lip. */
+        inner: pair,
+        /** Where the lips end. */
+        outer: pair,
+      })
+      .optional(),
     /** Whether each pixel has a motion of its own besides those of keypoints. */
     residual: z.boolean().optional(),
   }),

@@ -1,22 +1,29 @@
 // From the motions of keypoints to one motion for each pixel: FOMM's sparse motions, and its dense motion network.
 import type { Value } from '../graph/graph.ts'
 import { add, div, expand, mul, reduceMean, reduceSum, sub } from '../graph/ops/arithmetic.ts'
-import { clip, maximum } from '../graph/ops/compare.ts'
+import { maximum } from '../graph/ops/compare.ts'
 import { constant, like } from '../graph/ops/leaf.ts'
 import { matmul, transposeLast } from '../graph/ops/linear.ts'
 import { gridSample } from '../graph/ops/sampling.ts'
 import { concat, reshape, sliceAxis, transpose } from '../graph/ops/shape.ts'
-import { log, sigmoid, softmax, sqrt, square, withoutTraces } from '../graph/ops/unary.ts'
+import { log, sigmoid, softmax, square, withoutTraces } from '../graph/ops/unary.ts'
 import { floats } from '../graph/tensor.ts'
 import { conv2d } from '../layers/conv2d.ts'
-import { antiAlias, axisCoordinates, coordinateGrid } from '../layers/fomm.ts'
+import { antiAlias, axisCoordinates, homogeneousGrid } from '../layers/fomm.ts'
 import type { Scope } from '../layers/scope.ts'
-import { InputError } from '../util/errors.ts'
 import { type HourglassSize, hourglassFeatures } from '../zoo/hourglass.ts'
 import { inverse2x2, type Keypoints, kp2gaussian, product2x2, steadied } from './keypoints.ts'
+import {
+  mouthShown,
+  type OpeningOptions,
+  type Openings,
+  openingsBetween,
+  openingsOf,
+  parted,
+} from './openings.ts'
 
 /** How dense motion is estimated. */
-export interface DenseMotionOptions extends HourglassSize {
+export interface DenseMotionOptions extends HourglassSize, OpeningOptions {
   /** Size of the picture that motion is estimated on over the source's, 1 / a whole number. */
   readonly scaleFactor: number
   /** Of the Gaussians around keypoints, in squared units of [-1, 1]; published: 0.01. */
@@ -45,11 +52,6 @@ export interface DenseMotionOptions extends HourglassSize {
    * between other keypoints moves half as far as its own keypoint. With it, local keypoints turn and stretch about as the head.
    */
   readonly peaked?: boolean | undefined
-  /**
-   * Pairs of keypoints, by their numbers, that are the two edges of an opening, such as the lids of an eye (default none).
-   * What is beyond an edge moves with it, and what is between them is stretched or pressed together: see `parted`.
-   */
-  readonly openings?: readonly (readonly [number, number])[] | undefined
   /** How sampling coordinates are read: see gridSample. The published weights were trained without. */
   readonly alignCorners: boolean
 }
@@ -65,21 +67,10 @@ export interface DenseMotion {
   readonly sparseDeformed: Value
   /** How pixels between the edges of openings move, to be said for more pixels than the deformation has. */
   readonly openings: Openings | undefined
+  /** What a mouth newly shows: see `mouthShown`. */
+  readonly mouth: ((size: readonly [height: number, width: number]) => Value) | undefined
   /** What mask and occlusion map are made of, [N, C, h, w], in the driving picture's places. */
   readonly features: Value
-}
-
-/**
- * Motion about openings. A lid is a line, and a deformation of 64 pixels a side has no line: so the deformation is kept without
- * the step from edge to edge, and the step is made for each pixel of the picture.
- */
-export interface Openings {
-  /** The deformation if all moved with the one edges, [N, 2, h, w], planes of x and y. */
-  readonly before: Value
-  /** What is added behind the other edges, for each opening, [N, 2 P, h, w]. */
-  readonly step: Value
-  /** How far each pixel of a map of this height and width is from edge to edge, 0 to 1, [N, P, H, W]. */
-  behind(size: readonly [number, number]): Value
 }
 
 /**
@@ -124,15 +115,8 @@ export function denseMotion(
   const free = options.prior
     ? withoutTraces(softmax(add(said, nearness(scope.child('prior'), kpDriving.value, [h, w], options)), 1))
     : softmax(said, 1)
-  const pairs = options.openings ?? []
-  const stranger = pairs.flat().find((one) => one > k - 2)
-  if (stranger !== undefined) throw noKeypoint(stranger, k - 1)
-  const behind = (size: readonly [number, number]) =>
-    concat(
-      pairs.map((pair) => behindOpening(kpSource.value, kpDriving.value, pair, size)),
-      1,
-    )
-  const mask = pairs.length > 0 ? parted(free, behind([h, w]), pairs) : free
+  const openings = openingsBetween(kpSource, kpDriving, options)
+  const mask = parted(free, openings)
   const occlusionMap = options.occlusion
     ? sigmoid(conv2d(scope.child('occlusion'), features, 1, { kernel }))
     : undefined
@@ -140,22 +124,12 @@ export function denseMotion(
   const deformation = options.residual
     ? add(mean, mul(residual(scope.child('residual'), features, kernel), liveliness(kpSource, kpDriving)))
     : mean
-  const openings =
-    pairs.length > 0 ? openingsOf({ mask, motions, deformation, behind: behind([h, w]) }, pairs) : undefined
   return {
     ...{ mask, deformation, occlusionMap, sparseDeformed, features },
-    openings: openings && { ...openings, behind },
+    openings: openingsOf({ mask, motions, deformation }, openings),
+    mouth: options.mouth && mouthShown(kpSource, kpDriving, options.mouth),
   }
 }
-
-const noKeypoint = (one: number, keypoints: number) =>
-  new InputError({
-    what: 'an opening has an edge that is no keypoint',
-    where: 'denseMotion.openings',
-    got: `keypoint ${one}`,
-    expected: `a number from 0 to ${keypoints - 1}`,
-    remedy: 'name two of the keypoints of the model',
-  })
 
 /** What a convolution sees in the features, as a shift of each pixel [N, h, w, 2]. Its gain starts at 0. */
 function residual(scope: Scope, features: Value, kernel: number): Value {
@@ -250,74 +224,6 @@ function nearness(
 }
 
 /**
- * The mask, in which the shares of each pair are divided by place. Their sum is kept. Along the direction from one edge to
- * the other, the one edge's motion has all of it before the opening, the other's has all behind it, and between them the part changes
- * evenly. So a driving opening of no height shows nothing of what is between the source's edges. By nearness alone, two
- * keypoints that meet would have one half each, and an eye would sink instead of closing.
- *
- * @param mask [N, K + 1, h, w], the background first
- * @param behind as `Openings.behind`
- */
-function parted(mask: Value, behind: Value, pairs: readonly (readonly [number, number])[]): Value {
-  const shares = Array.from({ length: mask.shape[1]! }, (_, i) => sliceAxis(mask, 1, i, i + 1))
-  pairs.forEach(([one, other], i) => {
-    const sum = add(shares[one + 1]!, shares[other + 1]!)
-    shares[other + 1] = mul(sum, sliceAxis(behind, 1, i, i + 1))
-    shares[one + 1] = sub(sum, shares[other + 1]!)
-  })
-  return concat(shares, 1)
-}
-
-/** `before` and `step` of a deformation whose mask is parted. */
-function openingsOf(
-  { mask, motions, deformation, behind }: Record<'mask' | 'motions' | 'deformation' | 'behind', Value>,
-  pairs: readonly (readonly [number, number])[],
-): Omit<Openings, 'behind'> {
-  const [n, , h, w] = mask.shape as [number, number, number, number]
-  const motion = (k: number) => reshape(sliceAxis(motions, 1, k + 1, k + 2), [n, 3, 2])
-  const share = (k: number) => sliceAxis(mask, 1, k + 1, k + 2)
-  const points = reshape(homogeneousGrid(mask.graph, [h, w]), [1, h * w, 3])
-  let before = transpose(deformation, [0, 3, 1, 2])
-  const steps = pairs.map(([one, other], i) => {
-    const apart = transposeLast(matmul(points, sub(motion(other), motion(one))))
-    const step = mul(reshape(apart, [n, 2, h, w]), add(share(one), share(other)))
-    before = sub(before, mul(step, sliceAxis(behind, 1, i, i + 1)))
-    return step
-  })
-  return { before, step: concat(steps, 1) }
-}
-
-/** Least height of an opening, in units of [-1, 1] times the map's width in pixels: 0.6 pixels. */
-const leastOpening = 1.2
-
-/** How far each pixel [N, 1, h, w] is from the one edge of an opening (0) to the other (1). */
-function behindOpening(
-  source: Value,
-  driving: Value,
-  [one, other]: readonly [number, number],
-  [h, w]: readonly [number, number],
-): Value {
-  const { graph } = driving
-  const n = driving.shape[0]!
-  const at = (value: Value, k: number) => sliceAxis(value, 1, k, k + 1)
-  const [from, to] = [at(driving, one), at(driving, other)]
-  const apart = sub(to, from)
-  // Edges that meet have no direction. The source's, which is open then, is about the same.
-  const along = add(apart, sub(at(source, other), at(source, one)))
-  const direction = div(along, sqrt(add(reduceSum(square(along), [2], { keep: true }), 1e-8)))
-  const sum = (x: Value) => reshape(reduceSum(x, [2]), [n, 1, 1, 1])
-  const opening = maximum(sum(mul(apart, direction)), leastOpening / w)
-  const pixels = (axis: 0 | 1, size: number, shape: readonly number[]) =>
-    mul(
-      constant(graph, floats(axisCoordinates(size), shape)),
-      reshape(sliceAxis(direction, 2, axis, axis + 1), [n, 1, 1, 1]),
-    )
-  const middle = sum(mul(mul(add(from, to), 0.5), direction))
-  const place = sub(add(pixels(0, w, [1, 1, 1, w]), pixels(1, h, [1, 1, h, 1])), middle)
-  return clip(add(div(place, opening), 0.5), 0, 1)
-}
-
-/**
  * The K + 1 motions of a frame pair, each an affine map from the driving picture's coordinates to the
  * source's (Siarohin et al. 2019, equation 4): around each keypoint, and the identity for the background.
  *
@@ -340,17 +246,6 @@ export function affineMotions(source: Keypoints, driving: Keypoints, steady = 0)
   const rows = (value: Value) => reshape(value, [n, k, 1, 2])
   const shift = sub(rows(source.value), matmul(rows(driving.value), turned))
   return concat([expand(background, [n, 1, 3, 2]), concat([turned, shift], 2)], 1)
-}
-
-/** (x, y, 1) of every pixel, [h * w, 3]. */
-function homogeneousGrid(graph: Value['graph'], [h, w]: readonly [number, number]): Value {
-  const points = coordinateGrid(h, w).data
-  const rows = new Float32Array(h * w * 3).fill(1)
-  for (let i = 0; i < h * w; i++) {
-    rows[3 * i] = points[2 * i]!
-    rows[3 * i + 1] = points[2 * i + 1]!
-  }
-  return constant(graph, floats(rows, [h * w, 3]))
 }
 
 /**

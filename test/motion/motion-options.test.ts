@@ -7,7 +7,6 @@ import type { MotionConfig } from '../../src/motion/config.ts'
 import { kp2gaussian } from '../../src/motion/keypoints.ts'
 import { generatorGraph, splitGenerator } from '../../src/motion/model.ts'
 import { evaluate } from '../../src/runtime/node.ts'
-import { InputError } from '../../src/util/errors.ts'
 import { still, tiny, tinyLight, weightsOf } from './tiny.ts'
 
 describe('the configuration of motion', () => {
@@ -75,77 +74,6 @@ describe('the configuration of motion', () => {
     }
     expect(await shift(true)).toBeGreaterThan(0.9)
     expect(await shift(false)).toBeLessThan(0.75)
-  })
-
-  describe('with openings', () => {
-    const side = 64
-    /** An eye that is open in the source, and whose lids meet in the driving frame, as the motion map's pixels are coarse. */
-    const config = (openings: MotionConfig['denseMotion']['openings']): MotionConfig => ({
-      ...tinyLight,
-      size: side,
-      denseMotion: {
-        ...tinyLight.denseMotion,
-        ...{ scaleFactor: 0.5, prior: true, localKeypoints: 2, peaked: true, openings },
-      },
-    })
-    const lids: [number, number][] = [[0, 1]]
-    const open = floats([0, -0.08, 0, 0.08], [1, 2, 2])
-    const shut = floats([0, 0.04, 0, 0.04], [1, 2, 2])
-    /** Red between the source's lids, from row 30 to row 33, and grey elsewhere. */
-    const source = floats(
-      Array.from({ length: 3 * side ** 2 }, (_, i) => {
-        const row = Math.floor(i / side) % side
-        return row > 29.9 && row < 33.1 ? Number(i < side ** 2) : 0.5
-      }),
-      [1, 3, side, side],
-    )
-    const feeds = (shown: MotionConfig) => ({
-      ...still(shown),
-      ...{ source, valueSource: open, valueDriving: shut },
-    })
-
-    it('moves what is beyond an edge with this edge, and shows nothing of what was between two edges that meet', async () => {
-      const shown = config(lids)
-      const graph = generatorGraph(shown, { details: ['deformed', 'deformation'] })
-      const weights = weightsOf(graph)
-      const { deformed, deformation } = await evaluate(graph, feeds(shown), weights)
-      const redOf = (data: Tensor['data']) => {
-        const column = Array.from({ length: side }, (_, y) => Number(data[y * side + side / 2]))
-        return column.filter((red) => red > 0.6).length
-      }
-      expect(redOf(deformed!.data)).toBeLessThanOrEqual(1)
-      // Rows of the map of 32 x 32 that are next to the closed lids, over and under them.
-      const shift = (row: number) => Number(deformation!.data[2 * (row * 32 + 16) + 1]) - ((2 * row) / 31 - 1)
-      expect(shift(15)).toBeLessThan(-0.1)
-      expect(shift(17)).toBeGreaterThan(0.03)
-
-      const plain = generatorGraph(config(undefined), { details: ['deformed'] })
-      const without = await evaluate(plain, feeds(config(undefined)), weights)
-      expect(redOf(without.deformed!.data)).toBeGreaterThan(2)
-    })
-
-    it('leaves the source where it is when nothing moves', async () => {
-      const shown = config(lids)
-      const graph = generatorGraph(shown, { details: ['deformed'] })
-      const still = { ...feeds(shown), valueDriving: open }
-      const { deformed } = await evaluate(graph, still, weightsOf(graph))
-      const error = Array.from(deformed!.data, Number).map((x, i) => Math.abs(x - source.data[i]!))
-      expect(Math.max(...error)).toBeLessThan(1e-4)
-    })
-
-    it('makes in two parts what it makes in one', async () => {
-      const shown = config(lids)
-      const weights = weightsOf(generatorGraph(shown))
-      const { prediction } = await evaluate(generatorGraph(shown), feeds(shown), weights)
-      const parts = splitGenerator(shown)
-      const encoded = await evaluate(parts.source, { source }, weights)
-      const made = await evaluate(parts.frame, { ...feeds(shown), ...encoded }, weights)
-      expect(made.prediction!.data).toEqual(prediction!.data)
-    })
-
-    it('refuses an edge that is no keypoint', () => {
-      expect(() => generatorGraph(config([[0, 2]]))).toThrow(InputError)
-    })
   })
 
   it('adds a motion that no keypoint has, once it is trained and if a keypoint moves', async () => {
