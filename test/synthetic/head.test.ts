@@ -73,7 +73,40 @@ describe('a clip', () => {
   it('has the same pixels on every machine', async () => {
     const hash = createHash('sha256')
     for (const seed of [1, 2, 3]) hash.update((await frameOf(clipOf(seed), 7)).data)
-    expect(hash.digest('hex').slice(0, 16)).toMatchInlineSnapshot(`"c7847435634265ea"`)
+    expect(hash.digest('hex').slice(0, 16)).toMatchInlineSnapshot(`"b81f357210ca6489"`)
+  })
+
+  it('has teeth and tongue inside of its mouth, and an open mouth is bright at the upper teeth and dark below', async () => {
+    let [outside, inside] = [0, 0]
+    const [upper, lower]: [number[], number[]] = [[], []]
+    for (let seed = 14001; seed < 14013; seed++) {
+      const clip = headClip({ seed, size: 128, frames: 6, frameRate: 2 }, mesh)
+      for (let number = 0; number < 6; number++) {
+        const { mask, expressions } = clip.labels(number)
+        const { landmarks, data } = await frameOf(clip, number)
+        const at = (point: number) => [0, 1].map((axis) => ((landmarks[2 * point + axis]! + 1) / 2) * 127)
+        const outer = Array.from({ length: 12 }, (_, i) => at(48 + i))
+        const [low, high] = [Math.min, Math.max].map((of) =>
+          [0, 1].map((axis) => of(...outer.map((o) => o[axis]!))),
+        )
+        const [top, bottom] = [at(61)[1]!, at(64)[1]!]
+        mask.forEach((matter, i) => {
+          if (matter !== 5) return
+          const [x, y] = [i % 128, Math.floor(i / 128)]
+          inside++
+          if (x < low![0]! - 1 || x > high![0]! + 1 || y < low![1]! - 1 || y > high![1]! + 1) outside++
+          if ((expressions.get('jawOpen') ?? 0) < 0.3 || bottom - top < 6) return
+          const part = (y - top) / (bottom - top)
+          if (part > 0 && part < 0.35) upper.push(data[3 * i + 1]!)
+          if (part > 0.6 && part < 1) lower.push(data[3 * i + 1]!)
+        })
+      }
+    }
+    const mean = (of: number[]) => of.reduce((sum, x) => sum + x, 0) / of.length
+    expect(inside).toBeGreaterThan(1000)
+    expect(outside / inside).toBeLessThan(0.002)
+    expect(upper.length).toBeGreaterThan(100)
+    expect(mean(upper) / mean(lower)).toBeGreaterThan(1.3)
   })
 
   it('refuses what cannot be', () => {

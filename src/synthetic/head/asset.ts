@@ -205,3 +205,12 @@ const damaged = (got: string, cause?: unknown): FormatError =>
     { what: 'the shapes of synthetic heads cannot be read', got, remedy: 'install pantin again' },
     { cause },
   )
+
+/** The part that each vertex belongs to: no vertex belongs to two. */
+export function vertexParts({ vertices, triangles, parts }: HeadMesh): Uint8Array {
+  const found = new Uint8Array(vertices)
+  triangles.forEach((v, i) => {
+    found[v] = parts[Math.floor(i / 3)]!
+  })
+  return found
+}

@@ -1,7 +1,7 @@
 // Who a synthetic person is: the shape of the head, drawn from a seed.
 import type { Random } from '../../util/random.ts'
 import { clamp, gauss } from '../arithmetic.ts'
-import { type HeadMesh, type HeadShape, partNumber } from './asset.ts'
+import { type HeadMesh, type HeadPart, type HeadShape, headParts, partNumber, vertexParts } from './asset.ts'
 
 /** Shares of ancestries, which sum to 1. They decide shape and pigment together. */
 export interface Ancestry {
@@ -140,7 +140,33 @@ export function shapeOf({ weights }: Person, mesh: HeadMesh): Float32Array<Array
     for (const shape of list) addShape(shaped, shape, weights.get(shape.name) ?? 0)
   }
   centre(shaped, mesh)
+  settleMouth(shaped, mesh)
   return shaped
+}
+
+/**
+ * Where teeth and tongue go, decimetres down, back, and the part of the width that stays. The mesh has the upper teeth behind the
+ * lip, so that a mouth that opened showed lower teeth and tongue alone. In most people it shows upper teeth and the dark. On some
+ * faces lower teeth came through the chin.
+ */
+const insideMouth: Readonly<Partial<Record<HeadPart, readonly [down: number, back: number, width: number]>>> =
+  {
+    upperTeeth: [0.045, 0, 1],
+    lowerTeeth: [0.09, 0.14, 0.86],
+    tongue: [0.08, 0.14, 0.9],
+  }
+
+function settleMouth(shaped: Float32Array, mesh: HeadMesh): void {
+  const parts = vertexParts(mesh)
+  for (const [name, [down, back, width]] of Object.entries(insideMouth)) {
+    const part = headParts.indexOf(name as HeadPart)
+    parts.forEach((found, v) => {
+      if (found !== part) return
+      shaped[3 * v] = shaped[3 * v]! * width
+      shaped[3 * v + 1] = shaped[3 * v + 1]! - down
+      shaped[3 * v + 2] = shaped[3 * v + 2]! - back
+    })
+  }
 }
 
 /** Moves the person so that the eyes are where they are at rest: macro shapes change the body's height. */

@@ -149,7 +149,8 @@ export class Shader {
       sharp = 70
     } else if (part === upperTeeth || part === lowerTeeth || part === tongue) {
       this.matter = 'mouth'
-      open = 0.5 * smoothstep(0.7, 1.35, z)
+      // Little light comes between the lips, and less to what is behind teeth.
+      open = (part === upperTeeth ? 0.72 : 0.22) * smoothstep(0.85, 1.3, z)
       gloss = 0.1
     } else if (part === lashes) {
       open = 0.8

@@ -1,6 +1,6 @@
 // What is painted on a person's vertices once a clip: skin colour, hairline, beard, neckline, occlusion.
 import { clamp, mix, noise2, smoothstep } from '../arithmetic.ts'
-import { type HeadMesh, partNumber } from './asset.ts'
+import { type HeadMesh, partNumber, vertexParts } from './asset.ts'
 import { type CutOut, createSamples, drawTriangles, rotation } from './body.ts'
 import type { Look } from './look.ts'
 
@@ -86,7 +86,7 @@ export function paintSurface(mesh: HeadMesh, look: Look): Omit<Surface, 'open'> 
     const colour = partColours[partOf[v]!]
     if (colour !== undefined) albedo.set(colour, 3 * v)
     const inside = partOf[v] === 0 ? masks.insideMouth[v]! : 0
-    if (inside > 0.3 && z > 0) albedo.set([0.22, 0.055, 0.05], 3 * v)
+    if (inside > 0.3 && z > 0) albedo.set([0.09, 0.022, 0.02], 3 * v)
   }
   return { albedo, hair, beard }
 }
@@ -102,15 +102,6 @@ const partColours: readonly (readonly number[] | undefined)[] = [
   [0.012, 0.01, 0.01],
   undefined,
 ]
-
-/** The part that each vertex belongs to: no vertex belongs to two. */
-export function vertexParts({ vertices, triangles, parts }: HeadMesh): Uint8Array {
-  const found = new Uint8Array(vertices)
-  triangles.forEach((v, i) => {
-    found[v] = parts[Math.floor(i / 3)]!
-  })
-  return found
-}
 
 /** 1 at a place, falling to 0 at `radius`. */
 function bump(x: number, y: number, z: number, [cx, cy, cz]: readonly number[], radius: number): number {
