@@ -14,7 +14,8 @@ import type { Scope } from '../layers/scope.ts'
 import { type HourglassSize, hourglassFeatures } from '../zoo/hourglass.ts'
 import { inverse2x2, type Keypoints, kp2gaussian, product2x2, steadied } from './keypoints.ts'
 import {
-  mouthShown,
+  type MouthMotion,
+  mouthMotion,
   type OpeningOptions,
   type Openings,
   openingsBetween,
@@ -67,8 +68,8 @@ export interface DenseMotion {
   readonly sparseDeformed: Value
   /** How pixels between the edges of openings move, to be said for more pixels than the deformation has. */
   readonly openings: Openings | undefined
-  /** What a mouth newly shows: see `mouthShown`. */
-  readonly mouth: ((size: readonly [height: number, width: number]) => Value) | undefined
+  /** How the mouth moves, if it is known which keypoints are its. */
+  readonly mouth: MouthMotion | undefined
   /** What mask and occlusion map are made of, [N, C, h, w], in the driving picture's places. */
   readonly features: Value
 }
@@ -127,7 +128,7 @@ export function denseMotion(
   return {
     ...{ mask, deformation, occlusionMap, sparseDeformed, features },
     openings: openingsOf({ mask, motions, deformation }, openings),
-    mouth: options.mouth && mouthShown(kpSource, kpDriving, options.mouth),
+    mouth: options.mouth && mouthMotion(kpSource, kpDriving, options.mouth),
   }
 }
 

@@ -22,7 +22,7 @@ import {
 } from './dense-motion.ts'
 import type { Keypoints } from './keypoints.ts'
 import { guided, lightDecoder, lightEncoder } from './light-generator.ts'
-import type { Openings } from './openings.ts'
+import { type Openings, withMouth } from './openings.ts'
 
 /** How a generator is built. */
 export interface GeneratorOptions {
@@ -148,34 +148,36 @@ export function generate(
   )
   const how: Reading = { alignCorners: options.denseMotion.alignCorners, patch }
   const whole = sharplyDeformed(source, motion, how)
-  const deepest = source.maps.get(options.downBlocks)!
   const shown =
     options.atRest === 'source' && motion.occlusionMap !== undefined
       ? // 1 everywhere if no keypoint moves.
         sub(1, mul(sub(1, motion.occlusionMap), liveliness(kpSource, kpDriving)))
       : motion.occlusionMap
-  const mouthOf = (map: Value) => motion.mouth && seenIn(patch, motion.mouth(sizeOfMap(map)))
-  const mouth = mouthOf(source.picture)
-  // A decoder that saw lips in an open mouth would paint lips.
-  const picture = without(whole, mouth)
-  const visible = without(occluded(deformed(deepest, motion.deformation, how), shown, how), mouthOf(deepest))
+  const visible = occluded(
+    deformed(source.maps.get(options.downBlocks)!, motion.deformation, how),
+    shown,
+    how,
+  )
   const made =
     options.kind === 'light'
       ? lightDecoder(
           scope,
           options.guided ? guided(scope, visible, seenIn(patch, motion.features)) : visible,
-          picture,
+          whole,
           options,
         )
       : decoder(scope, visible, source, { ...motion, occlusionMap: shown }, { ...options, how })
   const mixed = options.skips === 'none' ? made : overlaid(whole, made, shown, how)
-  const prediction = mouth === undefined ? mixed : add(mixed, mul(mouth, sub(made, mixed)))
+  const { mouth } = options.denseMotion
+  const prediction =
+    mouth === undefined || motion.mouth === undefined
+      ? mixed
+      : withMouth(scope, mixed, {
+          ...{ picture: source.picture, kpSource, mouth, open: motion.mouth.open },
+          planes: seenIn(patch, motion.mouth.planes(sizeOfMap(source.picture))),
+        })
   return { ...motion, prediction, deformed: whole }
 }
-
-/** A map with zeros where another one [N, 1, H, W] is 1. */
-const without = (map: Value, hole: Value | undefined): Value =>
-  hole === undefined ? map : mul(map, sub(1, hole))
 
 const widthAt = ({ maxFeatures, blockExpansion }: GeneratorOptions, scale: number) =>
   Math.min(maxFeatures, blockExpansion * 2 ** scale)

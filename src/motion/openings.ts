@@ -1,14 +1,16 @@
 // Openings of a face: eyes and mouth. Motion has a step there, which no mean of motions near keypoints has. What is beyond an edge
 // moves with it, what is between two edges is stretched or pressed together, and what a mouth newly shows is painted.
 import type { Value } from '../graph/graph.ts'
-import { add, div, mul, reduceSum, sub } from '../graph/ops/arithmetic.ts'
+import { add, div, mul, reduceMean, reduceSum, sub } from '../graph/ops/arithmetic.ts'
 import { clip, maximum, minimum } from '../graph/ops/compare.ts'
 import { constant } from '../graph/ops/leaf.ts'
 import { matmul, transposeLast } from '../graph/ops/linear.ts'
+import { gridSample } from '../graph/ops/sampling.ts'
 import { concat, reshape, sliceAxis, transpose } from '../graph/ops/shape.ts'
 import { abs, sqrt, square } from '../graph/ops/unary.ts'
 import { floats } from '../graph/tensor.ts'
 import { axisCoordinates, homogeneousGrid } from '../layers/fomm.ts'
+import type { Scope } from '../layers/scope.ts'
 import { InputError } from '../util/errors.ts'
 import type { Keypoints } from './keypoints.ts'
 
@@ -215,19 +217,83 @@ function behindLips(mouth: MouthFrame, size: Size): Value {
   return clip(add(div(sub(down, mul(add(upper, lower), 0.5)), height), 0.5), 0, 1)
 }
 
-/**
- * What a mouth newly shows: 1 between its lips if they are closed in the source, less if they are open there, and 0 elsewhere.
- * It is found by keypoints alone, so that it is the same on faces that no training has seen.
- *
- * @returns for a map of any size, [N, 1, H, W]
- */
-export function mouthShown(source: Keypoints, driving: Keypoints, mouth: Mouth): (size: Size) => Value {
+/** What a mouth newly shows, and where a painted mouth is read for it. */
+export interface MouthMotion {
+  /** How far the mouth is open: its height over its width, [N, 1, 1]. */
+  readonly open: Value
+  /**
+   * For a map of any size, [N, 3, H, W]: 1 between the lips if they are closed in the source, less if they are open there, and 0
+   * elsewhere; then places in the mouth, from corner to corner and from lip to lip, in [-1, 1].
+   */
+  planes(size: Size): Value
+}
+
+/** How a mouth moves. It is found by keypoints alone, so that it is the same on faces that no training has seen. */
+export function mouthMotion(source: Keypoints, driving: Keypoints, mouth: Mouth): MouthMotion {
   const [from, to] = [mouthFrame(source.value, mouth), mouthFrame(driving.value, mouth)]
   const height = ({ upper, lower }: MouthFrame) => maximum(sub(lower, upper), 0)
   const fresh = maximum(sub(1, div(height(from), maximum(height(to), 1e-4))), 0)
-  return (size) => {
-    const { down, upper, lower } = edgesOf(to, size)
+  const planes = (size: Size) => {
+    const { part, down, upper, lower } = edgesOf(to, size)
     const depth = mul(minimum(sub(down, upper), sub(lower, down)), size[1] / 2)
-    return mul(clip(depth, 0, 1), fresh)
+    const place = div(mul(sub(down, upper), 2), maximum(sub(lower, upper), leastOpening / size[1]))
+    const shown = mul(clip(depth, 0, 1), fresh)
+    return concat([shown, clip(part, -1, 1), clip(sub(place, 1), -1, 1)], 1)
   }
+  return { open: reshape(div(height(to), mul(to.half, 2)), [driving.value.shape[0]!, 1, 1]), planes }
+}
+
+/** Pictures of mouths that are ever further open, by their height over their width. */
+const openings = [0, 0.25, 0.5, 0.75]
+/** Their height and width in pixels. */
+const pictureSize = [12, 24] as const
+
+/**
+ * The inside of a mouth. Nothing of a face with closed lips tells what is behind them, and what is there looks much the same in
+ * all people. So it is a picture that is learned as it is, by how far the mouth is open, and tinted by the skin around the
+ * source's mouth. No network sees the face, so it looks the same on faces that no training has seen. Names: `mouth.own`,
+ * `mouth.tint`.
+ *
+ * @param mixed the frame without it, [N, 3, H, W], or a patch of it
+ * @param given the source's picture and keypoints, and planes of `MouthMotion` as large as the frame or the patch
+ * @returns the frame with it, in [0, 1]
+ */
+export function withMouth(
+  scope: Scope,
+  mixed: Value,
+  {
+    picture,
+    kpSource,
+    mouth: { corners, outer },
+    open,
+    planes,
+  }: {
+    readonly picture: Value
+    readonly kpSource: Keypoints
+    readonly mouth: Mouth
+    readonly open: Value
+    readonly planes: Value
+  },
+): Value {
+  const inner = scope.child('mouth')
+  const [n, count, numbers] = [picture.shape[0]!, openings.length, 3 * pictureSize[0] * pictureSize[1]]
+  const { graph } = picture
+  const far = minimum(open, openings.at(-1)!)
+  const steps = constant(graph, floats(openings, [1, count, 1]))
+  const shares = maximum(sub(1, div(abs(sub(far, steps)), openings[1]!)), 0)
+  const learned = (name: string, value: number) => {
+    const weight = inner.weight(name, [count, 3, ...pictureSize], { kind: 'fill', value })
+    const mixed = reduceSum(mul(reshape(weight, [1, count, numbers]), shares), [1])
+    return reshape(mixed, [n, 3, ...pictureSize])
+  }
+  const around = concat(
+    [...corners, ...outer].map((k) => sliceAxis(kpSource.value, 1, k, k + 1)),
+    1,
+  )
+  const skin = gridSample(picture, reshape(around, [n, 1, 4, 2]), { alignCorners: true })
+  const tint = reduceMean(skin, [2, 3], { keep: true })
+  const inside = add(learned('own', 0), mul(learned('tint', 0.3), tint))
+  const places = transpose(sliceAxis(planes, 1, 1, 3), [0, 2, 3, 1])
+  const painted = clip(gridSample(inside, places, { alignCorners: true }), 0, 1)
+  return add(mixed, mul(sliceAxis(planes, 1, 0, 1), sub(painted, mixed)))
 }

@@ -1,11 +1,11 @@
 // Openings of a face: lids that meet, and a mouth that shows what its picture has not.
 import { describe, expect, it, test } from 'vitest'
 import { Graph, type Value } from '../../src/graph/graph.ts'
-import { add, constant, input, mul } from '../../src/graph/ops/index.ts'
-import { floats, type Tensor } from '../../src/graph/tensor.ts'
+import { add, constant, input, mul, sliceAxis } from '../../src/graph/ops/index.ts'
+import { floats, sizeOf, type Tensor } from '../../src/graph/tensor.ts'
 import type { MotionConfig } from '../../src/motion/config.ts'
 import { generatorGraph, splitGenerator } from '../../src/motion/model.ts'
-import { mouthShown } from '../../src/motion/openings.ts'
+import { mouthMotion } from '../../src/motion/openings.ts'
 import { evaluate } from '../../src/runtime/node.ts'
 import { InputError } from '../../src/util/errors.ts'
 import { computePlain, numericGradients, probe, relativeError } from '../support/gradcheck.ts'
@@ -116,7 +116,7 @@ describe('a mouth', () => {
         value: input(graph, name, 'float32', [1, 6, 2]),
         jacobian: undefined,
       }))
-      graph.output('map', mouthShown(from!, to!, mouth)([side, side]))
+      graph.output('map', sliceAxis(mouthMotion(from!, to!, mouth).planes([side, side]), 1, 0, 1))
       const { map } = await evaluate(graph, { from: tensorOf(source), to: tensorOf(driving) })
       return ([x, y]: readonly [number, number]) => {
         const [column, row] = [x, y].map((place) => Math.round(((place + 1) / 2) * (side - 1)))
@@ -162,7 +162,7 @@ describe('a mouth', () => {
           value: add(mul(value, 0.02), constant(value.graph, tensorOf(points))),
           jacobian: undefined,
         })
-        return mouthShown(near(source!, opened(0.1)), near(driving!, open), mouth)([9, 9])
+        return mouthMotion(near(source!, opened(0.1)), near(driving!, open), mouth).planes([9, 9])
       })
       const numeric = numericGradients(check)
       const symbolic = computePlain(check, check.grads)
@@ -189,9 +189,11 @@ describe('a mouth', () => {
       [1, 3, side, side],
     )
     const feeds = { ...still(config), source, valueSource: tensorOf(closed), valueDriving: tensorOf(open) }
-    const run = async (of: MotionConfig) => {
+    const run = async (of: MotionConfig, change: (weights: Map<string, Tensor>) => void = () => {}) => {
       const graph = generatorGraph(of, { details: ['deformed'] })
-      const { prediction, deformed } = await evaluate(graph, feeds, weightsOf(graph))
+      const weights = new Map<string, Tensor>(weightsOf(graph))
+      change(weights)
+      const { prediction, deformed } = await evaluate(graph, feeds, weights)
       const red = ({ data }: Tensor) => {
         return (y: number) => Number(data[Math.round(((y + 1) / 2) * (side - 1)) * side + side / 2])
       }
@@ -205,7 +207,27 @@ describe('a mouth', () => {
       for (const y of [-0.2, 0.5]) expect(moved(y), String(y)).toBeLessThan(0.6)
       // The source has nothing between its lips: their edges are stretched, and then painted over.
       expect(moved(0.15)).toBeGreaterThan(0.9)
-      expect(painted(0.15)).toBeLessThan(0.65)
+      // A new model's mouth is a dark shade of what is around the source's: of red lips.
+      expect(painted(0.15)).toBeCloseTo(0.3, 2)
+    })
+
+    it('paints what it has learned of mouths that are as far open', async () => {
+      // The opening's height is 0.3, and its width 0.92 of 0.8: between the second picture and the third.
+      const share = 0.3 / (0.92 * 0.8) / 0.25 - 1
+      const learned = async (picture: number) => {
+        const { painted } = await run(config, (weights) => {
+          const name = 'generator.mouth.own'
+          const { shape } = weights.get(name)!
+          const data = Float32Array.from({ length: sizeOf(shape) }, (_, i) =>
+            Math.floor((4 * i) / sizeOf(shape)) === picture ? 0.5 : 0,
+          )
+          weights.set(name, floats(data, shape))
+        })
+        return painted(0.15) - 0.3
+      }
+      expect(await learned(1)).toBeCloseTo(0.5 * (1 - share), 2)
+      expect(await learned(2)).toBeCloseTo(0.5 * share, 2)
+      expect(await learned(3)).toBeCloseTo(0, 2)
     })
 
     it('gives all above a mouth to the upper lip, all below it to the lower one, and parts cheeks softly', async () => {
