@@ -88,7 +88,7 @@ export function createWarp(theta: readonly number[], spline: readonly number[]):
  * @param pixels RGB [side, side, 3]
  * @returns RGB [side, side, 3]
  */
-export function warpPixels(pixels: Uint8Array, size: number, warp: Warp): Uint8Array {
+export function warpPixels(pixels: Uint8Array, size: number, warp: Pick<Warp, 'point'>): Uint8Array {
   const out = new Uint8ClampedArray(pixels.length)
   for (let y = 0, to = 0; y < size; y++) {
     for (let x = 0; x < size; x++, to += 3) {

@@ -1,5 +1,7 @@
-// Random changes of pictures that are trained on: warps, colours, mirror images, and blends of two.
+// Random changes of pictures that are trained on: warps, colours, mirror images, blends of two, and what cameras, light and
+// faces do.
 import { createWarp, drawWarpNumbers, type WarpOptions, warpPixels } from '../evaluate/warp.ts'
+import { mix } from '../synthetic/arithmetic.ts'
 import type { Random } from '../util/random.ts'
 
 /** Numbers of `n` warps in float32: `theta` [n, 2, 3] and `spline` [n, points², 1], flat. */
@@ -128,4 +130,177 @@ function recoloured(pixels: Uint8Array, change: readonly number[]): Uint8Array {
     }
   }
   return new Uint8Array(out.buffer)
+}
+
+/** Width in squares of the grids that smooth fields are drawn on, at most. */
+const mostSquares = 5
+/** Pixels between the places at which a smooth field is computed; between them it is read linearly. */
+const fieldStep = 4
+
+/** A smooth random field over a picture: a uniform cubic B-spline on a grid of normal numbers. By pixel. */
+function drawField(random: Random, size: number, squares: number, deviation: number) {
+  const knots = squares + 3
+  const values = Float32Array.from({ length: knots ** 2 }, () => deviation * random.normal())
+  const across = Math.ceil((size - 1) / fieldStep) + 1
+  const field = new Float32Array(across ** 2)
+  const shares = Array.from({ length: across }, (_, i) => {
+    const place = Math.min((i * fieldStep * squares) / (size - 1), squares - 1e-6)
+    return { first: Math.floor(place), of: splineShares(place % 1) }
+  })
+  shares.forEach((y, row) => {
+    shares.forEach((x, column) => {
+      let sum = 0
+      for (let j = 0; j < 4; j++) {
+        for (let i = 0; i < 4; i++) sum += y.of[j]! * x.of[i]! * values[(y.first + j) * knots + x.first + i]!
+      }
+      field[row * across + column] = sum
+    })
+  })
+  return (x: number, y: number): number => {
+    const [u, v] = [x, y].map((at) => Math.max(0, Math.min(across - 1.001, at / fieldStep))) as [
+      number,
+      number,
+    ]
+    const [left, top] = [Math.floor(u), Math.floor(v)]
+    const [fx, fy] = [u - left, v - top]
+    const at = top * across + left
+    const above = field[at]! * (1 - fx) + field[at + 1]! * fx
+    const below = field[at + across]! * (1 - fx) + field[at + across + 1]! * fx
+    return above * (1 - fy) + below * fy
+  }
+}
+
+/** Shares of four neighbouring knots of a uniform cubic B-spline, `t` of the way from the second to the third. */
+const splineShares = (t: number): readonly number[] => [
+  (1 - t) ** 3 / 6,
+  (3 * t ** 3 - 6 * t ** 2 + 4) / 6,
+  (-3 * t ** 3 + 3 * t ** 2 + 3 * t + 1) / 6,
+  t ** 3 / 6,
+]
+
+/**
+ * Changes one picture as faces, light and cameras differ, in place: a smooth warp, blur or sharpening, uneven light, another curve
+ * of brightness, grain, and soft spots in front. Points go with the warp. A detector that finds its points in all of that finds
+ * them on faces that no training has shown (Tobin et al. 2017, "Domain randomization"). Two frames of a pair change by
+ * themselves, so that it is for losses on keypoints alone.
+ *
+ * @param pixels RGB [size, size, 3]
+ * @param points [points, 3] as x, y in [-1, 1] and a weight, which becomes 0 for what leaves the picture
+ * @param amount 0 changes nothing, 1 is the most
+ */
+export function varyPicture(
+  random: Random,
+  pixels: Uint8Array,
+  size: number,
+  points: Float32Array,
+  amount: number,
+): void {
+  if (random.uniform() < 0.7) warpFace(random, pixels, size, points, 0.035 * amount * random.uniform())
+  soften(random, pixels, size, amount)
+  lightAgain(random, pixels, size, amount)
+  for (let spots = random.integer(4); spots > 0; spots--) addSpot(random, pixels, size, amount)
+}
+
+/** @param deviation of each knot's shift, in parts of the picture */
+function warpFace(
+  random: Random,
+  pixels: Uint8Array,
+  size: number,
+  points: Float32Array,
+  deviation: number,
+): void {
+  const squares = 3 + random.integer(mostSquares - 2)
+  const [dx, dy] = [0, 1].map(() => drawField(random, size, squares, 2 * deviation)) as [Field, Field]
+  const pixel = (coordinate: number) => ((coordinate + 1) / 2) * (size - 1)
+  const point = (x: number, y: number) => {
+    const [px, py] = [pixel(x), pixel(y)]
+    return [x + dx(px, py), y + dy(px, py)] as const
+  }
+  pixels.set(warpPixels(pixels, size, { point }))
+  for (let at = 0; at < points.length; at += 3) {
+    const [fromX, fromY] = [points[at]!, points[at + 1]!]
+    // The warp says where a pixel comes from. Where a point goes is its inverse, by repeated correction.
+    let [x, y] = [fromX, fromY]
+    for (let i = 0; i < 6; i++) {
+      const [nowX, nowY] = point(x, y)
+      ;[x, y] = [x + fromX - nowX, y + fromY - nowY]
+    }
+    points[at] = x
+    points[at + 1] = y
+    if (Math.max(Math.abs(x), Math.abs(y)) > 1) points[at + 2] = 0
+  }
+}
+
+type Field = ReturnType<typeof drawField>
+
+/** Blurs a third of pictures, and sharpens a third. */
+function soften(random: Random, pixels: Uint8Array, size: number, amount: number): void {
+  const kind = random.integer(3)
+  if (kind === 0) return
+  const blurs = kind === 1
+  const part = amount * (blurs ? random.between(0.3, 1) : -random.between(0.2, 1.2))
+  const soft = boxBlurred(
+    boxBlurred(Float32Array.from(pixels), size, 1 + random.integer(blurs ? 3 : 2)),
+    size,
+    1,
+  )
+  const clamped = new Uint8ClampedArray(pixels.buffer, pixels.byteOffset, pixels.length)
+  for (let i = 0; i < pixels.length; i++) clamped[i] = pixels[i]! + part * (soft[i]! - pixels[i]!)
+}
+
+/** Means over squares of 2 `radius` + 1 pixels; beyond the picture its edge goes on. */
+function boxBlurred(pixels: Float32Array, size: number, radius: number): Float32Array {
+  let from = pixels
+  for (const [step, line] of [
+    [3, 3 * size],
+    [3 * size, 3],
+  ] as const) {
+    const to = new Float32Array(from.length)
+    for (let start = 0; start < size; start++) {
+      for (let c = 0; c < 3; c++) {
+        const first = start * line + c
+        const last = first + (size - 1) * step
+        let sum = (radius + 1) * from[first]!
+        for (let i = 1; i <= radius; i++) sum += from[first + i * step]!
+        for (let at = first; at <= last; at += step) {
+          to[at] = sum / (2 * radius + 1)
+          sum += from[Math.min(last, at + (radius + 1) * step)]! - from[Math.max(first, at - radius * step)]!
+        }
+      }
+    }
+    from = to
+  }
+  return from
+}
+
+/** Uneven light, another curve of brightness, and grain. */
+function lightAgain(random: Random, pixels: Uint8Array, size: number, amount: number): void {
+  const light = drawField(random, size, 2 + random.integer(mostSquares - 2), random.between(0, 0.5 * amount))
+  const gamma = Math.exp(random.between(-0.45, 0.45) * amount)
+  const curve = Float32Array.from({ length: 256 }, (_, i) => 255 * (i / 255) ** gamma)
+  const grain = random.uniform() < 0.5 ? 0 : random.between(0, 10) * amount
+  const clamped = new Uint8ClampedArray(pixels.buffer, pixels.byteOffset, pixels.length)
+  for (let y = 0, at = 0; y < size; y++) {
+    for (let x = 0; x < size; x++) {
+      const lit = Math.exp(light(x, y))
+      const speck = grain === 0 ? 0 : grain * (random.uniform() + random.uniform() - 1)
+      for (let c = 0; c < 3; c++, at++) clamped[at] = curve[pixels[at]!]! * lit + speck
+    }
+  }
+}
+
+/** A soft spot of any colour: something in front, a shine, make-up. */
+function addSpot(random: Random, pixels: Uint8Array, size: number, amount: number): void {
+  const [left, top] = [random.between(0, size), random.between(0, size)]
+  const [width, height] = [random.between(0.02, 0.12) * size, random.between(0.02, 0.12) * size]
+  const opaque = random.between(0.1, 0.8) * amount
+  const colour = [0, 1, 2].map(() => random.between(0, 255))
+  for (let y = Math.max(0, Math.floor(top - height)); y < Math.min(size, top + height); y++) {
+    for (let x = Math.max(0, Math.floor(left - width)); x < Math.min(size, left + width); x++) {
+      const inside = 1 - Math.hypot((x - left) / width, (y - top) / height)
+      const share = opaque * Math.max(0, Math.min(1, 3 * inside))
+      const at = 3 * (y * size + x)
+      for (let c = 0; c < 3; c++) pixels[at + c] = Math.round(mix(pixels[at + c]!, colour[c]!, share))
+    }
+  }
 }

@@ -70,6 +70,8 @@ export const trainingConfigSchema = z.object({
       colour: schemaOf(augmentOptions.colour),
       /** Strength of random changes of the light's colour, 0 for none (default). */
       tint: schemaOf(augmentOptions.tint).optional(),
+      /** How much synthetic pictures are changed as cameras, light and faces differ, 0 for not at all (default). */
+      vary: schemaOf(augmentOptions.vary).optional(),
     })
     .default({ flip: false, colour: augmentOptions.colour.default }),
 })

@@ -6,7 +6,7 @@ import { type Clip, smallNotes } from '../media/clip.ts'
 import { MotionWatch } from '../media/fit.ts'
 import { EnvironmentError, InputError } from '../util/errors.ts'
 import type { Random } from '../util/random.ts'
-import { drawColour, mirror } from './augment.ts'
+import { drawColour, mirror, varyPicture } from './augment.ts'
 import type { Records } from './motion-labels.ts'
 import { labelPoints, MotionLabels } from './motion-labels.ts'
 
@@ -194,6 +194,8 @@ export interface Augmentation {
   readonly colour: number
   /** Largest change of hues and of the light's colour, as a part of 1 (default 0). */
   readonly tint?: number | undefined
+  /** How much pictures whose points are known change, each by itself: see `varyPicture` (default 0). */
+  readonly vary?: number | undefined
 }
 
 /** One batch: what a training step is fed with. */
@@ -226,7 +228,7 @@ export function drawBatch(
   random: Random,
   cache: FrameCache,
   n: number,
-  { flip, colour, tint = 0 }: Augmentation,
+  { flip, colour, tint = 0, vary = 0 }: Augmentation,
 ): Batch {
   const { frameBytes, clips, size } = cache
   const frames = new Uint8Array(2 * n * frameBytes)
@@ -251,6 +253,13 @@ export function drawBatch(
     if (flip && !known && random.uniform() < 0.5) {
       for (const slot of [pair, n + pair]) {
         mirror(frames.subarray(slot * frameBytes, (slot + 1) * frameBytes), size)
+      }
+    }
+    if (vary > 0 && known && labels !== undefined) {
+      for (const slot of [pair, n + pair]) {
+        const picture = frames.subarray(slot * frameBytes, (slot + 1) * frameBytes)
+        const points = labels.points.subarray(slot * labelPoints * 3, (slot + 1) * labelPoints * 3)
+        varyPicture(random, picture, size, points, vary)
       }
     }
     colours.set(drawColour(random, colour, tint), pair * 12)

@@ -263,6 +263,16 @@ export const augmentOptions = {
     value: 'part',
     help: 'change hues and the colour of the light of pairs by up to this part, such as 0.4; some pairs become grey',
   },
+  /** How much each picture of synthetic clips is changed as cameras, light and faces differ, as a part of 1. */
+  vary: {
+    kind: 'number',
+    min: 0,
+    max: 1,
+    default: 0,
+    label: 'Change of pictures',
+    value: 'part',
+    help: 'change each synthetic picture as cameras, light and faces differ, up to 1, for losses on keypoints alone',
+  },
 } as const satisfies OptionTable
 
 /** What `distil` is told besides, and its run records. */

@@ -22,6 +22,7 @@ import type { TrainedRun } from './loop.ts'
 import { type PerceptualLoss, perceptualLoss } from './reconstruction/judges.ts'
 import { needsBefore } from './reconstruction/parts.ts'
 import {
+  assertVaried,
   labelSide,
   reconstructionTask,
   type StepReads,
@@ -46,6 +47,7 @@ export type { TrainEvent } from './step.ts'
 export async function train(clips: string | readonly string[], given: TrainOptions): Promise<TrainedRun> {
   const options = await withFinetuned(given)
   const config = resolveConfig(typeof clips === 'string' ? [clips] : clips, options)
+  assertVaried(config)
   return trainRun({
     config,
     options,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { drawColour, drawVariant } from '../../src/train/augment.ts'
+import { drawColour, drawVariant, varyPicture } from '../../src/train/augment.ts'
 import { drawBatch, FrameCache } from '../../src/train/frames.ts'
 import type { Records } from '../../src/train/motion-labels.ts'
 import { Random } from '../../src/util/random.ts'
@@ -161,5 +161,69 @@ describe('a variant of a picture', () => {
     const variant = drawVariant(random, grey, size, { transform: still, colour: 0.3 })
     // Half of the amount, which is 0.15 of 255.
     expect(new Set(variant)).toEqual(new Set([138]))
+  })
+})
+
+describe('a picture that is changed as faces, light and cameras differ', () => {
+  const side = 64
+  /** A dark disc on grey, at pixel (40, 24), and its middle as a point. */
+  const disc = () =>
+    Uint8Array.from({ length: side * side * 3 }, (_, i) => {
+      const [x, y] = [Math.floor(i / 3) % side, Math.floor(i / 3 / side)]
+      return Math.hypot(x - 40, y - 24) < 5 ? 20 : 140
+    })
+  const middle = () => Float32Array.of((2 * 40) / (side - 1) - 1, (2 * 24) / (side - 1) - 1, 1)
+  /** Where the dark is, in pixels. */
+  const darkOf = (pixels: Uint8Array) => {
+    let [sum, sx, sy] = [0, 0, 0]
+    for (let i = 0; i < side ** 2; i++) {
+      const [x, y] = [i % side, Math.floor(i / side)]
+      if (Math.hypot(x - 40, y - 24) > 14) continue
+      const dark = Math.max(0, 110 - pixels[3 * i + 1]!)
+      sum += dark
+      sx += dark * x
+      sy += dark * y
+    }
+    return [sx / sum, sy / sum] as const
+  }
+
+  test('has its points where they went', () => {
+    let [furthest, moved] = [0, 0]
+    for (let seed = 1; seed <= 40; seed++) {
+      const pixels = disc()
+      const points = middle()
+      // Little light, blur and spots, and all of the warp.
+      varyPicture(new Random(seed), pixels, side, points, 0.4)
+      const [x, y] = darkOf(pixels)
+      const [px, py] = [points[0]!, points[1]!].map((at) => ((at + 1) / 2) * (side - 1))
+      furthest = Math.max(furthest, Math.hypot(x - px!, y - py!))
+      moved = Math.max(moved, Math.hypot(px! - 40, py! - 24))
+    }
+    expect(moved).toBeGreaterThan(0.8)
+    expect(furthest).toBeLessThan(0.6)
+  })
+
+  test('differs from picture to picture, and stays itself without any change', () => {
+    const changed = [1, 2].map((seed) => {
+      const pixels = disc()
+      varyPicture(new Random(seed), pixels, side, middle(), 1)
+      return pixels
+    })
+    expect(changed[0]).not.toEqual(changed[1])
+    const pixels = disc()
+    const points = middle()
+    varyPicture(new Random(1), pixels, side, points, 0)
+    expect(pixels).toEqual(disc())
+    expect([...points]).toEqual([...middle()].map((x) => expect.closeTo(x, 5)))
+  })
+
+  test('no longer has a point that leaves it', () => {
+    const left = Array.from({ length: 60 }, (_, i) => {
+      const points = Float32Array.of(0.995, -0.995, 1)
+      varyPicture(new Random(i), disc(), side, points, 1)
+      return points[2]!
+    })
+    expect(left).toContain(0)
+    expect(left).toContain(1)
   })
 })

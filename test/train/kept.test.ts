@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { readSafetensors } from '../../src/formats/safetensors/safetensors.ts'
 import { type TrainLosses, trainLosses } from '../../src/train/losses.ts'
-import { train } from '../../src/train/train.ts'
+import { type TrainEvent, train } from '../../src/train/train.ts'
 import { tinyModel } from './tiny.ts'
 
 describe('training that keeps what it began with', () => {
@@ -45,5 +45,22 @@ describe('training that keeps what it began with', () => {
     const nothing = train(clips, { ...common, out: join(folder, 'nothing'), steps: 1, losses: { kept: 1 } })
     await expect(nothing).rejects.toThrow(/begins with random weights/)
     expect(existsSync(join(folder, 'nothing'))).toBe(false)
+  })
+
+  test('may change each picture by itself, unless pictures are compared', async () => {
+    const augment = { flip: false, colour: 0, vary: 1 }
+    const points = { tie: 'joints', steps: 2, losses: { ...none, landmarks: 20 }, metricsEvery: 1 } as const
+    const lossesOf = async (out: string, options: object) => {
+      const losses: number[] = []
+      const onEvent = (event: TrainEvent) => {
+        if (event.kind === 'step') losses.push(event.loss)
+      }
+      await train(clips, { ...common, ...points, ...options, out: join(folder, out), onEvent })
+      return losses
+    }
+    expect(await lossesOf('varied', { augment })).not.toEqual(await lossesOf('plain', {}))
+    const compared = train(clips, { ...common, out: join(folder, 'compared'), steps: 1, augment })
+    await expect(compared).rejects.toThrow(/cannot be compared/)
+    expect(existsSync(join(folder, 'compared'))).toBe(false)
   })
 })

@@ -72,14 +72,14 @@ export async function optionsOfTrain(
 ): Promise<TrainOptions> {
   const { parseLosses } = await import('../training.ts')
   const { trainLosses } = await import('../../train/losses.ts')
-  const { mirror, colour, tint, cache } = flags
+  const { mirror, colour, tint, vary, cache } = flags
   const losses = flags.losses === undefined ? undefined : parseLosses(flags.losses, trainLosses)
   const augment =
-    mirror === undefined && colour === undefined && tint === undefined
+    mirror === undefined && colour === undefined && tint === undefined && vary === undefined
       ? undefined
       : {
           ...{ flip: mirror ?? false, colour: colour ?? augmentOptions.colour.default },
-          ...defined({ tint }),
+          ...defined({ tint, vary }),
         }
   const from = await startOf(clips, flags, context)
   return {

@@ -22,8 +22,21 @@ import { EvaluationModel, keypointsOfFrame, type TrainingState } from '../state.
 import type { TrainingStep } from '../step.ts'
 import { discriminatorPrefix, type PerceptualLoss } from './judges.ts'
 import { labelTensors } from './label-losses.ts'
-import { needsBefore, partsOf, type StepPart } from './parts.ts'
+import { needsBefore, needsKeypointsAlone, partsOf, type StepPart } from './parts.ts'
 import { buildTrainingStep } from './step.ts'
+
+/** @throws InputError if pictures are compared, and each is to change by itself. */
+export function assertVaried({ training: { augment, losses } }: RunConfig): void {
+  const { vary = 0 } = augment
+  if (vary === 0 || needsKeypointsAlone(losses)) return
+  throw new InputError({
+    what: 'pictures that change by themselves cannot be compared',
+    where: 'vary',
+    got: `${vary}, with losses on more than keypoints`,
+    expected: 'losses on keypoints alone, such as landmarks, openings and kept',
+    remedy: 'set the weights of all other losses to 0 (--losses), or leave vary out',
+  })
+}
 
 /** Points of the grid on which known motion is kept, one for each pixel of the model's motion; undefined if none is used. */
 export function labelSide(clips: readonly Clip[], { model, training }: RunConfig): number | undefined {

@@ -15,7 +15,7 @@ import {
 import { assertUsable, cacheClips, FrameCache, noticesOf } from '../../train/frames.ts'
 import { labelBytes, MotionLabels } from '../../train/motion-labels.ts'
 import { pageOptions } from '../../train/options.ts'
-import { labelSide } from '../../train/reconstruction/task.ts'
+import { assertVaried, labelSide } from '../../train/reconstruction/task.ts'
 import { InputError, messageOf } from '../../util/errors.ts'
 import { version } from '../../util/version.ts'
 import type { SentPlace } from '../connection.ts'
@@ -124,6 +124,7 @@ async function decode(
 ): Promise<FrameCache> {
   const { size } = config.model
   const { fit, crop, face, holdout } = config.training
+  assertVaried(config)
   const side = labelSide(clips, config)
   await folder.remove(framesIndex)
   const onFull = () => store.lackFrames()
