@@ -157,12 +157,13 @@ function drawField(random: Random, size: number, squares: number, deviation: num
     })
   })
   return (x: number, y: number): number => {
-    const [u, v] = [x, y].map((at) => Math.max(0, Math.min(across - 1.001, at / fieldStep))) as [
-      number,
-      number,
-    ]
-    const [left, top] = [Math.floor(u), Math.floor(v)]
-    const [fx, fy] = [u - left, v - top]
+    // A picture has many pixels: nothing is allocated for one.
+    const u = Math.max(0, Math.min(across - 1.001, x / fieldStep))
+    const v = Math.max(0, Math.min(across - 1.001, y / fieldStep))
+    const left = Math.floor(u)
+    const top = Math.floor(v)
+    const fx = u - left
+    const fy = v - top
     const at = top * across + left
     const above = field[at]! * (1 - fx) + field[at + 1]! * fx
     const below = field[at + across]! * (1 - fx) + field[at + across + 1]! * fx
