@@ -20,6 +20,7 @@ import { version } from '../util/version.ts'
 import { ownOptions } from '../zoo/net.ts'
 import { findNet } from '../zoo/registry.ts'
 import { assertKeepsModel, finetuning, type RunOptions, type Settings, type TrainOptions } from './config.ts'
+import type { Augmentation } from './frames.ts'
 
 /** What the configurations of all runs have in common. */
 export interface AnyConfig {
@@ -49,6 +50,7 @@ export async function beginRun<T extends AnyConfig>(request: RunRequest<T>): Pro
   }
   const run = await openRun(out, schema, { write: true })
   const given = new Set(['clips', 'teacher', ...Object.keys(options)])
+  if (given.delete('augment')) for (const name of Object.keys(changes({}))) given.add(name)
   // A run that is resumed has the number that was chosen for it.
   if (config.training.replicas === 'auto') given.delete('replicas')
   try {
@@ -75,6 +77,7 @@ function facts({ model, training, distillation }: AnyConfig): Facts {
   const { device: _, threads: __, ...settings } = training
   return {
     ...settings,
+    ...('augment' in settings && changes(settings.augment as Augmentation)),
     crop: settings.crop ?? 'motion',
     grow: 'grow' in settings ? settings.grow : 'none',
     ...distillation,
@@ -85,6 +88,11 @@ function facts({ model, training, distillation }: AnyConfig): Facts {
     generator: model.generator.kind === 'light' ? 'light' : 'small',
   }
 }
+
+/** Changes of pictures by the names that options have. */
+const changes = ({ flip, colour, tint = 0, vary = 0 }: Partial<Augmentation>) => ({
+  ...{ mirror: flip, colour, tint, vary },
+})
 
 /** What training begins from would be gone before it is read. */
 async function assertOtherFolders(out: string, reads: RunRequest<AnyConfig>['reads']): Promise<void> {

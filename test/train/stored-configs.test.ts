@@ -78,6 +78,8 @@ describe('a run that was begun before', () => {
     ['size', 'light128', { size: 64 }],
     ['generator', 'light128', { generator: 'small' }],
     ['batch', 'default', { batch: 7 }],
+    ['colour', 'default', { augment: { flip: false, colour: 0.7 } }],
+    ['mirror', 'default', { augment: { flip: true, colour: 0 } }],
     [
       'netOptions',
       'fomm',
