@@ -46,6 +46,8 @@ interface Opening {
   readonly pairs: readonly Pair[]
   /** How far each pixel of a map is from the one edge (0) to the other (1), [N, 1, H, W]. */
   behind(size: Size): Value
+  /** Divides shares of the mask otherwise before its pairs are, if given. */
+  gather?(shares: Value[], size: Size): void
 }
 
 /** The openings of a frame pair. @throws InputError if an edge is no keypoint. */
@@ -73,7 +75,13 @@ export function openingsBetween(
       behind: (size: Size) => behindOpening(source, driving, pair, size),
     })),
     ...(mouth && lips
-      ? [{ pairs: [mouth.inner, mouth.outer], behind: (size: Size) => behindLips(lips, size) }]
+      ? [
+          {
+            pairs: [mouth.inner, mouth.outer],
+            behind: (size: Size) => behindLips(lips, size),
+            gather: (shares: Value[], size: Size) => bow(shares, mouth, lips, size),
+          },
+        ]
       : []),
   ]
 }
@@ -89,8 +97,10 @@ export function openingsBetween(
 export function parted(mask: Value, openings: readonly Opening[]): Value {
   if (openings.length === 0) return mask
   const shares = Array.from({ length: mask.shape[1]! }, (_, i) => sliceAxis(mask, 1, i, i + 1))
-  for (const { pairs, behind } of openings) {
-    const place = behind(mask.shape.slice(2) as [number, number])
+  const size = mask.shape.slice(2) as [number, number]
+  for (const { pairs, behind, gather } of openings) {
+    gather?.(shares, size)
+    const place = behind(size)
     for (const [one, other] of pairs) {
       const sum = add(shares[one + 1]!, shares[other + 1]!)
       shares[other + 1] = mul(sum, place)
@@ -206,14 +216,41 @@ function edgesOf(mouth: MouthFrame, size: Size) {
   const { x, y } = pixelsOf(mouth.half.graph, size)
   const part = div(mouth.along(x, y), mouth.half)
   const bow = maximum(sub(1, square(part)), 0)
-  return { part, down: mouth.down(x, y), upper: mul(mouth.upper, bow), lower: mul(mouth.lower, bow) }
+  return { part, bow, down: mouth.down(x, y), upper: mul(mouth.upper, bow), lower: mul(mouth.lower, bow) }
 }
 
-/** How far each pixel [N, 1, H, W] is from the upper lip (0) to the lower one (1). In cheeks, the change is ever softer. */
+/**
+ * Divides the shares of a mouth's keypoints along it: those of its middle have what the bow of its edges has of their height, and
+ * those of its corners the rest. By nearness alone, lips would part as a box. What the two lips have is put together, for `parted`
+ * to divide.
+ */
+function bow(shares: Value[], { corners, inner, outer }: Mouth, lips: MouthFrame, size: Size): void {
+  const sumOf = (keypoints: readonly number[]) =>
+    keypoints.map((k) => shares[k + 1]!).reduce((sum, share) => add(sum, share))
+  const [lipsInner, lipsOuter] = [sumOf(inner), sumOf(outer)]
+  const lipsAll = add(lipsInner, lipsOuter)
+  const all = add(sumOf(corners), lipsAll)
+  const { part, bow } = edgesOf(lips, size)
+  const middle = mul(all, bow)
+  const aside = sub(all, middle)
+  const right = mul(aside, clip(add(mul(part, 2), 0.5), 0, 1))
+  const edges = mul(middle, div(lipsInner, add(lipsAll, 1e-6)))
+  const none = mul(all, 0)
+  const set = (keypoint: number, share: Value) => {
+    shares[keypoint + 1] = share
+  }
+  set(corners[0], sub(aside, right))
+  set(corners[1], right)
+  set(inner[0], edges)
+  set(inner[1], none)
+  set(outer[0], sub(middle, edges))
+  set(outer[1], none)
+}
+
+/** How far each pixel [N, 1, H, W] is from the upper lip (0) to the lower one (1). */
 function behindLips(mouth: MouthFrame, size: Size): Value {
-  const { part, down, upper, lower } = edgesOf(mouth, size)
-  const beyond = mul(maximum(sub(abs(part), 1), 0), mouth.half)
-  const height = add(maximum(sub(lower, upper), leastOpening / size[1]), beyond)
+  const { down, upper, lower } = edgesOf(mouth, size)
+  const height = maximum(sub(lower, upper), leastOpening / size[1])
   return clip(add(div(sub(down, mul(add(upper, lower), 0.5)), height), 0.5), 0, 1)
 }
 

@@ -230,7 +230,7 @@ describe('a mouth', () => {
       expect(await learned(3)).toBeCloseTo(0, 2)
     })
 
-    it('gives all above a mouth to the upper lip, all below it to the lower one, and parts cheeks softly', async () => {
+    it('gives all above a mouth to the upper lip, all below it to the lower one, and bows both from corner to corner', async () => {
       const graph = generatorGraph(config, { details: ['mask'] })
       const ajar = { ...feeds, valueDriving: tensorOf(opened(0.02)) }
       const { mask } = await evaluate(graph, ajar, weightsOf(graph))
@@ -248,9 +248,18 @@ describe('a mouth', () => {
       expect(share(lower, 0, -0.06)).toBe(0)
       expect(share(lower, 0, 0.08)).toBeGreaterThan(0.3)
       expect(share(upper, 0, 0.08)).toBe(0)
-      // Far beyond a corner, a pixel under its line is still the upper lip's by more than a third.
-      const aside = [0.7, 0.06] as const
-      expect(share(upper, ...aside) / share([...upper, ...lower], ...aside)).toBeGreaterThan(0.3)
+      // Lips have what a parabola has of its height, and corners the rest. The opening ends at 0.92 of the way to a corner.
+      const [lips, corners] = [
+        [...upper, ...lower],
+        [0, 1],
+      ]
+      const column = 19
+      const x = (2 * column) / (rows - 1) - 1
+      const part = share(lips, x, 0.08) / share([...lips, ...corners], x, 0.08)
+      expect(part).toBeCloseTo(1 - (x / (0.92 * 0.4)) ** 2, 2)
+      expect(share(lips, 0.45, 0.08)).toBe(0)
+      expect(share([1], 0.45, 0.08)).toBeGreaterThan(0.3)
+      expect(share([0], 0.45, 0.08)).toBe(0)
     })
 
     it('paints no mouth if it is not told where one is', async () => {
