@@ -102,6 +102,8 @@ const motionConfigObject = z.strictObject({
     localKeypoints: z.int().nonnegative().optional(),
     /** Whether a motion prevails at its keypoint itself. */
     peaked: z.boolean().optional(),
+    /** Keypoints, from the first one, that turn and stretch as their places do, and not as jacobians say. */
+    fittedKeypoints: z.int().nonnegative().optional(),
     /** Pairs of keypoints, by their numbers, that are the two edges of an opening, such as the lids of an eye. */
     openings: z.array(pair).optional(),
     /** Keypoints of a mouth, by their numbers, in its middle and at its corners. */

@@ -12,7 +12,7 @@ import { conv2d } from '../layers/conv2d.ts'
 import { antiAlias, axisCoordinates, homogeneousGrid } from '../layers/fomm.ts'
 import type { Scope } from '../layers/scope.ts'
 import { type HourglassSize, hourglassFeatures } from '../zoo/hourglass.ts'
-import { inverse2x2, type Keypoints, kp2gaussian, product2x2, steadied } from './keypoints.ts'
+import { fitted, inverse2x2, type Keypoints, kp2gaussian, product2x2 } from './keypoints.ts'
 import {
   type MouthMotion,
   mouthMotion,
@@ -50,9 +50,14 @@ export interface DenseMotionOptions extends HourglassSize, OpeningOptions {
   readonly residual?: boolean | undefined
   /**
    * With a prior: whether a motion prevails at its keypoint itself, however near others are (default: no). Without it, a brow
-   * between other keypoints moves half as far as its own keypoint. With it, local keypoints turn and stretch about as the head.
+   * between other keypoints moves half as far as its own keypoint.
    */
   readonly peaked?: boolean | undefined
+  /**
+   * Number of keypoints, from the first one, that turn and stretch as their places do, and not as jacobians say (default 0): see
+   * `fitted`.
+   */
+  readonly fittedKeypoints?: number | undefined
   /** How sampling coordinates are read: see gridSample. The published weights were trained without. */
   readonly alignCorners: boolean
 }
@@ -99,7 +104,7 @@ export function denseMotion(
 ): DenseMotion {
   const { kpVariance, kernel, alignCorners } = options
   const [n, c, h, w] = small.shape as [number, number, number, number]
-  const motions = affineMotions(kpSource, kpDriving, options.peaked ? options.localKeypoints : 0)
+  const motions = affineMotions(kpSource, kpDriving, options.fittedKeypoints)
   const k = motions.shape[1]!
   const sparseDeformed = sparseDeformations(small, motions, alignCorners)
 
@@ -231,10 +236,10 @@ function nearness(
  * Row vectors (x, y, 1) times a 3x2 matrix give the point: rows 0 and 1 are the transposed linear part
  * J = J_source J_driving⁻¹, row 2 is the shift value_source - J value_driving.
  *
- * @param steady this many keypoints, the first ones, have a J near the mean of all: see `steadied`
+ * @param count this many keypoints, the first ones, have a J that is fitted to their places: see `fitted`
  * @returns [N, K + 1, 3, 2], the background first
  */
-export function affineMotions(source: Keypoints, driving: Keypoints, steady = 0): Value {
+export function affineMotions(source: Keypoints, driving: Keypoints, count = 0): Value {
   const [n, k] = source.value.shape as [number, number]
   const { graph } = source.value
   const identity = constant(graph, floats([1, 0, 0, 1], [1, 1, 2, 2]))
@@ -242,7 +247,7 @@ export function affineMotions(source: Keypoints, driving: Keypoints, steady = 0)
   const linear =
     source.jacobian === undefined || driving.jacobian === undefined
       ? expand(identity, [n, k, 2, 2])
-      : steadied(product2x2(source.jacobian, inverse2x2(driving.jacobian)), steady)
+      : fitted(source.value, driving.value, product2x2(source.jacobian, inverse2x2(driving.jacobian)), count)
   const turned = transposeLast(linear)
   const rows = (value: Value) => reshape(value, [n, k, 1, 2])
   const shift = sub(rows(source.value), matmul(rows(driving.value), turned))

@@ -208,23 +208,45 @@ function jacobianParameters(scope: Scope, shape: readonly [number, number, numbe
   }
 }
 
-/** How far an element of a steadied linear part is from the mean's, and how far one that counts in the mean from the identity's. */
-const [mostUnsteady, mostTurned] = [0.1, 0.7]
+/** Squared distance, in units of [-1, 1], at which a neighbour's place counts half as much as one that is next to the keypoint. */
+const nearby = 0.03
+/** How much the mean linear part counts beside neighbours' places. A keypoint's neighbours have a mean square distance of about 0.1. */
+const meanShare = 0.005
+/** How far an element of a linear part that counts in the mean is from the identity's. */
+const mostTurned = 0.7
 
 /**
- * Linear parts [N, K, 2, 2], of which the first ones are kept near the mean of all. A motion that prevails at its keypoint
- * shows there what its linear part says alone, and a small part of a face, such as the end of a brow, tells it badly: a brow
- * that a head's turn nearly hides had a hole, through which hair was seen. The mean has what turns and scales the whole head.
+ * Linear parts [N, K, 2, 2], of which the first ones are fitted: the map that takes places around the keypoint from the driving
+ * picture to the source, in least squares, where near places count more (Schaefer et al. 2006, "Image deformation using moving
+ * least squares", section 2.1). A motion that prevails at its keypoint shows there what its linear part says alone, and a
+ * detector tells the jacobian of a small part badly: a turned face had the ends of its brows twice, and a hole beside them. Places
+ * are found far better. What they do not tell is filled up with the mean of all linear parts.
+ *
+ * @param source places in the source, [N, K, 2]
+ * @param driving places in the driving picture, [N, K, 2]
+ * @param linear linear parts by jacobians
+ * @param count how many are fitted, to the places of each other
  */
-export function steadied(linear: Value, count: number): Value {
-  const k = linear.shape[1]!
+export function fitted(source: Value, driving: Value, linear: Value, count: number): Value {
+  const [n, k] = linear.shape as [number, number]
   const first = Math.min(count, k)
   if (first === 0) return linear
-  const identity = constant(linear.graph, floats([1, 0, 0, 1], [1, 1, 2, 2]))
+  const { graph } = linear
+  const identity = constant(graph, floats([1, 0, 0, 1], [1, 1, 2, 2]))
   // Where a jacobian is nearly singular, its inverse is huge, and would decide the mean alone.
   const turned = minimum(maximum(sub(linear, identity), -mostTurned), mostTurned)
   const mean = add(identity, reduceMean(turned, [1], { keep: true }))
-  const away = sub(sliceAxis(linear, 1, 0, first), mean)
-  const near = add(mean, minimum(maximum(away, -mostUnsteady), mostUnsteady))
-  return first === k ? near : concat([near, sliceAxis(linear, 1, first, k)], 1)
+  const places = (value: Value) => sliceAxis(value, 1, 0, first)
+  // From each keypoint to each other one.
+  const offsets = (value: Value) =>
+    sub(reshape(places(value), [n, 1, first, 2]), reshape(places(value), [n, first, 1, 2]))
+  const [from, to] = [offsets(source), offsets(driving)]
+  const nearness = div(1, add(reduceSum(square(to), [3], { keep: true }), nearby))
+  const weighted = mul(to, div(nearness, reduceSum(nearness, [2], { keep: true })))
+  const products = (of: Value) => matmul(transposeLast(of), weighted)
+  const map = product2x2(
+    add(products(from), mul(mean, meanShare)),
+    inverse2x2(add(products(to), mul(identity, meanShare))),
+  )
+  return first === k ? map : concat([map, sliceAxis(linear, 1, first, k)], 1)
 }

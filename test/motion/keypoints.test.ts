@@ -4,6 +4,7 @@ import { constant, input } from '../../src/graph/ops/leaf.ts'
 import { floats, type Tensor } from '../../src/graph/tensor.ts'
 import { affineMotions, meanDeformation, sparseDeformations } from '../../src/motion/dense-motion.ts'
 import {
+  fitted,
   inverse2x2,
   kp2gaussian,
   product2x2,
@@ -11,6 +12,7 @@ import {
   spatialSoftmax,
 } from '../../src/motion/keypoints.ts'
 import { evaluate } from '../../src/runtime/node.ts'
+import { computePlain, numericGradients, probe, relativeError } from '../support/gradcheck.ts'
 
 /** Feeds one tensor to a function of values and returns its result. */
 async function apply(x: Tensor<'float32'>, f: (x: Value) => Value): Promise<number[]> {
@@ -87,37 +89,83 @@ describe('sparse motion', () => {
     expectClose(Array.from(motions!.data, Number), [...background, 2, 0, 0, 0.5, 0.5, -0.125])
   })
 
-  it('keeps the first linear parts near the mean, if it is told to, and still maps their keypoints', async () => {
-    const graph = new Graph()
-    // The last one is nearly 90 times as large: it counts as 1.7.
-    const jacobians = [1.3, 0, 0, 1, 1, 0, 0.3, 1, 90, 0, 0, 1]
-    const three = (values: readonly number[], maps: readonly number[]) => ({
-      value: constant(graph, floats(values, [1, 3, 2])),
-      jacobian: constant(graph, floats(maps, [1, 3, 2, 2])),
+  describe('with fitted keypoints', () => {
+    const count = 8
+    /** Places in a ring around the middle, and one more keypoint that goes its own way. */
+    const places = [...Array(count + 1).keys()].flatMap((i) => [0.4 * Math.cos(i), 0.3 * Math.sin(i)])
+    const affine = [1.2, 0.3, -0.2, 0.9]
+    const moved = places.map((_, i) => {
+      if (i >= 2 * count) return 0.9
+      const [x, y] = [places[i - (i % 2)]!, places[i - (i % 2) + 1]!]
+      const row = 2 * (i % 2)
+      return affine[row]! * x + affine[row + 1]! * y + 0.05
     })
-    const [from, to] = [
-      [0.5, 0, 0.1, 0.2, -0.4, 0.3],
-      [0, 0.25, 0, 0.2, -0.5, 0.3],
-    ]
-    const still = [1, 0, 0, 1, 1, 0, 0, 1, 1, 0, 0, 1]
-    graph.output('motions', affineMotions(three(from, jacobians), three(to, still), 2))
-    const motions = Array.from((await evaluate(graph, {})).motions!.data, Number)
-    // The mean is [4/3, 0; 0.1, 1]. Elements of the first two are within 0.1 of it. They are transposed.
-    expectClose(motions.slice(6, 10), [1.3, 0, 0, 1])
-    expectClose(motions.slice(12, 16), [4 / 3 - 0.1, 0.2, 0, 1])
-    expectClose(motions.slice(18, 22), [90, 0, 0, 1])
-    for (const i of [0, 1, 2]) {
-      const [a, b, c, d, x, y] = motions.slice(6 * (i + 1)) as [
-        number,
-        number,
-        number,
-        number,
-        number,
-        number,
-      ]
-      const [px, py] = [to[2 * i]!, to[2 * i + 1]!]
-      expectClose([px * a + py * c + x, px * b + py * d + y], [from[2 * i]!, from[2 * i + 1]!])
+    const shape = [1, count + 1]
+    /** Jacobians of the source that say nothing of it; the last one is nearly singular when it is inverted. */
+    const wild = places
+      .slice(0, count + 1)
+      .flatMap((_, i) => [1 + 0.4 * Math.sin(3 * i), 0, 0.2, i === count ? 90 : 1])
+    const linearOf = async (from: readonly number[], to: readonly number[]) => {
+      const graph = new Graph()
+      const given = (value: readonly number[], jacobian: readonly number[]) => ({
+        value: constant(graph, floats(value, [...shape, 2])),
+        jacobian: constant(graph, floats(jacobian, [...shape, 2, 2])),
+      })
+      const identities = places.slice(0, count + 1).flatMap(() => [1, 0, 0, 1])
+      graph.output('motions', affineMotions(given(from, wild), given(to, identities), count))
+      return Array.from((await evaluate(graph, {})).motions!.data, Number)
     }
+
+    it('turns and stretches them as their places do, whatever jacobians say, and leaves the others alone', async () => {
+      const motions = await linearOf(moved, places)
+      for (let k = 0; k < count; k++) {
+        const [a, b, c, d, x, y] = motions.slice(6 * (k + 1)) as [
+          number,
+          number,
+          number,
+          number,
+          number,
+          number,
+        ]
+        // Transposed; the mean of all linear parts has a small share.
+        expect(Math.max(...[a - 1.2, c - 0.3, b + 0.2, d - 0.9].map(Math.abs)), `keypoint ${k}`).toBeLessThan(
+          0.08,
+        )
+        const [px, py] = [places[2 * k]!, places[2 * k + 1]!]
+        expectClose([px * a + py * c + x, px * b + py * d + y], [moved[2 * k]!, moved[2 * k + 1]!])
+      }
+      const own = wild.slice(4 * count)
+      expectClose(motions.slice(6 * (count + 1), 6 * (count + 1) + 4), [own[0]!, own[2]!, own[1]!, own[3]!])
+    })
+
+    it('is still where places and jacobians are', async () => {
+      const graph = new Graph()
+      const value = constant(graph, floats(places, [...shape, 2]))
+      const jacobian = constant(graph, floats(wild, [...shape, 2, 2]))
+      graph.output('motions', affineMotions({ value, jacobian }, { value, jacobian }, count))
+      const { motions } = await evaluate(graph, {})
+      for (let k = 0; k <= count; k++) {
+        expectClose(Array.from(motions!.data, Number).slice(6 * k, 6 * k + 6), [1, 0, 0, 1, 0, 0])
+      }
+    })
+
+    it('has the gradient of its formula', () => {
+      const check = probe(
+        [
+          [1, 5, 2],
+          [1, 5, 2],
+          [1, 5, 2, 2],
+        ],
+        (source, driving, linear) => fitted(source!, driving!, linear!, 4),
+        { range: [-0.5, 0.5] },
+      )
+      const numeric = numericGradients(check)
+      const symbolic = computePlain(check, check.grads)
+      expect(relativeError(symbolic, numeric)).toBeLessThan(1e-6)
+      expect(
+        relativeError([...symbolic.slice(0, -1), symbolic.at(-1)!.map((x) => 1.1 * x)], numeric),
+      ).toBeGreaterThan(1e-3)
+    })
   })
 
   it('averages under the mask, and the background leaves the picture as it is', async () => {
