@@ -13,7 +13,7 @@ const [face] = starters
 const { values } = parseArgs({
   options: {
     source: { type: 'string', default: `${face.examples[0]},frames=1` },
-    driving: { type: 'string', default: `${face.examples[1]},frames=60,rate=12.5` },
+    driving: { type: 'string', default: `${face.examples[1]},frames=60,rate=20` },
     model: { type: 'string', default: face.name },
     out: { type: 'string', default: 'docs/pantin.webp' },
     poster: { type: 'string', default: 'studio/public/poster.webp' },

@@ -19,7 +19,7 @@ export interface Starter {
   readonly examples: readonly string[]
 }
 
-const heads = ['head:100015', 'head:100010', 'head:100002', 'head:100027']
+const heads = ['head:100001', 'head:100041', 'head:100002', 'head:100027']
 const puppets = ['puppet:100024', 'puppet:100010', 'puppet:100012', 'puppet:100004']
 
 /** All starters. The first one is the one to begin with. */

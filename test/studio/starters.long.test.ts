@@ -146,7 +146,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     await expect
       .poll(copied)
       .toBe(
-        'npx pantin animate face-small --source head:100002,frames=1,size=256 --driving head:100010,frames=75,size=256 --out moved.mp4 --reference first --smooth',
+        'npx pantin animate face-small --source head:100002,frames=1,size=256 --driving head:100041,frames=75,size=256 --out moved.mp4 --reference first --smooth',
       )
     await page.getByRole('radio', { name: 'A page' }).check({ force: true })
     await page.getByRole('button', { name: 'Copy the code' }).click()
