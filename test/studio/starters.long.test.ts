@@ -142,11 +142,12 @@ describe.skipIf(chromium === undefined)(title, () => {
   test('what is shown is copied as a command, and as the code of a page', async () => {
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write'])
     const copied = () => page.evaluate(() => navigator.clipboard.readText())
+    const [, mover, head] = starters[0]!.examples
     await page.getByRole('button', { name: 'Copy the command' }).click()
     await expect
       .poll(copied)
       .toBe(
-        'npx pantin animate face-small --source head:100002,frames=1,size=256 --driving head:100041,frames=75,size=256 --out moved.mp4 --reference first --smooth',
+        `npx pantin animate face-small --source ${head},frames=1,size=256 --driving ${mover},frames=75,size=256 --out moved.mp4 --reference first --smooth`,
       )
     await page.getByRole('radio', { name: 'A page' }).check({ force: true })
     await page.getByRole('button', { name: 'Copy the code' }).click()
