@@ -1,3 +1,4 @@
+import { expect } from 'vitest'
 import { Graph, type Value } from '../../src/graph/graph.ts'
 import { mul, reduceSum } from '../../src/graph/ops/arithmetic.ts'
 import { gradient } from '../../src/graph/ops/autodiff.ts'
@@ -100,4 +101,13 @@ export function relativeError(a: readonly ArrayLike<number>[], b: readonly Array
   })
   if (difference === 0) return 0
   return Math.sqrt(difference / Math.max(size, 1e-30))
+}
+
+/** The gradients of a probe are those of its formula, and a gradient that is a tenth too large is told from them. */
+export function expectGradients(check: Probe): void {
+  const numeric = numericGradients(check)
+  const symbolic = computePlain(check, check.grads)
+  expect(relativeError(symbolic, numeric)).toBeLessThan(1e-6)
+  const wrong = [...symbolic.slice(0, -1), symbolic.at(-1)!.map((x) => 1.1 * x)]
+  expect(relativeError(wrong, numeric)).toBeGreaterThan(1e-3)
 }
