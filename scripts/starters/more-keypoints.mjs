@@ -1,22 +1,31 @@
-// Makes a run whose keypoints are tied to a whole head (`--tie head`) of one whose keypoints are tied to a face (`--tie face`). The
-// new keypoints begin as copies of keypoints near them. Dense motion does not see them at first. Training tells them apart.
+// Makes a run with more tied keypoints: one whose keypoints are tied to a whole head (`--tie head`) of one whose keypoints are tied
+// to a face (`--tie face`), or one with irises (`--tie gaze`) of one with a head. The new keypoints begin as copies of keypoints near
+// them. Dense motion does not see them at first, and irises never. Training tells them apart.
 //
-//   node scripts/starters/more-keypoints.mjs RUN OUT
+//   node scripts/starters/more-keypoints.mjs RUN OUT head|gaze
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readSafetensors, writeSafetensors } from 'pantin'
+import { eyes, lids } from './recipes.mjs'
 
-const [run, out] = process.argv.slice(2)
-if (out === undefined) throw new Error('usage: more-keypoints.mjs RUN OUT')
+/** Keypoints that are tied before, and the keypoint that each new one begins as: see `tiedPoints` in src/synthetic/made-clips.ts. */
+const widenings = {
+  head: {
+    tied: 16,
+    copied: [
+      ...[4, 7], // outer ends of the brows: their middles
+      ...[0, 0, 2, 2], // corners of the eyes: upper lids
+      ...[15, 15, 15], // bridge and sides of the nose: its tip
+      ...[8, 14, 14, 9], // temples and jaw: corners of the mouth, chin
+    ],
+  },
+  gaze: { tied: 29, copied: [0, 2] },
+}
 
-/** The keypoint that each new one begins as, in the order of the tie `head`: see src/synthetic/made-clips.ts. */
-const copied = [
-  ...[4, 7], // outer ends of the brows: their middles
-  ...[0, 0, 2, 2], // corners of the eyes: upper lids
-  ...[15, 15, 15], // bridge and sides of the nose: its tip
-  ...[8, 14, 14, 9], // temples and jaw: corners of the mouth, chin
-]
-const tied = 16
+const [run, out, tie] = process.argv.slice(2)
+const widening = widenings[tie]
+if (widening === undefined) throw new Error('usage: more-keypoints.mjs RUN OUT head|gaze')
+const { tied, copied } = widening
 /** Outer ends of the brows move by themselves, as what was tied before. */
 const local = tied + 2
 
@@ -79,29 +88,34 @@ function widen(name, lead, named = false) {
 for (const name of ['kp.weight', 'kp.anchor', 'jacobian.weight', 'jacobian.bias'])
   repeat(`kp_detector.${name}`)
 const motion = 'generator.dense_motion_network'
-// A new keypoint that is not local reaches a little less far than the old ones, of which there were few.
-repeat(`${motion}.prior.slope`, (value, k) => (isNew(k) && k >= local ? 1.5 : value))
-repeat(`${motion}.prior.gain`, (value, k) => (isNew(k) && k >= local ? 0 : value))
-const features = config.model.denseMotion.blockExpansion
-widen(`${motion}.hourglass.encoder.down_blocks.0.conv.weight`, 0)
-widen(`${motion}.mask.weight`, features, true)
-for (const name of [`${motion}.occlusion`, `${motion}.residual.conv`, 'generator.guide.conv']) {
-  widen(`${name}.weight`, features)
+if (tie === 'head') widenMotion()
+
+/** Gives dense motion the motions of new keypoints. */
+function widenMotion() {
+  // A new keypoint that is not local reaches a little less far than the old ones, of which there were few.
+  repeat(`${motion}.prior.slope`, (value, k) => (isNew(k) && k >= local ? 1.5 : value))
+  repeat(`${motion}.prior.gain`, (value, k) => (isNew(k) && k >= local ? 0 : value))
+  const features = config.model.denseMotion.blockExpansion
+  widen(`${motion}.hourglass.encoder.down_blocks.0.conv.weight`, 0)
+  widen(`${motion}.mask.weight`, features, true)
+  for (const name of [`${motion}.occlusion`, `${motion}.residual.conv`, 'generator.guide.conv']) {
+    widen(`${name}.weight`, features)
+  }
+  const bias = weights.get(`${motion}.mask.bias`).data
+  const biases = Array.from({ length: after + 1 }, (_, m) => bias[oldMotion(m)] ?? 0)
+  weights.set(`${motion}.mask.bias`, {
+    dtype: 'float32',
+    shape: [after + 1],
+    data: Float32Array.from(biases),
+  })
 }
-const bias = weights.get(`${motion}.mask.bias`).data
-const biases = Array.from({ length: after + 1 }, (_, m) => bias[oldMotion(m)] ?? 0)
-weights.set(`${motion}.mask.bias`, { dtype: 'float32', shape: [after + 1], data: Float32Array.from(biases) })
 
 config.model.keypoints = after
-Object.assign(config.model.denseMotion, {
-  localKeypoints: local,
-  peaked: true,
-  openings: [
-    [0, 1],
-    [2, 3],
-  ],
-})
-config.training.tie = 'head'
+Object.assign(
+  config.model.denseMotion,
+  tie === 'gaze' ? { eyes } : { localKeypoints: local, peaked: true, openings: lids },
+)
+config.training.tie = tie
 await mkdir(out, { recursive: true })
 await writeFile(join(out, 'config.json'), `${JSON.stringify(config, null, 2)}\n`)
 await writeSafetensors(join(out, 'weights.safetensors'), weights, metadata)

@@ -5,14 +5,14 @@ export const recipes: Readonly<
     readonly {
       readonly name: string
       readonly from?: string
-      /** Whether it begins with more keypoints than `from` ends with. */
-      readonly widened?: boolean
+      /** If it begins with more keypoints than `from` ends with: what they are tied to. */
+      readonly widened?: 'head' | 'gaze'
       /** The starter's weights lie between the stage before (0) and this one (1): see mean.mjs. */
       readonly part?: number | string
       readonly clips: readonly string[]
       readonly options: Record<string, unknown> & {
         readonly model: object
-        readonly tie: 'none' | 'face' | 'head' | 'joints'
+        readonly tie: 'none' | 'face' | 'head' | 'gaze' | 'joints'
       }
     }[]
   >

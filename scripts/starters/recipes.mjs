@@ -15,9 +15,15 @@ const design = {
 }
 
 /** Pairs of keypoints that are the lids of an eye. */
-const lids = [
+export const lids = [
   [0, 1],
   [2, 3],
+]
+
+/** Keypoints of the eyes. */
+export const eyes = [
+  { iris: 29, corners: [18, 19], lids: lids[0] },
+  { iris: 30, corners: [20, 21], lids: lids[1] },
 ]
 
 /** Keypoints of the mouth. */
@@ -35,9 +41,10 @@ const lips = { corners: [8, 9], inner: [10, 11], outer: [12, 13] }
  *   between lids, and the source is read by cubics
  * @param {boolean} [parts.mouth] whether lips part along a mouth, and what it newly shows is painted; tied keypoints turn as their
  *   places do
+ * @param {boolean} [parts.gaze] whether irises are keypoints, too, and eyes look about
  */
-const model = (size, { face = false, residual = false, head = false, mouth = false } = {}) => ({
-  ...{ net: 'ficelle', size, keypoints: head ? 33 : 20, jacobian: true, alignCorners: true },
+const model = (size, { face = false, residual = false, head = false, mouth = false, gaze = false } = {}) => ({
+  ...{ net: 'ficelle', size, keypoints: gaze ? 35 : head ? 33 : 20, jacobian: true, alignCorners: true },
   detector: {
     ...{ temperature: 0.5, scaleFactor: 128 / size, filter: 'box', dilations: 'clipped', design },
     head: { kind: 'light', channels: 32, stride: 4, skip: 'all' },
@@ -47,6 +54,7 @@ const model = (size, { face = false, residual = false, head = false, mouth = fal
     ...{ scaleFactor: 64 / size, kpVariance: 0.01, ...(face && { localKeypoints: head ? 18 : 16 }) },
     ...(head && { peaked: true, openings: lids }),
     ...(mouth && { mouth: lips, fittedKeypoints: 29 }),
+    ...(gaze && { eyes }),
     ...(residual && { residual: true }),
   },
   generator: {
@@ -141,7 +149,7 @@ export const recipes = {
     },
     {
       // It begins with more keypoints than the stage before ends with: see more-keypoints.mjs.
-      ...{ name: 'head', from: 'face/more', widened: true, clips: heads(12001, 12560, 6, 256) },
+      ...{ name: 'head', from: 'face/more', widened: 'head', clips: heads(12001, 12560, 6, 256) },
       options: {
         ...{ ...picture, ...light, batch: 6, grow: '128:0.9', steps: 3279, learningRate: 1.5e-3 },
         ...{ tie: 'head', losses: { ...follows, flow: 60, openings: 60 } },
@@ -182,6 +190,14 @@ export const recipes = {
         model: model(256, { face: true, residual: true, head: true, mouth: true }),
       },
       part: '0,0,0',
+    },
+    {
+      ...{ name: 'gaze', from: 'face/mouth', widened: 'gaze', clips: heads(18001, 18500, 6, 256) },
+      options: {
+        ...{ ...picture, ...light, batch: 8, steps: 5000, learningRate: 1.5e-3 },
+        ...{ tie: 'gaze', losses: pointsAlone, augment: { ...light.augment, vary: 1 } },
+        model: model(256, { face: true, residual: true, head: true, mouth: true, gaze: true }),
+      },
     },
   ],
   puppet: [

@@ -31,6 +31,12 @@ const ofHeads = {
   Distance: ({ box }) => box.side,
 }
 
+/** The strings of heads whose irises are keypoints. */
+const ofEyes = {
+  Look: ({ gaze }) => gaze[0],
+  'Look up': ({ gaze }) => gaze[1],
+}
+
 /** The strings of puppets, from where its joints are. */
 const ofPuppets = {
   'Left arm': ({ at }) => at('neck')[1] - at('leftHand')[1],
@@ -52,8 +58,10 @@ if (starter === undefined) {
   throw new Error(`usage: strings.mjs NAME, with a NAME of ${starters.map((one) => one.name).join(', ')}`)
 }
 
+const model = await openModel(name, { device: 'cpu' })
 const isPuppet = starter.subject === 'puppet'
-const strings = Object.entries(isPuppet ? ofPuppets : ofHeads)
+const looks = model.config.denseMotion.eyes !== undefined
+const strings = Object.entries(isPuppet ? ofPuppets : { ...ofHeads, ...(looks && ofEyes) })
 
 /** The mean of rows of equal length. */
 const meanOf = (list) => list[0].map((_, i) => list.reduce((sum, row) => sum + row[i], 0) / list.length)
@@ -77,7 +85,6 @@ function afterMean(maps) {
   )
 }
 
-const model = await openModel(name, { device: 'cpu' })
 /** One row for each frame, less the mean of its clip: how far each string is pulled, and what keypoints do. */
 const rows = []
 for (let i = 0; i < clips; i++) {

@@ -36,7 +36,7 @@ const folderOf = (stage) => join(values.folder, stage.replace('/', '-'))
 function beginningOf({ from, widened }, stage) {
   if (!widened) return resultOf(from)
   const wide = `${folderOf(stage)}-wide`
-  if (!existsSync(join(wide, 'weights.safetensors'))) run('more-keypoints.mjs', resultOf(from), wide)
+  if (!existsSync(join(wide, 'weights.safetensors'))) run('more-keypoints.mjs', resultOf(from), wide, widened)
   return wide
 }
 

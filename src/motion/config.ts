@@ -117,6 +117,19 @@ const motionConfigObject = z.strictObject({
         outer: pair,
       })
       .optional(),
+    /** Keypoints of eyes, by their numbers. Irises move by themselves between the lids. */
+    eyes: z
+      .array(
+        z.strictObject({
+          /** The middle of the iris. */
+          iris: z.int().nonnegative(),
+          /** Left and right on the picture. */
+          corners: pair,
+          /** The upper lid and the lower one. */
+          lids: pair,
+        }),
+      )
+      .optional(),
     /** Whether each pixel has a motion of its own besides those of keypoints. */
     residual: z.boolean().optional(),
   }),

@@ -12,6 +12,7 @@ import { conv2d } from '../layers/conv2d.ts'
 import { antiAlias, axisCoordinates, homogeneousGrid } from '../layers/fomm.ts'
 import type { Scope } from '../layers/scope.ts'
 import { type HourglassSize, hourglassFeatures } from '../zoo/hourglass.ts'
+import { type Eye, type Gaze, gazeOf } from './gaze.ts'
 import { fitted, inverse2x2, type Keypoints, kp2gaussian, product2x2 } from './keypoints.ts'
 import {
   type MouthMotion,
@@ -58,6 +59,8 @@ export interface DenseMotionOptions extends HourglassSize, OpeningOptions {
    * `fitted`.
    */
   readonly fittedKeypoints?: number | undefined
+  /** Eyes whose irises move by themselves (default none): see `gazeOf`. */
+  readonly eyes?: readonly Eye[] | undefined
   /** How sampling coordinates are read: see gridSample. The published weights were trained without. */
   readonly alignCorners: boolean
 }
@@ -75,6 +78,8 @@ export interface DenseMotion {
   readonly openings: Openings | undefined
   /** How the mouth moves, if it is known which keypoints are its. */
   readonly mouth: MouthMotion | undefined
+  /** How eyes look about, if it is known which keypoints are theirs. */
+  readonly gaze: Gaze | undefined
   /** What mask and occlusion map are made of, [N, C, h, w], in the driving picture's places. */
   readonly features: Value
 }
@@ -98,11 +103,13 @@ export function motionPicture(scope: Scope, source: Value, scaleFactor: number):
 export function denseMotion(
   scope: Scope,
   small: Value,
-  kpSource: Keypoints,
-  kpDriving: Keypoints,
+  allSource: Keypoints,
+  allDriving: Keypoints,
   options: DenseMotionOptions,
 ): DenseMotion {
-  const { kpVariance, kernel, alignCorners } = options
+  const { kpVariance, kernel, alignCorners, eyes = [] } = options
+  const irises = eyes.map(({ iris }) => iris)
+  const [kpSource, kpDriving] = [without(allSource, irises), without(allDriving, irises)]
   const [n, c, h, w] = small.shape as [number, number, number, number]
   const motions = affineMotions(kpSource, kpDriving, options.fittedKeypoints)
   const k = motions.shape[1]!
@@ -134,7 +141,24 @@ export function denseMotion(
     ...{ mask, deformation, occlusionMap, sparseDeformed, features },
     openings: openingsOf({ mask, motions, deformation }, openings),
     mouth: options.mouth && mouthMotion(kpSource, kpDriving, options.mouth),
+    gaze: eyes.length > 0 ? gazeOf(allSource, allDriving, eyes) : undefined,
   }
+}
+
+/** Keypoints but for some, by their numbers. */
+function without({ value, jacobian }: Keypoints, numbers: readonly number[]): Keypoints {
+  if (numbers.length === 0) return { value, jacobian }
+  const ends = [...numbers].sort((a, b) => a - b)
+  const starts = [0, ...ends.map((end) => end + 1)]
+  const kept = (all: Value) =>
+    concat(
+      starts.flatMap((start, i) => {
+        const end = ends[i] ?? all.shape[1]!
+        return end > start ? [sliceAxis(all, 1, start, end)] : []
+      }),
+      1,
+    )
+  return { value: kept(value), jacobian: jacobian && kept(jacobian) }
 }
 
 /** What a convolution sees in the features, as a shift of each pixel [N, h, w, 2]. Its gain starts at 0. */

@@ -343,10 +343,12 @@ const sharpness = 0.83
  * @returns [N, 3, H, W], or of the patch
  */
 function sharplyDeformed({ picture, curvature }: EncodedSource, motion: DenseMotion, how: Reading): Value {
-  const { deformation, openings } = motion
-  if (curvature === undefined && openings === undefined) return deformed(picture, deformation, how)
+  const { deformation, openings, gaze } = motion
+  if (curvature === undefined && openings === undefined && gaze === undefined)
+    return deformed(picture, deformation, how)
   const [h, w] = sizeOfMap(picture)
-  const free = openings === undefined ? planesFor(picture, deformation, how) : opened(picture, openings, how)
+  const parts = openings === undefined ? planesFor(picture, deformation, how) : opened(picture, openings, how)
+  const free = gaze?.look(parts, [h, w], (map) => seenIn(how.patch, map)) ?? parts
   // Beyond the picture its edge goes on. Zeros would show as black holes in shoulders that rise.
   const last = how.alignCorners ? [1, 1] : [1 - 1 / w, 1 - 1 / h]
   const edge = constant(picture.graph, floats(last, [1, 2, 1, 1]))

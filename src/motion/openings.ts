@@ -39,7 +39,7 @@ export interface OpeningOptions {
 }
 
 /** Height and width of a map. */
-type Size = readonly [height: number, width: number]
+export type Size = readonly [height: number, width: number]
 
 /** Pairs of keypoints that are on the two sides of one opening. */
 interface Opening {
@@ -50,24 +50,27 @@ interface Opening {
   gather?(shares: Value[], size: Size): void
 }
 
+/** Refuses numbers of keypoints that a model does not have. @throws InputError */
+export function assertKeypoints(named: readonly number[], keypoints: number, where: string): void {
+  const stranger = named.find((one) => one >= keypoints)
+  if (stranger === undefined) return
+  throw new InputError({
+    what: 'a part of a face has a point that is no keypoint',
+    where,
+    got: `keypoint ${stranger}`,
+    expected: `a number from 0 to ${keypoints - 1}`,
+    remedy: 'name keypoints of the model',
+  })
+}
+
 /** The openings of a frame pair. @throws InputError if an edge is no keypoint. */
 export function openingsBetween(
   { value: source }: Keypoints,
   { value: driving }: Keypoints,
   { openings = [], mouth }: OpeningOptions,
 ): Opening[] {
-  const keypoints = driving.shape[1]!
   const named = [...openings.flat(), ...(mouth ? [...mouth.corners, ...mouth.inner, ...mouth.outer] : [])]
-  const stranger = named.find((one) => one >= keypoints)
-  if (stranger !== undefined) {
-    throw new InputError({
-      what: 'an opening has an edge that is no keypoint',
-      where: 'denseMotion.openings or denseMotion.mouth',
-      got: `keypoint ${stranger}`,
-      expected: `a number from 0 to ${keypoints - 1}`,
-      remedy: 'name keypoints of the model',
-    })
-  }
+  assertKeypoints(named, driving.shape[1]!, 'denseMotion.openings or denseMotion.mouth')
   const lips = mouth && mouthFrame(driving, mouth)
   return [
     ...openings.map((pair) => ({
@@ -154,11 +157,12 @@ export function openingsOf(
 /** Least height of an opening, in units of [-1, 1] times the map's width in pixels: 0.6 pixels. */
 const leastOpening = 1.2
 
-const numberOf = (value: Value, k: number, axis: 0 | 1) =>
+/** One coordinate of a keypoint, [N, 1, 1, 1]. */
+export const middleOf = (value: Value, k: number, axis: 0 | 1): Value =>
   reshape(sliceAxis(sliceAxis(value, 1, k, k + 1), 2, axis, axis + 1), [value.shape[0]!, 1, 1, 1])
 
 /** Coordinates of a map's pixels: x [1, 1, 1, W] and y [1, 1, H, 1]. */
-const pixelsOf = (graph: Value['graph'], [h, w]: Size) => ({
+export const pixelsOf = (graph: Value['graph'], [h, w]: Size): { readonly x: Value; readonly y: Value } => ({
   x: constant(graph, floats(axisCoordinates(w), [1, 1, 1, w])),
   y: constant(graph, floats(axisCoordinates(h), [1, 1, h, 1])),
 })
@@ -181,8 +185,8 @@ function behindOpening(source: Value, driving: Value, [one, other]: Pair, size: 
   return clip(add(div(place, opening), 0.5), 0, 1)
 }
 
-/** A mouth in coordinates of its own: along the line through its corners from the middle between them, and down from the line. */
-interface MouthFrame {
+/** A slit, such as a mouth, in coordinates of its own: along the line through its corners from the middle between them, and down from it. */
+export interface SlitFrame {
   /** From the middle to a corner, [N, 1, 1, 1]. */
   readonly half: Value
   /** Where the edges are below the line, in the middle. */
@@ -191,28 +195,38 @@ interface MouthFrame {
   /** Coordinates of points of the picture. */
   along(x: Value, y: Value): Value
   down(x: Value, y: Value): Value
+  /** The point of the picture, [N, 2, ...], at coordinates. */
+  place(along: Value, down: Value): Value
 }
 
-/** Part of the way from the middle to a corner at which the opening ends: a corner is the skin's outermost point. */
-const openPart = 0.92
-
-function mouthFrame(value: Value, { corners: [left, right], inner: [upper, lower] }: Mouth): MouthFrame {
-  const x = (k: number) => numberOf(value, k, 0)
-  const y = (k: number) => numberOf(value, k, 1)
+/** The frame of a slit with these corners, left and right on the picture, and edges. */
+export function slitFrame(value: Value, [left, right]: Pair, [upper, lower]: Pair): SlitFrame {
+  const x = (k: number) => middleOf(value, k, 0)
+  const y = (k: number) => middleOf(value, k, 1)
   const [middleX, middleY] = [mul(add(x(left), x(right)), 0.5), mul(add(y(left), y(right)), 0.5)]
   const [dx, dy] = [sub(x(right), x(left)), sub(y(right), y(left))]
   const width = sqrt(add(add(square(dx), square(dy)), 1e-6))
   const [ux, uy] = [div(dx, width), div(dy, width)]
   const along = (px: Value, py: Value) => add(mul(sub(px, middleX), ux), mul(sub(py, middleY), uy))
   const down = (px: Value, py: Value) => sub(mul(sub(py, middleY), ux), mul(sub(px, middleX), uy))
+  const place = (a: Value, d: Value) =>
+    concat([add(middleX, sub(mul(a, ux), mul(d, uy))), add(middleY, add(mul(a, uy), mul(d, ux)))], 1)
   return {
-    ...{ half: mul(width, openPart / 2), along, down },
+    ...{ half: mul(width, 0.5), along, down, place },
     ...{ upper: down(x(upper), y(upper)), lower: down(x(lower), y(lower)) },
   }
 }
 
+/** Part of the way from the middle to a corner at which a mouth opens: a corner is the skin's outermost point. */
+const openPart = 0.92
+
+function mouthFrame(value: Value, { corners, inner }: Mouth): SlitFrame {
+  const frame = slitFrame(value, corners, inner)
+  return { ...frame, half: mul(frame.half, openPart) }
+}
+
 /** A driving mouth's edges at each pixel of a map: parabolas from corner to corner. */
-function edgesOf(mouth: MouthFrame, size: Size) {
+function edgesOf(mouth: SlitFrame, size: Size) {
   const { x, y } = pixelsOf(mouth.half.graph, size)
   const part = div(mouth.along(x, y), mouth.half)
   const bow = maximum(sub(1, square(part)), 0)
@@ -224,7 +238,7 @@ function edgesOf(mouth: MouthFrame, size: Size) {
  * those of its corners the rest. By nearness alone, lips would part as a box. What the two lips have is put together, for `parted`
  * to divide.
  */
-function bow(shares: Value[], { corners, inner, outer }: Mouth, lips: MouthFrame, size: Size): void {
+function bow(shares: Value[], { corners, inner, outer }: Mouth, lips: SlitFrame, size: Size): void {
   const sumOf = (keypoints: readonly number[]) =>
     keypoints.map((k) => shares[k + 1]!).reduce((sum, share) => add(sum, share))
   const [lipsInner, lipsOuter] = [sumOf(inner), sumOf(outer)]
@@ -248,7 +262,7 @@ function bow(shares: Value[], { corners, inner, outer }: Mouth, lips: MouthFrame
 }
 
 /** How far each pixel [N, 1, H, W] is from the upper lip (0) to the lower one (1). */
-function behindLips(mouth: MouthFrame, size: Size): Value {
+function behindLips(mouth: SlitFrame, size: Size): Value {
   const { down, upper, lower } = edgesOf(mouth, size)
   const height = maximum(sub(lower, upper), leastOpening / size[1])
   return clip(add(div(sub(down, mul(add(upper, lower), 0.5)), height), 0.5), 0, 1)
@@ -268,7 +282,7 @@ export interface MouthMotion {
 /** How a mouth moves. It is found by keypoints alone, so that it is the same on faces that no training has seen. */
 export function mouthMotion(source: Keypoints, driving: Keypoints, mouth: Mouth): MouthMotion {
   const [from, to] = [mouthFrame(source.value, mouth), mouthFrame(driving.value, mouth)]
-  const height = ({ upper, lower }: MouthFrame) => maximum(sub(lower, upper), 0)
+  const height = ({ upper, lower }: SlitFrame) => maximum(sub(lower, upper), 0)
   const fresh = maximum(sub(1, div(height(from), maximum(height(to), 1e-4))), 0)
   const planes = (size: Size) => {
     const { part, down, upper, lower } = edgesOf(to, size)

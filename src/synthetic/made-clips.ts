@@ -3,6 +3,7 @@
 // of the known points keypoints are tied to.
 import type { Clip, Frame } from '../media/clip.ts'
 import { InputError } from '../util/errors.ts'
+import { irisCount, landmarkCount } from './head/landmarks.ts'
 import type { Performance } from './head/performance.ts'
 import { jointNames } from './puppet/skeleton.ts'
 
@@ -158,12 +159,22 @@ export type Framing = 'close' | 'portrait' | 'wide' | 'far'
 /** How a person is lit: by a large lamp, by a small one that throws hard shadows, or by little light. */
 export type Lighting = 'soft' | 'hard' | 'dim'
 
+/** Points that are known in a frame. */
+export interface KnownPoints {
+  /** [P, 2] as x, y in [-1, 1]: -1 and 1 are the centres of the first and last pixel. */
+  readonly points: Float32Array
+  /** [P], 1 where the point is within the picture and nothing covers it. */
+  readonly visible: Uint8Array
+}
+
 /** A frame of a head, with what is known of it. */
 export interface HeadFrame extends Frame {
   /** [66, 2] as x, y in [-1, 1]: -1 and 1 are the centres of the first and last pixel. Order: `landmarkGroups`. */
   readonly landmarks: Float32Array
   /** [66], 1 where the landmark is within the picture and nothing covers it. */
   readonly visible: Uint8Array
+  /** The middles of the irises, of the person's right eye and of the left one. */
+  readonly irises: KnownPoints
 }
 
 /** Whether this is the frame of a head. */
@@ -184,17 +195,22 @@ export interface HeadLabels {
   readonly box: { readonly left: number; readonly top: number; readonly side: number }
   /** Radians: positive yaw turns the face to the picture's right, pitch down, roll clockwise. */
   readonly pose: Pick<Performance, 'yaw' | 'pitch' | 'roll'>
+  /** Radians to the picture's right, and up, within the head. */
+  readonly gaze: readonly [side: number, up: number]
   /** Weights of expressions by ARKit's names; those of 0 are left out. */
   readonly expressions: ReadonlyMap<string, number>
   /** [size, size]: 0 backdrop, 1 skin, 2 hair, 3 cloth, 4 eye, 5 inside of the mouth. */
   readonly mask: Uint8Array
 }
 
+/** Points that are known of a head at most: landmarks, then irises. */
+export const headPointCount = landmarkCount + irisCount
+
 /** A choice of tied keypoints. */
-export type Tie = 'none' | 'face' | 'head' | 'joints'
+export type Tie = 'none' | 'face' | 'head' | 'gaze' | 'joints'
 
 /** All choices. */
-export const ties = ['none', 'face', 'head', 'joints'] as const satisfies readonly Tie[]
+export const ties = ['none', 'face', 'head', 'gaze', 'joints'] as const satisfies readonly Tie[]
 
 const facePoints: readonly (readonly number[])[] = [
   // Upper and lower lid of the person's right eye, then of the left one.
@@ -212,17 +228,24 @@ const facePoints: readonly (readonly number[])[] = [
   ...[[8], [30]],
 ]
 
+const headPoints: readonly (readonly number[])[] = [
+  ...facePoints,
+  ...[17, 26, 36, 39, 42, 45, 27, 31, 35, 1, 4, 12, 15].map((point) => [point]),
+]
+
 /**
  * The known points that the first keypoints are tied to, in order. Each keypoint is at the mean of its points.
  *
  * A face has the points that expressions move (order of landmarks: `landmarkGroups`): brows, lids, lips and chin; and the tip
  * of the nose, which they do not move. A head has more that turn with it: outer ends of the brows, corners of the eyes,
- * bridge and sides of the nose, and the jaw. Free keypoints follow the hair and the shoulders, and the head if it is not tied.
+ * bridge and sides of the nose, and the jaw. A gaze is a head with its irises, which come after the landmarks. Free keypoints
+ * follow the hair and the shoulders, and the head if it is not tied.
  */
 export const tiedPoints: Readonly<Record<Tie, readonly (readonly number[])[]>> = {
   none: [],
   face: facePoints,
-  head: [...facePoints, ...[17, 26, 36, 39, 42, 45, 27, 31, 35, 1, 4, 12, 15].map((point) => [point])],
+  head: headPoints,
+  gaze: [...headPoints, [landmarkCount], [landmarkCount + 1]],
   joints: jointNames.map((_, joint) => [joint]),
 }
 
@@ -233,15 +256,18 @@ const faceNames: readonly string[] = [
   ...['chin', 'noseTip'],
 ]
 
+const headNames: readonly string[] = [
+  ...faceNames,
+  ...['rightBrowOuter', 'leftBrowOuter', 'rightEyeOuter', 'rightEyeInner', 'leftEyeInner', 'leftEyeOuter'],
+  ...['noseBridge', 'noseRight', 'noseLeft', 'rightTemple', 'rightJaw', 'leftJaw', 'leftTemple'],
+]
+
 /** Names of tied keypoints, in the order of `tiedPoints`. Right and left of a face are the person's. */
 export const tiedNames: Readonly<Record<Tie, readonly string[]>> = {
   none: [],
   face: faceNames,
-  head: [
-    ...faceNames,
-    ...['rightBrowOuter', 'leftBrowOuter', 'rightEyeOuter', 'rightEyeInner', 'leftEyeInner', 'leftEyeOuter'],
-    ...['noseBridge', 'noseRight', 'noseLeft', 'rightTemple', 'rightJaw', 'leftJaw', 'leftTemple'],
-  ],
+  head: headNames,
+  gaze: [...headNames, 'rightIris', 'leftIris'],
   joints: jointNames,
 }
 
@@ -255,13 +281,22 @@ const facePairs: readonly (readonly [number, number])[] = [
   [7, 2],
 ]
 
+/** Irises and the corners of their eyes. */
+const gazePairs: readonly (readonly [number, number])[] = [
+  [18, 29],
+  [19, 29],
+  [20, 30],
+  [21, 30],
+]
+
 /**
  * Pairs of tied keypoints whose distance expressions change, by their places in `tiedPoints`: the openings of the eyes, the
- * inner and outer height and the width of the mouth, and brows over upper lids.
+ * inner and outer height and the width of the mouth, brows over upper lids, and irises from the corners of their eyes.
  */
 export const tiedPairs: Readonly<Record<Tie, readonly (readonly [number, number])[]>> = {
   none: [],
   face: facePairs,
   head: facePairs,
+  gaze: [...facePairs, ...gazePairs],
   joints: [],
 }

@@ -15,7 +15,7 @@ import type { Clip } from '../media/clip.ts'
 import { InputError } from '../util/errors.ts'
 import { version } from '../util/version.ts'
 import { type CachedClip, type CacheOptions, cacheClips, FrameCache } from './frames.ts'
-import { MotionLabels, type Records } from './motion-labels.ts'
+import { labelPoints, MotionLabels, type Records } from './motion-labels.ts'
 
 /** What `cacheClips` is told, but for the files, which are those of the folder. */
 export type KeptOptions = Omit<CacheOptions, 'records'>
@@ -122,7 +122,7 @@ async function nameOf(
 ): Promise<string> {
   const identities = await Promise.all(specs.map((spec, i) => identityOf(spec, clips[i]!)))
   const crop = cropFacts(clips, options)
-  const facts = { version, clips: identities, size, fit, ...crop, holdout, labels, mostFrames }
+  const facts = { version, clips: identities, size, fit, ...crop, holdout, labels, labelPoints, mostFrames }
   return createHash('sha256').update(JSON.stringify(facts)).digest('hex').slice(0, 32)
 }
 

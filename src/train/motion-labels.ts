@@ -1,13 +1,12 @@
 // What is known of synthetic clips, kept beside the cache of frames: points, and the true motion to a few other frames.
 import type { Clip, Frame } from '../media/clip.ts'
 import { hasLandmarks } from '../synthetic/head/head.ts'
-import { landmarkCount } from '../synthetic/head/landmarks.ts'
-import { hasFlow } from '../synthetic/made-clips.ts'
+import { hasFlow, headPointCount, type KnownPoints } from '../synthetic/made-clips.ts'
 import { hasJoints } from '../synthetic/puppet/puppet.ts'
 import { Random } from '../util/random.ts'
 
 /** Points that a label has room for. */
-export const labelPoints = landmarkCount
+export const labelPoints = headPointCount
 
 /** Other frames, for each frame, to which the motion is kept. */
 const partners = 2
@@ -144,17 +143,15 @@ export interface Records {
   close(): void
 }
 
-/** Points that are known in a frame: of a face, or of a puppet. */
-export interface KnownPoints {
-  /** [P, 2] as x, y in [-1, 1]. */
-  readonly points: Float32Array
-  /** [P], 1 where the point is in sight. */
-  readonly visible: Uint8Array
-}
-
-/** The landmarks of a head's frame, or the joints of a puppet's; undefined for other frames. */
+/** The landmarks of a head's frame and its irises, or the joints of a puppet's; undefined for other frames. */
 export function knownPoints(frame: Frame): KnownPoints | undefined {
   if (hasJoints(frame)) return { points: frame.joints, visible: frame.visible }
-  if (hasLandmarks(frame)) return { points: frame.landmarks, visible: frame.visible }
+  if (hasLandmarks(frame)) {
+    const { landmarks, visible, irises } = frame
+    return {
+      points: Float32Array.from([...landmarks, ...irises.points]),
+      visible: Uint8Array.from([...visible, ...irises.visible]),
+    }
+  }
   return undefined
 }

@@ -227,7 +227,7 @@ export const reconstructionOptions = {
   /** What the first keypoints are tied to, on synthetic clips: landmarks of faces, or joints of puppets. */
   tie: {
     kind: 'choice',
-    choices: ['none', 'face', 'head', 'joints'],
+    choices: ['none', 'face', 'head', 'gaze', 'joints'],
     default: 'none',
     label: 'Tied keypoints',
     value: 'what',

@@ -1,6 +1,6 @@
 // The recipes of the starters: what `npm run starters` trains is what the package says of them.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -55,22 +55,54 @@ test('what is learned at 128x128 fits at 256x256: detector and motion have the s
   expect(found).toEqual(moving(shapesOf('face-small', 'motion')))
 })
 
+/** A run of a stage with random weights, and what `more-keypoints.mjs` makes of it. */
+async function widened(folder: string, stage: string, tie: string, next: string) {
+  const { options } = recipes.face!.find(({ name }) => name === stage)!
+  const model = motionConfigSchema.parse(options.model)
+  const [run, out] = [join(folder, 'run'), join(folder, 'out')]
+  mkdirSync(run)
+  writeFileSync(join(run, 'config.json'), JSON.stringify({ model, training: { tie: options.tie } }))
+  const all = [...parametersOf(detectorGraph(model)), ...parametersOf(generatorGraph(model))]
+  await writeSafetensors(join(run, 'weights.safetensors'), initialise(all, new Random(1)))
+  const script = fileURLToPath(new URL('../../scripts/starters/more-keypoints.mjs', import.meta.url))
+  execFileSync(process.execPath, [script, run, out, tie], { stdio: 'pipe' })
+  const { tensors } = await readSafetensors(join(out, 'weights.safetensors'))
+  const made = new Map([...tensors].map(([name, { shape }]) => [name, shape]))
+  expect(made).toEqual(shapesOf('face', next))
+  const config = JSON.parse(readFileSync(join(out, 'config.json'), 'utf8'))
+  expect(config.training.tie).toBe(tie)
+  const { keypoints, denseMotion } = recipes.face!.find(({ name }) => name === next)!.options.model as {
+    keypoints: number
+    denseMotion: object
+  }
+  expect(config.model.keypoints).toBe(keypoints)
+  expect(config.model.denseMotion).toMatchObject(denseMotion)
+  return { run, tensors }
+}
+
+test('irises fit the model of the stage that begins with them, and leave motion and other keypoints as they were', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'pantin-starters-'))
+  try {
+    const { run, tensors } = await widened(folder, 'mouth', 'gaze', 'gaze')
+    const before = (await readSafetensors(join(run, 'weights.safetensors'))).tensors
+    for (const [name, { data }] of before) {
+      const now = tensors.get(name)!.data
+      if (!name.startsWith('kp_detector.') || now.length === data.length) expect(now, name).toEqual(data)
+      else {
+        const each = data.length / 33
+        expect(now.slice(0, 29 * each), name).toEqual(data.slice(0, 29 * each))
+        expect(now.slice(31 * each), name).toEqual(data.slice(29 * each))
+      }
+    }
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
+
 test('more keypoints fit the model of the stage that begins with them', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'pantin-starters-'))
   try {
-    const { options } = recipes.face!.find(({ name }) => name === 'more')!
-    const model = motionConfigSchema.parse(options.model)
-    const [run, out] = [join(folder, 'run'), join(folder, 'out')]
-    mkdirSync(run)
-    writeFileSync(join(run, 'config.json'), JSON.stringify({ model, training: { tie: 'face' } }))
-    const all = [...parametersOf(detectorGraph(model)), ...parametersOf(generatorGraph(model))]
-    await writeSafetensors(join(run, 'weights.safetensors'), initialise(all, new Random(1)))
-    const script = fileURLToPath(new URL('../../scripts/starters/more-keypoints.mjs', import.meta.url))
-    execFileSync(process.execPath, [script, run, out], { stdio: 'pipe' })
-    const { tensors } = await readSafetensors(join(out, 'weights.safetensors'))
-    const made = new Map([...tensors].map(([name, { shape }]) => [name, shape]))
-    expect(made).toEqual(shapesOf('face', 'head'))
-
+    const { run, tensors } = await widened(folder, 'more', 'head', 'head')
     const before = await readSafetensors(join(run, 'weights.safetensors'))
     const of = (file: typeof before, name: string) => Array.from(file.tensors.get(name)!.data, Number)
     const bias = 'generator.dense_motion_network.mask.bias'

@@ -145,6 +145,47 @@ describe('labels', () => {
     expect(middle('noseBase')[1]).toBeGreaterThan(middle('noseBridge')[1])
   })
 
+  it('say where irises are: in the dark of open eyes, and moved as the gaze is', async () => {
+    const found: { gaze: number; aside: number; pupil: number; white: number }[] = []
+    for (const seed of [1, 2, 3, 4, 5, 6]) {
+      const clip = headClip({ seed, size: 256, framing: 'close', frames: 60 }, mesh)
+      for (let number = 0; number < 60; number += 6) {
+        const { data, landmarks, irises } = await frameOf(clip, number)
+        const { gaze, pose } = clip.labels(number)
+        // Corners of the left eye: 42 and 45.
+        const [inner, outer] = [42, 45].map((i) => [landmarks[2 * i]!, landmarks[2 * i + 1]!] as const)
+        if (irises.visible[1] === 0 || Math.abs(pose.yaw) > 0.4) continue
+        const [x, y] = [irises.points[2]!, irises.points[3]!]
+        const width = outer![0] - inner![0]
+        const luma = (px: number, py: number) => {
+          const at = 3 * (Math.round(((py + 1) / 2) * 255) * 256 + Math.round(((px + 1) / 2) * 255))
+          return data[at]! + data[at + 1]! + data[at + 2]!
+        }
+        const aside = (x - (inner![0] + outer![0]) / 2) / width
+        const beside = Math.max(luma(x - 0.3 * width, y), luma(x + 0.3 * width, y))
+        found.push({ gaze: gaze[0], aside, pupil: luma(x, y), white: beside })
+      }
+    }
+    expect(found.length).toBeGreaterThan(20)
+    expect(found.filter(({ pupil, white }) => pupil < 0.7 * white).length / found.length).toBeGreaterThan(0.9)
+    const far = found.filter(({ gaze }) => Math.abs(gaze) > 0.2)
+    expect(far.length).toBeGreaterThan(4)
+    for (const { gaze, aside } of far) expect(aside * gaze).toBeGreaterThan(0)
+  })
+
+  it('say that an iris behind a closed lid is out of sight', async () => {
+    let closed = 0
+    for (const seed of [1, 2, 3, 4, 5, 6, 7, 8]) {
+      const clip = headClip({ seed, size: 128, framing: 'close', frames: 100 }, mesh)
+      for (let number = 0; number < 100; number++) {
+        if ((clip.labels(number).expressions.get('eyeBlinkLeft') ?? 0) < 0.98) continue
+        closed++
+        expect((await frameOf(clip, number)).irises.visible[1], `${seed}, ${number}`).toBe(0)
+      }
+    }
+    expect(closed).toBeGreaterThan(3)
+  })
+
   it('say how open the mouth is: the inner lips part where the jaw drops', async () => {
     const gaps: [number, number][] = []
     for (const seed of [1, 2, 3, 4]) {

@@ -1,6 +1,7 @@
-// The 66 landmarks of a face (iBUG's 68 without the inner corners of the mouth) as places on the mesh.
+// The 66 landmarks of a face (iBUG's 68 without the inner corners of the mouth) as places on the mesh, and the irises.
 
-import { type HeadMesh, partNumber } from './asset.ts'
+import { sin } from '../arithmetic.ts'
+import { type HeadMesh, type HeadPart, partNumber } from './asset.ts'
 import type { Look } from './look.ts'
 import { browHeight } from './shade.ts'
 
@@ -19,6 +20,9 @@ export const landmarkGroups = [
 
 /** Number of landmarks. */
 export const landmarkCount = 66
+
+/** Number of irises: the person's right one, then the left one. */
+export const irisCount = 2
 
 /** A place on the mesh: three vertices and their weights, which sum to 1. */
 export interface SurfacePlace {
@@ -120,13 +124,38 @@ export function placeLandmarks(mesh: HeadMesh, look: Look): SurfacePlace[] {
   ]
 }
 
+/** Middle of the left eyeball on the resting mesh, decimetres; the right one is its mirror image. */
+export const eyeMiddle = { x: 0.3077, y: 7.284, z: 1.245 } as const
+
+/**
+ * Finds the middles of the irises on the mesh, right and left: where the eyeballs' surface is in the direction of the gaze.
+ *
+ * @returns takes a gaze in radians to the picture's right, and up, within the head
+ */
+export function irisFinder(
+  mesh: HeadMesh,
+): (gaze: readonly [side: number, up: number]) => readonly SurfacePlace[] {
+  const eyes = (['rightEye', 'leftEye'] as const).map((part) => {
+    const find = new Finder(mesh, part)
+    return { find, x: part === 'leftEye' ? eyeMiddle.x : -eyeMiddle.x, radius: find.front - eyeMiddle.z }
+  })
+  return ([side, up]) =>
+    eyes.map(({ find, x, radius }) => find.onFront([x + radius * sin(side), eyeMiddle.y + radius * sin(up)]))
+}
+
+/** Finds places on one part of the resting mesh. */
 class Finder {
-  private readonly skin: readonly number[]
+  private readonly triangles: readonly number[]
+  private readonly vertices: readonly number[]
   private readonly dropped: Float32Array
 
-  constructor(private readonly mesh: HeadMesh) {
-    const wanted = partNumber('skin')
-    this.skin = [...new Set(mesh.triangles.filter((_, i) => mesh.parts[Math.floor(i / 3)] === wanted))]
+  constructor(
+    private readonly mesh: HeadMesh,
+    part: HeadPart = 'skin',
+  ) {
+    const wanted = partNumber(part)
+    this.triangles = [...mesh.parts.keys()].filter((t) => mesh.parts[t] === wanted)
+    this.vertices = [...new Set(this.triangles.flatMap((t) => [...mesh.triangles.slice(3 * t, 3 * t + 3)]))]
     // What falls as the jaw opens belongs to the lower lip.
     this.dropped = new Float32Array(mesh.vertices)
     const open = mesh.expressions.find(({ name }) => name === 'jawOpen')
@@ -135,10 +164,15 @@ class Finder {
     })
   }
 
+  /** How far in front the part reaches, decimetres. */
+  get front(): number {
+    return Math.max(...this.vertices.map((v) => this.mesh.rest[3 * v + 2]!))
+  }
+
   /** The vertex nearest to a place as seen from the front. If several are about as near, it is the foremost of them. */
   vertex([x, y]: Point, lip?: 'upper' | 'lower'): SurfacePlace {
-    let [best, score] = [this.skin[0]!, Number.POSITIVE_INFINITY]
-    for (const v of this.skin) {
+    let [best, score] = [this.vertices[0]!, Number.POSITIVE_INFINITY]
+    for (const v of this.vertices) {
       const [dx, dy] = [this.mesh.rest[3 * v]! - x, this.mesh.rest[3 * v + 1]! - y]
       const distance = Math.sqrt(dx * dx + dy * dy)
       if (distance > 0.12) continue
@@ -151,11 +185,9 @@ class Finder {
 
   /** The place on the foremost face that covers a point as seen from the front; the nearest vertex if there is none. */
   onFront([x, y]: Point): SurfacePlace {
-    const { triangles, parts, rest } = this.mesh
-    const wanted = partNumber('skin')
+    const { triangles, rest } = this.mesh
     let [found, depth]: [SurfacePlace | undefined, number] = [undefined, Number.NEGATIVE_INFINITY]
-    for (let t = 0; t < parts.length; t++) {
-      if (parts[t] !== wanted) continue
+    for (const t of this.triangles) {
       const [a, b, c] = [triangles[3 * t]!, triangles[3 * t + 1]!, triangles[3 * t + 2]!]
       const [ax, ay] = [rest[3 * a]!, rest[3 * a + 1]!]
       const [bx, by] = [rest[3 * b]! - ax, rest[3 * b + 1]! - ay]

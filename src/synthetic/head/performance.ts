@@ -156,15 +156,19 @@ export function performanceAt(time: number, seed: number): Performance {
   }
 }
 
-/** Eyes rest, and jump to a new place within a twelfth of a second. */
+/** Eyes rest, and jump to a new place within a twelfth of a second. One look in five goes as far as eyes can. */
 function gazeAt(time: number, seed: number): [number, number] {
   const { key, to } = between(time, 0.9, 7, seed)
   const jump = smoothstep(to - 0.085, to, time)
-  const place = (k: number, axis: number, deviation: number) =>
-    hash(k, 8, axis, seed) < 0.35 ? 0 : clamp(deviation * normalAt(k, 9 + axis, seed), -0.5, 0.5)
+  const place = (k: number, axis: number, deviation: number, most: number) => {
+    const kind = hash(k, 8, axis, seed)
+    if (kind < 0.35) return 0
+    const far = kind > 0.8 ? 2.2 : 1
+    return clamp(far * deviation * normalAt(k, 9 + axis, seed), -most, most)
+  }
   return [
-    mix(place(key, 0, 0.22), place(key + 1, 0, 0.22), jump),
-    mix(place(key, 1, 0.12), place(key + 1, 1, 0.12), jump),
+    mix(place(key, 0, 0.22, 0.6), place(key + 1, 0, 0.22, 0.6), jump),
+    mix(place(key, 1, 0.12, 0.45), place(key + 1, 1, 0.12, 0.45), jump),
   ]
 }
 

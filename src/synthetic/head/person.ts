@@ -180,7 +180,9 @@ function centre(shaped: Float32Array, { rest, triangles, parts }: HeadMesh): voi
   }
 }
 
-const isEye = (part: number): boolean => part === partNumber('leftEye') || part === partNumber('rightEye')
+/** Whether a part, by its number, is an eyeball. */
+export const isEye = (part: number): boolean =>
+  part === partNumber('leftEye') || part === partNumber('rightEye')
 
 /** Moves the vertices of `positions` by `weight` of a shape. */
 export function addShape(positions: Float32Array, { indices, deltas }: HeadShape, weight: number): void {

@@ -7,11 +7,12 @@ import {
   flowOf,
   type HeadFrame,
   type HeadLabels,
+  type KnownPoints,
   type Lighting,
 } from '../made-clips.ts'
 import type { HeadMesh } from './asset.ts'
 import { Body, type Camera, type CutOut, drawTriangles } from './body.ts'
-import { placeLandmarks, type SurfacePlace } from './landmarks.ts'
+import { irisFinder, placeLandmarks, type SurfacePlace } from './landmarks.ts'
 import { drawLight, exposed, type Light, Shadow } from './light.ts'
 import { drawLook, type Look } from './look.ts'
 import {
@@ -28,7 +29,7 @@ import {
   withoutHair,
 } from './moment.ts'
 import { performanceAt } from './performance.ts'
-import { drawPerson, shapeOf } from './person.ts'
+import { drawPerson, isEye, shapeOf } from './person.ts'
 import { type Backdrop, develop, drawFilm, type Film, paintBackdrop } from './picture.ts'
 import { cutOutOf, type Matter, Shader } from './shade.ts'
 import { findOpenness, paintSurface, raiseHair, type Surface } from './surface.ts'
@@ -68,6 +69,7 @@ export class Stage {
   private readonly film: Film
   private readonly backdrop: Backdrop
   private readonly landmarks: readonly SurfacePlace[]
+  private readonly irises: ReturnType<typeof irisFinder>
   private readonly camera: Camera
   private readonly seed: number
   private readonly width: number
@@ -114,6 +116,7 @@ export class Stage {
     this.camera = drawCamera(lens, framing)
     this.backdrop = paintBackdrop(scenery, Math.round(1.4 * size))
     this.landmarks = placeLandmarks(mesh, this.look)
+    this.irises = irisFinder(mesh)
     this.seed = motion.uint32() | 0
     this.width = size
     this.light3 = new Float32Array(size * size * 3)
@@ -131,8 +134,8 @@ export class Stage {
     const moment = this.moment(time)
     const mask = new Uint8Array(this.width ** 2)
     this.paint(moment, mask)
-    const { yaw, pitch, roll, lean, expressions } = moment.performance
-    return { box: this.box(moment), pose: { yaw, pitch, roll: roll + lean.roll }, expressions, mask }
+    const { yaw, pitch, roll, lean, expressions, gaze } = moment.performance
+    return { box: this.box(moment), pose: { yaw, pitch, roll: roll + lean.roll }, gaze, expressions, mask }
   }
 
   /** The true motion from one moment to another, by their times in seconds: see `FlowClip.flow`. */
@@ -167,21 +170,35 @@ export class Stage {
     this.shadow.cast(this.body.positions)
     this.paint(moment)
     const { width: size } = this
-    const landmarks = new Float32Array(2 * this.landmarks.length)
-    const visible = new Uint8Array(this.landmarks.length)
-    this.landmarks.forEach((place, i) => {
-      const [x, y, near] = positionOf(place, moment.points)
-      landmarks[2 * i] = (x - 1) / (size - 1) - 1
-      landmarks[2 * i + 1] = (y - 1) / (size - 1) - 1
-      visible[i] = Number(inSight(moment, x, y, near, false))
+    const { points: landmarks, visible } = this.found(this.landmarks, moment)
+    const irises = this.found(this.irises(moment.performance.gaze), moment)
+    irises.visible.forEach((_, i) => {
+      // An eyeball is so near behind its lid that depth alone does not tell.
+      const face = faceAt(moment, ...this.sampleOf(irises.points, i))
+      if (face >= 0 && !isEye(this.mesh.parts[face]!)) irises.visible[i] = 0
     })
     return {
-      width: size,
-      height: size,
-      data: develop(this.light3, size, this.film, grain),
-      landmarks,
-      visible,
+      ...{ width: size, height: size, data: develop(this.light3, size, this.film, grain) },
+      ...{ landmarks, visible, irises },
     }
+  }
+
+  /** The sample of a point. Samples are two a pixel: 1 is the centre of the first pixel. */
+  private sampleOf(points: Float32Array, i: number): [x: number, y: number] {
+    return [(points[2 * i]! + 1) * (this.width - 1) + 1, (points[2 * i + 1]! + 1) * (this.width - 1) + 1]
+  }
+
+  /** Where places on the mesh are on the picture, and which are in sight. */
+  private found(places: readonly SurfacePlace[], moment: Moment): KnownPoints {
+    const points = new Float32Array(2 * places.length)
+    const visible = new Uint8Array(places.length)
+    places.forEach((place, i) => {
+      const [x, y, near] = positionOf(place, moment.points)
+      points[2 * i] = (x - 1) / (this.width - 1) - 1
+      points[2 * i + 1] = (y - 1) / (this.width - 1) - 1
+      visible[i] = Number(inSight(moment, x, y, near, false))
+    })
+    return { points, visible }
   }
 
   /** Moves the body to its place at a time, and finds what is in sight, into `buffers`. */

@@ -89,7 +89,7 @@ export function flowLoss(deformation: Value, { flow, visible, points, known, tie
   const [n, side] = flow.shape as [number, number]
   let attention = add(mul(attentionMap(points, n, [side, side]), focus), 1)
   // What turns with the head is no small part of a picture.
-  const moving = tie === 'head' ? 'face' : tie
+  const moving = tie === 'head' || tie === 'gaze' ? 'face' : tie
   if (tiedPoints[moving].length > 0) {
     const near = attentionMap(tiedPlaces(points, moving), n, [side, side], tiedVariance)
     attention = add(attention, mul(near, tiedFocus))

@@ -1,0 +1,116 @@
+// Gaze: an iris moves by itself between the lids of its eye. It slides under them, so that no motion of a place near it tells how it
+// moves.
+import type { Value } from '../graph/graph.ts'
+import { add, div, mul, sub } from '../graph/ops/arithmetic.ts'
+import { clip, maximum, minimum } from '../graph/ops/compare.ts'
+import { concat, sliceAxis } from '../graph/ops/shape.ts'
+import { abs, square } from '../graph/ops/unary.ts'
+import type { Keypoints } from './keypoints.ts'
+import { assertKeypoints, middleOf, type Pair, pixelsOf, type Size, slitFrame } from './openings.ts'
+
+/** Keypoints of an eye, by their numbers. */
+export interface Eye {
+  /** The middle of the iris. It has no motion of its own: see `gazeOf`. */
+  readonly iris: number
+  /** Left and right on the picture. */
+  readonly corners: Pair
+  /** The upper lid and the lower one, a third of the way from their middle to the corners. */
+  readonly lids: Pair
+}
+
+/** How eyes look about: see `gazeOf`. */
+export interface Gaze {
+  /**
+   * @param planes where each pixel of a picture [N, C, H, W] comes from in the source, [N, 2, H, W]
+   * @param seen takes the part of such maps that `planes` shows
+   * @returns the same, where pixels between driving lids come from the source's eye
+   */
+  look(planes: Value, size: Size, seen: (map: Value) => Value): Value
+}
+
+/** Radius of an iris over half of the eye's width. An iris is 11.7 mm wide, and the opening between the lids 30 mm. */
+const irisRadius = 0.39
+/** Height of lids in their middle over that where their keypoints are: a parabola has 8 / 9 of it there. */
+const bulge = 9 / 8
+/** Edge of a lid, in pixels: shade and lashes, which belong to the lid and not to the eye. */
+const lidEdge = 1.5
+/** Where lid and eye are mixed, in pixels from the lid. A keypoint may be within its lid, and an old iris must not stay there. */
+const mixed = { beyond: 1, within: 0.5 }
+/** Pixels of height at which an eye begins to be open, and is. An eye that is closed has no iris to show. */
+const closed = { from: 2, to: 6 }
+/** How far the white beside an iris may be stretched. */
+const mostStretched = 4
+
+/**
+ * Where the eyes of a frame are read in the source. Along an eye, the iris is read from the source's iris as it is, and the white on
+ * both sides is stretched or pressed together up to the corners. Across it, all moves with the iris, and the source's lids are never
+ * read. With equal keypoints nothing moves. Keypoints alone decide, so that it is the same on faces that no training has seen.
+ *
+ * @throws InputError if an eye has a point that is no keypoint.
+ */
+export function gazeOf(source: Keypoints, driving: Keypoints, eyes: readonly Eye[]): Gaze {
+  const named = eyes.flatMap(({ iris, corners, lids }) => [iris, ...corners, ...lids])
+  assertKeypoints(named, driving.value.shape[1]!, 'denseMotion.eyes')
+  return {
+    look: (planes, size, seen) =>
+      eyes.reduce((read, eye) => {
+        const found = seen(eyeRead(source.value, driving.value, eye, size))
+        const share = sliceAxis(found, 1, 2, 3)
+        return add(read, mul(sub(sliceAxis(found, 1, 0, 2), read), share))
+      }, planes),
+  }
+}
+
+/** An eye in coordinates of its own: see `slitFrame`. */
+function eyeFrame(value: Value, { iris, corners, lids }: Eye) {
+  const frame = slitFrame(value, corners, lids)
+  const [x, y] = [middleOf(value, iris, 0), middleOf(value, iris, 1)]
+  return {
+    ...frame,
+    ...{ upper: mul(frame.upper, bulge), lower: mul(frame.lower, bulge) },
+    ...{ irisPart: div(frame.along(x, y), frame.half), irisDown: frame.down(x, y) },
+  }
+}
+
+/** Where pixels are read for one eye, x and y, and how much that counts: 1 between the lids. @returns [N, 3, H, W] */
+function eyeRead(source: Value, driving: Value, eye: Eye, size: Size): Value {
+  const [from, to] = [eyeFrame(source, eye), eyeFrame(driving, eye)]
+  const { x, y } = pixelsOf(driving.graph, size)
+  const pixel = 2 / size[1]
+  const part = div(to.along(x, y), to.half)
+  const [under, down] = [maximum(sub(1, square(part)), 0), to.down(x, y)]
+  const [upper, lower] = [mul(to.upper, under), mul(to.lower, under)]
+  const [fromUpper, fromLower] = [sub(down, upper), sub(lower, down)]
+
+  const ends = (frame: typeof to) => ({
+    left: maximum(add(frame.irisPart, 1 - irisRadius), 0.05),
+    right: maximum(sub(1 - irisRadius, frame.irisPart), 0.05),
+  })
+  const [old, now] = [ends(from), ends(to)]
+  const beside = sub(part, to.irisPart)
+  const stretch = (one: Value, other: Value) => clip(div(one, other), 0, mostStretched)
+  const white = add(
+    mul(minimum(add(beside, irisRadius), 0), stretch(old.left, now.left)),
+    mul(maximum(sub(beside, irisRadius), 0), stretch(old.right, now.right)),
+  )
+  const readPart = clip(add(from.irisPart, add(clip(beside, -irisRadius, irisRadius), white)), -1, 1)
+
+  const tall = ({ upper, lower }: typeof to) => sub(lower, upper)
+  // An eye that opens wider than the source's is stretched. One that closes is covered by its lids.
+  const scale = minimum(div(from.half, to.half), div(tall(from), maximum(tall(to), pixel)))
+  const over = sub(1, square(readPart))
+  // As near to a lid as in the driving frame, or as far as the lid's edge.
+  const inset = (distance: Value) => minimum(mul(distance, scale), lidEdge * pixel)
+  const highest = add(mul(from.upper, over), inset(fromUpper))
+  const lowest = sub(mul(from.lower, over), inset(fromLower))
+  const moved = add(from.irisDown, mul(sub(down, to.irisDown), scale))
+  const readDown = maximum(minimum(moved, lowest), minimum(highest, lowest))
+
+  const open = (frame: typeof to) =>
+    clip(mul(sub(div(tall(frame), pixel), closed.from), 1 / (closed.to - closed.from)), 0, 1)
+  const inside = add(div(minimum(fromUpper, fromLower), pixel), mixed.beyond)
+  const fromCorner = div(mul(sub(1, abs(part)), to.half), pixel)
+  const between = clip(mul(minimum(inside, fromCorner), 1 / (mixed.beyond + mixed.within)), 0, 1)
+  const place = from.place(mul(readPart, from.half), readDown)
+  return concat([place, mul(between, mul(open(from), open(to)))], 1)
+}
