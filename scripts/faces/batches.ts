@@ -3,7 +3,7 @@
 import { overlap, upright } from '../../src/faces/box.ts'
 import { finderStride, landmarkSize } from '../../src/faces/networks.ts'
 import { type Tensor, tensor } from '../../src/graph/tensor.ts'
-import { landmarkCount } from '../../src/synthetic/head/landmarks.ts'
+import { landmarkCount } from '../../src/synthetic/made-clips.ts'
 import type { Random } from '../../src/util/random.ts'
 import { background, drawHead, type Picture, type PlacedHead, worsen } from './compose.ts'
 import type { PooledHead } from './pool.ts'

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { headMesh } from '../../src/clips/source.ts'
 import { frameAt } from '../../src/media/clip.ts'
 import { headClip } from '../../src/synthetic/head/head.ts'
-import { landmarkCount } from '../../src/synthetic/head/landmarks.ts'
+import { landmarkCount } from '../../src/synthetic/made-clips.ts'
 import { Random } from '../../src/util/random.ts'
 
 /** Side of a frame, in pixels. */

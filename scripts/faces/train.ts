@@ -27,7 +27,7 @@ import {
 } from '../../src/graph/ops/index.ts'
 import type { Tensor } from '../../src/graph/tensor.ts'
 import { Scope } from '../../src/layers/scope.ts'
-import { landmarkCount } from '../../src/synthetic/head/landmarks.ts'
+import { landmarkCount } from '../../src/synthetic/made-clips.ts'
 import { learningRate } from '../../src/train/adam.ts'
 import { initialState, namedState, stateFrom } from '../../src/train/state.ts'
 import { type Terms, type TrainingStep, withState } from '../../src/train/step.ts'

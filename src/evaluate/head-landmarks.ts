@@ -1,6 +1,7 @@
 // Landmark regression on synthetic heads, as the literature reports it for faces: errors over the distance between the eyes,
 // for people on whom the maps were not fitted. Groups of landmarks and thirds of skin tone stand apart.
-import { landmarkCount, landmarkGroups } from '../synthetic/head/landmarks.ts'
+import { landmarkGroups } from '../synthetic/head/landmarks.ts'
+import { landmarkCount } from '../synthetic/made-clips.ts'
 import { Mean } from './keypoint-measures.ts'
 import { type LandmarkErrors, RegressionFit } from './landmarks.ts'
 

@@ -3,7 +3,6 @@
 // of the known points keypoints are tied to.
 import type { Clip, Frame } from '../media/clip.ts'
 import { InputError } from '../util/errors.ts'
-import { irisCount, landmarkCount } from './head/landmarks.ts'
 import type { Performance } from './head/performance.ts'
 import { jointNames } from './puppet/skeleton.ts'
 
@@ -203,8 +202,11 @@ export interface HeadLabels {
   readonly mask: Uint8Array
 }
 
-/** Points that are known of a head at most: landmarks, then irises. */
-export const headPointCount = landmarkCount + irisCount
+/** Landmarks of a head. */
+export const landmarkCount = 66
+
+/** Points that are known of a head: landmarks, then the irises. */
+export const headPointCount = landmarkCount + 2
 
 /** A choice of tied keypoints. */
 export type Tie = 'none' | 'face' | 'head' | 'gaze' | 'joints'

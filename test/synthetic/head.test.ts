@@ -7,8 +7,8 @@ import { describe, expect, it } from 'vitest'
 import { exp, log, power } from '../../src/synthetic/arithmetic.ts'
 import { readHeadMesh } from '../../src/synthetic/head/asset.ts'
 import { type HeadClip, type HeadFrame, type HeadOptions, headClip } from '../../src/synthetic/head/head.ts'
-import { landmarkCount, landmarkGroups } from '../../src/synthetic/head/landmarks.ts'
-import type { Framing } from '../../src/synthetic/made-clips.ts'
+import { landmarkGroups } from '../../src/synthetic/head/landmarks.ts'
+import { type Framing, landmarkCount } from '../../src/synthetic/made-clips.ts'
 import { FormatError, InputError } from '../../src/util/errors.ts'
 
 const bytes = readFileSync(new URL('../../assets/heads.bin', import.meta.url))

@@ -3,7 +3,7 @@
 import { sin } from '../arithmetic.ts'
 import { type HeadMesh, type HeadPart, partNumber } from './asset.ts'
 import type { Look } from './look.ts'
-import { browHeight } from './shade.ts'
+import { browHeight, eyeMiddle } from './shade.ts'
 
 /** Names of groups of landmarks, with how many each has, in their order. */
 export const landmarkGroups = [
@@ -17,12 +17,6 @@ export const landmarkGroups = [
   ['outerMouth', 12],
   ['innerMouth', 6],
 ] as const
-
-/** Number of landmarks. */
-export const landmarkCount = 66
-
-/** Number of irises: the person's right one, then the left one. */
-export const irisCount = 2
 
 /** A place on the mesh: three vertices and their weights, which sum to 1. */
 export interface SurfacePlace {
@@ -123,9 +117,6 @@ export function placeLandmarks(mesh: HeadMesh, look: Look): SurfacePlace[] {
       .map((p) => find.vertex(p, 'lower')),
   ]
 }
-
-/** Middle of the left eyeball on the resting mesh, decimetres; the right one is its mirror image. */
-export const eyeMiddle = { x: 0.3077, y: 7.284, z: 1.245 } as const
 
 /**
  * Finds the middles of the irises on the mesh, right and left: where the eyeballs' surface is in the direction of the gaze.

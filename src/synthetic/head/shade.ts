@@ -4,7 +4,6 @@
 import { clamp, mix, noise, power, sin, smoothstep } from '../arithmetic.ts'
 import { type HeadMesh, partNumber } from './asset.ts'
 import type { Body, CutOut, Projected } from './body.ts'
-import { eyeMiddle } from './landmarks.ts'
 import type { Light, Shadow } from './light.ts'
 import type { Glasses, Look } from './look.ts'
 import { azimuth, type Surface } from './surface.ts'
@@ -16,6 +15,9 @@ const [upperTeeth, lowerTeeth, tongue] = [
   partNumber('tongue'),
 ]
 const [lashes, longHair] = [partNumber('lashes'), partNumber('hair')]
+
+/** Middle of the left eyeball on the resting mesh, decimetres; the right one is its mirror image. */
+export const eyeMiddle = { x: 0.3077, y: 7.284, z: 1.245 } as const
 
 /** What a point of a person is, for masks. */
 export type Matter = 'skin' | 'hair' | 'cloth' | 'eye' | 'mouth'
