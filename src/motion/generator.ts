@@ -174,7 +174,9 @@ export function generate(
       ? mixed
       : withMouth(scope, mixed, {
           ...{ picture: source.picture, kpSource, mouth, open: motion.mouth.open },
-          planes: seenIn(patch, motion.mouth.planes(sizeOfMap(source.picture))),
+          shown: seenIn(patch, motion.mouth.shown(sizeOfMap(source.picture))),
+          // What is behind lips is soft, and reading it for each pixel would take a tenth of the time.
+          places: seenIn(patch, motion.mouth.places(halved(sizeOfMap(source.picture)))),
         })
   return { ...motion, prediction, deformed: whole }
 }
@@ -222,6 +224,8 @@ function decoder(
   }
   return sigmoid(conv2d(scope.child('final'), y, picture.shape[1]!, { kernel }))
 }
+
+const halved = ([h, w]: readonly [number, number]) => [Math.ceil(h / 2), Math.ceil(w / 2)] as const
 
 const sizeOfMap = (x: Value) => x.shape.slice(2) as [number, number]
 

@@ -5,7 +5,7 @@ import { add, div, mul, reduceMean, reduceSum, sub } from '../graph/ops/arithmet
 import { clip, maximum, minimum } from '../graph/ops/compare.ts'
 import { constant } from '../graph/ops/leaf.ts'
 import { matmul, transposeLast } from '../graph/ops/linear.ts'
-import { gridSample } from '../graph/ops/sampling.ts'
+import { gridSample, resize } from '../graph/ops/sampling.ts'
 import { concat, reshape, sliceAxis, transpose } from '../graph/ops/shape.ts'
 import { abs, sqrt, square } from '../graph/ops/unary.ts'
 import { floats } from '../graph/tensor.ts'
@@ -272,11 +272,10 @@ function behindLips(mouth: SlitFrame, size: Size): Value {
 export interface MouthMotion {
   /** How far the mouth is open: its height over its width, [N, 1, 1]. */
   readonly open: Value
-  /**
-   * For a map of any size, [N, 3, H, W]: 1 between the lips if they are closed in the source, less if they are open there, and 0
-   * elsewhere; then places in the mouth, from corner to corner and from lip to lip, in [-1, 1].
-   */
-  planes(size: Size): Value
+  /** For a map of any size, [N, 1, H, W]: 1 between the lips if they are closed in the source, less if they are open there, and 0 elsewhere. */
+  shown(size: Size): Value
+  /** For a map of any size, [N, 2, H, W]: places in the mouth, from corner to corner and from lip to lip, in [-1, 1]. */
+  places(size: Size): Value
 }
 
 /** How a mouth moves. It is found by keypoints alone, so that it is the same on faces that no training has seen. */
@@ -284,14 +283,19 @@ export function mouthMotion(source: Keypoints, driving: Keypoints, mouth: Mouth)
   const [from, to] = [mouthFrame(source.value, mouth), mouthFrame(driving.value, mouth)]
   const height = ({ upper, lower }: SlitFrame) => maximum(sub(lower, upper), 0)
   const fresh = maximum(sub(1, div(height(from), maximum(height(to), 1e-4))), 0)
-  const planes = (size: Size) => {
-    const { part, down, upper, lower } = edgesOf(to, size)
-    const depth = mul(minimum(sub(down, upper), sub(lower, down)), size[1] / 2)
-    const place = div(mul(sub(down, upper), 2), maximum(sub(lower, upper), leastOpening / size[1]))
-    const shown = mul(clip(depth, 0, 1), fresh)
-    return concat([shown, clip(part, -1, 1), clip(sub(place, 1), -1, 1)], 1)
+  return {
+    open: reshape(div(height(to), mul(to.half, 2)), [driving.value.shape[0]!, 1, 1]),
+    shown(size) {
+      const { down, upper, lower } = edgesOf(to, size)
+      const depth = mul(minimum(sub(down, upper), sub(lower, down)), size[1] / 2)
+      return mul(clip(depth, 0, 1), fresh)
+    },
+    places(size) {
+      const { part, down, upper, lower } = edgesOf(to, size)
+      const place = div(mul(sub(down, upper), 2), maximum(sub(lower, upper), leastOpening / size[1]))
+      return concat([clip(part, -1, 1), clip(sub(place, 1), -1, 1)], 1)
+    },
   }
-  return { open: reshape(div(height(to), mul(to.half, 2)), [driving.value.shape[0]!, 1, 1]), planes }
 }
 
 /** Pictures of mouths that are ever further open, by their height over their width. */
@@ -306,7 +310,8 @@ const pictureSize = [12, 24] as const
  * `mouth.tint`.
  *
  * @param mixed the frame without it, [N, 3, H, W], or a patch of it
- * @param given the source's picture and keypoints, and planes of `MouthMotion` as large as the frame or the patch
+ * @param given the source's picture and keypoints, `shown` of `MouthMotion` as large as the frame or the patch, and `places`, which may
+ *   be smaller
  * @returns the frame with it, in [0, 1]
  */
 export function withMouth(
@@ -317,13 +322,15 @@ export function withMouth(
     kpSource,
     mouth: { corners, outer },
     open,
-    planes,
+    shown,
+    places,
   }: {
     readonly picture: Value
     readonly kpSource: Keypoints
     readonly mouth: Mouth
     readonly open: Value
-    readonly planes: Value
+    readonly shown: Value
+    readonly places: Value
   },
 ): Value {
   const inner = scope.child('mouth')
@@ -344,7 +351,7 @@ export function withMouth(
   const skin = gridSample(picture, reshape(around, [n, 1, 4, 2]), { alignCorners: true })
   const tint = reduceMean(skin, [2, 3], { keep: true })
   const inside = add(learned('own', 0), mul(learned('tint', 0.3), tint))
-  const places = transpose(sliceAxis(planes, 1, 1, 3), [0, 2, 3, 1])
-  const painted = clip(gridSample(inside, places, { alignCorners: true }), 0, 1)
-  return add(mixed, mul(sliceAxis(planes, 1, 0, 1), sub(painted, mixed)))
+  const read = clip(gridSample(inside, transpose(places, [0, 2, 3, 1]), { alignCorners: true }), 0, 1)
+  const painted = resize(read, mixed.shape.slice(2) as [number, number], 'bilinear-corners')
+  return add(mixed, mul(shown, sub(painted, mixed)))
 }

@@ -1,7 +1,7 @@
 // Openings of a face: lids that meet, and a mouth that shows what its picture has not.
 import { describe, expect, it, test } from 'vitest'
 import { Graph, type Value } from '../../src/graph/graph.ts'
-import { add, constant, input, mul, sliceAxis } from '../../src/graph/ops/index.ts'
+import { add, concat, constant, input, mul } from '../../src/graph/ops/index.ts'
 import { floats, sizeOf, type Tensor } from '../../src/graph/tensor.ts'
 import type { MotionConfig } from '../../src/motion/config.ts'
 import { generatorGraph, splitGenerator } from '../../src/motion/model.ts'
@@ -116,7 +116,7 @@ describe('a mouth', () => {
         value: input(graph, name, 'float32', [1, 6, 2]),
         jacobian: undefined,
       }))
-      graph.output('map', sliceAxis(mouthMotion(from!, to!, mouth).planes([side, side]), 1, 0, 1))
+      graph.output('map', mouthMotion(from!, to!, mouth).shown([side, side]))
       const { map } = await evaluate(graph, { from: tensorOf(source), to: tensorOf(driving) })
       return ([x, y]: readonly [number, number]) => {
         const [column, row] = [x, y].map((place) => Math.round(((place + 1) / 2) * (side - 1)))
@@ -162,7 +162,8 @@ describe('a mouth', () => {
           value: add(mul(value, 0.02), constant(value.graph, tensorOf(points))),
           jacobian: undefined,
         })
-        return mouthMotion(near(source!, opened(0.1)), near(driving!, open), mouth).planes([9, 9])
+        const moves = mouthMotion(near(source!, opened(0.1)), near(driving!, open), mouth)
+        return concat([moves.shown([9, 9]), moves.places([9, 9])], 1)
       })
       expectGradients(check)
     })
