@@ -1,11 +1,11 @@
-// Norms that follow a convolution, and branches beside it, become part of its kernel.
+// Norms that follow a convolution, branches beside it, and convolutions of the same map become part of one kernel.
 
-import type { Graph, Node, Value } from '../graph/graph.ts'
+import { Graph, type Node, type Value } from '../graph/graph.ts'
 import { add, div, mul, sub } from '../graph/ops/arithmetic.ts'
 import { constant } from '../graph/ops/leaf.ts'
-import { pad, reshape } from '../graph/ops/shape.ts'
+import { concat, pad, reshape, split } from '../graph/ops/shape.ts'
 import { sqrt } from '../graph/ops/unary.ts'
-import { liveNodes, madeBy, numbers, rewrite } from '../graph/rewrite.ts'
+import { copyInto, liveNodes, madeBy, numbers, reachable, rewrite } from '../graph/rewrite.ts'
 import { floats } from '../graph/tensor.ts'
 
 /** Channel by channel, x times `scale` plus `shift`: vectors of one number per channel. */
@@ -165,3 +165,69 @@ function identity(x: Value, groups: number): Value {
   for (let c = 0; c < channels; c++) data[c * each + (c % each)] = 1
   return constant(x.graph, floats(data, [channels, each, 1, 1]))
 }
+
+/** Channels that ONNX Runtime's kernels on the CPU compute at once: fewer take as long. */
+const lane = 16
+
+/**
+ * Convolutions of one map with equal kernels' sizes, strides and edges are one convolution, whose results are split, if that computes
+ * fewer blocks of channels. The motion's shares, its occlusion map and its residual have 34, 1 and 2 channels: five blocks apart, and
+ * three together.
+ */
+export function joinSiblings(graph: Graph): Graph {
+  const families = siblingsIn(graph)
+  if (families.length === 0) return graph
+  const target = new Graph()
+  // The first of a family needs the kernels of all.
+  const early = copyInto(
+    target,
+    families.flat().flatMap(({ inputs }) => inputs.slice(1)),
+  )
+  const made = new Map<Node, Value>()
+  const map = copyInto(target, graph.outputs.values(), (node, [x]) => {
+    if (node.outputs.every((value) => early.has(value))) return node.outputs.map((value) => early.get(value)!)
+    const family = families.find((nodes) => nodes.includes(node))
+    if (family === undefined) return undefined
+    if (!made.has(node)) {
+      target.within(node.scope, () => {
+        const together = (i: number) =>
+          concat(
+            family.map(({ inputs }) => early.get(inputs[i]!)!),
+            0,
+          )
+        const rest = node.inputs.slice(1).map((_, i) => together(i + 1))
+        const [all] = target.apply(node.op, [x!, ...rest], node.attrs) as [Value]
+        const sizes = family.map(({ inputs }) => inputs[1]!.shape[0]!)
+        split(all, 1, sizes).forEach((part, i) => {
+          made.set(family[i]!, part)
+        })
+      })
+    }
+    return [made.get(node)!]
+  })
+  for (const [name, value] of graph.outputs) target.output(name, map.get(value)!)
+  return target
+}
+
+/** Convolutions that are cheaper together, in order, family by family. */
+function siblingsIn(graph: Graph): Node[][] {
+  const families = new Map<string, Node[]>()
+  const numberOf = new Map<Value, number>()
+  for (const node of liveNodes(graph)) {
+    if (node.op.name !== 'conv' || node.attrs.group !== 1 || !isOfWeights(node.inputs.slice(1))) continue
+    const [x, kernel] = node.inputs as [Value, Value]
+    if (!numberOf.has(x)) numberOf.set(x, numberOf.size)
+    const key = JSON.stringify([numberOf.get(x), kernel.shape.slice(1), node.inputs.length, node.attrs])
+    families.set(key, [...(families.get(key) ?? []), node])
+  }
+  const blocks = (channels: number) => Math.ceil(channels / lane)
+  return [...families.values()].filter((nodes) => {
+    const sizes = nodes.map(({ inputs }) => inputs[1]!.shape[0]!)
+    const sum = (list: readonly number[]) => list.reduce((total, size) => total + size, 0)
+    return blocks(sum(sizes)) < sum(sizes.map(blocks))
+  })
+}
+
+/** Whether values depend on weights and constants alone. */
+const isOfWeights = (values: readonly Value[]): boolean =>
+  reachable(values).every(({ op }) => op.name !== 'input')

@@ -6,7 +6,7 @@ import { simplify } from '../graph/ops/index.ts'
 import { isLeaf, parameter, parameterInfo } from '../graph/ops/leaf.ts'
 import { copyInto, liveNodes, rewrite } from '../graph/rewrite.ts'
 import type { Tensor } from '../graph/tensor.ts'
-import { foldNorms, joinParallelConvs } from './fold-into-kernels.ts'
+import { foldNorms, joinParallelConvs, joinSiblings } from './fold-into-kernels.ts'
 import { filterAsProduct, poolBeforeJacobian, splitJoined } from './fomm.ts'
 import { joinHalves } from './joined-halves.ts'
 import {
@@ -30,7 +30,7 @@ export type RewriteTarget = 'native' | 'wasm'
 
 /**
  * A trained graph, written so that it computes the same with less: norms folded into kernels, parallel branches
- * summed as kernels, wide convolutions of small maps and chains of narrow ones as products, both halves of
+ * summed as kernels, convolutions of one map joined, wide convolutions of small maps and chains of narrow ones as products, both halves of
  * split-shuffle blocks at once, doubled maps multiplied while they are small, the anti-alias filter as two
  * products, features pooled before the jacobians' kernel, and every value that depends on weights alone computed once.
  * Results agree to rounding.
@@ -43,7 +43,7 @@ export async function rewriteWith(
   { target = 'native' }: RewriteOptions = {},
 ): Promise<Weighted> {
   const cheaper = poolBeforeJacobian(filterAsProduct(simplify(graph), weights))
-  const folded = smallMapsAsProduct(foldNorms(joinParallelConvs(cheaper)))
+  const folded = smallMapsAsProduct(joinSiblings(foldNorms(joinParallelConvs(cheaper))))
   const doubled = subpixelUpsampling(doubledAsProduct(smallAffineAsProduct(joinHalves(folded))))
   const fewer = target === 'native' ? splitJoined(doubled) : doubled
   const { graph: computed, weights: kept } = await precompute({ graph: fewer, weights }, evaluate)

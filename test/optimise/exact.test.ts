@@ -4,7 +4,7 @@ import { add, concat, conv, input, mul, parameter, relu, resize, split } from '.
 import { initialise, parametersOf } from '../../src/graph/ops/leaf.ts'
 import { liveNodes } from '../../src/graph/rewrite.ts'
 import type { Shape, Tensor } from '../../src/graph/tensor.ts'
-import { conv2d, depthwise } from '../../src/layers/conv2d.ts'
+import { batchNorm2d, conv2d, depthwise } from '../../src/layers/conv2d.ts'
 import { antiAlias } from '../../src/layers/fomm.ts'
 import { ssNbt } from '../../src/layers/lednet.ts'
 import { mobileOne, repVgg } from '../../src/layers/mobilenet.ts'
@@ -355,6 +355,51 @@ describe('parallel branches', () => {
     const { graph: joined, weights: kept } = await rewriteExactly({ graph, weights })
     const after = await evaluate(joined, feeds, kept)
     expect(worst(before.y!.data as Float32Array, after.y!.data as Float32Array)).toBeGreaterThan(1e-2)
+  })
+})
+
+describe('convolutions of one map', () => {
+  const build = (block: (scope: Scope, x: Value) => readonly Value[]) => {
+    const graph = new Graph()
+    const made = block(Scope.root(graph, { training: false }), input(graph, 'x', 'float32', [2, 16, 9, 12]))
+    made.forEach((value, i) => {
+      graph.output(`y${i}`, value)
+    })
+    return graph
+  }
+  const few = (scope: Scope, name: string, x: Value, outputs: number, options = {}) =>
+    conv2d(scope.child(name), x, outputs, { kernel: 3, ...options })
+  const convsOf = async (block: (scope: Scope, x: Value) => readonly Value[], options?: RewriteOptions) => {
+    const graph = build(block)
+    const rewritten = await compare(graph, openWeights(graph), { x: noise([2, 16, 9, 12], 1) }, options)
+    return opsOf(rewritten).filter((op) => op === 'conv').length
+  }
+
+  it.each(['native', 'wasm'] as const)('are one, where each has few results: %s', async (target) => {
+    const count = await convsOf(
+      (scope, x) => [few(scope, 'a', x, 5), relu(few(scope, 'b', x, 1)), few(scope, 'c', x, 2)],
+      { target },
+    )
+    expect(count).toBe(1)
+  })
+
+  it('are one with their norms', async () => {
+    const count = await convsOf((scope, x) => [
+      scope.within('n', (inner) => batchNorm2d(inner, few(scope, 'a', x, 5))),
+      few(scope, 'b', x, 3),
+    ])
+    expect(count).toBe(1)
+  })
+
+  it.each<[string, (scope: Scope, x: Value) => readonly Value[]]>([
+    ['of whole blocks of channels', (scope, x) => [few(scope, 'a', x, 16), few(scope, 'b', x, 32)]],
+    ['of another kernel', (scope, x) => [few(scope, 'a', x, 4), few(scope, 'b', x, 4, { kernel: 5 })]],
+    ['of another dilation', (scope, x) => [few(scope, 'a', x, 4), few(scope, 'b', x, 4, { dilation: 2 })]],
+    ['of another map', (scope, x) => [few(scope, 'a', x, 4), few(scope, 'b', relu(x), 4)]],
+    ['without a bias', (scope, x) => [few(scope, 'a', x, 4), few(scope, 'b', x, 4, { bias: false })]],
+    ['in groups', (scope, x) => [few(scope, 'a', x, 4), few(scope, 'b', x, 4, { groups: 2 })]],
+  ])('stay apart: %s', async (_, block) => {
+    expect(await convsOf(block)).toBe(2)
   })
 })
 
