@@ -28,16 +28,20 @@ export interface Gaze {
   look(planes: Value, size: Size, seen: (map: Value) => Value): Value
 }
 
-/** Radius of an iris over half of the eye's width. An iris is 11.7 mm wide, and the opening between the lids 30 mm. */
-const irisRadius = 0.39
-/** Height of lids in their middle over that where their keypoints are: a parabola has 8 / 9 of it there. */
-const bulge = 9 / 8
+/** Radius of an iris over half of the eye's width, and a little of the white around it. An iris is 11.7 mm wide, the eye 22 to 30 mm. */
+const irisRadius = 0.52
+/**
+ * Size of an eye over what its keypoints say: from corner to corner, and from lid to lid in the middle. A parabola has 8 / 9 of its
+ * height where lids have their keypoints. On strangers' faces both are found a little within the eye. What is beyond is read from
+ * where it is, but for the small way that the iris goes.
+ */
+const eyeSize = { width: 1.1, height: (9 / 8) * 1.1 }
 /** Edge of a lid, in pixels: shade and lashes, which belong to the lid and not to the eye. */
 const lidEdge = 1.5
 /** Where lid and eye are mixed, in pixels from the lid. A keypoint may be within its lid, and an old iris must not stay there. */
-const mixed = { beyond: 1, within: 0.5 }
+const mixed = { beyond: 1, within: 1 }
 /** Pixels of height at which an eye begins to be open, and is. An eye that is closed has no iris to show. */
-const closed = { from: 2, to: 6 }
+const closed = { from: 1, to: 3 }
 /** How far the white beside an iris may be stretched. */
 const mostStretched = 4
 
@@ -65,10 +69,12 @@ export function gazeOf(source: Keypoints, driving: Keypoints, eyes: readonly Eye
 function eyeFrame(value: Value, { iris, corners, lids }: Eye) {
   const frame = slitFrame(value, corners, lids)
   const [x, y] = [middleOf(value, iris, 0), middleOf(value, iris, 1)]
+  const half = mul(frame.half, eyeSize.width)
+  const middle = mul(add(frame.upper, frame.lower), 0.5)
+  const edge = (found: Value) => add(middle, mul(sub(found, middle), eyeSize.height))
   return {
-    ...frame,
-    ...{ upper: mul(frame.upper, bulge), lower: mul(frame.lower, bulge) },
-    ...{ irisPart: div(frame.along(x, y), frame.half), irisDown: frame.down(x, y) },
+    ...{ ...frame, half, upper: edge(frame.upper), lower: edge(frame.lower) },
+    ...{ irisPart: div(frame.along(x, y), half), irisDown: frame.down(x, y) },
   }
 }
 

@@ -28,9 +28,9 @@ const points = ([aside, down]: Look) =>
   floats(
     [
       ...[aside, down],
-      ...[-half, 0, half, 0],
-      // Lids, a third of the way to the corners.
-      ...[0, (-height * 8) / 9, 0, (height * 8) / 9],
+      // Corners and lids are found a little within the eye, lids a third of the way to the corners.
+      ...[-half / 1.1, 0, half / 1.1, 0],
+      ...[0, (-height * 8) / 9 / 1.1, 0, (height * 8) / 9 / 1.1],
       ...[0, 0.9],
     ],
     [1, 6, 2],
