@@ -9,6 +9,8 @@ export const recipes: Readonly<
       readonly widened?: 'head' | 'gaze'
       /** The starter's weights lie between the stage before (0) and this one (1): see mean.mjs. */
       readonly part?: number | string
+      /** Keypoints, first and last, of which the mean has what this stage has learned. */
+      readonly fresh?: string
       readonly clips: readonly string[]
       readonly options: Record<string, unknown> & {
         readonly model: object

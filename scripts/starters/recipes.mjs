@@ -198,6 +198,8 @@ export const recipes = {
         ...{ tie: 'gaze', losses: pointsAlone, augment: { ...light.augment, vary: 1 } },
         model: model(256, { face: true, residual: true, head: true, mouth: true, gaze: true }),
       },
+      // With more of it, mouths would follow better, and hair worse.
+      ...{ part: '0.3,0,0', fresh: '29-30' },
     },
   ],
   puppet: [

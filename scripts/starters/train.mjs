@@ -44,11 +44,18 @@ function beginningOf({ from, widened }, stage) {
 function resultOf(stage) {
   const [name, own] = stage.split('/')
   const recipe = recipes[name].find((one) => one.name === own)
-  const { part } = recipe
+  const { part, fresh } = recipe
   if (part === undefined) return folderOf(stage)
   const mean = `${folderOf(stage)}-mean`
   if (!existsSync(join(mean, 'weights.safetensors'))) {
-    run('mean.mjs', beginningOf(recipe, stage), folderOf(stage), String(part), mean)
+    run(
+      'mean.mjs',
+      beginningOf(recipe, stage),
+      folderOf(stage),
+      String(part),
+      mean,
+      ...(fresh ? [fresh] : []),
+    )
   }
   return mean
 }

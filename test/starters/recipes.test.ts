@@ -130,3 +130,34 @@ test('more keypoints fit the model of the stage that begins with them', async ()
     rmSync(folder, { recursive: true })
   }
 })
+
+test('a mean of two runs takes new keypoints from the second as they are', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'pantin-mean-'))
+  try {
+    const names = [
+      'kp_detector.kp.weight',
+      'kp_detector.predictor.a',
+      'generator.dense_motion_network.a',
+      'generator.a',
+    ]
+    const make = async (name: string, value: number) => {
+      mkdirSync(join(folder, name))
+      writeFileSync(join(folder, name, 'config.json'), JSON.stringify({ model: { keypoints: 4 } }))
+      const tensor = { dtype: 'float32', shape: [4, 2], data: new Float32Array(8).fill(value) } as const
+      await writeSafetensors(
+        join(folder, name, 'weights.safetensors'),
+        new Map(names.map((one) => [one, tensor])),
+      )
+      return join(folder, name)
+    }
+    const [before, run, out] = [await make('before', 0), await make('run', 1), join(folder, 'out')]
+    const script = fileURLToPath(new URL('../../scripts/starters/mean.mjs', import.meta.url))
+    execFileSync(process.execPath, [script, before, run, '0.25,0.5,0.75', out, '1-2'], { stdio: 'pipe' })
+    const { tensors } = await readSafetensors(join(out, 'weights.safetensors'))
+    const [rows, ...others] = names.map((name) => Array.from(tensors.get(name)!.data, Number))
+    expect(rows).toEqual([0.25, 0.25, 1, 1, 1, 1, 0.25, 0.25])
+    expect(others.map((values) => [...new Set(values)])).toEqual([[0.25], [0.5], [0.75]])
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
