@@ -1,8 +1,8 @@
 // Gaze: an iris moves by itself between the lids of its eye. It slides under them, so that no motion of a place near it tells how it
 // moves.
 import type { Value } from '../graph/graph.ts'
-import { add, div, mul, sub } from '../graph/ops/arithmetic.ts'
-import { clip, maximum, minimum } from '../graph/ops/compare.ts'
+import { add, div, mul, neg, sub } from '../graph/ops/arithmetic.ts'
+import { cast, clip, greaterOrEqual, maximum, minimum } from '../graph/ops/compare.ts'
 import { concat, sliceAxis } from '../graph/ops/shape.ts'
 import { abs, square } from '../graph/ops/unary.ts'
 import type { Keypoints } from './keypoints.ts'
@@ -42,12 +42,14 @@ const lidEdge = 1.5
 const mixed = { beyond: 1, within: 1 }
 /** Pixels of height at which an eye begins to be open, and is. An eye that is closed has no iris to show. */
 const closed = { from: 1, to: 3 }
-/** How far the white beside an iris may be stretched. */
-const mostStretched = 4
+/** Width of the white next to an iris that is stretched or pressed together, over half of the eye's width. */
+const strip = 0.15
+/** How much of it is pressed together at most; what is left then is covered. */
+const mostPressed = 4
 
 /**
- * Where the eyes of a frame are read in the source. Along an eye, the iris is read from the source's iris as it is, and the white on
- * both sides is stretched or pressed together up to the corners. Across it, all moves with the iris, and the source's lids are never
+ * Where the eyes of a frame are read in the source. Along an eye, the iris is read from the source's iris as it is, and a strip of the
+ * white next to it is stretched or pressed together. What is further out stays: a corner may be found on the skin. Across it, all moves with the iris, and the source's lids are never
  * read. With equal keypoints nothing moves. Keypoints alone decide, so that it is the same on faces that no training has seen.
  *
  * @throws InputError if an eye has a point that is no keypoint.
@@ -88,18 +90,22 @@ function eyeRead(source: Value, driving: Value, eye: Eye, size: Size): Value {
   const [upper, lower] = [mul(to.upper, under), mul(to.lower, under)]
   const [fromUpper, fromLower] = [sub(down, upper), sub(lower, down)]
 
-  const ends = (frame: typeof to) => ({
-    left: maximum(add(frame.irisPart, 1 - irisRadius), 0.05),
-    right: maximum(sub(1 - irisRadius, frame.irisPart), 0.05),
-  })
-  const [old, now] = [ends(from), ends(to)]
   const beside = sub(part, to.irisPart)
-  const stretch = (one: Value, other: Value) => clip(div(one, other), 0, mostStretched)
-  const white = add(
-    mul(minimum(add(beside, irisRadius), 0), stretch(old.left, now.left)),
-    mul(maximum(sub(beside, irisRadius), 0), stretch(old.right, now.right)),
+  // Strips of white from the iris to where nothing moves: less than all of the strip if the iris covers it.
+  const ends = { left: sub(from.irisPart, irisRadius + strip), right: add(from.irisPart, irisRadius + strip) }
+  const stretched = (length: Value) => div(strip, maximum(length, strip / mostPressed))
+  const left = add(
+    minimum(part, ends.left),
+    mul(maximum(sub(part, ends.left), 0), stretched(sub(sub(to.irisPart, irisRadius), ends.left))),
   )
-  const readPart = clip(add(from.irisPart, add(clip(beside, -irisRadius, irisRadius), white)), -1, 1)
+  const right = add(
+    maximum(part, ends.right),
+    mul(minimum(sub(part, ends.right), 0), stretched(sub(ends.right, add(to.irisPart, irisRadius)))),
+  )
+  const iris = add(from.irisPart, beside)
+  const isWhite = (distance: Value) => cast(greaterOrEqual(distance, irisRadius), 'float32')
+  const [onLeft, onRight] = [isWhite(neg(beside)), isWhite(beside)]
+  const readPart = add(add(mul(left, onLeft), mul(right, onRight)), mul(iris, sub(sub(1, onLeft), onRight)))
 
   const tall = ({ upper, lower }: typeof to) => sub(lower, upper)
   // An eye that opens wider than the source's is stretched. One that closes is covered by its lids.
