@@ -92,9 +92,9 @@ describe('an exported pipeline', () => {
     const { path } = await exported('face', 'face.onnx')
     const facts = metadataOf(path)
     const names = JSON.parse(facts.keypoints!) as string[]
-    expect(names).toHaveLength(33)
+    expect(names).toHaveLength(35)
     expect(names.slice(0, 2)).toEqual(['rightUpperLid', 'rightLowerLid'])
-    expect(names.slice(29)).toEqual(['29', '30', '31', '32'])
+    expect(names.slice(29)).toEqual(['rightIris', 'leftIris', '31', '32', '33', '34'])
     expect(facts).toMatchObject({ size: '256', part: 'pipeline', sha256: await hashDetector('face') })
     expect(facts.version).toMatch(/^\d+\.\d+\.\d+/)
     // As track files have it.

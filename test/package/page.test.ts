@@ -11,6 +11,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { chromium, withoutChromium } from '../support/chromium.ts'
 import { type Consumer, openConsumer, type Ran } from './consumer.ts'
 
+/** Keypoints of the starter that the pages open. */
+const { keypoints } = JSON.parse(
+  await readFile(new URL('../../assets/starters/face/config.json', import.meta.url), 'utf8'),
+).model as { readonly keypoints: number }
+
 const command = 'node_modules/pantin/dist/cli/main.js'
 
 /** The README's lines for a page, on a picture instead of a video. */
@@ -136,7 +141,8 @@ describe('the files of a page', () => {
         expect(code, output).toBe(0)
         if (name !== 'Vite') await project.write(`app/public/${name}.html`, page(`${name}.js`))
         served = name === 'Vite' ? 'app/dist' : 'app/public'
-        await look(name === 'Vite' ? 'index.html' : `${name}.html`, /^33 points, 33 maps$/)
+        const points = new RegExp(`^${keypoints} points, ${keypoints} maps$`)
+        await look(name === 'Vite' ? 'index.html' : `${name}.html`, points)
       },
       240_000,
     )
