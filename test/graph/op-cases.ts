@@ -99,6 +99,14 @@ const convCases = (transposed: boolean): OpCase[] => {
       ],
       build: (x, w) => apply(x!, w!, undefined, { group: 3, strides: [2, 2], pads: [1, 1, 1, 1] }),
     },
+    {
+      title: 'depthwise, lopsided, dilated, on a map that is cut into strips',
+      inputs: [
+        [1, 2, 14, 19],
+        [2, 1, 3, 2],
+      ],
+      build: (x, w) => apply(x!, w!, undefined, { group: 2, dilations: [2, 1], pads: [3, 1, 1, 0] }),
+    },
   ]
 }
 
@@ -111,6 +119,15 @@ const sample = (alignCorners: boolean): OpCase[] => [
     ],
     range: [-1.4, 1.4],
     build: (x, grid) => g.gridSample(x!, grid!, { alignCorners }),
+  },
+  {
+    title: `alignCorners ${alignCorners}, many channels, points far outside`,
+    inputs: [
+      [1, 17, 3, 2],
+      [1, 2, 4, 2],
+    ],
+    range: [-9, 9],
+    build: (x, grid) => g.gridSample(x!, g.mul(grid!, g.abs(g.mul(grid!, 0.1))), { alignCorners }),
   },
 ]
 
@@ -232,6 +249,13 @@ export const opCases: { readonly [Name in OpName]: readonly OpCase[] } = {
   floor: unary((x) => g.mul(g.floor(g.mul(x, 3)), x), undefined, 0.02),
   gather: [
     { title: 'along the first axis', inputs: [[3, 2]], build: (x) => g.gather(x!, picks(x!.graph), 0) },
+  ],
+  gatherRows: [
+    {
+      title: 'of two matrices',
+      inputs: [[2, 3, 2]],
+      build: (x) => g.gatherRows(x!, g.constant(x!.graph, ints([2, 0, 2, 1, 1, 2, 0, 0], [2, 4]))),
+    },
   ],
   greater: [
     {

@@ -20,7 +20,7 @@ import {
   whereOp,
 } from '../../src/graph/ops/compare.ts'
 import { convOp, convTransposeOp } from '../../src/graph/ops/conv.ts'
-import { gatherOp, scatterAddOp, takeOp } from '../../src/graph/ops/gather.ts'
+import { gatherOp, gatherRowsOp, scatterAddOp, takeOp } from '../../src/graph/ops/gather.ts'
 import { constantOp, inputOp, parameterOp } from '../../src/graph/ops/leaf.ts'
 import { matmulOp } from '../../src/graph/ops/linear.ts'
 import { batchNormaliseOp, normaliseOp } from '../../src/graph/ops/normalise.ts'
@@ -73,6 +73,7 @@ export const opTable = {
   fakeQuantise: fakeQuantiseOp,
   floor: floorOp,
   gather: gatherOp,
+  gatherRows: gatherRowsOp,
   greater: greaterOp,
   greaterOrEqual: greaterOrEqualOp,
   gridSample: gridSampleOp,

@@ -210,6 +210,28 @@ const plans: Readonly<Record<string, Plan>> = {
     { tensors: { s: ints([2, 3, 11, 13]) } },
   ),
   'Upsample 9': one('Upsample', { mode: 'nearest' }, { tensors: { s: floats([1, 1, 2, 3]) }, opset: 9 }),
+  ...Object.fromEntries(
+    [0, 1].map((aligned) => [
+      `GridSample, reflection, align_corners ${aligned}`,
+      {
+        inputs: { x: image, g: [2, 9, 7, 2] as const },
+        nodes: [
+          node('Constant', [], ['three'], { value_float: { float: 3 } }),
+          node('Mul', ['g', 'three'], ['far']),
+          node('GridSample', ['x', 'far'], ['y'], {
+            mode: 'linear',
+            padding_mode: 'reflection',
+            align_corners: aligned,
+          }),
+        ],
+      },
+    ]),
+  ),
+  'GatherND of rows': {
+    inputs: { x: [2, 6, 5] },
+    nodes: [node('GatherND', ['x', 'at'], ['y'], { batch_dims: 1 })],
+    tensors: { at: ints([5, 0, 2, 2, 1, 4], [2, 3, 1]) },
+  },
   'GridSample 16': {
     inputs: { x: image, g: [2, 4, 4, 2] },
     nodes: [node('GridSample', ['x', 'g'], ['y'], { mode: 'bilinear', align_corners: 1 })],

@@ -1,11 +1,12 @@
-// Reading and adding at indices along one axis. `gather` and `scatterAdd` are each other's gradients; `take` reads whole
-// slices at places that are known when the graph is built.
+// Reading and adding at indices along one axis. `gather` and `scatterAdd` are each other's gradients; `gatherRows` reads whole
+// rows; `take` reads whole slices at places that are known when the graph is built.
 
 import type { TensorType, Value } from '../graph.ts'
 import { type OpDef, type Plain, refuse } from '../op.ts'
 import { ints, sizeOf, stridesOf, tensor } from '../tensor.ts'
 import { expand } from './arithmetic.ts'
 import { constant } from './leaf.ts'
+import { reshape } from './shape.ts'
 import { describe, forStrided, normalAxis } from './support.ts'
 
 type GatherAttrs = { readonly axis: number }
@@ -48,6 +49,43 @@ export const gatherOp: OpDef<GatherAttrs> = {
 /** result[.., i, ..] = x[.., index[.., i, ..], ..] along `axis`; x and index agree in the other axes. */
 export function gather(x: Value, index: Value, axis: number): Value {
   return x.graph.apply(gatherOp, [x, index], { axis: normalAxis(axis, x.shape.length) })[0]!
+}
+
+export const gatherRowsOp: OpDef = {
+  name: 'gatherRows',
+  infer([x, index]) {
+    checkIndex(index, 'gatherRows')
+    if (x!.shape.length !== 3 || index!.shape.length !== 2 || x!.shape[0] !== index!.shape[0]) {
+      refuse('rows are those of matrices, with a list of indices for each', { got: describe([x!, index!]) })
+    }
+    return [{ dtype: x!.dtype, shape: [...index!.shape, x!.shape[2]!] }]
+  },
+  emit: (onnx, [x, index], _, node) => {
+    const each = onnx.constant(ints([...node.inputs[1]!.shape, 1]))
+    return onnx.node('GatherND', [x!, ...onnx.node('Reshape', [index!, each])], { batch_dims: 1 })
+  },
+  // ScatterND would add whole rows, but ONNX Runtime 1.30 loses some of them on more than one thread.
+  gradient: ({ grad, inputs: [x, index] }) => {
+    const each = expand(reshape(index!, [...index!.shape, 1]), grad.shape)
+    return [scatterAdd(each, grad, 1, x!.shape[1]!), undefined]
+  },
+  cost: 'results',
+  reach: 'picture',
+  words: 'gather',
+  reference([x, index], _, [type]) {
+    const [, rows, columns] = x!.shape as [number, number, number]
+    const out = new Float64Array(sizeOf(type!.shape))
+    index!.data.forEach((row, i) => {
+      const matrix = Math.floor(i / index!.shape[1]!)
+      for (let j = 0; j < columns; j++) out[i * columns + j] = x!.data[(matrix * rows + row) * columns + j]!
+    })
+    return [out]
+  },
+}
+
+/** The rows of each matrix of x [N, M, C] at these indices, int64 [N, K]: [N, K, C]. */
+export function gatherRows(x: Value, index: Value): Value {
+  return x.graph.apply(gatherRowsOp, [x, index], {})[0]!
 }
 
 type ScatterAttrs = { readonly axis: number; readonly size: number }

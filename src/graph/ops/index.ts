@@ -24,7 +24,7 @@ export {
 export { gradient } from './autodiff.ts'
 export { argMax, cast, clip, greater, greaterOrEqual, maximum, minimum, where } from './compare.ts'
 export { type ConvOptions, type ConvTransposeOptions, conv, convTranspose } from './conv.ts'
-export { gather, scatterAdd, take } from './gather.ts'
+export { gather, gatherRows, scatterAdd, take } from './gather.ts'
 export {
   constant,
   filled,

@@ -3,7 +3,7 @@
 import type { Value } from '../../graph/graph.ts'
 import { add, expand, scalarOf } from '../../graph/ops/arithmetic.ts'
 import { cast } from '../../graph/ops/compare.ts'
-import { gather, scatterAdd } from '../../graph/ops/gather.ts'
+import { gather, gatherRows, scatterAdd } from '../../graph/ops/gather.ts'
 import { constant } from '../../graph/ops/leaf.ts'
 import { concat, pad, reshape, reverse, slice, sliceAxis, split, transpose } from '../../graph/ops/shape.ts'
 import { broadcastShape, normalAxis } from '../../graph/ops/support.ts'
@@ -151,6 +151,14 @@ function importGather(node: OnnxNode): Value {
   return rank === 1 ? joined : reshape(joined, x.shape.toSpliced(axis, 1))
 }
 
+/** ONNX's GatherND takes anything anywhere: here whole rows of each matrix. */
+function importGatherRows(node: OnnxNode): Value {
+  const [x, index] = [node.input(0), node.input(1)]
+  const fits = x.shape.length === 3 && index.shape.length === 3 && index.shape[2] === 1
+  if (!fits || node.int('batch_dims', 0) !== 1) node.refuse('only a GatherND of rows of matrices is known')
+  return gatherRows(x, reshape(index, index.shape.slice(0, 2)))
+}
+
 function importScatter(node: OnnxNode): Value {
   const reduction = node.text('reduction', 'none')
   if (reduction !== 'add') node.refuse('only a scatter that adds is known', { got: reduction })
@@ -163,6 +171,7 @@ function importScatter(node: OnnxNode): Value {
 
 export const cuts: Importers = {
   Gather: importGather,
+  GatherND: importGatherRows,
   GatherElements: (node) => gather(node.input(0), node.input(1), node.int('axis', 0)),
   Pad: importPad,
   ScatterElements: importScatter,
