@@ -56,11 +56,12 @@ function panel(series: GrowthSeries): string {
   )
   const line = (at: (i: number) => number) =>
     points.map((point, i) => `${i === 0 ? 'M' : 'L'}${fixed(x.at(point.x))} ${fixed(y.at(at(i)))}`).join('')
-  const even = Array.from({ length: 41 }, (_, i) => {
-    const part = i / 40
-    const place = `${fixed(x.at(part * last.x))} ${fixed(y.at(part ** expected * last.value))}`
-    return `${i === 0 ? 'M' : 'L'}${place}`
-  })
+  const highest = Math.max(...points.map(({ value }) => value))
+  const even = Array.from({ length: 41 }, (_, i) => i / 40)
+    .map((part) => ({ x: part * last.x, y: part ** expected * last.value }))
+    // A time that falls with x has no place at 0.
+    .filter((place) => place.y <= highest * 1.001)
+    .map((place, i) => `${i === 0 ? 'M' : 'L'}${fixed(x.at(place.x))} ${fixed(y.at(place.y))}`)
   const rows = y.ticks.map(
     (tick) =>
       `<path class="rule" d="M${left} ${fixed(y.at(tick))}H${panelWidth - right}"/>` +

@@ -10,12 +10,14 @@ import { detectorGraph } from '../../src/motion/model.ts'
 import { timeGraphs } from '../../src/profile/time-graphs.ts'
 import type { Figure } from './figure.ts'
 import { clipFrameRate, makeClip, makeRun } from './fixtures.ts'
-import { median, timeSteps } from './stepper.ts'
+import { median, type StepTask, timeSteps } from './stepper.ts'
 
 /** The values that are timed by default. */
 export const growthValues: Readonly<Record<GrowthName, readonly number[]>> = {
   'step.batch': [1, 2, 4, 8, 16],
   'step.size': [32, 48, 64, 96, 128],
+  // As many as there are cores, each with two pairs or more.
+  'step.replicas': [1, 2, 4, 8].filter((replicas) => replicas <= availableParallelism()),
   'detector.size': [64, 128, 192, 256, 384, 512],
   'detector.keypoints': [5, 10, 20, 30, 40, 50],
   'track.seconds': [2, 4, 8, 16],
@@ -90,6 +92,14 @@ const measures: Readonly<Record<GrowthName, Measure>> = {
       choose: (size) => ({ batch: 8, size }),
       fixed: 'batch 8',
     }),
+  'step.replicas': (values, options) =>
+    stepSeries(values, options, {
+      name: 'step.replicas',
+      x: 'replicas',
+      expected: -1,
+      choose: (replicas) => ({ batch: 16, size: 64, replicas, threads: replicas }),
+      fixed: 'batch 16, 64x64, one thread each',
+    }),
   'detector.size': (values, options) =>
     detectorSeries(values, options, {
       name: 'detector.size',
@@ -121,7 +131,7 @@ interface Varied<T> {
 async function stepSeries(
   values: readonly number[],
   { rounds = 5, threads = availableParallelism(), signal }: GrowthOptions,
-  { choose, ...series }: Varied<{ readonly batch: number; readonly size: number }>,
+  { choose, ...series }: Varied<Pick<StepTask, 'batch' | 'size'> & Partial<StepTask>>,
 ): Promise<GrowthSeries> {
   const timings = new Map<number, { median: number; min: number }>()
   // Forward and backward: if the machine is busy for a while, it slows one pass at a value, seldom both.
@@ -140,7 +150,8 @@ async function stepSeries(
     timings.set(x, { median: Math.min(before.median, now.median), min: Math.min(before.min, now.min) })
   }
   const points = [...timings].map(([x, { median, min }]) => ({ x, value: median, least: min }))
-  const how = `${series.fixed}, ${threads} threads, the better of two passes' medians of ${rounds}`
+  const on = series.name === 'step.replicas' ? '' : `, ${threads} threads`
+  const how = `${series.fixed}${on}, the better of two passes' medians of ${rounds}`
   return { ...series, title: 'training step of LEDNet', unit: 'ms', points, how }
 }
 
@@ -214,7 +225,7 @@ export interface GrowthSeries {
   readonly x: string
   readonly unit: 'ms' | 's'
   readonly points: readonly GrowthPoint[]
-  /** The expected exponent: time grows at most with this power of x. */
+  /** The expected exponent: time grows at most with this power of x, or falls with it if it is below 0. */
   readonly expected: number
   /** The settings that do not change. */
   readonly fixed: string

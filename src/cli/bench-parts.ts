@@ -16,6 +16,7 @@ export type PartChoice = PartName | 'all' | (typeof partsOfClips)[number]
 export const growthNames = [
   'step.batch',
   'step.size',
+  'step.replicas',
   'detector.size',
   'detector.keypoints',
   'track.seconds',

@@ -8,7 +8,7 @@ import { openClip } from '../../src/clips/source.ts'
 import { openVideo } from '../../src/media/codecs.ts'
 import { collect, madeSound, soundOf, writeFrames } from '../media/support.ts'
 import { chromium, withoutChromium } from '../support/chromium.ts'
-import { framesPerSecond, openWorld, pixels, said, type World } from './world.ts'
+import { framesPerSecond, hurry, openWorld, pixels, said, type World } from './world.ts'
 
 /** Animation in a page, as a visitor does it. */
 
@@ -23,12 +23,14 @@ describe.skipIf(chromium === undefined)(title, () => {
   afterAll(() => world?.remove())
 
   test('a face moves at once, and the page says on what', async () => {
+    await hurry(page)
     const fps = await framesPerSecond(page)
     process.stdout.write(`animation by the starter: ${fps} frames/s as the page measures it\n`)
     expect(fps).toBeGreaterThan(0)
     expect(await page.locator('.device-name').textContent()).toMatch(/^WASM, \d+ threads?$/)
     const before = await pixels(page)
     await expect.poll(() => pixels(page)).not.toBe(before)
+    await hurry(page, false)
   }, 240_000)
 
   test('a webcam drives it, with keypoints, axes and heatmaps over it', async () => {

@@ -57,6 +57,7 @@ export async function openWorld(options: StudioOptions = {}): Promise<World> {
       page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
       page.on('pageerror', (error) => complaints.push(error.stack ?? error.message))
       await page.addInitScript(countShifts)
+      await page.addInitScript(beCalm)
       await page.goto(`http://127.0.0.1:${studio.port}/#/${view}?token=${studio.token}`)
       return page
     },
@@ -97,6 +98,23 @@ function countShifts(): void {
     }
   }).observe({ type: 'layout-shift', buffered: true })
 }
+
+/**
+ * Runs in pages: pictures move some six times a second, unless a test says `hurry`. A page that animates takes a whole core, and
+ * a test mostly looks at something else.
+ */
+function beCalm(): void {
+  const page = globalThis as { hurries?: boolean; requestAnimationFrame: typeof requestAnimationFrame }
+  const next = page.requestAnimationFrame.bind(globalThis)
+  page.requestAnimationFrame = (then) =>
+    page.hurries ? next(then) : Number(setTimeout(() => next(then), 120))
+}
+
+/** Pictures move as fast as they can, or calmly again. */
+export const hurry = (page: Page, hurries = true): Promise<void> =>
+  page.evaluate((value) => {
+    Object.assign(globalThis, { hurries: value })
+  }, hurries)
 
 export const shiftsOf = (page: Page): Promise<number> =>
   page.evaluate(() => (globalThis as { shifts?: number }).shifts ?? Number.NaN)
