@@ -11,6 +11,8 @@ export const recipes: Readonly<
       readonly part?: number | string
       /** Keypoints, first and last, of which the mean has what this stage has learned. */
       readonly fresh?: string
+      /** The inside of mouths loses its blue: see warm-mouth.mjs. */
+      readonly warm?: boolean
       readonly clips: readonly string[]
       readonly options: Record<string, unknown> & {
         readonly model: object

@@ -98,6 +98,11 @@ const pointsAlone = {
 const inMouth = { ...pointsAlone, landmarks: 0, openings: 0, kept: 0, nearPoints: 40 }
 /** At full size the picture follows the expression that the keypoints have. */
 const follows = { ...expression, ...learned, flow: 30, nearPoints: 20 }
+/** Where keypoints and motion rest: pictures alone, sharp and near landmarks. */
+const painted = {
+  ...{ landmarks: 0, openings: 0, flow: 0, occlusion: 0, ...learned },
+  ...{ nearPoints: 10, adversarial: 0.5, featureMatching: 5 },
+}
 /** The discriminator's losses. */
 const sharp = { ...expression, ...learned, adversarial: 0.5, featureMatching: 5, nearPoints: 10 }
 
@@ -113,8 +118,14 @@ export const recipes = {
       options: { ...motion, losses: expression, model: model(128, { face: true }) },
     },
     {
-      ...{ name: 'picture', from: 'face-small/motion', clips: heads(1, 1000, 6, 128) },
-      options: { ...picture, batch: 6, steps: 1000, losses: sharp, model: model(128, { face: true }) },
+      // Detector and dense motion see what those of `face` see, and are the same. The painting alone is learned at 128x128.
+      ...{ name: 'likeness', from: 'face/gaze', clips: heads(20001, 20400, 6, 128) },
+      options: {
+        ...{ ...picture, ...light, batch: 6, steps: 3000, learningRate: 2e-3, rest: 0.9999 },
+        ...{ tie: 'gaze', losses: painted },
+        model: model(128, { face: true, residual: true, head: true, mouth: true, gaze: true }),
+      },
+      part: '0,0,1',
     },
   ],
   face: [
@@ -199,7 +210,7 @@ export const recipes = {
         model: model(256, { face: true, residual: true, head: true, mouth: true, gaze: true }),
       },
       // With more of it, mouths would follow better, and hair worse.
-      ...{ part: '0.3,0,0', fresh: '29-30' },
+      ...{ part: '0.3,0,0', fresh: '29-30', warm: true },
     },
   ],
   puppet: [

@@ -44,7 +44,7 @@ function beginningOf({ from, widened }, stage) {
 function resultOf(stage) {
   const [name, own] = stage.split('/')
   const recipe = recipes[name].find((one) => one.name === own)
-  const { part, fresh } = recipe
+  const { part, fresh, warm } = recipe
   if (part === undefined) return folderOf(stage)
   const mean = `${folderOf(stage)}-mean`
   if (!existsSync(join(mean, 'weights.safetensors'))) {
@@ -57,7 +57,10 @@ function resultOf(stage) {
       ...(fresh ? [fresh] : []),
     )
   }
-  return mean
+  if (!warm) return mean
+  const warmed = `${folderOf(stage)}-warm`
+  if (!existsSync(join(warmed, 'weights.safetensors'))) run('warm-mouth.mjs', mean, warmed)
+  return warmed
 }
 
 /** Steps that a stage has, 0 if it was never begun. */
@@ -97,6 +100,14 @@ async function runStage(name, recipe) {
   process.exit(130)
 }
 
+/** Runs a stage, of any starter, after all stages that it begins with. */
+async function finish(stage) {
+  const [name, own] = stage.split('/')
+  const recipe = recipes[name].find((one) => one.name === own)
+  if (recipe.from !== undefined) await finish(recipe.from)
+  await runStage(name, recipe)
+}
+
 /** Runs another script of this folder's neighbours to its end. */
 function run(script, ...args) {
   const path = fileURLToPath(new URL(script, import.meta.url))
@@ -109,13 +120,7 @@ for (const name of names) {
     run('../faces/run.mjs', join(values.folder, faces))
     continue
   }
-  for (const stage of recipes[name]) {
-    const [before] = stage.from?.split('/') ?? []
-    if (before !== undefined && before !== name) {
-      const needed = recipes[before].find((one) => `${before}/${one.name}` === stage.from)
-      await runStage(before, needed)
-    }
-    await runStage(name, stage)
-  }
-  run('pack.mjs', resultOf(`${name}/${recipes[name].at(-1).name}`), name)
+  const last = `${name}/${recipes[name].at(-1).name}`
+  await finish(last)
+  run('pack.mjs', resultOf(last), name)
 }
