@@ -10,8 +10,9 @@ export default defineConfig(({ mode }) => ({
     globalSetup: 'test/support/global-setup.ts',
     // onnxruntime-node is a native addon: each test file has a process, so that a crash is seen as one.
     pool: 'forks',
-    maxWorkers: 2,
-    // Two test files run at once. Sessions of two threads would make the files wait for each other's cores.
+    // The long tests wait for pages, servers and processes: three files keep two cores busy.
+    maxWorkers: mode === 'long' ? 3 : 2,
+    // Sessions of two threads would make the files wait for each other's cores.
     env: { PANTIN_THREADS: '1' },
     testTimeout: 240_000,
     hookTimeout: 240_000,

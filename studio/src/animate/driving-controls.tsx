@@ -18,7 +18,7 @@ export function DrivingControls() {
         {offered.value.map((subject) => (
           <SubjectButton
             key={subject.spec}
-            clip={subject.picture}
+            subject={subject}
             label={`Driven by ${subject.name}`}
             isChosen={choice.kind === 'synthetic' && choice.name === subject.film}
             onChoose={() => {

@@ -51,8 +51,8 @@ export function Gallery() {
               })
             }
           >
-            <SubjectPicture clip={still.picture} />
-            <SubjectPicture clip={mover.picture} />
+            <SubjectPicture subject={still} />
+            <SubjectPicture subject={mover} />
             <span>
               <span class="unseen">
                 {titleOf(still)}, moved by {mover.name}, with the model{' '}

@@ -30,7 +30,7 @@ export function PictureControls() {
         {offered.value.map((subject) => (
           <SubjectButton
             key={subject.spec}
-            clip={subject.picture}
+            subject={subject}
             label={titleOf(subject)}
             isChosen={picture.value.source === subject.picture}
             onChoose={() => {

@@ -10,6 +10,8 @@ export interface Subject {
   readonly spec: string
   /** A clip of one frame. */
   readonly picture: string
+  /** Address of a small picture of it, beside the page. */
+  readonly thumbnail: string
   /** A clip of some seconds. */
   readonly film: string
 }
@@ -26,6 +28,7 @@ export function subjectsOf(kind: Starter['subject']): readonly Subject[] {
     name: `${words[kind]} ${i + 1}`,
     spec,
     picture: `${spec},frames=1,size=${size}`,
+    thumbnail: `subjects/${spec.replace(':', '-')}.webp`,
     film: `${spec},frames=75,size=${size}`,
   }))
 }
