@@ -152,5 +152,5 @@ export async function withFinetuned({ from, ...options }: TrainOptions): Promise
   if (from === undefined) return options
   assertKeepsModel(options)
   const { config } = await loadRun(from)
-  return { ...(options.resume ? options : finetuning(options)), model: config, init: from }
+  return { ...(options.resume ? options : finetuning(options, config)), model: config, init: from }
 }

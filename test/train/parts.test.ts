@@ -65,7 +65,12 @@ describe('the parts of a run', () => {
     expect(growOf({ size: 64, generator: 'light' })).toBeUndefined()
     expect(growOf({ size: 128 })).toBeUndefined()
     expect(growOf({ size: 256, generator: 'light', grow: 'none' })).toBeUndefined()
-    expect(growOf(finetuning<Omit<TrainOptions, 'out'>>({ size: 256, generator: 'light' }))).toBeUndefined()
+    const more = (size: number) => {
+      const model = smallConfig({ net: 'ficelle', size, generator: 'light' })
+      return growOf(finetuning<Omit<TrainOptions, 'out'>>({ model }, model))
+    }
+    expect(more(128)).toBeUndefined()
+    expect(more(256)).toBe('128:0.6')
   })
 
   test('leave out losses that cannot count', () => {

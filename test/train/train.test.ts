@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readSafetensors } from '../../src/formats/safetensors/safetensors.ts'
 import { blankFrame } from '../../src/media/clip.ts'
 import { createVideoWriter } from '../../src/media/video-out.ts'
+import { smallConfig } from '../../src/motion/config.ts'
 import { describeDevices } from '../../src/runtime/node.ts'
 import { finetuning } from '../../src/train/config.ts'
 import { type TrainOptions, train } from '../../src/train/train.ts'
@@ -243,7 +244,12 @@ test('a run goes on on another device and with other threads, but with no other 
 
 test('a model that is trained further has defaults of its own, which can be changed', () => {
   const learned = { equivarianceValue: 0, equivarianceJacobian: 0 }
-  expect(finetuning({})).toEqual({ batch: 4, learningRate: 4e-3, grow: 'none', losses: learned })
-  const given = { batch: 8, learningRate: 1e-3, grow: '64', losses: { equivarianceValue: 1, flow: 2 } }
-  expect(finetuning(given)).toEqual({ ...given, losses: { ...learned, ...given.losses } })
+  const usual = { batch: 4, learningRate: 4e-3, losses: learned }
+  const small = smallConfig({ net: 'ficelle', size: 128, generator: 'light' })
+  expect(finetuning({}, small)).toEqual({ ...usual, grow: 'none' })
+  const large = smallConfig({ net: 'ficelle', size: 256, generator: 'light' })
+  expect(finetuning({}, large)).toEqual({ ...usual, grow: '128:0.6', rest: 0.4 })
+  const others = { losses: { equivarianceValue: 1, flow: 2 }, grow: '64', rest: 0 }
+  const given = { ...others, batch: 8, learningRate: 1e-3 }
+  expect(finetuning(given, large)).toEqual({ ...given, losses: { ...learned, ...given.losses } })
 })

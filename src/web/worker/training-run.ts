@@ -57,7 +57,7 @@ export async function beginRun(request: {
     ...{ out: name, crop: 'motion' },
     checkpointSeconds: pageOptions.checkpointSeconds.default,
     previewSeconds: pageOptions.previewSeconds.default,
-    ...(begun ? finetuning(settings) : settings),
+    ...(begun ? finetuning(settings, begun.config) : settings),
     ...(begun && { model: begun.config, init: begun.path }),
     device: place.device ?? 'auto',
   })
