@@ -64,7 +64,7 @@ export const gatherRowsOp: OpDef = {
     const each = onnx.constant(ints([...node.inputs[1]!.shape, 1]))
     return onnx.node('GatherND', [x!, ...onnx.node('Reshape', [index!, each])], { batch_dims: 1 })
   },
-  // ScatterND would add whole rows, but ONNX Runtime 1.30 loses some of them on more than one thread.
+  // ScatterND would add whole rows, but ONNX Runtime (seen with 1.32) loses some of them on more than one thread.
   gradient: ({ grad, inputs: [x, index] }) => {
     const each = expand(reshape(index!, [...index!.shape, 1]), grad.shape)
     return [scatterAdd(each, grad, 1, x!.shape[1]!), undefined]

@@ -212,7 +212,7 @@ function pixels(grid: Value, axis: 0 | 1, size: number, alignCorners: boolean): 
 /**
  * Gradient to the grid. Between pixels the sample is linear in x, with a slope between those of the pixels above and below, and
  * likewise in y. So all that is needed are the products of the gradient with the four pixels around each point. They are
- * read as rows of channels: GridSample would compute each point anew for each channel.
+ * read as rows of channels: GridSample would compute each point once for each channel.
  */
 function gridGradient(grad: Value, x: Value, grid: Value, alignCorners: boolean): Value {
   const [n, c, height, width] = x.shape as [number, number, number, number]
@@ -240,7 +240,7 @@ function withinFrame(at: Value, size: number): Value {
 }
 
 /**
- * Of each point, the slope along the upper row, the slope along the left column, and by how much each grows on the other side.
+ * Of each point, the slope along the upper row, the slope along the left column, and the growth of each towards the other side.
  *
  * @param read the pixels upper left, upper right, lower left and lower right, [P, 4, C]
  * @param given the gradient, [P, C]
@@ -270,7 +270,7 @@ function slopesAtCorners(read: Value, given: Value): Value {
   return matmul(mul(reshape(read, [-1, 4 * c]), spread), constant(read.graph, floats(summed, [4 * c, 3])))
 }
 
-/** From so many channels on, a loop over them is long enough. */
+/** The number of channels from which a loop over channels is long enough. */
 const spreadChannels = 16
 
 /** Gradient to the image: each point adds its gradient to the four pixels around it, by their weights. */
