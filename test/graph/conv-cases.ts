@@ -2,7 +2,7 @@
 
 import type { Value } from '../../src/graph/graph.ts'
 import * as g from '../../src/graph/ops/index.ts'
-import type { OpCase } from './op-cases.ts'
+import type { OpCase } from './op-case.ts'
 
 export const convCases = (transposed: boolean): OpCase[] => {
   const apply = (x: Value, w: Value, b: Value | undefined, o: g.ConvTransposeOptions) =>
