@@ -30,11 +30,10 @@ export {
 } from './compress/compress.ts'
 export {
   type CompressionTrial,
-  type PartTimes,
   planDetector,
   type Sensitivity,
 } from './compress/eight-bits.ts'
-export type { Difference } from './compress/measure.ts'
+export type { Difference, PartTimes } from './compress/measure.ts'
 export type { CompressionTarget, PlanOptions, PruneCriterion, RangeMethod } from './compress/options.ts'
 export {
   type PrunedNumbers,

@@ -3,16 +3,19 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { listClips } from '../../src/clips/source.ts'
-import { calibrate, planOf, Ranges } from '../../src/compress/calibration.ts'
-import { openPlanned, searchEightBits, timeSessions } from '../../src/compress/eight-bits.ts'
+import { type CalibratedPart, calibrate, planOf, Ranges } from '../../src/compress/calibration.ts'
+import { openPlanned, searchEightBits } from '../../src/compress/eight-bits.ts'
 import {
   batchOf,
   type FrameSets,
   referenceOf,
   seeAll,
   takeFrames,
+  timeSessions,
   withoutGenerator,
 } from '../../src/compress/measure.ts'
+import type { RangeMethod } from '../../src/compress/options.ts'
+import { trainRounded } from '../../src/compress/rounded-training.ts'
 import { keypointDistance, Mean } from '../../src/evaluate/keypoint-measures.ts'
 import { assertWritableTarget } from '../../src/files/atomic.ts'
 import { makeFolder } from '../../src/files/folders.ts'
@@ -20,10 +23,9 @@ import type { Tensor } from '../../src/graph/tensor.ts'
 import { toPlanes } from '../../src/model/keypoint-detector.ts'
 import { loadRun } from '../../src/model/open-model.ts'
 import { toOnnx } from '../../src/onnx/export.ts'
-import { eightBitCandidates, withEightBits } from '../../src/optimise/eight-bits.ts'
+import { type EightBitPlan, eightBitCandidates, withEightBits } from '../../src/optimise/eight-bits.ts'
 import type { Weighted } from '../../src/optimise/rewrite-with.ts'
 import type { Latency } from '../../src/profile/latency.ts'
-import { formatScaled, msCell, table, toCsv } from '../../src/report/format.ts'
 import { describeMachine, type Machine } from '../../src/run/config-file.ts'
 import { hasExactEightBitSums } from '../../src/runtime/devices.ts'
 import { createSession } from '../../src/runtime/node.ts'
@@ -38,8 +40,10 @@ export const compressNets = ['ficelle', 'lednet', 'erfnet', 'esnet', 'hourglass'
 /** The clips that are used if none is named. The end of each is only measured on. */
 export const compressClips = ['puppet:1', 'puppet:2', 'puppet:3'] as const
 /** The starter that teaches networks, and the number of steps if none is given. */
-const teacher = 'puppet'
+export const teacher = 'puppet'
 export const defaultCompressSteps = 60
+/** The most mean distance that one of the forms is planned for. */
+const defaultMaxDistance = 0.003
 /** The part at the end of each clip that is only measured on. */
 const holdout = 0.3
 
@@ -95,6 +99,10 @@ export interface CompressBenchOptions {
   /** Frames that ranges are taken from; as many others are measured on (default 32). */
   readonly frames?: number
   readonly rounds?: number
+  /** The most mean distance of keypoints that one of the forms is planned for, in units of [-1, 1] (default 0.003). */
+  readonly maxDistance?: number
+  /** Steps of training with rounding, after which one more form is made (default 0: no such form). */
+  readonly roundedSteps?: number
   /** Threads within one op (default 1). */
   readonly threads?: number
   /** A Python with the packages `onnxruntime` and `onnx`. Without one, the peer is left out. */
@@ -190,11 +198,21 @@ async function measureRun(
   name: string,
   path: string,
   folder: string,
-  { clips, frames = 32, exactSums, threads, rounds, python, signal }: MeasureOptions,
+  {
+    clips,
+    frames = 32,
+    maxDistance = defaultMaxDistance,
+    roundedSteps = 0,
+    exactSums,
+    threads,
+    rounds,
+    python,
+    signal,
+  }: MeasureOptions,
 ): Promise<{ readonly network: CompressedNetwork; readonly peer: string | null }> {
   const run = { ...withoutGenerator(await loadRun(path, { signal })), eightBits: undefined }
   const sets = await takeFrames(clips, run, { frames, holdout, signal })
-  const { float, ours } = await roundedByPantin(run, sets, { exactSums, signal })
+  const { float, ours } = await roundedByPantin(run, sets, { exactSums, maxDistance, roundedSteps, signal })
   const files: RoundedFile[] = [{ by: 'float', how: '', onnx: float }, ...ours]
   for (const [i, { by, onnx }] of files.entries()) {
     await writeFile(join(folder, i === 0 ? 'float.onnx' : `${by}-${i}.onnx`), onnx)
@@ -240,33 +258,63 @@ interface RoundedFile {
 }
 
 /**
- * The detector in float, and in eight bits with the ranges that are best and with those by min-max, which the peer has. No
- * layer is left in float: the distance is not limited.
+ * The detector in float, and in eight bits: whole, with the ranges that are best and with those by min-max, which the peer
+ * has, and with the layers in float that the most distance allowed asks for, as `compress` plans it.
  */
 async function roundedByPantin(
   run: Awaited<ReturnType<typeof loadRun>>,
   { calibration, measured }: FrameSets,
-  { exactSums, signal }: { readonly exactSums: boolean; readonly signal: AbortSignal | undefined },
+  {
+    exactSums,
+    maxDistance,
+    roundedSteps,
+    signal,
+  }: {
+    readonly exactSums: boolean
+    readonly maxDistance: number
+    readonly roundedSteps: number
+    readonly signal: AbortSignal | undefined
+  },
 ): Promise<{ readonly float: Uint8Array; readonly ours: readonly RoundedFile[] }> {
   const [part] = await calibrate(run, (model) => seeAll(model, calibration, signal))
   const { network } = part!
   const largestWeight = exactSums ? 127 : 63
   await using model = await openPlanned(run, {}, [part!])
-  const { plan, choice } = await searchEightBits(run, part!, await referenceOf(model, measured, signal), {
-    ...{ largestWeight, threads: 1, signal, timed: false },
-    allows: () => true,
-    badness: ({ distance }) => distance,
-  })
+  const { plan, choice, floatLayers } = await searchEightBits(
+    run,
+    part!,
+    await referenceOf(model, measured, signal),
+    {
+      ...{ largestWeight, threads: 1, signal, timed: false },
+      allows: ({ distance }) => distance <= maxDistance,
+      badness: ({ distance }) => distance,
+    },
+  )
   const float = onnxOf(network)
-  if (plan === undefined || choice === undefined) return { float, ours: [] }
-  const ops = new Set(eightBitCandidates(network.graph, choice.kinds))
-  const plain = planOf(part!, new Ranges(part!.histograms), { ops, method: 'minmax', largestWeight })
-  const rounded = (how: string, by: typeof plan): RoundedFile => ({
+  if (choice === undefined) return { float, ours: [] }
+  const rounded = (how: string, by: EightBitPlan, of = network): RoundedFile => ({
     by: 'pantin',
     how,
-    onnx: onnxOf(withEightBits(network, by)),
+    onnx: onnxOf(withEightBits(of, by)),
   })
-  return { float, ours: [rounded(`best ranges, by ${choice.method}`, plan), rounded('min-max', plain)] }
+  const whole = ({ network, histograms }: CalibratedPart, method: RangeMethod) => {
+    const ops = new Set(eightBitCandidates(network.graph, choice.kinds))
+    return planOf({ network }, new Ranges(histograms), { ops, method, largestWeight })
+  }
+  const ours = [
+    rounded(`best ranges, by ${choice.method}`, whole(part!, choice.method)),
+    rounded('min-max', whole(part!, 'minmax')),
+  ]
+  if (plan !== undefined && floatLayers !== 0) {
+    ours.push(rounded(`within ${maxDistance}, layers in float: ${floatLayers}`, plan))
+  }
+  if (roundedSteps > 0) {
+    const trained = await trainRounded(run, calibration, { ...choice, steps: roundedSteps, signal })
+    const [again] = await calibrate(trained, (model) => seeAll(model, calibration, signal))
+    const how = `${choice.method}, ${roundedSteps} steps of rounded training`
+    ours.push(rounded(how, whole(again!, choice.method), again!.network))
+  }
+  return { float, ours }
 }
 
 const onnxOf = ({ graph, weights }: Weighted) => toOnnx(graph, { weights })
@@ -307,51 +355,3 @@ async function distancesOf(
   }
   return means.map(({ value }) => value)
 }
-
-const titles = { float: 'float', pantin: 'int8', onnxruntime: 'ONNX Runtime' } as const
-
-/** The bench as a table, one line for each form of each network. */
-export function describeCompress({
-  machine,
-  threads,
-  exactSums,
-  steps,
-  peer,
-  networks,
-  leftOut,
-}: CompressBench): string {
-  const rows = networks.flatMap(({ name, size, forms }) => [
-    ...forms.map(({ by, how, bytes, latency, ratio, distance }, i) => [
-      i === 0 ? `${name}, ${size}x${size}` : '',
-      how === '' ? titles[by] : `${titles[by]}, ${how}`,
-      formatScaled(bytes, 'B'),
-      ...[latency.median, latency.min].map((ms) => ms.toPrecision(3)),
-      ...(by === 'float' ? ['', ''] : [ratio.toFixed(2), distance.toExponential(1)]),
-    ]),
-    ...(peer === null ? [['', `${titles.onnxruntime}: not measured`, '', '', '', '', '']] : []),
-  ])
-  const [first] = networks
-  return [
-    `${machine.cpu}, ${threads} thread${threads === 1 ? ', processor time' : 's'}; weights of ${exactSums ? 'eight' : 'seven'} bits`,
-    table(rows, ['detector', 'form', 'file', 'ms', 'least', 'times faster', 'distance']),
-    `distance: mean of keypoints to those in float on ${first?.frames.measured ?? 0} held-out frames, in units of [-1, 1]`,
-    ...(steps === null ? [] : [`networks learned from the starter ${teacher} for ${steps} steps`]),
-    ...(peer === null
-      ? []
-      : [`peer: the static quantiser of ONNX Runtime ${peer}, on the same graph and frames`]),
-    ...leftOut.map(({ name, why }) => `left out: ${name}: ${why}`),
-  ].join('\n')
-}
-
-/** The bench as CSV, one line for each form of each network. */
-export const compressBenchCsv = ({ machine, threads, networks }: CompressBench): string =>
-  toCsv(
-    networks.flatMap(({ name, size, frames, forms }) =>
-      forms.map(({ by, how, bytes, latency, ratio, distance }) => ({
-        ...{ network: name, size, by, how, bytes },
-        ...{ medianMs: msCell(latency.median), minMs: msCell(latency.min) },
-        ...{ ratio: Number(ratio.toPrecision(5)), distance: Number(distance.toPrecision(5)) },
-        ...{ frames: frames.measured, threads, cpu: machine.cpu, time: machine.time },
-      })),
-    ),
-  )

@@ -144,14 +144,16 @@ async function benchCompressOf(
   runs: readonly string[],
   flags: BenchFlags,
 ): Promise<void> {
-  const { benchCompress, compressBenchCsv, describeCompress } = await import('./compress.ts')
+  const { benchCompress } = await import('./compress.ts')
+  const { compressBenchCsv, describeCompress } = await import('./compress-report.ts')
   const { nets, clips, keep, csv, ...options } = flags
   const folder = keep ?? (await mkdtemp(join(tmpdir(), 'pantin-compress-')))
   const words = (text: string | undefined) => text?.split(',').map((word) => word.trim())
   try {
     const found = await benchCompress(runs, {
       ...{ folder, signal, force: options.force ?? false },
-      ...defined({ steps: options.steps, rounds: options.rounds, threads: options.threads }),
+      ...defined({ steps: options.steps, roundedSteps: options.roundedSteps }),
+      ...defined({ rounds: options.rounds, threads: options.threads }),
       ...defined({ python: options.python, nets: words(nets), clips: words(clips) }),
       onNetwork: (done, total, now) =>
         reporter.progress({ phase: 'compress', done, total, unit: 'networks', now }),

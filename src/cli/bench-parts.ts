@@ -44,6 +44,7 @@ export interface BenchFlags {
   readonly interval?: number
   readonly clips?: string
   readonly steps?: number
+  readonly roundedSteps?: number
   readonly force?: true
 }
 
@@ -63,6 +64,7 @@ const partsWith: Partial<Record<keyof BenchFlags, readonly Exclude<PartChoice, '
   interval: ['quality'],
   clips: ['compress'],
   steps: ['compress'],
+  roundedSteps: ['compress'],
 }
 
 /**
@@ -138,7 +140,7 @@ function checkCompress([run]: readonly string[], flags: BenchFlags): void {
 const misplaced = (flag: string, part: PartChoice, choice: PartChoice): InputError =>
   new InputError({
     what: `this option is for pantin bench ${part}`,
-    where: `--${flag}`,
+    where: `--${flag.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`,
     got: `pantin bench ${choice}`,
   })
 

@@ -13,10 +13,8 @@ import {
   type CompressionTrial,
   type FoundPlan,
   openPlanned,
-  type PartTimes,
   type Sensitivity,
   searchEightBits,
-  timesOf,
 } from './eight-bits.ts'
 import {
   type Difference,
@@ -24,10 +22,12 @@ import {
   type FrameSets,
   halved,
   memoryOf,
+  type PartTimes,
   type Reference,
   referenceOf,
   seeAll,
   takeFrames,
+  timesOf,
   weightsBytes,
   withoutGenerator,
   writeRun,

@@ -10,7 +10,7 @@ import { type MotionModel, openSessionModel } from '../model/motion-model.ts'
 import { loadRun, rewriteExactly } from '../model/open-model.ts'
 import { type EightBitPlan, eightBitCandidates, nodeNames, withEightBits } from '../optimise/eight-bits.ts'
 import type { Weighted } from '../optimise/rewrite-with.ts'
-import { type Clock, type Latency, type LatencyOptions, realClock, timeInTurn } from '../profile/latency.ts'
+import { macsOf } from '../profile/costs.ts'
 import { hasExactEightBitSums } from '../runtime/devices.ts'
 import { createSession, sessionsOn } from '../runtime/node.ts'
 import type { Session } from '../runtime/session.ts'
@@ -22,7 +22,9 @@ import {
   type Reference,
   referenceOf,
   seeAll,
+  type TimingOptions,
   takeFrames,
+  timeSessions,
   withoutGenerator,
 } from './measure.ts'
 import { frameOptions, type PlanOptions, type RangeMethod, rangeMethods, settingsOf } from './options.ts'
@@ -40,11 +42,9 @@ const kindSets: readonly (readonly [name: string, kinds: readonly string[]])[] =
 const untimedSets: ReadonlySet<string> = new Set(kindSets.slice(0, 4).map(([name]) => name))
 
 /** What a search is told. */
-export interface SearchOptions {
+export interface SearchOptions extends TimingOptions {
   readonly calibration?: RangeMethod | undefined
   readonly largestWeight: EightBitPlan['largestWeight']
-  readonly threads: number
-  readonly signal?: AbortSignal | undefined
   /** Whether eight bits must be faster here (default true). Otherwise all ops that compute are tried, whatever their speed. */
   readonly timed?: boolean
   /** Whether the network is within what the user allows. */
@@ -151,59 +151,93 @@ export async function searchEightBits(
   }
   const { method, difference } = best!
   const choice = { kinds: fastest.kinds, method }
-  let plan = planFor({ ops: fastest.ops, method })
   if (options.allows(difference)) {
+    const plan = planFor({ ops: fastest.ops, method })
     const verdict = `${fastest.name}, ${method}`
     return { plan, choice, difference, floatLayers: 0, verdict, trials, sensitivities: [] }
   }
 
-  // What moves results most goes back to float, until they are near enough.
+  // Layers go back to float until results are near enough: those first that move results most, or most for their work. The
+  // faster of both plans is taken, for a layer in float between layers in eight bits costs conversions.
   const names = nodeNames(network.graph)
   const layers = layersOf(fastest.ops)
-  const ranked: { readonly layer: readonly Node[]; readonly sensitivity: Sensitivity }[] = []
-  for (const layer of layers) {
-    onTried?.(`${part}: sensitivity of ${ranked.length + 1} of ${layers.length} layers`)
-    const alone = await measure(planFor({ ops: new Set(layer), method }), 2)
-    const sensitivity = { part, op: names.get(layer[0]!)!, badness: options.badness(alone) }
-    ranked.push({ layer, sensitivity })
+  const judged: JudgedLayer[] = []
+  for (const ops of layers) {
+    onTried?.(`${part}: sensitivity of ${judged.length + 1} of ${layers.length} layers`)
+    const alone = await measure(planFor({ ops: new Set(ops), method }), 2)
+    judged.push({ ops, name: names.get(ops[0]!)!, badness: options.badness(alone) })
   }
-  ranked.sort((a, b) => b.sensitivity.badness - a.sensitivity.badness)
-  const listed = ranked.map(({ sensitivity }) => sensitivity)
-  const without = (count: number) => {
-    const left = new Set(ranked.slice(0, count).flatMap(({ layer }) => layer))
-    return new Set([...fastest.ops].filter((node) => !left.has(node)))
+  const sensitivities = ranked(judged, ({ badness }) => badness).map(({ name, badness }) => ({
+    ...{ part, op: name, badness },
+  }))
+  const ends: { plan: EightBitPlan; difference: Difference; layers: readonly JudgedLayer[]; what: string }[] =
+    []
+  for (const [order, rank] of floatOrders) {
+    const inOrder = ranked(judged, rank)
+    let [few, enough] = [0, layers.length]
+    let fewest: (typeof ends)[number] | undefined
+    while (enough - few > 1) {
+      const middle = (few + enough) >> 1
+      const left = inOrder.slice(0, middle)
+      const floats = new Set(left.flatMap(({ ops }) => ops))
+      const tried = planFor({ ops: new Set([...fastest.ops].filter((node) => !floats.has(node))), method })
+      onTried?.(`${part}: ${middle} layers in float`)
+      const difference = await measure(tried)
+      const what = `${middle} ${order} of ${layers.length} layers in float, ${method}`
+      trials.push({ part, what, speed: null, difference })
+      if (options.allows(difference)) {
+        enough = middle
+        fewest = { plan: tried, difference, layers: left, what }
+      } else few = middle
+    }
+    if (fewest !== undefined) ends.push(fewest)
   }
-  let [few, enough] = [0, layers.length]
-  let kept: { readonly plan: EightBitPlan; readonly difference: Difference } | undefined
-  while (enough - few > 1) {
-    const middle = (few + enough) >> 1
-    const tried = planFor({ ops: without(middle), method })
-    onTried?.(`${part}: ${middle} layers in float`)
-    const found = await measure(tried)
-    const what = `${middle} most sensitive of ${layers.length} layers in float, ${method}`
-    trials.push({ part, what, speed: null, difference: found })
-    if (options.allows(found)) [enough, kept] = [middle, { plan: tried, difference: found }]
-    else few = middle
+  if (ends.length === 0) {
+    return { ...none('no part of it is near enough to the original', trials, sensitivities), choice }
   }
-  if (kept === undefined) {
-    return { ...none('no part of it is near enough to the original', trials, listed), choice }
+  const gains = timed
+    ? await speedsOf(
+        calibrated,
+        ends.map((end) => end.plan),
+        options,
+      )
+    : ends.map((end) => -workOf(end.layers))
+  if (timed) {
+    trials.push(...ends.map(({ what }, i) => ({ part, what, speed: gains[i]!, difference: null })))
   }
-  plan = kept.plan
-  const after = { choice, difference: kept.difference, floatLayers: enough }
-  const verdict = `${fastest.name}, ${method}, ${enough} of ${layers.length} layers in float`
-  if (!timed) return { plan, ...after, verdict, trials, sensitivities: listed }
-  const [speed] = await speedsOf(calibrated, [plan], options)
-  trials.push({
-    part,
-    what: `${enough} most sensitive of ${layers.length} layers in float, ${method}`,
-    speed: speed!,
-    difference: null,
-  })
-  if (speed! < leastGain) {
-    return none(`near enough to the original it is not faster (${speed!.toFixed(2)})`, trials, listed)
+  const speed = Math.max(...gains)
+  if (timed && speed < leastGain) {
+    return none(`near enough to the original it is not faster (${speed.toFixed(2)})`, trials, sensitivities)
   }
-  return { plan, ...after, verdict, trials, sensitivities: listed }
+  const end = ends[gains.indexOf(speed)]!
+  const floatLayers = end.layers.length
+  const verdict = `${fastest.name}, ${method}, ${floatLayers} of ${layers.length} layers in float`
+  return {
+    ...{ plan: end.plan, choice, difference: end.difference, floatLayers },
+    ...{ verdict, trials, sensitivities },
+  }
 }
+
+/** A layer, its name, and how far results are from the original's with this layer alone in eight bits. */
+interface JudgedLayer {
+  readonly ops: readonly Node[]
+  readonly name: string
+  readonly badness: number
+}
+
+/** Multiply-adds of layers. */
+const workOf = (layers: readonly Pick<JudgedLayer, 'ops'>[]) =>
+  layers.reduce((sum, { ops }) => sum + ops.reduce((own, node) => own + macsOf(node), 0), 0)
+
+/** Orders in which layers go back to float, with the number that is greatest for the first. */
+const floatOrders: readonly (readonly [name: string, rank: (layer: JudgedLayer) => number])[] = [
+  ['most sensitive', ({ badness }) => badness],
+  // Errors of layers add up as squares do.
+  ['most sensitive for their work', (layer) => layer.badness ** 2 / (workOf([layer]) || 1)],
+]
+
+const ranked = (layers: readonly JudgedLayer[], rank: (layer: JudgedLayer) => number) =>
+  [...layers].sort((a, b) => rank(b) - rank(a))
 
 const none = (
   verdict: string,
@@ -266,34 +300,6 @@ export async function openPlanned(
   })
 }
 
-/** Processor time of this process: with one thread, it does not count what other programs do meanwhile. */
-const cpuClock: Clock = {
-  now: () => {
-    const { user, system } = process.cpuUsage()
-    return (user + system) / 1000
-  },
-  rest: realClock.rest,
-}
-
-/** Times of sessions in turn. With one thread, processor time is measured. */
-export async function timeSessions(
-  sessions: readonly Session[],
-  feeds: CalibratedPart['feeds'],
-  { threads, rounds, signal }: Pick<SearchOptions, 'threads' | 'signal'> & Pick<LatencyOptions, 'rounds'>,
-): Promise<readonly Latency[]> {
-  const { latencies } = await timeInTurn(
-    sessions.map((session) => ({ run: () => session.run(feeds) })),
-    {
-      clock: threads === 1 ? cpuClock : realClock,
-      restMs: 2,
-      budgetSeconds: 4 * sessions.length,
-      ...(rounds !== undefined && { rounds }),
-      ...(signal && { signal }),
-    },
-  )
-  return latencies
-}
-
 /** How many times as fast as in float the network is by each plan. */
 async function speedsOf(
   { network, feeds }: CalibratedPart,
@@ -319,42 +325,6 @@ async function speedsOf(
   } finally {
     for (const session of sessions) await session.close()
   }
-}
-
-/** Times of the networks of a run, in milliseconds, medians of runs in turn. */
-export type PartTimes = { readonly [Part in ModelPart]?: number }
-
-/** Times of all networks as they were, in float and, where there is a plan, in eight bits, each set in turn. */
-export async function timesOf(
-  parts: readonly CalibratedPart[],
-  plans: EightBitPlans,
-  originals: readonly CalibratedPart[],
-  { threads, signal }: Pick<SearchOptions, 'threads' | 'signal'>,
-): Promise<Record<'original' | 'float' | 'rounded', PartTimes>> {
-  type Times = Partial<Record<ModelPart, number>>
-  const [original, float, rounded]: [Times, Times, Times] = [{}, {}, {}]
-  for (const { part, network, feeds } of parts) {
-    const plan = plans[part]
-    const first = originals.find((one) => one.part === part)!.network
-    const networks = [first, network, plan === undefined ? network : withEightBits(network, plan)]
-    const sessions = new Map<Weighted, Session>()
-    try {
-      for (const one of new Set(networks)) {
-        const { graph, weights } = one
-        sessions.set(one, await createSession(graph, { device: 'cpu', weights, threads, spin: false }))
-      }
-      const timed = [...sessions.values()]
-      const own = Object.fromEntries(Array.from(timed[0]!.inputs.keys(), (name) => [name, feeds[name]!]))
-      const found = await timeSessions(timed, own, { threads, signal })
-      const median = (one: Weighted) => found[[...sessions.keys()].indexOf(one)]!.median
-      original[part] = median(networks[0]!)
-      float[part] = median(networks[1]!)
-      rounded[part] = median(networks[2]!)
-    } finally {
-      for (const session of sessions.values()) await session.close()
-    }
-  }
-  return { original, float, rounded }
 }
 
 /**

@@ -1,5 +1,5 @@
-// Frames of the user's clips, and measures of a compressed model on them: how far its keypoints, jacobians and pictures are
-// from those of the original.
+// Frames of the user's clips, and measures of a compressed model: how far its keypoints, jacobians and pictures are from those
+// of the original on these frames, how many bytes it has, and how long its networks take.
 import { openClip } from '../clips/source.ts'
 import { jacobianDifference, keypointDistance, Mean } from '../evaluate/keypoint-measures.ts'
 import { formatCrop } from '../faces/box.ts'
@@ -18,12 +18,15 @@ import {
 } from '../graph/tensor.ts'
 import { framePsnr } from '../media/clip.ts'
 import { type Keypoints, squareFrame, toPlanes } from '../model/keypoint-detector.ts'
-import type { EightBitPlans, LoadedRun } from '../model/loaded-run.ts'
+import type { EightBitPlans, LoadedRun, ModelPart } from '../model/loaded-run.ts'
 import type { MotionModel } from '../model/motion-model.ts'
 import { detectorGraph, generatorGraph } from '../motion/model.ts'
 import { withEightBits } from '../optimise/eight-bits.ts'
 import type { Weighted } from '../optimise/rewrite-with.ts'
+import { type Clock, type Latency, type LatencyOptions, realClock, timeInTurn } from '../profile/latency.ts'
 import { createRun } from '../run/run.ts'
+import { createSession } from '../runtime/node.ts'
+import type { Session } from '../runtime/session.ts'
 import { InputError } from '../util/errors.ts'
 import { version } from '../util/version.ts'
 import type { CalibratedPart } from './calibration.ts'
@@ -309,4 +312,75 @@ export async function writeRun(
   } finally {
     run.close()
   }
+}
+
+/** How networks are timed. */
+export interface TimingOptions {
+  /** Threads within one op. */
+  readonly threads: number
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Processor time of this process: with one thread, it does not count what other programs do meanwhile. */
+const cpuClock: Clock = {
+  now: () => {
+    const { user, system } = process.cpuUsage()
+    return (user + system) / 1000
+  },
+  rest: realClock.rest,
+}
+
+/** Times of sessions in turn. With one thread, processor time is measured. */
+export async function timeSessions(
+  sessions: readonly Session[],
+  feeds: CalibratedPart['feeds'],
+  { threads, rounds, signal }: TimingOptions & Pick<LatencyOptions, 'rounds'>,
+): Promise<readonly Latency[]> {
+  const { latencies } = await timeInTurn(
+    sessions.map((session) => ({ run: () => session.run(feeds) })),
+    {
+      clock: threads === 1 ? cpuClock : realClock,
+      restMs: 2,
+      budgetSeconds: 4 * sessions.length,
+      ...(rounds !== undefined && { rounds }),
+      ...(signal && { signal }),
+    },
+  )
+  return latencies
+}
+
+/** Times of the networks of a run, in milliseconds, medians of runs in turn. */
+export type PartTimes = { readonly [Part in ModelPart]?: number }
+
+/** Times of all networks as they were, in float and, where there is a plan, in eight bits, each set in turn. */
+export async function timesOf(
+  parts: readonly CalibratedPart[],
+  plans: EightBitPlans,
+  originals: readonly CalibratedPart[],
+  { threads, signal }: TimingOptions,
+): Promise<Record<'original' | 'float' | 'rounded', PartTimes>> {
+  type Times = Partial<Record<ModelPart, number>>
+  const [original, float, rounded]: [Times, Times, Times] = [{}, {}, {}]
+  for (const { part, network, feeds } of parts) {
+    const plan = plans[part]
+    const first = originals.find((one) => one.part === part)!.network
+    const networks = [first, network, plan === undefined ? network : withEightBits(network, plan)]
+    const sessions = new Map<Weighted, Session>()
+    try {
+      for (const one of new Set(networks)) {
+        const { graph, weights } = one
+        sessions.set(one, await createSession(graph, { device: 'cpu', weights, threads, spin: false }))
+      }
+      const timed = [...sessions.values()]
+      const own = Object.fromEntries(Array.from(timed[0]!.inputs.keys(), (name) => [name, feeds[name]!]))
+      const found = await timeSessions(timed, own, { threads, signal })
+      const median = (one: Weighted) => found[[...sessions.keys()].indexOf(one)]!.median
+      original[part] = median(networks[0]!)
+      float[part] = median(networks[1]!)
+      rounded[part] = median(networks[2]!)
+    } finally {
+      for (const session of sessions.values()) await session.close()
+    }
+  }
+  return { original, float, rounded }
 }

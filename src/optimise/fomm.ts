@@ -1,10 +1,11 @@
-// Rewrites for what only the First Order Motion Model has: its anti-alias filter, its jacobian maps, and the few channels of
-// the picture that it joins to many.
+// Rewrites for what only the First Order Motion Model has: its anti-alias filter or the means in its place, its jacobian maps,
+// and the few channels of the picture that it joins to many.
 
 import type { Graph, Node, Value } from '../graph/graph.ts'
 import { add } from '../graph/ops/arithmetic.ts'
 import { constant, parameterInfo } from '../graph/ops/leaf.ts'
 import { matmul } from '../graph/ops/linear.ts'
+import { resize } from '../graph/ops/sampling.ts'
 import { concat, pad, reshape, sliceAxis, split, stack, transpose } from '../graph/ops/shape.ts'
 import { isPlainConv, madeBy, numbers, rewrite } from '../graph/rewrite.ts'
 import { floats, type Tensor } from '../graph/tensor.ts'
@@ -94,6 +95,26 @@ function transposed(data: Float32Array, rows: number, columns: number): Float32A
   const out = new Float32Array(data.length)
   for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) out[j * rows + i] = data[i * columns + j]!
   return out
+}
+
+/**
+ * The mean of squares of 2x2 pixels is what bilinear resizing to half the size computes, in 0.4 of the time. Means of larger
+ * squares stay as they are: two resizings take longer.
+ */
+export function halvedByResizing(graph: Graph): Graph {
+  return rewrite(graph, (node, inputs, target) => {
+    const squares = node.op.name === 'reduceMean' ? madeBy(node.inputs[0]!, 'reshape') : undefined
+    const shape = squares?.inputs[0]?.shape ?? []
+    if (shape.length !== 4 || shape.some((side, i) => i > 1 && side % 2 !== 0)) return undefined
+    const [n, c, h, w] = shape as [number, number, number, number]
+    const halves = [n, c, h / 2, 2, w / 2, 2]
+    if (String(node.inputs[0]!.shape) !== String(halves) || String(node.attrs.axes) !== '3,5')
+      return undefined
+    return target.within(node.scope, () => {
+      const x = inputs[0]!.node.inputs[0]!
+      return [reshape(resize(x, [h / 2, w / 2], 'bilinear'), node.outputs[0]!.shape)]
+    })
+  })
 }
 
 /**

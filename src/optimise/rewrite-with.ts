@@ -7,7 +7,7 @@ import { isLeaf, parameter, parameterInfo } from '../graph/ops/leaf.ts'
 import { copyInto, liveNodes, rewrite } from '../graph/rewrite.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import { foldNorms, joinParallelConvs, joinSiblings } from './fold-into-kernels.ts'
-import { filterAsProduct, poolBeforeJacobian, splitJoined } from './fomm.ts'
+import { filterAsProduct, halvedByResizing, poolBeforeJacobian, splitJoined } from './fomm.ts'
 import { joinHalves } from './joined-halves.ts'
 import {
   doubledAsProduct,
@@ -32,7 +32,7 @@ export type RewriteTarget = 'native' | 'wasm'
  * A trained graph, written so that it computes the same with less: norms folded into kernels, parallel branches
  * summed as kernels, convolutions of one map joined, wide convolutions of small maps and chains of narrow ones as products, both halves of
  * split-shuffle blocks at once, doubled maps multiplied while they are small, the anti-alias filter as two
- * products, features pooled before the jacobians' kernel, and every value that depends on weights alone computed once.
+ * products, means of 2x2 pixels as resizing, features pooled before the jacobians' kernel, and every value that depends on weights alone computed once.
  * Results agree to rounding.
  *
  * @param evaluate computes the values that depend on weights alone
@@ -42,7 +42,7 @@ export async function rewriteWith(
   { graph, weights }: Weighted,
   { target = 'native' }: RewriteOptions = {},
 ): Promise<Weighted> {
-  const cheaper = poolBeforeJacobian(filterAsProduct(simplify(graph), weights))
+  const cheaper = poolBeforeJacobian(halvedByResizing(filterAsProduct(simplify(graph), weights)))
   const folded = smallMapsAsProduct(joinSiblings(foldNorms(joinParallelConvs(cheaper))))
   const doubled = subpixelUpsampling(doubledAsProduct(smallAffineAsProduct(joinHalves(folded))))
   const fewer = target === 'native' ? splitJoined(doubled) : doubled

@@ -1,7 +1,7 @@
 // What a compression did: as text, as comma-separated values, and as one page that stands alone.
 
 import type { CompressionReport, CompressionStep } from '../compress/compress.ts'
-import type { PartTimes } from '../compress/eight-bits.ts'
+import type { PartTimes } from '../compress/measure.ts'
 import { version } from '../util/version.ts'
 import { type Cell, escaped, formatScaled, milliseconds, msCell, table, toCsv } from './format.ts'
 import { factList, plainTable, standalonePage } from './html.ts'

@@ -3,7 +3,8 @@ import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { benchCompress, compressBenchCsv, describeCompress } from '../../bench/src/compress.ts'
+import { benchCompress } from '../../bench/src/compress.ts'
+import { compressBenchCsv, describeCompress } from '../../bench/src/compress-report.ts'
 import { checkBenchFlags } from '../../src/cli/bench-parts.ts'
 import { InputError } from '../../src/util/errors.ts'
 import { untrained } from '../compress/pruned-network.ts'
@@ -56,6 +57,22 @@ describe('the bench', () => {
     expect(text).toMatch(/left out: .*--python/)
     expect(compressBenchCsv(found).trim().split('\r\n')).toHaveLength(4)
     await expect(benchCompress([run], { folder: at, ...few })).rejects.toThrow(InputError)
+  })
+
+  it('leaves layers in float for a distance, and trains with rounding, if it is told so', async () => {
+    const whole = await benchCompress([run], { folder: join(folder, 'whole'), ...few })
+    const maxDistance = whole.networks[0]!.forms[1]!.distance / 2
+    const options = { maxDistance, roundedSteps: 2, ...few }
+    const found = await benchCompress([run], { folder: join(folder, 'within'), ...options })
+    const forms = found.networks[0]!.forms.slice(3)
+    expect(forms.map(({ how }) => how.replace(/\d+$/, 'N'))).toEqual([
+      `within ${maxDistance}, layers in float: N`,
+      expect.stringMatching(/^(minmax|percentile|entropy|mse), 2 steps of rounded training$/),
+    ])
+    expect(forms[0]!.distance).toBeLessThanOrEqual(maxDistance)
+    expect(forms[0]!.distance).toBeGreaterThan(0)
+    // Other weights than those of the form that is not trained.
+    expect(forms[1]!.distance).not.toBe(whole.networks[0]!.forms[1]!.distance)
   })
 
   it("times the peer's files in turn, and compares their keypoints", async () => {

@@ -1,11 +1,23 @@
 import { describe, expect, it } from 'vitest'
 import { Graph, type Value } from '../../src/graph/graph.ts'
-import { add, concat, conv, input, mul, parameter, relu, resize, split } from '../../src/graph/ops/index.ts'
+import {
+  add,
+  concat,
+  conv,
+  input,
+  mul,
+  parameter,
+  reduceMean,
+  relu,
+  reshape,
+  resize,
+  split,
+} from '../../src/graph/ops/index.ts'
 import { initialise, parametersOf } from '../../src/graph/ops/leaf.ts'
 import { liveNodes } from '../../src/graph/rewrite.ts'
 import type { Shape, Tensor } from '../../src/graph/tensor.ts'
 import { batchNorm2d, conv2d, depthwise } from '../../src/layers/conv2d.ts'
-import { antiAlias } from '../../src/layers/fomm.ts'
+import { antiAlias, boxFilter } from '../../src/layers/fomm.ts'
 import { ssNbt } from '../../src/layers/lednet.ts'
 import { mobileOne, repVgg } from '../../src/layers/mobilenet.ts'
 import { Scope } from '../../src/layers/scope.ts'
@@ -400,6 +412,30 @@ describe('convolutions of one map', () => {
     ['in groups', (scope, x) => [few(scope, 'a', x, 4), few(scope, 'b', x, 4, { groups: 2 })]],
   ])('stay apart: %s', async (_, block) => {
     expect(await convsOf(block)).toBe(2)
+  })
+})
+
+describe('means of squares of pixels', () => {
+  const filtered = (scale: number, size: number) => {
+    const graph = new Graph()
+    const x = input(graph, 'x', 'float32', [2, 3, size, size + 8])
+    graph.output('y', boxFilter(x, scale))
+    return compare(graph, new Map(), { x: noise([2, 3, size, size + 8], 1) })
+  }
+
+  it('of 2x2 are a resizing to half the size', async () => {
+    expect(opsOf(await filtered(1 / 2, 16))).toEqual(['input', 'resize'])
+  })
+
+  it('of 4x4 stay, as do means of other numbers in pairs', async () => {
+    expect(opsOf(await filtered(1 / 4, 16))).toContain('reduceMean')
+    const graph = new Graph()
+    const x = input(graph, 'x', 'float32', [2, 3, 8, 8])
+    // The halves of each axis, and not its pairs.
+    graph.output('y', reduceMean(reshape(x, [2, 3, 2, 4, 2, 4]), [3, 5]))
+    graph.output('z', reduceMean(reshape(x, [2, 3, 4, 2, 4, 2]), [2, 4]))
+    const rewritten = await compare(graph, new Map(), { x: noise([2, 3, 8, 8], 1) })
+    expect(opsOf(rewritten)).not.toContain('resize')
   })
 })
 

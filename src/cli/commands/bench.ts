@@ -108,6 +108,11 @@ export const addBench: AddCommand = (program, call) => {
       'compress: steps that a network learns before it is measured (default: 60)',
       wholeNumber('--steps', { min: 1, max: 1_000_000 }),
     )
+    .option(
+      '--rounded-steps <n>',
+      'compress: steps of training with rounding, for one more form in eight bits (default: 0, no such form)',
+      wholeNumber('--rounded-steps', { min: 0, max: 1_000_000 }),
+    )
     .addOption(deviceOption().default('cpu'))
     .option('--force', 'replace existing files')
   withCommonFlags(command).action(call(runBench))
