@@ -223,6 +223,8 @@ export interface OnnxEmitter {
   constant(value: Tensor): string
   /** Whether anything reads this output of the node: optional outputs that nothing reads are not written. */
   used(value: Value): boolean
+  /** Whether the file is for sessions that compute each op on one thread alone. */
+  readonly oneThread: boolean
 }
 
 /** Refuses inputs, from within a shape rule. The graph adds where it happened and what it got. */

@@ -109,8 +109,10 @@ function separableResidual(scope: Scope, x: Value): Value {
  */
 export function pixelsToChannels(x: Value, side: number): Value {
   const [n, c, h, w] = x.shape as [number, number, number, number]
-  const cut = reshape(x, [n, c, h / side, side, w / side, side])
-  return reshape(transpose(cut, [0, 1, 3, 5, 2, 4]), [n, c * side ** 2, h / side, w / side])
+  // Rows, then columns: ONNX Runtime moves numbers along several axes at once four times as slowly.
+  const rows = transpose(reshape(x, [n * c, h / side, side, w]), [0, 2, 1, 3])
+  const columns = transpose(reshape(rows, [n * c * side, (h * w) / side ** 2, side]), [0, 2, 1])
+  return reshape(columns, [n, c * side ** 2, h / side, w / side])
 }
 
 /**
@@ -121,6 +123,7 @@ export function pixelsToChannels(x: Value, side: number): Value {
  */
 export function channelsToPixels(x: Value, side: number): Value {
   const [n, c, h, w] = x.shape as [number, number, number, number]
-  const cut = reshape(x, [n, c / side ** 2, side, side, h, w])
-  return reshape(transpose(cut, [0, 1, 4, 2, 5, 3]), [n, c / side ** 2, h * side, w * side])
+  const columns = transpose(reshape(x, [(n * c) / side, side, h * w]), [0, 2, 1])
+  const rows = transpose(reshape(columns, [(n * c) / side ** 2, side, h, w * side]), [0, 2, 1, 3])
+  return reshape(rows, [n, c / side ** 2, h * side, w * side])
 }

@@ -69,8 +69,13 @@ export class NodeCollector implements OnnxEmitter {
   /**
    * @param reserved names that are given: inputs, weights, outputs.
    * @param read values that something reads.
+   * @param oneThread whether sessions compute each op on one thread alone (default: false)
    */
-  constructor(reserved: Iterable<string>, read: ReadonlySet<Value>) {
+  constructor(
+    reserved: Iterable<string>,
+    read: ReadonlySet<Value>,
+    readonly oneThread = false,
+  ) {
     this.taken = new Set(reserved)
     this.read = read
   }

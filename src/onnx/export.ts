@@ -57,6 +57,11 @@ export interface ToOnnxOptions {
    * ONNX Runtime widens them once, when it loads the model.
    */
   readonly halfWeights?: boolean
+  /**
+   * Write the model for sessions that compute each op on one thread alone (default: false). Some ops then have a form that is
+   * faster, and wrong on more threads.
+   */
+  readonly oneThread?: boolean
   /** The graph's name in the file (default: pantin). */
   readonly name?: string
   /** Pairs kept with the model: what its inputs and outputs mean, for instance. */
@@ -92,7 +97,7 @@ export function toOnnx(graph: Graph, options: ToOnnxOptions = {}): Uint8Array<Ar
 
   const leaves = new Set([...inputs.keys(), ...parameters.keys()])
   const taken = [...leaves, ...graph.outputs.keys(), ...fed.map(({ name }) => name)]
-  const emitter = new NodeCollector(taken, readBy(graph, nodes))
+  const emitter = new NodeCollector(taken, readBy(graph, nodes), options.oneThread ?? false)
   if (ahead !== undefined) emitAhead(ahead, emitter)
   const names = emitNodes(nodes, emitter, halves)
   nameOutputs(graph, names, leaves, emitter)

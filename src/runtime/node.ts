@@ -50,7 +50,8 @@ export async function createSession(
   const { device: asked = 'auto', weights } = options
   const device = asked === 'auto' ? await bestDevice() : asked
   await requireDevice(device)
-  const bytes = model instanceof Graph ? toOnnx(model, weights === undefined ? {} : { weights }) : model
+  const oneThread = device === 'cpu' && (options.threads ?? coresHere()) === 1
+  const bytes = model instanceof Graph ? toOnnx(model, { oneThread, ...(weights && { weights }) }) : model
   const create = () =>
     ort.InferenceSession.create(bytes, ortOptions(bytes, device, options)).catch((error: unknown) => {
       throw loadError(error)

@@ -86,7 +86,7 @@ export class ReplicaSteps implements StepRunner {
       gradients: each(state.weights.length),
       nextBuffers: each(state.buffers.length),
     }
-    const model = toOnnx(step.gradients(), { weights: step.fixed })
+    const model = toOnnx(step.gradients(), { weights: step.fixed, oneThread: threads === 1 })
     const started = shared.gradients.map(
       (_, i) => new Replica({ pantinReplica: i, model, shared, adam, threads }),
     )

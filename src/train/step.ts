@@ -10,12 +10,13 @@ import {
   like,
   reduceSum,
   reshape,
+  samplesAsRows,
   simplify,
   sqrt,
   square,
 } from '../graph/ops/index.ts'
 import { inputInfo } from '../graph/ops/leaf.ts'
-import { reachable } from '../graph/rewrite.ts'
+import { liveNodes, reachable } from '../graph/rewrite.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import type { Scope } from '../layers/scope.ts'
 import type { Frame } from '../media/clip.ts'
@@ -23,6 +24,7 @@ import type { Device, Tensors } from '../runtime/session.ts'
 import { type AdamOptions, adam } from './adam.ts'
 import {
   copyWithFlat,
+  type FlatCopy,
   type FlatLayout,
   type FlatLayouts,
   flatLayout,
@@ -146,16 +148,26 @@ function wholeStep({ layouts, reported, grad, nextBuffers }: Computed, options: 
   graph.output(stateOutputs.buffers, flat.copy(nextBuffers))
   graph.output(stateOutputs.firstMoment, next.firstMoment)
   graph.output(stateOutputs.secondMoment, next.secondMoment)
-  return simplify(graph)
+  return lowered(flat)
 }
 
 function gradientStep({ layouts, reported, grad, nextBuffers }: Computed): Graph {
   const losses = joined(reported)
-  const { graph, copy } = copyWithFlat([losses, grad, nextBuffers], layouts)
+  const flat = copyWithFlat([losses, grad, nextBuffers], layouts)
+  const { graph, copy } = flat
   graph.output('losses', copy(losses))
   graph.output('gradient', copy(grad))
   graph.output(stateOutputs.buffers, copy(nextBuffers))
-  return simplify(graph)
+  return lowered(flat)
+}
+
+/** The graph as sessions compute it fastest. */
+function lowered({ graph, weights }: FlatCopy): Graph {
+  const trained = new Set([weights.node])
+  for (const node of liveNodes(graph)) {
+    if (node.inputs.some((value) => trained.has(value.node))) trained.add(node)
+  }
+  return simplify(samplesAsRows(graph, (grid) => trained.has(grid.node)))
 }
 
 /** The gradient of each weight: of the loss, or of the adversary's; zeros for what rests. All are updated at once. */

@@ -298,6 +298,13 @@ export const opCases: { readonly [Name in OpName]: readonly OpCase[] } = {
       build: (x) => g.scatterAdd(picks(x!.graph), x!, 0, 4),
     },
   ],
+  scatterAddRows: [
+    {
+      title: 'to two matrices, with repeated indices',
+      inputs: [[2, 4, 3]],
+      build: (x) => g.scatterAddRows(g.constant(x!.graph, ints([2, 0, 2, 1, 1, 3, 0, 0], [2, 4])), x!, 5),
+    },
+  ],
   sigmoid: unary(g.sigmoid, [-3, 3]),
   isPositive: unary((x) => g.mul(g.isPositive(x), x), undefined, 0.05),
   sign: unary((x) => g.mul(g.sign(x), x), undefined, 0.05),

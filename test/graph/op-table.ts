@@ -20,7 +20,7 @@ import {
   whereOp,
 } from '../../src/graph/ops/compare.ts'
 import { convOp, convTransposeOp } from '../../src/graph/ops/conv.ts'
-import { gatherOp, gatherRowsOp, scatterAddOp, takeOp } from '../../src/graph/ops/gather.ts'
+import { gatherOp, gatherRowsOp, scatterAddOp, scatterAddRowsOp, takeOp } from '../../src/graph/ops/gather.ts'
 import { constantOp, inputOp, parameterOp } from '../../src/graph/ops/leaf.ts'
 import { matmulOp } from '../../src/graph/ops/linear.ts'
 import { batchNormaliseOp, normaliseOp } from '../../src/graph/ops/normalise.ts'
@@ -97,6 +97,7 @@ export const opTable = {
   resize: resizeOp,
   reverse: reverseOp,
   scatterAdd: scatterAddOp,
+  scatterAddRows: scatterAddRowsOp,
   sigmoid: sigmoidOp,
   sign: signOp,
   isPositive: isPositiveOp,

@@ -1,12 +1,11 @@
-// Reading and adding at indices along one axis. `gather` and `scatterAdd` are each other's gradients; `gatherRows` reads whole
-// rows; `take` reads whole slices at places that are known when the graph is built.
+// Reading and adding at indices along one axis. `gather` and `scatterAdd` are each other's gradients, and so are `gatherRows` and
+// `scatterAddRows`, for whole rows; `take` reads whole slices at places that are known when the graph is built.
 
 import type { TensorType, Value } from '../graph.ts'
 import { type OpDef, type Plain, refuse } from '../op.ts'
 import { ints, sizeOf, stridesOf, tensor } from '../tensor.ts'
 import { expand } from './arithmetic.ts'
 import { constant } from './leaf.ts'
-import { reshape } from './shape.ts'
 import { describe, forStrided, normalAxis } from './support.ts'
 
 type GatherAttrs = { readonly axis: number }
@@ -64,11 +63,7 @@ export const gatherRowsOp: OpDef = {
     const each = onnx.constant(ints([...node.inputs[1]!.shape, 1]))
     return onnx.node('GatherND', [x!, ...onnx.node('Reshape', [index!, each])], { batch_dims: 1 })
   },
-  // ScatterND would add whole rows, but ONNX Runtime (seen with 1.32) loses some of them on more than one thread.
-  gradient: ({ grad, inputs: [x, index] }) => {
-    const each = expand(reshape(index!, [...index!.shape, 1]), grad.shape)
-    return [scatterAdd(each, grad, 1, x!.shape[1]!), undefined]
-  },
+  gradient: ({ grad, inputs: [x, index] }) => [scatterAddRows(index!, grad, x!.shape[1]!), undefined],
   cost: 'results',
   reach: 'picture',
   words: 'gather',
@@ -86,6 +81,61 @@ export const gatherRowsOp: OpDef = {
 /** The rows of each matrix of x [N, M, C] at these indices, int64 [N, K]: [N, K, C]. */
 export function gatherRows(x: Value, index: Value): Value {
   return x.graph.apply(gatherRowsOp, [x, index], {})[0]!
+}
+
+type RowsAttrs = { readonly rows: number }
+
+export const scatterAddRowsOp: OpDef<RowsAttrs> = {
+  name: 'scatterAddRows',
+  infer([index, updates], { rows }) {
+    checkIndex(index, 'scatterAddRows')
+    const fits = updates?.dtype === 'float32' && updates.shape.length === 3 && index!.shape.length === 2
+    if (!fits || String(updates.shape.slice(0, 2)) !== String(index!.shape)) {
+      refuse('each row needs an index', { got: describe([index!, updates!]) })
+    }
+    return [{ dtype: 'float32', shape: [index!.shape[0]!, rows, updates.shape[2]!] }]
+  },
+  emit(onnx, [index, updates], { rows }, node) {
+    const [n, count, columns] = node.inputs[1]!.shape as [number, number, number]
+    const one = (type: string, inputs: readonly string[], attributes = {}) =>
+      onnx.node(type, inputs, attributes)[0]!
+    const shaped = (x: string, shape: readonly number[]) => one('Reshape', [x, onnx.constant(ints(shape))])
+    if (onnx.oneThread) {
+      // Whole rows are added. On more than one thread, ONNX Runtime (seen with 1.32) loses some of these sums.
+      const first = ints(
+        Array.from({ length: n }, (_, i) => i * rows),
+        [n, 1],
+      )
+      const at = shaped(one('Add', [index!, onnx.constant(first)]), [n * count, 1])
+      const zeros = one('ConstantOfShape', [onnx.constant(ints([n * rows, columns]))])
+      const sums = one('ScatterND', [zeros, at, shaped(updates!, [n * count, columns])], { reduction: 'add' })
+      return [shaped(sums, [n, rows, columns])]
+    }
+    // Number by number, columns one after the other: row by row takes three times as long.
+    const each = one('Expand', [shaped(index!, [n, 1, count]), onnx.constant(ints([n, columns, count]))])
+    const zeros = one('ConstantOfShape', [onnx.constant(ints([n, columns, rows]))])
+    const turned = one('Transpose', [updates!], { perm: [0, 2, 1] })
+    const sums = one('ScatterElements', [zeros, each, turned], { axis: 2, reduction: 'add' })
+    return [one('Transpose', [sums], { perm: [0, 2, 1] })]
+  },
+  gradient: ({ grad, inputs: [index] }) => [undefined, gatherRows(grad, index!)],
+  cost: 'results',
+  reach: 'picture',
+  words: 'scatterAdd',
+  reference([index, updates], { rows }, [type]) {
+    const out = new Float64Array(sizeOf(type!.shape))
+    const [, count, columns] = updates!.shape as [number, number, number]
+    index!.data.forEach((row, i) => {
+      const first = (Math.floor(i / count) * rows + row) * columns
+      for (let j = 0; j < columns; j++) out[first + j]! += updates!.data[i * columns + j]!
+    })
+    return [out]
+  },
+}
+
+/** Matrices of zeros [N, rows, C], to whose rows at these indices, int64 [N, K], the updates [N, K, C] are added. */
+export function scatterAddRows(index: Value, updates: Value, rows: number): Value {
+  return index.graph.apply(scatterAddRowsOp, [index, updates], { rows })[0]!
 }
 
 type ScatterAttrs = { readonly axis: number; readonly size: number }

@@ -24,7 +24,7 @@ export {
 export { gradient } from './autodiff.ts'
 export { argMax, cast, clip, greater, greaterOrEqual, maximum, minimum, where } from './compare.ts'
 export { type ConvOptions, type ConvTransposeOptions, conv, convTranspose } from './conv.ts'
-export { gather, gatherRows, scatterAdd, take } from './gather.ts'
+export { gather, gatherRows, scatterAdd, scatterAddRows, take } from './gather.ts'
 export {
   constant,
   filled,
@@ -45,7 +45,7 @@ export {
   type QuantiseOptions,
   quantise,
 } from './quantise.ts'
-export { gridSample, type ResizeMode, resize, type SamplePadding } from './sampling.ts'
+export { gridSample, type ResizeMode, resize, type SamplePadding, samplesAsRows } from './sampling.ts'
 export { concat, pad, reshape, reverse, slice, sliceAxis, split, stack, transpose } from './shape.ts'
 export {
   abs,

@@ -21,6 +21,7 @@ import {
   sub,
   where,
 } from '../../graph/ops/index.ts'
+import { like } from '../../graph/ops/leaf.ts'
 import { transposeLast } from '../../graph/ops/linear.ts'
 import { floats } from '../../graph/tensor.ts'
 import { inverse2x2, type Keypoints, product2x2 } from '../../motion/keypoints.ts'
@@ -105,13 +106,13 @@ function offsets(points: Value, { spline }: Transform): readonly [Value, Value] 
  * @returns [N, P, 2]
  */
 export function warp(points: Value, transform: Transform): Value {
-  const affine = sliceAxis(transform.theta, 2, 0, 2)
-  const shift = transposeLast(sliceAxis(transform.theta, 2, 2, 3))
-  const moved = add(matmul(points, transposeLast(affine)), shift)
   const [dx, dy] = offsets(points, transform)
   const distance = add(abs(dx), abs(dy))
   const basis = mul(mul(distance, distance), log(add(distance, logGuard)))
-  return add(moved, matmul(basis, transform.spline))
+  // All three parts as one product: sums over two numbers at each of many points would take longer.
+  const parts = concat([points, like(sliceAxis(points, 2, 0, 1), 1), basis], 2)
+  const { theta, spline } = transform
+  return matmul(parts, concat([transposeLast(theta), concat([spline, spline], 2)], 1))
 }
 
 /**
