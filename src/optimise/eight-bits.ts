@@ -5,7 +5,7 @@ import type { Graph, Node, Value } from '../graph/graph.ts'
 import { constant, constantValue, inputInfo, parameterInfo } from '../graph/ops/leaf.ts'
 import { dequantise, dequantised, fakeQuantise, roundWeights } from '../graph/ops/quantise.ts'
 import { liveNodes, rewrite } from '../graph/rewrite.ts'
-import { floats, scalar, type Tensor, tensor } from '../graph/tensor.ts'
+import { floats, scalar, sizeOf, type Tensor, tensor } from '../graph/tensor.ts'
 import type { Weighted } from './rewrite-with.ts'
 
 /** Scale and zero point of a value in uint8: x is about scale times (q - zero point). */
@@ -88,6 +88,9 @@ const rectifying: ReadonlySet<string> = new Set(['conv', 'matmul', 'add'])
 
 const isFloat = ({ dtype }: Value) => dtype === 'float32'
 
+/** A product of more matrices than this has small ones, such as those of samples, whose rounding costs more than they do. */
+const mostMatrices = 64
+
 /** The ops of a rewritten graph that can compute in eight bits. */
 export function eightBitCandidates(
   graph: Graph,
@@ -96,6 +99,7 @@ export function eightBitCandidates(
   const fed = fedNodes(graph)
   return [...fed].filter(({ op, inputs, outputs }) => {
     if (!kinds.has(op.name) || !outputs.every(isFloat) || !inputs.every(isFloat)) return false
+    if (op.name === 'matmul' && sizeOf(outputs[0]!.shape.slice(0, -2)) > mostMatrices) return false
     return op.name !== 'conv' || (fed.has(inputs[0]!.node) && !fed.has(inputs[1]!.node))
   })
 }

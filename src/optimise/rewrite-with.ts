@@ -2,7 +2,7 @@
 // alone are computed once.
 
 import { Graph, type Node, type Value } from '../graph/graph.ts'
-import { simplify } from '../graph/ops/index.ts'
+import { samplesAsRows, simplify } from '../graph/ops/index.ts'
 import { isLeaf, parameter, parameterInfo } from '../graph/ops/leaf.ts'
 import { copyInto, liveNodes, rewrite } from '../graph/rewrite.ts'
 import type { Tensor } from '../graph/tensor.ts'
@@ -45,7 +45,7 @@ export async function rewriteWith(
   const cheaper = poolBeforeJacobian(halvedByResizing(filterAsProduct(simplify(graph), weights)))
   const folded = smallMapsAsProduct(joinSiblings(foldNorms(joinParallelConvs(cheaper))))
   const doubled = subpixelUpsampling(doubledAsProduct(smallAffineAsProduct(joinHalves(folded))))
-  const fewer = target === 'native' ? splitJoined(doubled) : doubled
+  const fewer = target === 'native' ? samplesAsRows(splitJoined(doubled), () => false) : doubled
   const { graph: computed, weights: kept } = await precompute({ graph: fewer, weights }, evaluate)
   return { graph: simplify(computed), weights: kept }
 }

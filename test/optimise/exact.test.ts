@@ -4,6 +4,7 @@ import {
   add,
   concat,
   conv,
+  gridSample,
   input,
   mul,
   parameter,
@@ -412,6 +413,30 @@ describe('convolutions of one map', () => {
     ['in groups', (scope, x) => [few(scope, 'a', x, 4), few(scope, 'b', x, 4, { groups: 2 })]],
   ])('stay apart: %s', async (_, block) => {
     expect(await convsOf(block)).toBe(2)
+  })
+})
+
+describe('samples', () => {
+  const sampled = (channels: number, target: RewriteOptions['target']) => {
+    const graph = new Graph()
+    const x = input(graph, 'x', 'float32', [2, channels, 6, 5])
+    const grid = input(graph, 'grid', 'float32', [2, 7, 4, 2])
+    // Points inside and outside.
+    const points = add(mul(grid, 3), -1.5)
+    graph.output('y', gridSample(x, points, { alignCorners: channels % 2 === 0 }))
+    const feeds = { x: noise([2, channels, 6, 5], 1), grid: noise([2, 7, 4, 2], 2) }
+    return compare(graph, new Map(), feeds, { target: target! })
+  }
+
+  it.each([16, 19])('of %i channels are read as rows, natively', async (channels) => {
+    const ops = opsOf(await sampled(channels, 'native'))
+    expect(ops).not.toContain('gridSample')
+    expect(ops).toContain('gatherRows')
+  })
+
+  it('of few channels, and for WebAssembly, are left to GridSample', async () => {
+    expect(opsOf(await sampled(3, 'native'))).toContain('gridSample')
+    expect(opsOf(await sampled(16, 'wasm'))).toContain('gridSample')
   })
 })
 
