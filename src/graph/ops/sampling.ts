@@ -216,8 +216,9 @@ interface Corners {
   readonly index: Value
   /** The row of all four among the squares of four pixels, int64 [N, P]. */
   readonly first: Value
-  /** How far the point is beyond the left column and the upper row, each [N, 1, P], and pixels per grid unit. */
+  /** How far the point is beyond the left column and the upper row, each [N, 1, P]. */
   readonly beyond: readonly [x: Value, y: Value]
+  /** Pixels per unit of the grid. */
   readonly scale: readonly [x: number, y: number]
 }
 
@@ -346,8 +347,8 @@ function readCorners(x: Value, { first, index }: Corners): Value {
 
 /** First pixel of the four around a point, held to the frame. A coordinate that is not a number must have a valid index. */
 function withinFrame(at: Value, size: number): Value {
-  const held = clip(at, -2, size)
-  return where(greaterOrEqual(held, -2), held, -2)
+  const held = clip(at, -frame, size)
+  return where(greaterOrEqual(held, -frame), held, -frame)
 }
 
 /**
