@@ -5,8 +5,9 @@ import { type CropOptions, framingOf } from '../faces/node.ts'
 import type { Clip, Frame, FrameRange } from '../media/clip.ts'
 import type { Fitter } from '../media/fit.ts'
 import { type Keypoints, squareFrame } from '../model/keypoint-detector.ts'
-import type { EncodedPicture, MotionModel } from '../model/motion-model.ts'
+import type { MotionModel } from '../model/motion-model.ts'
 import { type Smoothing, smoother } from '../model/one-euro.ts'
+import type { Painter, Painters } from './painters.ts'
 import {
   createTransfer,
   nearestPose,
@@ -93,6 +94,7 @@ export async function* animateFrames(
  * `animateFrames` without the driving frames. The clip is then decoded once, even if the reference frame is found
  * first.
  *
+ * @param openPainters threads that paint, and are closed at the end (default: the model paints alone)
  * @throws as `animateFrames`
  */
 export async function* moveFrames(
@@ -100,21 +102,35 @@ export async function* moveFrames(
   source: Uint8Array,
   driving: Clip,
   options: AnimateFramesOptions = {},
+  openPainters?: OpenPainters,
 ): AsyncGenerator<MovedFrame, void, undefined> {
-  const start = await begin(model, source, driving, options)
+  const start = await begin(model, source, driving, options, openPainters)
   const poses = start.poses ?? posesWithPixels(model, start, options)
   for await (const { pose, ...moved } of move<Pose>(model, start, poses, options)) yield moved
 }
+
+/**
+ * Opens threads that paint frames of a source besides the model; undefined if the model is to paint alone.
+ *
+ * @param source RGB [size, size, 3], as the model sees it
+ */
+export type OpenPainters = (
+  source: Uint8Array,
+  kpSource: Keypoints,
+  frames: number,
+) => Promise<Painters | undefined>
 
 /** The data that is prepared before the first frame. */
 interface Start {
   readonly driving: Clip
   readonly fitter: Fitter
-  readonly encoded: EncodedPicture
+  readonly source: Uint8Array
   readonly kpSource: Keypoints
   readonly reference: Reference | undefined
   /** The poses of all frames, if the search for the reference frame detected them. */
   readonly poses: PoseSequence | undefined
+  /** Threads that paint, which are being opened. */
+  readonly opening: Promise<Painters | undefined> | undefined
 }
 
 async function begin(
@@ -122,19 +138,33 @@ async function begin(
   source: Uint8Array,
   driving: Clip,
   options: AnimateFramesOptions,
+  openPainters?: OpenPainters,
 ): Promise<Start> {
   options.signal?.throwIfAborted()
   const fitter =
     options.fitter ?? (await frameClip(driving, model.config.size, framingOf(model, options))).fitter
   const kpSource = await model.detect(source)
-  const encoded = await model.encode(source)
-  const start = { driving, fitter, encoded, kpSource, reference: undefined, poses: undefined }
-  return options.absolute ? start : { ...start, ...(await findReference(model, start, options)) }
+  // The threads open the model while the reference frame is looked for.
+  const opening = openPainters?.(source, kpSource, driving.frameCount)
+  const start = { driving, fitter, source, kpSource, reference: undefined, poses: undefined, opening }
+  if (options.absolute) return start
+  try {
+    return { ...start, ...(await findReference(model, start, options)) }
+  } catch (error) {
+    await closePainters(opening)
+    throw error
+  }
+}
+
+/** Waits for the end of threads, also of threads that could not be opened. */
+async function closePainters(opening: Start['opening']): Promise<void> {
+  const painters = await opening?.catch(() => undefined)
+  await painters?.close()
 }
 
 async function findReference(
   model: MotionModel,
-  { kpSource, driving, fitter }: Start,
+  { kpSource, driving, fitter }: Pick<Start, 'kpSource' | 'driving' | 'fitter'>,
   { reference = 'best', smooth, signal, onProgress }: AnimateFramesOptions,
 ): Promise<Pick<Start, 'reference' | 'poses'>> {
   const total = reference === 'first' ? 1 : driving.frameCount
@@ -181,20 +211,51 @@ async function* fitted(
 
 async function* move<P extends Pose>(
   model: MotionModel,
-  { driving, encoded, kpSource, reference }: Start,
+  { driving, source, kpSource, reference, opening }: Start,
   poses: Iterable<P> | AsyncIterable<P>,
   options: AnimateFramesOptions,
 ): AsyncGenerator<MovedFrame & { readonly pose: P }, void, undefined> {
   const transfer = createTransfer(kpSource, reference?.keypoints ?? kpSource, options)
+  const painters = await opening
+  const painter = painters ?? (await painting(model, source, kpSource))
+  // Frames that are begun and not yet given, the first one first.
+  const begun: { readonly pose: P; readonly kpTransferred: Keypoints; readonly made: Promise<Uint8Array> }[] =
+    []
   let frame = 0
-  for await (const pose of poses) {
-    options.signal?.throwIfAborted()
+  const next = async () => {
+    const { pose, kpTransferred, made } = begun.shift()!
+    const result = squareFrame(await made, pose.time, pose.duration)
     const kpDriving = pose.keypoints
-    const kpTransferred = transfer(kpDriving)
-    const made = await model.generate(encoded, kpSource, kpTransferred)
-    const result = squareFrame(made, pose.time, pose.duration)
-    yield { frame, pose, result, kpSource, kpDriving, kpTransferred, referenceFrame: reference?.frame }
+    return { frame, pose, result, kpSource, kpDriving, kpTransferred, referenceFrame: reference?.frame }
+  }
+  const given = () => {
     frame++
     options.onProgress?.({ phase: 'animate', done: frame, total: driving.frameCount })
   }
+  try {
+    for await (const pose of poses) {
+      options.signal?.throwIfAborted()
+      const kpTransferred = transfer(pose.keypoints)
+      const made = painter.paint(kpTransferred)
+      // It is awaited in its turn, which may never come.
+      made.catch(() => {})
+      begun.push({ pose, kpTransferred, made })
+      if (begun.length < (painters?.ahead ?? 1)) continue
+      yield await next()
+      given()
+    }
+    while (begun.length > 0) {
+      options.signal?.throwIfAborted()
+      yield await next()
+      given()
+    }
+  } finally {
+    await closePainters(opening)
+  }
+}
+
+/** The model as what paints. */
+async function painting(model: MotionModel, source: Uint8Array, kpSource: Keypoints): Promise<Painter> {
+  const encoded = await model.encode(source)
+  return { paint: (kpDriving) => model.generate(encoded, kpSource, kpDriving) }
 }

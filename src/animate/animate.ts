@@ -15,7 +15,9 @@ import { resized } from '../model/keypoint-detector.ts'
 import { type ModelOptions, type MotionModel, type RunReference, withModel } from '../model/open-model.ts'
 import type { Device } from '../runtime/session.ts'
 import { InputError } from '../util/errors.ts'
-import { type AnimateFramesOptions, moveFrames } from './animate-frames.ts'
+import { isOfZoo, pluginOf } from '../zoo/registry.ts'
+import { type AnimateFramesOptions, moveFrames, type OpenPainters } from './animate-frames.ts'
+import { Painters, painterCount } from './painters.ts'
 
 /**
  * The picture, the video and the output of `animate`. `crop` by a name holds for both, the picture and the video. A square in
@@ -86,12 +88,13 @@ export async function animate(
 ): Promise<AnimateResult> {
   const start = performance.now()
   return withModel(run, options, async (model) => {
-    const made = await writeAnimation(model, options)
+    const made = await writeAnimation(model, options, model !== run)
     return { ...made, device: model.device, seconds: (performance.now() - start) / 1000 }
   })
 }
 
-async function writeAnimation(model: MotionModel, options: AnimateOptions) {
+/** @param mayOpen whether threads may open the model from its folder again */
+async function writeAnimation(model: MotionModel, options: AnimateOptions, mayOpen: boolean) {
   const { out, signal } = options
   signal?.throwIfAborted()
   await assertNoInput([out], [options.source, options.driving])
@@ -117,10 +120,15 @@ async function writeAnimation(model: MotionModel, options: AnimateOptions) {
     try {
       let referenceFrame: number | undefined
       const watch = new MotionWatch()
-      for await (const moved of moveFrames(model, source.pixels, clip, {
-        ...options,
-        fitter: watch.watching(driving.fitter),
-      })) {
+      const fitter = watch.watching(driving.fitter)
+      const openPainters = mayOpen ? paintersFor(model, options) : undefined
+      for await (const moved of moveFrames(
+        model,
+        source.pixels,
+        clip,
+        { ...options, fitter },
+        openPainters,
+      )) {
         referenceFrame = moved.referenceFrame
         await writer.write(shown.show(moved.result))
       }
@@ -136,6 +144,17 @@ async function writeAnimation(model: MotionModel, options: AnimateOptions) {
     }
   } finally {
     await clip.close()
+  }
+}
+
+/** Threads that paint, for a clip that is long enough and a model on the CPU that other threads can open. */
+function paintersFor(model: MotionModel, options: AnimateOptions): OpenPainters {
+  return async (source, kpSource, frames) => {
+    const count = painterCount(frames)
+    const { net } = model.config
+    const isKnown = isOfZoo(net) || pluginOf(net) !== undefined
+    if (count === 1 || model.device !== 'cpu' || !isKnown) return undefined
+    return Painters.open(model.path, count, source, kpSource, options)
   }
 }
 

@@ -8,8 +8,10 @@ import { InputError, messageOf, PantinError } from '../util/errors.ts'
 import type { Net } from '../zoo/net.ts'
 import { isOfZoo, listNets, notePlugin, pluginOf, registerNet } from '../zoo/registry.ts'
 
-/** The plugins of this process, absolute, in the order in which they were loaded. */
 const loaded = new Set<string>()
+
+/** Absolute paths of the plugins of this process, in the order in which they were loaded. */
+export const loadedPlugins = (): readonly string[] => [...loaded]
 
 /**
  * Loads a module, and registers the networks that it exports: each alone, in an array, or as the default export. The
@@ -74,7 +76,7 @@ export function childTaskWithPlugins<Task extends object, Result = undefined>(
       return work(task, hooks)
     },
   )
-  return (task, hooks) => run({ task, plugins: [...loaded] }, hooks)
+  return (task, hooks) => run({ task, plugins: loadedPlugins() }, hooks)
 }
 
 /** @throws InputError for a network that is known to this process alone, and not to the processes that it starts. */

@@ -3,19 +3,12 @@
 //
 // One op of a training step is too small for two threads, and the whole of a replica's step is not. As in PyTorch's
 // DistributedDataParallel, each replica normalises its part of the batch by the statistics of that part.
-import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads'
+import { isMainThread, workerData } from 'node:worker_threads'
 import { type Tensor, tensor } from '../graph/tensor.ts'
 import { toOnnx } from '../onnx/export.ts'
 import { createSession } from '../runtime/node.ts'
 import type { Tensors } from '../runtime/session.ts'
-import {
-  EnvironmentError,
-  isPantinError,
-  messageOf,
-  receivedError,
-  type SentError,
-  sentError,
-} from '../util/errors.ts'
+import { OrderedThread, obeyOrders } from '../util/child-process.ts'
 import { type AdamOptions, adamInPlace, adamScalars } from './adam.ts'
 import { stateOutputs, type TrainingState } from './state.ts'
 import type { Report, StepRunner, TrainingStep } from './step.ts'
@@ -42,15 +35,13 @@ interface Start {
   readonly threads: number
 }
 
-/** What a replica is told. It obeys one order after the other, and answers each but the last, `end`. */
+/** What a replica is told. Its answer has the losses for `compute`, and the sum of squares for `sum`. */
 type Order =
-  | { readonly do: 'end' }
   | { readonly do: 'compute'; readonly batch: Tensors }
   | { readonly do: 'sum' }
   | { readonly do: 'update'; readonly scalars: ReturnType<typeof adamScalars> }
 
-/** The answer to an order: losses of `compute`, the sum of squares of `sum`. */
-type Answer = { readonly values: readonly number[] } | { readonly error: SentError }
+type Replica = OrderedThread<Order, readonly number[]>
 
 /** How steps by replicas are taken. */
 export interface ReplicaOptions {
@@ -87,11 +78,12 @@ export class ReplicaSteps implements StepRunner {
       nextBuffers: each(state.buffers.length),
     }
     const model = toOnnx(step.gradients(), { weights: step.fixed, oneThread: threads === 1 })
-    const started = shared.gradients.map(
-      (_, i) => new Replica({ pantinReplica: i, model, shared, adam, threads }),
-    )
+    const started = shared.gradients.map((_, i): Replica => {
+      const start: Start = { pantinReplica: i, model, shared, adam, threads }
+      return new OrderedThread(import.meta.url, start, { what: 'a thread of the training' })
+    })
     try {
-      await Promise.all(started.map((replica) => replica.answer()))
+      await Promise.all(started.map(({ ready }) => ready))
     } catch (error) {
       await Promise.all(started.map((replica) => replica.close()))
       throw error
@@ -151,55 +143,6 @@ function sharedFloats(from: number | Float32Array): Float32Array {
   return vector
 }
 
-/** A replica's thread, as the main thread sees it. */
-class Replica {
-  private readonly worker: Worker
-  private waiting: { resolve(values: readonly number[]): void; reject(error: unknown): void } | undefined
-  private failure: unknown
-  private readonly ended: Promise<void>
-
-  constructor(start: Start) {
-    this.worker = new Worker(new URL(import.meta.url), { workerData: start })
-    this.worker.on('message', (answer: Answer) => {
-      if ('error' in answer) this.fail(receivedError(answer.error))
-      else this.waiting?.resolve(answer.values)
-    })
-    this.worker.on('error', (error) => this.fail(error))
-    this.ended = new Promise((resolve) => {
-      this.worker.on('exit', (code) => {
-        this.fail(new EnvironmentError({ what: 'a thread of the training ended', got: `exit code ${code}` }))
-        resolve()
-      })
-    })
-  }
-
-  /** The answer to the last order, or, before the first one, that the replica is ready. */
-  answer(): Promise<readonly number[]> {
-    return new Promise((resolve, reject) => {
-      this.waiting = { resolve, reject }
-      if (this.failure !== undefined) reject(this.failure)
-    })
-  }
-
-  obey(order: Order): Promise<readonly number[]> {
-    const answer = this.answer()
-    this.worker.postMessage(order)
-    return answer
-  }
-
-  /** Waits for what is being computed: to terminate a thread in which ONNX Runtime computes aborts the process. */
-  async close(): Promise<void> {
-    const end: Order = { do: 'end' }
-    this.worker.postMessage(end)
-    await this.ended
-  }
-
-  private fail(error: unknown): void {
-    this.failure ??= error
-    this.waiting?.reject(this.failure)
-  }
-}
-
 /** A replica's side: opens its session, and obeys until it is ended. */
 async function serve({ pantinReplica: own, model, shared, adam, threads }: Start): Promise<void> {
   const session = await createSession(model, { device: 'cpu', threads, optimise: 'fuse' })
@@ -237,27 +180,14 @@ async function serve({ pantinReplica: own, model, shared, adam, threads }: Start
     if (own === 0) shared.buffers.set(meanInPlace(ofReplicas).mean)
     return []
   }
-  const obey = (order: Exclude<Order, { do: 'end' }>) => {
-    if (order.do === 'compute') return compute(order.batch)
-    return order.do === 'sum' ? [meanInPlace(shared.gradients.map(part)).squares] : update(order.scalars)
-  }
-  let last = answer(() => [])
-  parentPort!.on('message', (order: Order) => {
-    last = last.then(async () => {
-      if (order.do !== 'end') return answer(() => obey(order))
-      await session.close()
-      parentPort!.close()
-    })
+  obeyOrders<Order, readonly number[]>({
+    begin: () => [],
+    obey(order) {
+      if (order.do === 'compute') return compute(order.batch)
+      return order.do === 'sum' ? [meanInPlace(shared.gradients.map(part)).squares] : update(order.scalars)
+    },
+    end: () => session.close(),
   })
-}
-
-async function answer(work: () => readonly number[] | Promise<readonly number[]>): Promise<void> {
-  const say = (text: Answer) => parentPort!.postMessage(text)
-  try {
-    say({ values: await work() })
-  } catch (error) {
-    say({ error: sentError(isPantinError(error) ? error : new EnvironmentError({ what: messageOf(error) })) })
-  }
 }
 
 /** Writes the mean of vectors into the first one. @returns the mean, and the sum of its squares */

@@ -1,9 +1,16 @@
-// Work in a child process: its memory is its own, and what ends it ends no other work.
-// A task goes in as a message and its result comes back as one. The parent stops a child through the same channel.
+// Work in other processes and threads. A child process has its own memory, and what ends it ends no other work: a task goes in as
+// a message, its result comes back as one, and the parent stops the child through the same channel. A thread obeys orders.
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { Worker } from 'node:worker_threads'
-import { EnvironmentError, receivedError, type SentError, sentError } from './errors.ts'
+import { parentPort, Worker } from 'node:worker_threads'
+import {
+  EnvironmentError,
+  isPantinError,
+  messageOf,
+  receivedError,
+  type SentError,
+  sentError,
+} from './errors.ts'
 
 /** How the caller of long work follows it and stops it, in any process. */
 export interface Hooks {
@@ -148,4 +155,111 @@ export function lastLine(text: string): string {
   const lines = text.split('\n').filter((line) => line.trim() !== '' && !/^Node\.js v|^\s+at /.test(line))
   const line = lines.findLast((one) => /^[\w.]*(Error|Exception)( \[\w+\])?: /.test(one)) ?? lines.at(-1)
   return line === undefined ? '' : `: ${line.trim()}`
+}
+
+/** What a thread is told. */
+type ThreadOrder<Order> = { readonly order: Order } | 'end'
+
+/** What a thread says: that it is ready, and the answer to each order. */
+type ThreadAnswer<Answer> = { readonly answer: Answer } | { readonly error: SentError }
+
+/** How an `OrderedThread` is started. */
+export interface ThreadOptions {
+  /** What the thread is, for the message if it ends early. */
+  readonly what: string
+  /** Variables of the thread's environment besides those of the process. */
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/**
+ * A thread that obeys one order after the other, and answers each. Its module calls `obeyOrders`.
+ *
+ * @typeParam Order a value that structuredClone takes, and so is `Answer`
+ */
+export class OrderedThread<Order, Answer> {
+  private readonly worker: Worker
+  private waiting: { resolve(answer: Answer): void; reject(error: unknown): void } | undefined
+  private failure: unknown
+  private readonly ended: Promise<void>
+  /** The answer that the thread is ready. */
+  readonly ready: Promise<Answer>
+
+  /**
+   * @param module address of the thread's module
+   * @param start the thread's `workerData`
+   */
+  constructor(module: string, start: object, { what, env }: ThreadOptions) {
+    const surroundings = env && { env: { ...process.env, ...env } }
+    this.worker = new Worker(new URL(module), { workerData: start, ...surroundings })
+    this.worker.on('message', (said: ThreadAnswer<Answer>) => {
+      if ('error' in said) this.fail(receivedError(said.error))
+      else this.waiting?.resolve(said.answer)
+    })
+    this.worker.on('error', (error) => this.fail(error))
+    this.ended = new Promise((resolve) => {
+      this.worker.on('exit', (code) => {
+        this.fail(new EnvironmentError({ what: `${what} ended`, got: `exit code ${code}` }))
+        resolve()
+      })
+    })
+    this.ready = this.answer()
+  }
+
+  /** Gives an order. The thread must have answered the one before. */
+  obey(order: Order): Promise<Answer> {
+    const answer = this.answer()
+    const told: ThreadOrder<Order> = { order }
+    this.worker.postMessage(told)
+    return answer
+  }
+
+  /** Waits for what is being computed: to terminate a thread in which ONNX Runtime computes aborts the process. */
+  async close(): Promise<void> {
+    const end: ThreadOrder<Order> = 'end'
+    this.worker.postMessage(end)
+    await this.ended
+  }
+
+  private answer(): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      this.waiting = { resolve, reject }
+      if (this.failure !== undefined) reject(this.failure)
+    })
+  }
+
+  private fail(error: unknown): void {
+    this.failure ??= error
+    this.waiting?.reject(this.failure)
+  }
+}
+
+/** What a thread does with its orders. */
+export interface Obedience<Order, Answer> {
+  /** Prepares the thread. Its answer says that the thread is ready. */
+  begin(): Answer | Promise<Answer>
+  obey(order: Order): Answer | Promise<Answer>
+  /** Frees what the thread has. */
+  end(): Promise<void>
+}
+
+/** The side of the thread: obeys until it is told to end. */
+export function obeyOrders<Order, Answer>({ begin, obey, end }: Obedience<Order, Answer>): void {
+  const say = (text: ThreadAnswer<Answer>) => parentPort!.postMessage(text)
+  const answer = async (work: () => Answer | Promise<Answer>) => {
+    try {
+      say({ answer: await work() })
+    } catch (error) {
+      say({
+        error: sentError(isPantinError(error) ? error : new EnvironmentError({ what: messageOf(error) })),
+      })
+    }
+  }
+  let last = answer(begin)
+  parentPort!.on('message', (told: ThreadOrder<Order>) => {
+    last = last.then(async () => {
+      if (told !== 'end') return answer(() => obey(told.order))
+      await end()
+      parentPort!.close()
+    })
+  })
 }
