@@ -137,10 +137,10 @@ export class DisturbedWorld {
     return { result, besides }
   }
 
-  /** Names of the results in the store. */
-  async results(): Promise<string[]> {
+  /** Names of the objects in the store that begin so. */
+  async names(beginning: string): Promise<string[]> {
     const found: string[] = []
-    for await (const { key } of (await this.openStore()).list('results/')) found.push(key)
+    for await (const { key } of (await this.openStore()).list(beginning)) found.push(key)
     return found
   }
 

@@ -66,7 +66,7 @@ describe.skipIf(missingServers !== '')(`24 tasks on one queue and one S3 store $
     }
     expect(ended).toBe(24)
     expect(world.kills).toBe(wantedKills - 1)
-    expect(await world.results()).toHaveLength(24)
+    expect(await world.names('results/')).toHaveLength(24)
     // Each attempt goes on from the last checkpoint that was in the store before. A second is left for an attempt to begin.
     const begins = beginsIn(world.said)
     for (const { began, from, at } of begins) {
