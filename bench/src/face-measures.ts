@@ -3,6 +3,7 @@ import { alignedTo, distance, type Points } from './face-alignment.ts'
 import {
   eyes,
   innerLips,
+  meshOfKeypoint,
   mouthCorners,
   outerCorners,
   type PartOfFace,
@@ -76,6 +77,33 @@ function apart(a: Points, b: Points, indices: readonly number[]): number {
     sum += Math.hypot(a[3 * i]! - b[3 * i]!, a[3 * i + 1]! - b[3 * i + 1]!)
   }
   return sum / indices.length
+}
+
+/**
+ * How far tied keypoints are from the foreign mesh: the mean distance over that between the eyes' outer corners, where both have the
+ * point. Undefined if they share none.
+ *
+ * @param keypoints [K, 2] in [-1, 1]: -1 and 1 are the centres of the first and last pixel
+ * @param names of the first keypoints
+ * @param points the mesh, pixels of a square picture
+ * @param side of the picture in pixels
+ */
+export function keypointsApart(
+  keypoints: ArrayLike<number>,
+  names: readonly string[],
+  points: Points,
+  side: number,
+): number | undefined {
+  const pixel = (i: number) => ((keypoints[i]! + 1) / 2) * (side - 1)
+  const distances = names.flatMap((name, k) => {
+    const places = meshOfKeypoint[name]
+    if (places === undefined) return []
+    const middle = (axis: number) => places.reduce((sum, i) => sum + points[3 * i + axis]! / places.length, 0)
+    return [Math.hypot(pixel(2 * k) - middle(0), pixel(2 * k + 1) - middle(1))]
+  })
+  if (distances.length === 0) return undefined
+  const mean = distances.reduce((sum, d) => sum + d, 0) / distances.length
+  return mean / distance(points, ...outerCorners)
 }
 
 /** A record of a number for each name. */

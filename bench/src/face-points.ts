@@ -65,3 +65,22 @@ export const rigidPoints: readonly number[] = [
   ...[168, 6, 197, 195, 5, 4, 1],
   ...[127, 234, 356, 454, 10],
 ]
+
+/**
+ * The points of the mesh that are where tied keypoints are, by the keypoints' names: see `tiedNames`. Temples and the sides of the
+ * jaw are left out, since the mesh has its edge elsewhere; irises, since the mesh has none.
+ */
+export const meshOfKeypoint: Readonly<Record<string, readonly number[]>> = {
+  ...{
+    rightUpperLid: [160, 158],
+    rightLowerLid: [153, 144],
+    leftUpperLid: [385, 387],
+    leftLowerLid: [373, 380],
+  },
+  ...{ rightBrowOuter: [70], rightBrowMiddle: [105], rightBrowInner: [107] },
+  ...{ leftBrowInner: [336], leftBrowMiddle: [334], leftBrowOuter: [300] },
+  ...{ mouthRight: [61], mouthLeft: [291] },
+  ...{ upperLipInner: [13], lowerLipInner: [14], upperLipOuter: [0], lowerLipOuter: [17] },
+  ...{ rightEyeOuter: [33], rightEyeInner: [133], leftEyeInner: [362], leftEyeOuter: [263] },
+  ...{ noseBridge: [6], noseTip: [1], noseRight: [98], noseLeft: [327], chin: [152] },
+}

@@ -56,6 +56,11 @@ export function describeFaces({ model, every, clips, mean, sheets }: FacesReport
       faceMeasures.map((name) => measureRow(name, clips, mean)),
       ['mean over clips', 'result', 'still', 'noise', 'over still', 'most', 'follows', 'wanted'],
     ),
+    ...(mean.keypoints === undefined
+      ? []
+      : [
+          `keypoints from the landmarks: ${percent(mean.keypoints)} of the distance between the eyes (wanted: at most 6%)`,
+        ]),
     ...(sheets.length > 0 ? [`sheets: ${sheets.join(', ')}`] : []),
   ].join('\n')
 }
@@ -82,11 +87,13 @@ function measureRow(
   ]
 }
 
+const percent = (value: number): string => `${(100 * value).toFixed(2)}%`
+
 /** Distances of landmarks are in percent of the distance between the eyes. */
 function show(name: FaceMeasure, value: number): string {
   if (name === 'l1') return value.toFixed(4)
   if (name === 'psnr') return `${value.toFixed(2)} dB`
-  return name.startsWith('gradient') ? value.toFixed(3) : `${(100 * value).toFixed(2)}%`
+  return name.startsWith('gradient') ? value.toFixed(3) : percent(value)
 }
 
 /** One line for each measure of each clip, and of the mean. */
@@ -119,7 +126,22 @@ export function facesCsv({ machine, model, every, clips, mean }: FacesReport): s
     )
     return [...ofClips, ofMean]
   })
-  return toCsv(lines.flat())
+  const none = { noise: null, overStill: null, follows: null }
+  const keypoints = [...clips, { ...mean, clip: 'mean', frames: null }].flatMap((found) =>
+    found.keypoints === undefined
+      ? []
+      : {
+          ...{
+            model,
+            clip: found.clip.split('/').at(-1)!,
+            frames: found.frames,
+            every,
+            measure: 'keypoints',
+          },
+          ...{ result: digits(found.keypoints), still: null, ...none, time: machine.time },
+        },
+  )
+  return toCsv([...lines.flat(), ...keypoints])
 }
 
 export const facesReport = (report: Omit<FacesReport, 'mean'>): FacesReport => ({

@@ -8,8 +8,9 @@ import { framingOf } from '../../src/faces/node.ts'
 import { type Clip, frameAt } from '../../src/media/clip.ts'
 import type { Square } from '../../src/media/fit.ts'
 import { squareFrame } from '../../src/model/keypoint-detector.ts'
-import { type MotionModel, openModel } from '../../src/model/open-model.ts'
+import { loadRun, type MotionModel, openModel } from '../../src/model/open-model.ts'
 import type { Device } from '../../src/runtime/session.ts'
+import { tiedNames } from '../../src/synthetic/made-clips.ts'
 import { InputError } from '../../src/util/errors.ts'
 import type { TurnedSquare } from './face-crop.ts'
 import {
@@ -18,6 +19,7 @@ import {
   type Face,
   faceDistances,
   faceOf,
+  keypointsApart,
   type Movement,
   movements,
 } from './face-measures.ts'
@@ -67,6 +69,8 @@ export interface FacesOfClip {
   readonly measures: Readonly<Record<FaceMeasure, Compared>>
   /** Correlation over the frames of each movement in results and true frames: 1 is best, the still picture's is none. */
   readonly follows: Readonly<Partial<Record<Movement, number>>>
+  /** Mean distance of the model's own keypoints to the foreign landmarks in true frames; undefined if none are tied to landmarks. */
+  readonly keypoints?: number
 }
 
 /** A frame that was compared, for sheets. Pictures are RGB [size, size, 3]. */
@@ -118,6 +122,7 @@ export async function benchFaces(
   const finder = await openFaceFinder(threads === undefined ? {} : { threads })
   const opened: Clip[] = []
   try {
+    const { tie } = await loadRun(run, { signal })
     const model = await openModel(run, { device, ...(signal && { signal }) })
     try {
       for (const name of clips) opened.push(await openClip(name, { signal }))
@@ -130,6 +135,7 @@ export async function benchFaces(
       for (const clip of opened) {
         const one = await facesOfClip(model, finder, clip, {
           ...options,
+          names: tiedNames[tie],
           onFrame(frame) {
             options.onFrame?.(frame)
             onProgress?.(++done, total)
@@ -162,9 +168,9 @@ async function facesOfClip(
   model: Pick<MotionModel, 'config' | 'detect' | 'encode' | 'generate'>,
   finder: FaceFinder,
   clip: Clip,
-  options: FacesOptions,
+  options: FacesOptions & { readonly names: readonly string[] },
 ): Promise<FacesOfClip> {
-  const { from = 0, every = defaultEvery, crop = 'face', signal } = options
+  const { from = 0, every = defaultEvery, crop = 'face', names, signal } = options
   const { size } = model.config
   const framing = framingOf({ fit: 'crop', crop: 'face' }, { crop, signal })
   const { fitter } = await frameClip(clip, size, framing)
@@ -177,13 +183,15 @@ async function facesOfClip(
 
   const sums = new Sums()
   const shown: { truth: Face; result: Face }[] = []
+  const apart: number[] = []
   let frames = 0
   let last = sourceMesh.square
   const first = Math.max(1, firstDrivingFrame(clip.frameCount, from))
   for await (const frame of clip.frames({ fromFrame: first, step: every })) {
     signal?.throwIfAborted()
     const truth = fitter(frame)
-    const result = await model.generate(encoded, kpSource, await model.detect(truth))
+    const kpDriving = await model.detect(truth)
+    const result = await model.generate(encoded, kpSource, kpDriving)
     sums.addPictures(truth, result, source, still.luma, size)
 
     const picture = squareFrame(truth)
@@ -198,6 +206,8 @@ async function facesOfClip(
       const resultFace = faceOf(resultMesh.points, sourceMesh.points)
       sums.addFaces('result', face, resultFace, sourceMesh.points)
       sums.addFaces('still', face, still.face, sourceMesh.points)
+      const off = keypointsApart(kpDriving.value, names, mesh.points, size)
+      if (off !== undefined) apart.push(off)
       if (shown.length % noiseEvery === 0) {
         const again = await finder.mesh(picture, shifted(start))
         sums.addFaces('noise', face, faceOf(again.points, sourceMesh.points), sourceMesh.points)
@@ -217,6 +227,7 @@ async function facesOfClip(
   return {
     ...{ clip: clip.name, frames, withFace: shown.length, square },
     ...{ measures: sums.result(), follows: Object.fromEntries(follows) },
+    ...(apart.length > 0 && { keypoints: meanOf(apart) }),
   }
 }
 
@@ -295,19 +306,23 @@ export interface FacesMean {
   readonly overStill: Readonly<Record<FaceDifference, number>>
   /** The largest of these. */
   readonly mostOverStill: Readonly<Record<FaceDifference, number>>
+  /** See `FacesOfClip`. */
+  readonly keypoints?: number
 }
+
+const meanOf = (values: readonly number[]): number => values.reduce((sum, v) => sum + v, 0) / values.length
 
 /** @param clips at least one */
 export function meanOfFaces(clips: readonly FacesOfClip[]): FacesMean {
-  const mean = (values: readonly number[]) => values.reduce((sum, v) => sum + v, 0) / values.length
+  const keypoints = clips.flatMap(({ keypoints: own }) => own ?? [])
   const ratios = (name: FaceMeasure) =>
     clips.map(({ measures }) => measures[name].result / measures[name].still)
   const compared = (name: FaceMeasure): Compared => {
     const noise = clips.flatMap(({ measures }) => measures[name].noise ?? [])
     return {
-      result: mean(clips.map(({ measures }) => measures[name].result)),
-      still: mean(clips.map(({ measures }) => measures[name].still)),
-      ...(noise.length > 0 && { noise: mean(noise) }),
+      result: meanOf(clips.map(({ measures }) => measures[name].result)),
+      still: meanOf(clips.map(({ measures }) => measures[name].still)),
+      ...(noise.length > 0 && { noise: meanOf(noise) }),
     }
   }
   return {
@@ -315,8 +330,9 @@ export function meanOfFaces(clips: readonly FacesOfClip[]): FacesMean {
       FaceMeasure,
       Compared
     >,
-    overStill: byName(differences, (name) => mean(ratios(name))),
+    overStill: byName(differences, (name) => meanOf(ratios(name))),
     mostOverStill: byName(differences, (name) => Math.max(...ratios(name))),
+    ...(keypoints.length > 0 && { keypoints: meanOf(keypoints) }),
   }
 }
 

@@ -4,16 +4,17 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { alignedTo, type Points } from '../../bench/src/face-alignment.ts'
-import { correlation, faceDistances, faceOf } from '../../bench/src/face-measures.ts'
+import { correlation, faceDistances, faceOf, keypointsApart } from '../../bench/src/face-measures.ts'
 import { faceModels } from '../../bench/src/face-mesh.ts'
-import { eyes, meshPoints, parts, rigidPoints } from '../../bench/src/face-points.ts'
-import { describeFaces, facesReport } from '../../bench/src/face-report.ts'
+import { eyes, meshOfKeypoint, meshPoints, parts, rigidPoints } from '../../bench/src/face-points.ts'
+import { describeFaces, facesCsv, facesReport } from '../../bench/src/face-report.ts'
 import { benchFaces, type FacesOfClip, faceMeasures } from '../../bench/src/faces.ts'
 import { makeRun } from '../../bench/src/fixtures.ts'
 import { gradientSum, movedPixels } from '../../bench/src/picture-measures.ts'
 import { checkBenchFlags } from '../../src/cli/bench-parts.ts'
 import { smallConfig } from '../../src/motion/config.ts'
 import { describeMachine } from '../../src/run/config-file.ts'
+import { tiedNames } from '../../src/synthetic/made-clips.ts'
 import { Random } from '../../src/util/random.ts'
 import { defaultNet } from '../../src/zoo/registry.ts'
 
@@ -93,6 +94,31 @@ describe('the movement of a head', () => {
   })
 })
 
+describe('keypoints', () => {
+  const source = head()
+  const side = 200
+  const placed = (dx: number) =>
+    tiedNames.face.flatMap((name) => {
+      const places = meshOfKeypoint[name] ?? [0]
+      return [dx, 0].map((shift, axis) => {
+        const middle = places.reduce((sum, i) => sum + source[3 * i + axis]! / places.length, 0)
+        return ((middle + shift) / (side - 1)) * 2 - 1
+      })
+    })
+
+  it('are compared with the landmarks at the same places', () => {
+    const [right, left] = [33, 263].map((i) => source.subarray(3 * i, 3 * i + 3))
+    const eyeDistance = Math.hypot(...[0, 1, 2].map((axis) => right![axis]! - left![axis]!))
+    expect(keypointsApart(placed(0), tiedNames.face, source, side)).toBeCloseTo(0, 9)
+    expect(keypointsApart(placed(3), tiedNames.face, source, side)).toBeCloseTo(3 / eyeDistance, 9)
+    expect(keypointsApart(placed(0), tiedNames.joints, source, side)).toBeUndefined()
+  })
+
+  it('have names that ties know', () => {
+    for (const name of Object.keys(meshOfKeypoint)) expect(tiedNames.gaze).toContain(name)
+  })
+})
+
 describe('pictures', () => {
   it('have a gradient of their steps, and moved pixels around what changed', () => {
     const side = 12
@@ -129,6 +155,16 @@ describe('the report', () => {
     ) as FacesOfClip['measures'],
   })
 
+  it('has a line for keypoints that are tied', () => {
+    const clips = [{ ...clip('a', 0.4), keypoints: 0.05 }, clip('b', 0.8)]
+    const report = facesReport({ ...{ machine: describeMachine(), model: 'm', every: 4, sheets: [] }, clips })
+    expect(describeFaces(report)).toContain('keypoints from the landmarks: 5.00% of')
+    const lines = facesCsv(report).split('\r\n')
+    expect(lines.filter((line) => line.includes(',keypoints,'))).toHaveLength(2)
+    const widths = lines.slice(0, -1).map((line) => line.split(',').length)
+    expect(new Set(widths).size).toBe(1)
+  })
+
   it('means ratios over clips, and names the worst', () => {
     const report = facesReport({
       ...{ machine: describeMachine(), model: 'm', every: 4, sheets: [] },
@@ -136,6 +172,7 @@ describe('the report', () => {
     })
     expect(report.mean.overStill.l1).toBeCloseTo(0.6)
     expect(report.mean.mostOverStill.l1).toBe(0.8)
+    expect(report.mean.keypoints).toBeUndefined()
     expect(describeFaces(report)).toMatch(/^lids +60\.00% +100\.00% .* 0\.60 +0\.80 +at most 0\.50$/m)
   })
 })
