@@ -13,6 +13,8 @@ export const recipes: Readonly<
       readonly fresh?: string
       /** The inside of mouths loses its blue: see warm-mouth.mjs. */
       readonly warm?: boolean
+      /** Afterwards dense motion sees this many mixtures of its channels: see mix.mjs. */
+      readonly mixed?: number
       readonly clips: readonly string[]
       readonly options: Record<string, unknown> & {
         readonly model: object

@@ -42,8 +42,12 @@ const lips = { corners: [8, 9], inner: [10, 11], outer: [12, 13] }
  * @param {boolean} [parts.mouth] whether lips part along a mouth, and what it newly shows is painted; tied keypoints turn as their
  *   places do
  * @param {boolean} [parts.gaze] whether irises are keypoints, too, and eyes look about
+ * @param {number} [parts.mixed] channels that dense motion sees (default: all)
  */
-const model = (size, { face = false, residual = false, head = false, mouth = false, gaze = false } = {}) => ({
+const model = (
+  size,
+  { face = false, residual = false, head = false, mouth = false, gaze = false, mixed } = {},
+) => ({
   ...{ net: 'ficelle', size, keypoints: gaze ? 35 : head ? 33 : 20, jacobian: true, alignCorners: true },
   detector: {
     ...{ temperature: 0.5, scaleFactor: 128 / size, filter: 'box', dilations: 'clipped', design },
@@ -56,6 +60,7 @@ const model = (size, { face = false, residual = false, head = false, mouth = fal
     ...(mouth && { mouth: lips, fittedKeypoints: 29 }),
     ...(gaze && { eyes }),
     ...(residual && { residual: true }),
+    ...(mixed && { mixed }),
   },
   generator: {
     ...{ kind: 'light', blockExpansion: 16, maxFeatures: 64, bottleneckBlocks: 3, kernel: 3 },
@@ -118,12 +123,13 @@ export const recipes = {
       options: { ...motion, losses: expression, model: model(128, { face: true }) },
     },
     {
-      // Detector and dense motion see what those of `face` see, and are the same. The painting alone is learned at 128x128.
+      // Detector and dense motion see what those of `face` see, and are the same. The painting alone is learned at 128x128. It was
+      // done before `face` was mixed, and mixed afterwards.
       ...{ name: 'likeness', from: 'face/gaze', clips: heads(20001, 20400, 6, 128) },
       options: {
         ...{ ...picture, ...light, batch: 6, steps: 3000, learningRate: 2e-3, rest: 0.9999 },
         ...{ tie: 'gaze', losses: painted },
-        model: model(128, { face: true, residual: true, head: true, mouth: true, gaze: true }),
+        model: model(128, { face: true, residual: true, head: true, mouth: true, gaze: true, mixed: 32 }),
       },
       part: '0,0,1',
     },
@@ -210,7 +216,7 @@ export const recipes = {
         model: model(256, { face: true, residual: true, head: true, mouth: true, gaze: true }),
       },
       // With more of it, mouths would follow better, and hair worse.
-      ...{ part: '0.3,0,0', fresh: '29-30', warm: true },
+      ...{ part: '0.3,0,0', fresh: '29-30', warm: true, mixed: 32 },
     },
   ],
   puppet: [

@@ -40,27 +40,24 @@ function beginningOf({ from, widened }, stage) {
   return wide
 }
 
-/** The run that a stage ends with: its own, or the mean of its own and the one that it began with. */
+/** The run that a stage ends with: its own, or what other scripts make of it, each once. */
 function resultOf(stage) {
   const [name, own] = stage.split('/')
   const recipe = recipes[name].find((one) => one.name === own)
-  const { part, fresh, warm } = recipe
-  if (part === undefined) return folderOf(stage)
-  const mean = `${folderOf(stage)}-mean`
-  if (!existsSync(join(mean, 'weights.safetensors'))) {
-    run(
-      'mean.mjs',
-      beginningOf(recipe, stage),
-      folderOf(stage),
-      String(part),
-      mean,
-      ...(fresh ? [fresh] : []),
-    )
+  const { part, fresh, warm, mixed } = recipe
+  let result = folderOf(stage)
+  const made = (suffix, script, argumentsFor) => {
+    const out = `${result}-${suffix}`
+    if (!existsSync(join(out, 'weights.safetensors'))) run(script, ...argumentsFor(result, out))
+    result = out
   }
-  if (!warm) return mean
-  const warmed = `${folderOf(stage)}-warm`
-  if (!existsSync(join(warmed, 'weights.safetensors'))) run('warm-mouth.mjs', mean, warmed)
-  return warmed
+  if (part !== undefined) {
+    const more = fresh ? [fresh] : []
+    made('mean', 'mean.mjs', (from, out) => [beginningOf(recipe, stage), from, String(part), out, ...more])
+  }
+  if (warm) made('warm', 'warm-mouth.mjs', (from, out) => [from, out])
+  if (mixed) made('mixed', 'mix.mjs', (from, out) => [from, out, String(mixed)])
+  return result
 }
 
 /** Steps that a stage has, 0 if it was never begun. */

@@ -9,7 +9,7 @@ import type { FitMode } from '../media/fit.ts'
 import type { MotionConfig } from '../motion/config.ts'
 import { detectorGraph, splitGenerator } from '../motion/model.ts'
 import { isPlanFor, withEightBits } from '../optimise/eight-bits.ts'
-import type { Weighted } from '../optimise/rewrite-with.ts'
+import { movedForward, type Weighted } from '../optimise/rewrite-with.ts'
 import type { Device, OpenSession, Session, Tensors } from '../runtime/session.ts'
 import { FormatError, InputError } from '../util/errors.ts'
 import { fromPlanes, type Keypoints, toMatrices, toPlanes, toPoints } from './keypoint-detector.ts'
@@ -97,29 +97,31 @@ export async function openSessionModel(
   const needed = hasGenerator ? [detector, source, frame] : [detector]
   for (const graph of needed) checkWeights(weights, parametersOf(graph), where)
   const rounded = new Set<ModelPart>()
-  const open = async (part: ModelPart, graph: Graph) => {
-    let network = rewrite === undefined ? { graph, weights } : await rewrite({ graph, weights })
+  const rewritten = async (graph: Graph): Promise<Weighted> =>
+    rewrite === undefined ? { graph, weights } : rewrite({ graph, weights })
+  const open = (part: ModelPart, network: Weighted) => {
     const plan = eightBits[part]
-    if (plan !== undefined && isPlanFor(plan, network.graph)) {
-      network = withEightBits(network, plan)
-      rounded.add(part)
-    }
+    const isPlanned = plan !== undefined && isPlanFor(plan, network.graph)
+    if (isPlanned) rounded.add(part)
+    const opened = isPlanned ? withEightBits(network, plan) : network
     // The networks run one after another. A thread pool that spins after its run would take the cores of the others.
-    return openSession(network.graph, { weights: network.weights, spin: false })
+    return openSession(opened.graph, { weights: opened.weights, spin: false })
   }
   // Tracking needs no generator, and its session may take a second to open.
   const openGenerator = async (): Promise<GeneratorSessions> => {
     if (!hasGenerator) throw noGenerator(path)
-    const encoder = await open('source', source)
+    const [ofSource, ofFrame] = [await rewritten(source), await rewritten(frame)]
+    const { first, second } = movedForward(ofSource.graph, ofFrame.graph)
+    const encoder = await open('source', { graph: first, weights: ofSource.weights })
     try {
-      return { encoder, generator: await open('frame', frame) }
+      return { encoder, generator: await open('frame', { graph: second, weights: ofFrame.weights }) }
     } catch (error) {
       await encoder.close()
       throw error
     }
   }
   const facts = { path, config, fit, crop, hasGenerator }
-  return new SessionModel(facts, await open('detector', detector), openGenerator, rounded)
+  return new SessionModel(facts, await open('detector', await rewritten(detector)), openGenerator, rounded)
 }
 
 /** The generator in two halves: what depends on the source alone, and what depends on the driving frame too. */

@@ -132,6 +132,8 @@ const motionConfigObject = z.strictObject({
       .optional(),
     /** Whether each pixel has a motion of its own besides those of keypoints. */
     residual: z.boolean().optional(),
+    /** Channels that what the network sees is mixed to first; all are seen if it is left out. */
+    mixed: width.optional(),
   }),
   /** The generator. */
   generator: z.strictObject({

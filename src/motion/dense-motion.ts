@@ -59,6 +59,11 @@ export interface DenseMotionOptions extends HourglassSize, OpeningOptions {
    * `fitted`.
    */
   readonly fittedKeypoints?: number | undefined
+  /**
+   * Channels that Gaussians and moved pictures are mixed to, pixel by pixel, before the network sees them (default: none, as
+   * published). Pictures that are moved by 34 similar motions are much alike: 32 mixtures hold what 136 channels hold.
+   */
+  readonly mixed?: number | undefined
   /** Eyes whose irises move by themselves (default none): see `gazeOf`. */
   readonly eyes?: readonly Eye[] | undefined
   /** How sampling coordinates are read: see gridSample. The published weights were trained without. */
@@ -80,7 +85,10 @@ export interface DenseMotion {
   readonly mouth: MouthMotion | undefined
   /** How eyes look about, if it is known which keypoints are theirs. */
   readonly gaze: Gaze | undefined
-  /** What mask and occlusion map are made of, [N, C, h, w], in the driving picture's places. */
+  /**
+   * What mask and occlusion map are made of, [N, C, h, w], in the driving picture's places: `blockExpansion` channels of the
+   * hourglass, then what it sees.
+   */
   readonly features: Value
 }
 
@@ -107,7 +115,7 @@ export function denseMotion(
   allDriving: Keypoints,
   options: DenseMotionOptions,
 ): DenseMotion {
-  const { kpVariance, kernel, alignCorners, eyes = [] } = options
+  const { kpVariance, kernel, alignCorners, mixed, eyes = [] } = options
   const irises = eyes.map(({ iris }) => iris)
   const [kpSource, kpDriving] = [without(allSource, irises), without(allDriving, irises)]
   const [n, c, h, w] = small.shape as [number, number, number, number]
@@ -121,7 +129,8 @@ export function denseMotion(
   )
   const background = like(sliceAxis(heat, 1, 0, 1), 0)
   const heatmaps = reshape(concat([background, heat], 1), [n, k, 1, h, w])
-  const seen = reshape(concat([heatmaps, sparseDeformed], 2), [n, k * (c + 1), h, w])
+  const all = reshape(concat([heatmaps, sparseDeformed], 2), [n, k * (c + 1), h, w])
+  const seen = mixed === undefined ? all : conv2d(scope.child('mix'), all, mixed, { kernel: 1, bias: false })
 
   const features = scope.within('hourglass', (inner) => hourglassFeatures(inner, seen, options))
   const said = conv2d(scope.child('mask'), features, k, { kernel })

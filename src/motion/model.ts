@@ -105,7 +105,7 @@ export function detectorGraph(
  * Dense motion and generator alone, in evaluation mode: inputs `source` [N, 3, H, W] in [0, 1],
  * `valueSource`, `valueDriving` [N, K, 2] and, where the model has them, `jacobianSource`, `jacobianDriving`
  * [N, K, 2, 2]; output `prediction` [N, 3, H, W]. With `details` also `mask`, `deformation`,
- * `occlusionMap`, `deformed` and `sparseDeformed`.
+ * `occlusionMap`, `deformed`, `sparseDeformed` and `features`.
  */
 export function generatorGraph(
   config: MotionConfig,
@@ -116,8 +116,8 @@ export function generatorGraph(
   const scope = Scope.root(graph, { training: false })
   const { prediction, ...rest } = animateFrame(scope, source, ...keypointInputs(graph, batch, config), config)
   name(graph, { prediction })
-  const { mask, deformation, occlusionMap, deformed, sparseDeformed } = rest
-  name(graph, wanted({ mask, deformation, occlusionMap, deformed, sparseDeformed }, details))
+  const { mask, deformation, occlusionMap, deformed, sparseDeformed, features } = rest
+  name(graph, wanted({ mask, deformation, occlusionMap, deformed, sparseDeformed, features }, details))
   return graph
 }
 

@@ -3,7 +3,7 @@
 
 import { Graph, type Node, type Value } from '../graph/graph.ts'
 import { samplesAsRows, simplify } from '../graph/ops/index.ts'
-import { isLeaf, parameter, parameterInfo } from '../graph/ops/leaf.ts'
+import { input, inputInfo, isLeaf, parameter, parameterInfo } from '../graph/ops/leaf.ts'
 import { copyInto, liveNodes, rewrite } from '../graph/rewrite.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import { foldNorms, joinParallelConvs, joinSiblings } from './fold-into-kernels.ts'
@@ -45,7 +45,7 @@ export async function rewriteWith(
   const cheaper = poolBeforeJacobian(halvedByResizing(filterAsProduct(simplify(graph), weights)))
   const folded = smallMapsAsProduct(joinSiblings(foldNorms(joinParallelConvs(cheaper))))
   const doubled = subpixelUpsampling(doubledAsProduct(smallAffineAsProduct(joinHalves(folded))))
-  const fewer = target === 'native' ? samplesAsRows(splitJoined(doubled), () => false) : doubled
+  const fewer = samplesAsRows(target === 'native' ? splitJoined(doubled) : doubled, () => false)
   const { graph: computed, weights: kept } = await precompute({ graph: fewer, weights }, evaluate)
   return { graph: simplify(computed), weights: kept }
 }
@@ -105,4 +105,53 @@ export async function precompute({ graph, weights }: Weighted, evaluate: Evaluat
 function readBy(graph: Graph, weights: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
   const names = new Set(liveNodes(graph).map((node) => parameterInfo(node)?.name))
   return new Map(Array.from(weights).filter(([name]) => names.has(name)))
+}
+
+/**
+ * Two networks, of which the second is run many times for one run of the first: what the second computes of the first's picture
+ * and results alone becomes results of the first. Parameters stay where they are.
+ *
+ * @param first its input and its outputs have the names of the second's inputs
+ */
+export function movedForward(first: Graph, second: Graph): { readonly first: Graph; readonly second: Graph } {
+  const known = new Map<string, Value>(first.outputs)
+  for (const node of liveNodes(first)) {
+    const name = inputInfo(node)?.name
+    if (name !== undefined) known.set(name, node.outputs[0]!)
+  }
+  const early = new Set<Node>()
+  const moved = new Set<Value>()
+  const read = new Set<string>()
+  for (const node of liveNodes(second)) {
+    const name = inputInfo(node)?.name
+    const isFree = isLeaf(node)
+      ? node.op.name === 'constant'
+      : node.inputs.every((value) => early.has(value.node))
+    if (name === undefined ? isFree : known.has(name)) early.add(node)
+    else for (const value of node.inputs) if (early.has(value.node)) readLate(value)
+  }
+  for (const value of second.outputs.values()) if (early.has(value.node)) readLate(value)
+  if (moved.size === 0) return { first, second }
+
+  function readLate(value: Value): void {
+    const name = inputInfo(value.node)?.name
+    if (name !== undefined) read.add(name)
+    else if (value.node.inputs.length > 0) moved.add(value)
+  }
+
+  const whole = new Graph()
+  const ofFirst = copyInto(whole, known.values())
+  const copies = copyInto(whole, moved, (node) => {
+    const name = inputInfo(node)?.name
+    return name === undefined ? undefined : [ofFirst.get(known.get(name)!)!]
+  })
+  for (const [name, value] of first.outputs) if (read.has(name)) whole.output(name, ofFirst.get(value)!)
+  const names = new Map(Array.from(moved, (value, i) => [value, `early.${i}`]))
+  for (const [value, name] of names) whole.output(name, copies.get(value)!)
+  const rest = rewrite(second, (node, _inputs, target) =>
+    node.outputs.some((value) => names.has(value))
+      ? node.outputs.map((value) => input(target, names.get(value)!, value.dtype, value.shape))
+      : undefined,
+  )
+  return { first: whole, second: rewrite(rest, () => undefined) }
 }

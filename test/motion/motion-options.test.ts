@@ -173,4 +173,29 @@ describe('the configuration of motion', () => {
       expect(numbers.filter((x) => x === 0).length).toBeGreaterThan(20)
     }
   })
+
+  it('mixes what dense motion sees, and sees as before if nothing is lost', async () => {
+    const { keypoints, denseMotion } = tinyLight
+    const channels = 4 * (keypoints + 1)
+    const mixed: MotionConfig = { ...tinyLight, denseMotion: { ...denseMotion, mixed: channels } }
+    const graph = generatorGraph(mixed, { details: ['features'] })
+    const weights = weightsOf(graph)
+    const name = 'generator.dense_motion_network.mix.weight'
+    expect(weights.get(name)!.shape).toEqual([channels, channels, 1, 1])
+    // Each mixture is one channel.
+    const one = Array.from({ length: channels ** 2 }, (_, i) => (i % (channels + 1) === 0 ? 1 : 0))
+    weights.set(name, floats(one, [channels, channels, 1, 1]))
+    const feeds = still(mixed, 0.2)
+    const plain = generatorGraph(tinyLight, { details: ['features'] })
+    const [made, expected] = [await evaluate(graph, feeds, weights), await evaluate(plain, feeds, weights)]
+    for (const output of ['features', 'prediction']) {
+      expect(made[output]!.data, output).toEqual(expected[output]!.data)
+    }
+
+    const few = generatorGraph(
+      { ...tinyLight, denseMotion: { ...denseMotion, mixed: 5 } },
+      { details: ['features'] },
+    )
+    expect(few.outputs.get('features')!.shape[1]).toBe(denseMotion.blockExpansion + 5)
+  })
 })

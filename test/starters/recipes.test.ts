@@ -6,8 +6,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { recipes } from '../../scripts/starters/recipes.mjs'
+import { openClip } from '../../src/clips/source.ts'
 import { readSafetensors, writeSafetensors } from '../../src/formats/safetensors/safetensors.ts'
 import { initialise, parametersOf } from '../../src/graph/ops/leaf.ts'
+import { openModel } from '../../src/model/open-model.ts'
 import { motionConfigSchema } from '../../src/motion/config.ts'
 import { detectorGraph, generatorGraph } from '../../src/motion/model.ts'
 import { starters } from '../../src/run/starters.ts'
@@ -126,6 +128,34 @@ test('more keypoints fit the model of the stage that begins with them', async ()
     ] as const) {
       expect(rowOf({ ...before, tensors }, now)).toEqual(rowOf(before, then))
     }
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})
+
+test('a model whose channels are mixed paints nearly the same with fewer of them', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'pantin-mix-'))
+  try {
+    const out = join(folder, 'mixed')
+    const script = fileURLToPath(new URL('../../scripts/starters/mix.mjs', import.meta.url))
+    const said = execFileSync(process.execPath, [script, 'puppet', out, '48', '3'], { stdio: 'pipe' })
+    expect(String(said)).toMatch(/^84 channels as 48: 0\.\d+% is lost$/m)
+    const frames: Uint8Array[] = []
+    const clip = await openClip('puppet:100007,frames=2,size=128,rate=2')
+    for await (const { data } of clip.frames()) frames.push(data.slice())
+    await clip.close()
+    const pictures: Uint8Array[] = []
+    for (const name of ['puppet', out]) {
+      const model = await openModel(name, { device: 'cpu' })
+      expect(model.config.denseMotion.mixed).toBe(name === out ? 48 : undefined)
+      const [source, driving] = [await model.detect(frames[0]!), await model.detect(frames[1]!)]
+      pictures.push(await model.generate(frames[0]!, source, driving))
+      await model.close()
+    }
+    const [before, after] = pictures as [Uint8Array, Uint8Array]
+    const squares = before.reduce((sum, value, i) => sum + (value - after[i]!) ** 2, 0) / before.length
+    expect(squares).toBeGreaterThan(0)
+    expect(Math.sqrt(squares)).toBeLessThan(1.5)
   } finally {
     rmSync(folder, { recursive: true })
   }

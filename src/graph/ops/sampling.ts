@@ -263,17 +263,19 @@ function sharesOf({ beyond: [right, down] }: Corners): Value {
 
 /** The number of channels from which a loop over channels is long enough. */
 const manyChannels = 16
+/** The number from which GridSample takes longer than rows of four pixels, which are the same for all samples of one image. */
+const fewestChannels = 5
 
 /**
- * The graph with samples read as rows: of each point, the four pixels around it by their shares. On a CPU's own instructions
- * this takes a fourth of GridSample's time for many channels, because GridSample computes each point once for each channel.
+ * The graph with samples read as rows: of each point, the four pixels around it by their shares. For many channels this takes a
+ * fourth of GridSample's time, because GridSample computes each point once for each channel.
  *
  * @param isTrained whether a grid has a gradient. That gradient reads the rows, so that they are at hand for few channels too.
  */
 export const samplesAsRows = (graph: Graph, isTrained: (grid: Value) => boolean): Graph =>
   rewrite(graph, (node, [x, grid], target) => {
     if (node.op !== gridSampleOp) return undefined
-    if (x!.shape[1]! < manyChannels && !isTrained(node.inputs[1]!)) return undefined
+    if (x!.shape[1]! < fewestChannels && !isTrained(node.inputs[1]!)) return undefined
     const { alignCorners } = node.attrs as GridSampleAttrs
     return target.within(node.scope, () => [rowsAt(x!, grid!, alignCorners)])
   })
