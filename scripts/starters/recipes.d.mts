@@ -11,8 +11,8 @@ export const recipes: Readonly<
       readonly part?: number | string
       /** Keypoints, first and last, of which the mean has what this stage has learned. */
       readonly fresh?: string
-      /** The inside of mouths loses its blue: see warm-mouth.mjs. */
-      readonly warm?: boolean
+      /** Afterwards the inside of mouths is painted: see paint-mouth.mjs. */
+      readonly painted?: boolean
       /** Afterwards dense motion sees this many mixtures of its channels: see mix.mjs. */
       readonly mixed?: number
       readonly clips: readonly string[]

@@ -216,7 +216,7 @@ export const recipes = {
         model: model(256, { face: true, residual: true, head: true, mouth: true, gaze: true }),
       },
       // With more of it, mouths would follow better, and hair worse.
-      ...{ part: '0.3,0,0', fresh: '29-30', warm: true, mixed: 32 },
+      ...{ part: '0.3,0,0', fresh: '29-30', painted: true, mixed: 32 },
     },
   ],
   puppet: [

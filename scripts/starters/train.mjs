@@ -44,7 +44,7 @@ function beginningOf({ from, widened }, stage) {
 function resultOf(stage) {
   const [name, own] = stage.split('/')
   const recipe = recipes[name].find((one) => one.name === own)
-  const { part, fresh, warm, mixed } = recipe
+  const { part, fresh, painted, mixed } = recipe
   let result = folderOf(stage)
   const made = (suffix, script, argumentsFor) => {
     const out = `${result}-${suffix}`
@@ -55,7 +55,7 @@ function resultOf(stage) {
     const more = fresh ? [fresh] : []
     made('mean', 'mean.mjs', (from, out) => [beginningOf(recipe, stage), from, String(part), out, ...more])
   }
-  if (warm) made('warm', 'warm-mouth.mjs', (from, out) => [from, out])
+  if (painted) made('painted', 'paint-mouth.mjs', (from, out) => [from, out])
   if (mixed) made('mixed', 'mix.mjs', (from, out) => [from, out, String(mixed)])
   return result
 }

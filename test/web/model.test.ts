@@ -408,7 +408,7 @@ describe.skipIf(chromium === undefined)(title, () => {
         const animator = await pantin.Animator.open(run, place)
         await animator.setSource(pictures[0])
         rates[name + ': animation'] = await measure(async (i) => {
-          const { frame, milliseconds } = await animator.animate(pictures[i], { smoothing: {} })
+          const { frame, milliseconds } = await animator.animate(pictures[i], { smoothing: {}, absolute: true })
           frame.close()
           return milliseconds
         })
