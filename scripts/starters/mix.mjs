@@ -1,11 +1,12 @@
-// Makes a run whose dense motion sees fewer channels: `denseMotion.mixed`. Pictures that are moved by similar motions are much
-// alike, so that a few mixtures of all channels hold what the layers that read them need: a kernel of low rank, for all these layers at
-// once. The mixtures are those that lose least on made clips (reduced-rank regression; Izenman 1975). Nothing is trained.
+// Makes a run whose dense motion sees fewer channels. Pictures are moved in two mixtures of red, green and blue
+// (`denseMotion.colours`), the principal components of colours. Pictures that are moved by similar motions are much alike, so that a
+// few mixtures of all channels hold what the layers that read them need (`denseMotion.mixed`): a kernel of low rank, for all these
+// layers at once. The mixtures are those that lose least on made clips (reduced-rank regression; Izenman 1975). Nothing is trained.
 //
 //   npm run build && node scripts/starters/mix.mjs RUN OUT CHANNELS [CLIPS]
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { EigenvalueDecomposition, Matrix } from 'ml-matrix'
+import { EigenvalueDecomposition, Matrix, solve } from 'ml-matrix'
 import { createSession, generatorGraph, openClip, openModel, readSafetensors, writeSafetensors } from 'pantin'
 
 /** Of the map's pixels, along each axis, every n-th counts. */
@@ -106,15 +107,47 @@ const blocks = readers.map(([name, lead]) => {
   return { name, lead, taps, shape, scale, rows: rows.div(scale) }
 })
 const all = new Matrix(blocks.flatMap(({ rows }) => rows.to2DArray()))
-const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(
-  all.mmul(gram).mmul(all.transpose()),
-  { assumeSymmetric: true },
-)
-const order = realEigenvalues.map((value, i) => [value, i]).sort(([a], [b]) => b - a)
-const total = realEigenvalues.reduce((sum, value) => sum + value, 0)
-/** Directions in which nothing is seen have no scale of their own. */
-const least = 1e-12 * order[0][0]
-const kept = order.slice(0, mixed).map(([value, i]) => [Math.max(value, least), i])
+
+/** The most important directions of a symmetric matrix, as [value, column] of its eigenvectors. */
+function mostOf(matrix, count) {
+  const { realEigenvalues, eigenvectorMatrix } = new EigenvalueDecomposition(matrix, {
+    assumeSymmetric: true,
+  })
+  const order = realEigenvalues.map((value, i) => [value, i]).sort(([a], [b]) => b - a)
+  // Directions in which nothing is seen have no scale of their own.
+  const least = 1e-12 * order[0][0]
+  return order.slice(0, count).map(([value, i]) => [Math.max(value, least), eigenvectorMatrix.getColumn(i)])
+}
+
+/** Channels of a motion: its Gaussian, then red, green and blue. */
+const perMotion = 4
+const motions = gram.rows / perMotion
+const ofColours = Matrix.zeros(3, 3)
+for (let m = 0; m < motions; m++) {
+  const first = m * perMotion + 1
+  ofColours.add(gram.subMatrix(first, first + 2, first, first + 2))
+}
+const colours = mostOf(ofColours, 2).map(([, direction]) => direction)
+/** From all channels to those with mixed colours. */
+const fewer = Matrix.zeros(motions * (1 + colours.length), gram.rows)
+for (let m = 0; m < motions; m++) {
+  const first = m * (1 + colours.length)
+  fewer.set(first, m * perMotion, 1)
+  colours.forEach((parts, i) => {
+    parts.forEach((part, c) => {
+      fewer.set(first + 1 + i, m * perMotion + 1 + c, part)
+    })
+  })
+}
+/** Best guess of what the readers make of all channels, from those with mixed colours. */
+const seen = fewer.mmul(gram).mmul(fewer.transpose())
+const small = (1e-7 * seen.trace()) / seen.rows
+const guess = solve(
+  Matrix.add(seen, Matrix.eye(seen.rows).mul(small)),
+  fewer.mmul(gram).mmul(all.transpose()),
+).transpose()
+const kept = mostOf(guess.mmul(seen).mmul(guess.transpose()), mixed)
+const total = all.mmul(gram).mmul(all.transpose()).trace()
 const lost = 1 - kept.reduce((sum, [value]) => sum + value, 0) / total
 process.stdout.write(
   `${gram.rows} channels as ${mixed}: ${(100 * Math.sqrt(Math.max(0, lost))).toFixed(2)}% is lost\n`,
@@ -122,12 +155,12 @@ process.stdout.write(
 
 /** The mixtures have a mean square of 1, so that half precision serves them. */
 const mixture = Float32Array.from(
-  kept.flatMap(([value, i]) => {
-    const direction = eigenvectorMatrix.getColumnVector(i)
-    return direction.transpose().mmul(all).div(Math.sqrt(value)).to1DArray()
-  }),
+  kept.flatMap(([value, direction]) =>
+    Matrix.rowVector(direction).mmul(guess).div(Math.sqrt(value)).to1DArray(),
+  ),
 )
-weights.set(`${network}.mix.weight`, { dtype: 'float32', shape: [mixed, gram.rows, 1, 1], data: mixture })
+weights.set(`${network}.mix.weight`, tensor(mixture, [mixed, seen.rows, 1, 1]))
+weights.set(`${network}.colours.weight`, tensor(Float32Array.from(colours.flat()), [colours.length, 3, 1, 1]))
 
 let first = 0
 for (const { name, lead, taps, shape, scale, rows } of blocks) {
@@ -138,20 +171,20 @@ for (const { name, lead, taps, shape, scale, rows } of blocks) {
   for (let r = 0; r < results; r++) {
     for (let c = 0; c < width; c++) {
       for (let t = 0; t < taps; t++) {
-        const [value, column] = kept[c - lead] ?? []
+        const [value, direction] = kept[c - lead] ?? []
         made[(r * width + c) * taps + t] =
           c < lead
             ? data[(r * inputs + c) * taps + t]
-            : scale * Math.sqrt(value) * eigenvectorMatrix.get(first + r * taps + t, column)
+            : scale * Math.sqrt(value) * direction[first + r * taps + t]
       }
     }
   }
   first += rows.rows
-  weights.set(name, { dtype: 'float32', shape: [results, width, ...kernel], data: made })
+  weights.set(name, tensor(made, [results, width, ...kernel]))
 }
 
 const written = JSON.parse(await readFile(join(path, 'config.json'), 'utf8'))
-written.model.denseMotion.mixed = mixed
+Object.assign(written.model.denseMotion, { mixed, colours: colours.length })
 await mkdir(out, { recursive: true })
 await writeFile(join(out, 'config.json'), `${JSON.stringify(written, null, 2)}\n`)
 await writeSafetensors(join(out, 'weights.safetensors'), weights, metadata)

@@ -42,7 +42,7 @@ const lips = { corners: [8, 9], inner: [10, 11], outer: [12, 13] }
  * @param {boolean} [parts.mouth] whether lips part along a mouth, and what it newly shows is painted; tied keypoints turn as their
  *   places do
  * @param {boolean} [parts.gaze] whether irises are keypoints, too, and eyes look about
- * @param {number} [parts.mixed] channels that dense motion sees (default: all)
+ * @param {number} [parts.mixed] channels that dense motion sees, of pictures in two colours (default: all)
  */
 const model = (
   size,
@@ -60,7 +60,7 @@ const model = (
     ...(mouth && { mouth: lips, fittedKeypoints: 29 }),
     ...(gaze && { eyes }),
     ...(residual && { residual: true }),
-    ...(mixed && { mixed }),
+    ...(mixed && { mixed, colours: 2 }),
   },
   generator: {
     ...{ kind: 'light', blockExpansion: 16, maxFeatures: 64, bottleneckBlocks: 3, kernel: 3 },

@@ -134,6 +134,8 @@ const motionConfigObject = z.strictObject({
     residual: z.boolean().optional(),
     /** Channels that what the network sees is mixed to first; all are seen if it is left out. */
     mixed: width.optional(),
+    /** Mixtures of red, green and blue that moved pictures have instead of these three. */
+    colours: z.int().min(1).max(2).optional(),
   }),
   /** The generator. */
   generator: z.strictObject({

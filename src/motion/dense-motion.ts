@@ -64,6 +64,8 @@ export interface DenseMotionOptions extends HourglassSize, OpeningOptions {
    * published). Pictures that are moved by 34 similar motions are much alike: 32 mixtures hold what 136 channels hold.
    */
   readonly mixed?: number | undefined
+  /** Mixtures of red, green and blue that moved pictures have (default: the three as they are, as published). */
+  readonly colours?: number | undefined
   /** Eyes whose irises move by themselves (default none): see `gazeOf`. */
   readonly eyes?: readonly Eye[] | undefined
   /** How sampling coordinates are read: see gridSample. The published weights were trained without. */
@@ -77,7 +79,7 @@ export interface DenseMotion {
   readonly deformation: Value
   /** 1 where the source shows what is needed, 0 where it must be made up, [N, 1, h, w]. */
   readonly occlusionMap: Value | undefined
-  /** The source moved by each motion alone, [N, K + 1, 3, h, w]. */
+  /** The source, in its colours or in `colours` mixtures of them, moved by each motion alone, [N, K + 1, C, h, w]. */
   readonly sparseDeformed: Value
   /** How pixels between the edges of openings move, to be said for more pixels than the deformation has. */
   readonly openings: Openings | undefined
@@ -115,13 +117,15 @@ export function denseMotion(
   allDriving: Keypoints,
   options: DenseMotionOptions,
 ): DenseMotion {
-  const { kpVariance, kernel, alignCorners, mixed, eyes = [] } = options
+  const { kpVariance, kernel, alignCorners, mixed, colours, eyes = [] } = options
   const irises = eyes.map(({ iris }) => iris)
   const [kpSource, kpDriving] = [without(allSource, irises), without(allDriving, irises)]
-  const [n, c, h, w] = small.shape as [number, number, number, number]
+  const seenColours =
+    colours === undefined ? small : conv2d(scope.child('colours'), small, colours, { kernel: 1, bias: false })
+  const [n, c, h, w] = seenColours.shape as [number, number, number, number]
   const motions = affineMotions(kpSource, kpDriving, options.fittedKeypoints)
   const k = motions.shape[1]!
-  const sparseDeformed = sparseDeformations(small, motions, alignCorners)
+  const sparseDeformed = sparseDeformations(seenColours, motions, alignCorners)
 
   const heat = sub(
     kp2gaussian(kpDriving.value, [h, w], kpVariance),

@@ -45,7 +45,11 @@ export async function rewriteWith(
   const cheaper = poolBeforeJacobian(halvedByResizing(filterAsProduct(simplify(graph), weights)))
   const folded = smallMapsAsProduct(joinSiblings(foldNorms(joinParallelConvs(cheaper))))
   const doubled = subpixelUpsampling(doubledAsProduct(smallAffineAsProduct(joinHalves(folded))))
-  const fewer = samplesAsRows(target === 'native' ? splitJoined(doubled) : doubled, () => false)
+  // Natively, GridSample takes longer for five channels than rows of four pixels. A page would copy these rows for each frame.
+  const fewer =
+    target === 'native'
+      ? samplesAsRows(splitJoined(doubled), (_, channels) => channels >= 5)
+      : samplesAsRows(doubled, () => false)
   const { graph: computed, weights: kept } = await precompute({ graph: fewer, weights }, evaluate)
   return { graph: simplify(computed), weights: kept }
 }

@@ -193,9 +193,10 @@ describe('the configuration of motion', () => {
     }
 
     const few = generatorGraph(
-      { ...tinyLight, denseMotion: { ...denseMotion, mixed: 5 } },
-      { details: ['features'] },
+      { ...tinyLight, denseMotion: { ...denseMotion, mixed: 5, colours: 2 } },
+      { details: ['features', 'sparseDeformed'] },
     )
     expect(few.outputs.get('features')!.shape[1]).toBe(denseMotion.blockExpansion + 5)
+    expect(few.outputs.get('sparseDeformed')!.shape[2]).toBe(2)
   })
 })

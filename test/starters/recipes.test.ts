@@ -139,7 +139,7 @@ test('a model whose channels are mixed paints nearly the same with fewer of them
     const out = join(folder, 'mixed')
     const script = fileURLToPath(new URL('../../scripts/starters/mix.mjs', import.meta.url))
     const said = execFileSync(process.execPath, [script, 'puppet', out, '48', '3'], { stdio: 'pipe' })
-    expect(String(said)).toMatch(/^84 channels as 48: 0\.\d+% is lost$/m)
+    expect(Number(/^84 channels as 48: (\S+)% is lost$/m.exec(String(said))![1])).toBeLessThan(8)
     const frames: Uint8Array[] = []
     const clip = await openClip('puppet:100007,frames=2,size=128,rate=2')
     for await (const { data } of clip.frames()) frames.push(data.slice())
@@ -147,7 +147,8 @@ test('a model whose channels are mixed paints nearly the same with fewer of them
     const pictures: Uint8Array[] = []
     for (const name of ['puppet', out]) {
       const model = await openModel(name, { device: 'cpu' })
-      expect(model.config.denseMotion.mixed).toBe(name === out ? 48 : undefined)
+      const { mixed, colours } = model.config.denseMotion
+      expect([mixed, colours]).toEqual(name === out ? [48, 2] : [undefined, undefined])
       const [source, driving] = [await model.detect(frames[0]!), await model.detect(frames[1]!)]
       pictures.push(await model.generate(frames[0]!, source, driving))
       await model.close()
@@ -155,7 +156,7 @@ test('a model whose channels are mixed paints nearly the same with fewer of them
     const [before, after] = pictures as [Uint8Array, Uint8Array]
     const squares = before.reduce((sum, value, i) => sum + (value - after[i]!) ** 2, 0) / before.length
     expect(squares).toBeGreaterThan(0)
-    expect(Math.sqrt(squares)).toBeLessThan(1.5)
+    expect(Math.sqrt(squares)).toBeLessThan(2.5)
   } finally {
     rmSync(folder, { recursive: true })
   }

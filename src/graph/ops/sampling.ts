@@ -263,19 +263,19 @@ function sharesOf({ beyond: [right, down] }: Corners): Value {
 
 /** The number of channels from which a loop over channels is long enough. */
 const manyChannels = 16
-/** The number from which GridSample takes longer than rows of four pixels, which are the same for all samples of one image. */
-const fewestChannels = 5
 
 /**
  * The graph with samples read as rows: of each point, the four pixels around it by their shares. For many channels this takes a
  * fourth of GridSample's time, because GridSample computes each point once for each channel.
  *
- * @param isTrained whether a grid has a gradient. That gradient reads the rows, so that they are at hand for few channels too.
+ * @param isRead whether a sample of this many channels at this grid is read so, if there are fewer than 16 channels: if the grid
+ * has a gradient, which reads the rows too, or if the image is the same for many samples
  */
-export const samplesAsRows = (graph: Graph, isTrained: (grid: Value) => boolean): Graph =>
+export const samplesAsRows = (graph: Graph, isRead: (grid: Value, channels: number) => boolean): Graph =>
   rewrite(graph, (node, [x, grid], target) => {
     if (node.op !== gridSampleOp) return undefined
-    if (x!.shape[1]! < fewestChannels && !isTrained(node.inputs[1]!)) return undefined
+    const channels = x!.shape[1]!
+    if (channels < manyChannels && !isRead(node.inputs[1]!, channels)) return undefined
     const { alignCorners } = node.attrs as GridSampleAttrs
     return target.within(node.scope, () => [rowsAt(x!, grid!, alignCorners)])
   })
