@@ -20,13 +20,13 @@ import {
 export interface RewriteOptions {
   /**
    * Whose kernels it is written for (default `native`): ONNX Runtime's on the CPU, which compute blocks of sixteen
-   * channels at once, or those on WebAssembly, whose time is that of the products alone. Each runs on both.
+   * channels at once; those on WebAssembly, whose time is that of the products alone; or those of a GPU. Each runs on all.
    */
   readonly target?: RewriteTarget
 }
 
 /** Kernels that a graph is rewritten for. */
-export type RewriteTarget = 'native' | 'wasm'
+export type RewriteTarget = 'native' | 'wasm' | 'gpu'
 
 /**
  * A trained graph, written so that it computes the same with less: norms folded into kernels, parallel branches
@@ -45,13 +45,18 @@ export async function rewriteWith(
   const cheaper = poolBeforeJacobian(halvedByResizing(filterAsProduct(simplify(graph), weights)))
   const folded = smallMapsAsProduct(joinSiblings(foldNorms(joinParallelConvs(cheaper))))
   const doubled = subpixelUpsampling(doubledAsProduct(smallAffineAsProduct(joinHalves(folded))))
-  // Natively, GridSample takes longer for five channels than rows of four pixels. A page would copy these rows for each frame.
-  const fewer =
-    target === 'native'
-      ? samplesAsRows(splitJoined(doubled), (_, channels) => channels >= 5)
-      : samplesAsRows(doubled, () => false)
+  const fewer = withRows(target === 'native' ? splitJoined(doubled) : doubled, target)
   const { graph: computed, weights: kept } = await precompute({ graph: fewer, weights }, evaluate)
   return { graph: simplify(computed), weights: kept }
+}
+
+/**
+ * Natively, GridSample takes longer for five channels than rows of four pixels. A page would copy these rows for each frame. A GPU
+ * samples by itself.
+ */
+function withRows(graph: Graph, target: RewriteTarget): Graph {
+  if (target === 'gpu') return graph
+  return samplesAsRows(graph, (_, channels) => target === 'native' && channels >= 5)
 }
 
 /** A graph with the contents of its parameters. */

@@ -439,8 +439,10 @@ describe('samples', () => {
     expect(ops).toContain('gatherRows')
   })
 
-  it('of few channels are left to GridSample', async () => {
+  it('of few channels, and on GPUs, are left to GridSample', async () => {
     expect(opsOf(await sampled(3, 'native'))).toContain('gridSample')
+    expect(opsOf(await sampled(5, 'wasm'))).toContain('gridSample')
+    expect(opsOf(await sampled(16, 'gpu'))).toContain('gridSample')
   })
 })
 

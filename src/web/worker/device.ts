@@ -70,9 +70,9 @@ const runtimeOn = ({ runtimeFolder, device, threads }: SentPlace): Promise<WebRu
     ...(threads !== undefined && { threads }),
   })
 
-/** Rewrites a network so that it computes the same with fewer operations, for the kernels of browsers. */
+/** Rewrites a network so that it computes the same with fewer operations, for the kernels of this device. */
 export const rewritten =
-  (openSession: OpenSession) =>
+  ({ openSession, current: { device } }: Processor) =>
   (network: Weighted): Promise<Weighted> =>
     rewriteWith(
       async (graph, weights) => {
@@ -84,7 +84,7 @@ export const rewritten =
         }
       },
       network,
-      { target: 'wasm' },
+      { target: device === 'webgpu' ? 'gpu' : 'wasm' },
     )
 
 let opened: Promise<FaceFinder> | undefined

@@ -214,8 +214,9 @@ export class ModelWorker {
   }
 }
 
-function openOn({ openSession }: Processor, run: LoadedRun): Promise<MotionModel> {
-  return openSessionModel(run, { openSession, where: run.path, rewrite: rewritten(openSession) })
+function openOn(processor: Processor, run: LoadedRun): Promise<MotionModel> {
+  const { openSession } = processor
+  return openSessionModel(run, { openSession, where: run.path, rewrite: rewritten(processor) })
 }
 
 async function openDetailed(

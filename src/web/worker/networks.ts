@@ -46,7 +46,7 @@ export async function timeNetwork(name: string, rounds: number, place: SentPlace
   const processor = await Processor.open(place)
   const { openSession } = processor
   const weights = timingWeights(parametersOf(given), 1)
-  const network = await rewritten(openSession)({ graph: given, weights })
+  const network = await rewritten(processor)({ graph: given, weights })
   const session = await openSession(network.graph, { weights: network.weights })
   try {
     const random = new Random(1)
