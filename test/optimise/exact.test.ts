@@ -1,24 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { Graph, type Value } from '../../src/graph/graph.ts'
-import {
-  add,
-  concat,
-  conv,
-  gridSample,
-  input,
-  mul,
-  parameter,
-  reduceMean,
-  relu,
-  reshape,
-  resize,
-  split,
-} from '../../src/graph/ops/index.ts'
+import { add, concat, conv, input, mul, parameter, relu, resize, split } from '../../src/graph/ops/index.ts'
 import { initialise, parametersOf } from '../../src/graph/ops/leaf.ts'
 import { liveNodes } from '../../src/graph/rewrite.ts'
-import type { Shape, Tensor } from '../../src/graph/tensor.ts'
+import type { Shape } from '../../src/graph/tensor.ts'
 import { batchNorm2d, conv2d, depthwise } from '../../src/layers/conv2d.ts'
-import { antiAlias, boxFilter } from '../../src/layers/fomm.ts'
+import { antiAlias } from '../../src/layers/fomm.ts'
 import { ssNbt } from '../../src/layers/lednet.ts'
 import { mobileOne, repVgg } from '../../src/layers/mobilenet.ts'
 import { Scope } from '../../src/layers/scope.ts'
@@ -26,40 +13,13 @@ import { channelShuffle } from '../../src/layers/shufflenet.ts'
 import { type RewriteOptions, rewriteExactly } from '../../src/model/open-model.ts'
 import { type MotionConfig, publishedConfig, smallConfig } from '../../src/motion/config.ts'
 import { detectorGraph, generatorGraph } from '../../src/motion/model.ts'
-import { precompute, type Weighted } from '../../src/optimise/rewrite-with.ts'
+import { precompute } from '../../src/optimise/rewrite-with.ts'
 import { evaluate } from '../../src/runtime/node.ts'
 import { Random } from '../../src/util/random.ts'
 import { noise, openWeights } from '../zoo/build.ts'
+import { compare, opsOf, worst } from './compare.ts'
 
 /** A rewritten graph computes what it computed before. */
-
-const opsOf = ({ graph }: Pick<Weighted, 'graph'>) => liveNodes(graph).map((node) => node.op.name)
-
-async function compare(
-  graph: Graph,
-  weights: Map<string, Tensor>,
-  feeds: Record<string, Tensor>,
-  options: RewriteOptions = {},
-) {
-  const before = await evaluate(graph, feeds, weights)
-  const rewritten = await rewriteExactly({ graph, weights }, options)
-  const after = await evaluate(rewritten.graph, feeds, rewritten.weights)
-  for (const [name, { data, shape }] of Object.entries(before)) {
-    expect(after[name]!.shape).toEqual(shape)
-    expect(worst(data as Float32Array, after[name]!.data as Float32Array), name).toBeLessThan(1e-5)
-  }
-  return rewritten
-}
-
-/** Relative L2. */
-function worst(a: Float32Array, b: Float32Array): number {
-  let [error, norm] = [0, 0]
-  a.forEach((value, i) => {
-    error += (value - b[i]!) ** 2
-    norm += value ** 2
-  })
-  return Math.sqrt(error / norm)
-}
 
 const reduced: MotionConfig = {
   ...publishedConfig,
@@ -413,60 +373,6 @@ describe('convolutions of one map', () => {
     ['in groups', (scope, x) => [few(scope, 'a', x, 4), few(scope, 'b', x, 4, { groups: 2 })]],
   ])('stay apart: %s', async (_, block) => {
     expect(await convsOf(block)).toBe(2)
-  })
-})
-
-describe('samples', () => {
-  const sampled = (channels: number, target: NonNullable<RewriteOptions['target']>) => {
-    const graph = new Graph()
-    const x = input(graph, 'x', 'float32', [2, channels, 6, 5])
-    const grid = input(graph, 'grid', 'float32', [2, 7, 4, 2])
-    // Points inside and outside.
-    const points = add(mul(grid, 3), -1.5)
-    graph.output('y', gridSample(x, points, { alignCorners: channels % 2 === 0 }))
-    const feeds = { x: noise([2, channels, 6, 5], 1), grid: noise([2, 7, 4, 2], 2) }
-    return compare(graph, new Map(), feeds, { target })
-  }
-
-  it.each([
-    [5, 'native'],
-    [16, 'native'],
-    [19, 'native'],
-    [16, 'wasm'],
-  ] as const)('of %i channels are read as rows: %s', async (channels, target) => {
-    const ops = opsOf(await sampled(channels, target))
-    expect(ops).not.toContain('gridSample')
-    expect(ops).toContain('gatherRows')
-  })
-
-  it('of few channels, and on GPUs, are left to GridSample', async () => {
-    expect(opsOf(await sampled(3, 'native'))).toContain('gridSample')
-    expect(opsOf(await sampled(5, 'wasm'))).toContain('gridSample')
-    expect(opsOf(await sampled(16, 'gpu'))).toContain('gridSample')
-  })
-})
-
-describe('means of squares of pixels', () => {
-  const filtered = (scale: number, size: number) => {
-    const graph = new Graph()
-    const x = input(graph, 'x', 'float32', [2, 3, size, size + 8])
-    graph.output('y', boxFilter(x, scale))
-    return compare(graph, new Map(), { x: noise([2, 3, size, size + 8], 1) })
-  }
-
-  it('of 2x2 are a resizing to half the size', async () => {
-    expect(opsOf(await filtered(1 / 2, 16))).toEqual(['input', 'resize'])
-  })
-
-  it('of 4x4 stay, as do means of other numbers in pairs', async () => {
-    expect(opsOf(await filtered(1 / 4, 16))).toContain('reduceMean')
-    const graph = new Graph()
-    const x = input(graph, 'x', 'float32', [2, 3, 8, 8])
-    // The halves of each axis, and not its pairs.
-    graph.output('y', reduceMean(reshape(x, [2, 3, 2, 4, 2, 4]), [3, 5]))
-    graph.output('z', reduceMean(reshape(x, [2, 3, 4, 2, 4, 2]), [2, 4]))
-    const rewritten = await compare(graph, new Map(), { x: noise([2, 3, 8, 8], 1) })
-    expect(opsOf(rewritten)).not.toContain('resize')
   })
 })
 
