@@ -6,15 +6,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { createPaster } from '../../src/animate/animate.ts'
 import { createTransfer, poseDistance } from '../../src/animate/transfer.ts'
 import { openClip } from '../../src/clips/source.ts'
-import { initialise, parametersOf } from '../../src/graph/ops/leaf.ts'
 import { openModel } from '../../src/model/open-model.ts'
-import { smallConfig } from '../../src/motion/config.ts'
-import { detectorGraph, generatorGraph } from '../../src/motion/model.ts'
-import { runFolder } from '../../src/run/config-file.ts'
-import { createRun } from '../../src/run/run.ts'
 import { starters } from '../../src/run/starters.ts'
 import { puppetClip, stillPuppet } from '../../src/synthetic/puppet/puppet.ts'
-import { Random } from '../../src/util/random.ts'
 import { scratch } from '../animate/support.ts'
 import { chromium, withoutChromium } from '../support/chromium.ts'
 import { trainedRun } from '../support/shared.ts'
@@ -22,16 +16,8 @@ import { expectClose, inPage, openSite, type Site } from './browser.ts'
 
 const title = chromium === undefined ? `pantin/web: skipped, ${withoutChromium}` : 'a run in a page'
 
-interface Rates {
-  readonly frames: number
-  /** Frames a second. */
-  readonly rate: number
-  /** Medians of the stages in milliseconds. */
-  readonly stages: Readonly<Record<string, number>>
-}
-
 describe.skipIf(chromium === undefined)(title, () => {
-  const at = scratch()
+  const _at = scratch()
   let run: string
   let site: Site
   let page: Page
@@ -357,77 +343,6 @@ describe.skipIf(chromium === undefined)(title, () => {
       `,
     )
     expect(large).toEqual([1920, 640])
-  }, 240_000)
-
-  /**
-   * Frames per second at 256x256 on WebAssembly, as a page measures them. They are printed only, since a busy machine may
-   * take several times as long. The goals on two idle cores: 60 for keypoints, 15 for animation by a new light model, and 20 for
-   * pulling the starter's strings.
-   */
-  test('live keypoints, animation and pulled strings at 256x256', async () => {
-    const model = smallConfig({ net: 'ficelle', size: 256, generator: 'light' })
-    const config = { model, training: { fit: 'crop', clips: ['puppet:1'], holdout: 0.2 } }
-    const run = await createRun(at('run'), { config, version: '0.1.0' })
-    const parameters = [detectorGraph(model), generatorGraph(model)].flatMap(parametersOf)
-    await run.saveWeights(initialise(parameters, new Random(7)))
-    run.close()
-    const face = await runFolder('face')
-    for (const file of ['config.json', 'weights.safetensors']) {
-      site.files.set(`runs/live/${file}`, await readFile(join(at('run'), file)))
-      site.files.set(`runs/face/${file}`, await readFile(join(face, file)))
-    }
-    site.files.set('assets/heads.bin', await readFile(join('assets', 'heads.bin')))
-    const rates = await inPage<Record<string, Rates>>(
-      page,
-      `
-      const clip = await pantin.openClip('head:100005,frames=8,size=320', place)
-      const pictures = []
-      for await (const { picture } of clip.frames()) pictures.push(picture)
-      clip.close()
-      const median = (list) => list.sort((a, b) => a - b)[list.length >> 1]
-      const measure = async (work) => {
-        for (let i = 0; i < 8; i++) await work(i % 8)
-        const stages = {}
-        const began = performance.now()
-        let frames = 0
-        while (frames < 20 || performance.now() - began < 500) {
-          const milliseconds = await work(frames++ % 8)
-          for (const [name, ms] of Object.entries(milliseconds)) (stages[name] ??= []).push(ms)
-        }
-        const rate = (1000 * frames) / (performance.now() - began)
-        return { frames, rate, stages: Object.fromEntries(Object.entries(stages).map(([name, list]) => [name, median(list)])) }
-      }
-      const rates = {}
-      for (const name of ['live', 'face']) {
-        const run = await pantin.openRun('runs/' + name + '/')
-        const tracker = await pantin.Tracker.open(run, place)
-        rates[name + ': keypoints'] = await measure(async (i) => (await tracker.track(pictures[i])).milliseconds)
-        const poses = []
-        for (const picture of pictures) poses.push(await tracker.track(picture))
-        await tracker.close()
-        const animator = await pantin.Animator.open(run, place)
-        await animator.setSource(pictures[0])
-        rates[name + ': animation'] = await measure(async (i) => {
-          const { frame, milliseconds } = await animator.animate(pictures[i], { smoothing: {}, absolute: true })
-          frame.close()
-          return milliseconds
-        })
-        rates[name + ': strings'] = await measure(async (i) => {
-          const { frame, milliseconds } = await animator.pose(poses[i])
-          frame.close()
-          return milliseconds
-        })
-        await animator.close()
-      }
-      return rates
-      `,
-    )
-    for (const [name, { rate, frames, stages }] of Object.entries(rates)) {
-      expect(frames).toBeGreaterThanOrEqual(20)
-      expect(rate).toBeGreaterThan(0)
-      const parts = Object.entries(stages).map(([stage, ms]) => `${stage} ${ms.toFixed(1)}`)
-      process.stdout.write(`${name}: ${rate.toFixed(1)} frames/s; ms: ${parts.join(', ')}\n`)
-    }
   }, 240_000)
 
   test('opening is given up by a signal, and leaves no worker', async () => {
