@@ -43,10 +43,11 @@ const lips = { corners: [8, 9], inner: [10, 11], outer: [12, 13] }
  *   places do
  * @param {boolean} [parts.gaze] whether irises are keypoints, too, and eyes look about
  * @param {number} [parts.mixed] channels that dense motion sees, of pictures in two colours (default: all)
+ * @param {number} [parts.blocks] residual blocks of the decoder on its coarsest map (default: 3)
  */
 const model = (
   size,
-  { face = false, residual = false, head = false, mouth = false, gaze = false, mixed } = {},
+  { face = false, residual = false, head = false, mouth = false, gaze = false, mixed, blocks = 3 } = {},
 ) => ({
   ...{ net: 'ficelle', size, keypoints: gaze ? 35 : head ? 33 : 20, jacobian: true, alignCorners: true },
   detector: {
@@ -63,11 +64,14 @@ const model = (
     ...(mixed && { mixed, colours: 2 }),
   },
   generator: {
-    ...{ kind: 'light', blockExpansion: 16, maxFeatures: 64, bottleneckBlocks: 3, kernel: 3 },
+    ...{ kind: 'light', blockExpansion: 16, maxFeatures: 64, bottleneckBlocks: blocks, kernel: 3 },
     ...{ downBlocks: Math.log2(size / 64), skips: 'coarse', atRest: 'source', ...(face && { guided: true }) },
     ...(head && { sampling: 'cubic' }),
   },
 })
+
+/** What a starter for faces ends with. */
+const everything = { face: true, residual: true, head: true, mouth: true, gaze: true, mixed: 32 }
 
 const series = (name, first, last, options) =>
   Array.from({ length: last - first + 1 }, (_, i) => `${name}:${first + i},${options}`)
@@ -129,7 +133,7 @@ export const recipes = {
       options: {
         ...{ ...picture, ...light, batch: 6, steps: 3000, learningRate: 2e-3, rest: 0.9999 },
         ...{ tie: 'gaze', losses: painted },
-        model: model(128, { face: true, residual: true, head: true, mouth: true, gaze: true, mixed: 32 }),
+        model: model(128, everything),
       },
       part: '0,0,1',
     },
@@ -217,6 +221,17 @@ export const recipes = {
       },
       // With more of it, mouths would follow better, and hair worse.
       ...{ part: '0.3,0,0', fresh: '29-30', painted: true, mixed: 32 },
+    },
+    {
+      // The decoder alone learns, and has one of its three residual blocks: on strangers' faces the others did nearly nothing.
+      ...{ name: 'painting', from: 'face/gaze', clips: heads(24001, 24300, 4, 256) },
+      options: {
+        ...{ ...picture, ...light, steps: 800, learningRate: 5e-4, rest: 0.9999 },
+        ...{ tie: 'gaze', losses: painted },
+        model: model(256, { ...everything, blocks: 1 }),
+      },
+      // With all of it, results would be less sharp.
+      part: '0,0,0.5',
     },
   ],
   puppet: [

@@ -17,8 +17,10 @@ const title = chromium === undefined ? `rates: skipped, ${withoutChromium}` : 't
 
 interface Rates {
   readonly frames: number
-  /** Frames a second. */
-  readonly rate: number
+  /** Frames a second by the median time of a frame, by the least, and in the mean. */
+  readonly median: number
+  readonly most: number
+  readonly mean: number
   /** Medians of the stages in milliseconds. */
   readonly stages: Readonly<Record<string, number>>
 }
@@ -60,16 +62,20 @@ describe.skipIf(chromium === undefined)(title, () => {
       clip.close()
       const median = (list) => list.sort((a, b) => a - b)[list.length >> 1]
       const measure = async (work) => {
-        for (let i = 0; i < 8; i++) await work(i % 8)
+        // The browser compiles what runs often once more, while it runs.
+        for (let i = 0, began = performance.now(); i < 8 || performance.now() - began < 1000; i++) await work(i % 8)
         const stages = {}
+        const times = []
         const began = performance.now()
-        let frames = 0
-        while (frames < 20 || performance.now() - began < 500) {
-          const milliseconds = await work(frames++ % 8)
+        while (times.length < 20 || performance.now() - began < 2000) {
+          const before = performance.now()
+          const milliseconds = await work(times.length % 8)
+          times.push(performance.now() - before)
           for (const [name, ms] of Object.entries(milliseconds)) (stages[name] ??= []).push(ms)
         }
-        const rate = (1000 * frames) / (performance.now() - began)
-        return { frames, rate, stages: Object.fromEntries(Object.entries(stages).map(([name, list]) => [name, median(list)])) }
+        const mean = (performance.now() - began) / times.length
+        const rates = { median: 1000 / median(times), most: 1000 / Math.min(...times), mean: 1000 / mean }
+        return { frames: times.length, ...rates, stages: Object.fromEntries(Object.entries(stages).map(([name, list]) => [name, median(list)])) }
       }
       const rates = {}
       for (const name of ['live', 'face']) {
@@ -96,11 +102,14 @@ describe.skipIf(chromium === undefined)(title, () => {
       return rates
       `,
     )
-    for (const [name, { rate, frames, stages }] of Object.entries(rates)) {
+    for (const [name, { frames, median, most, mean, stages }] of Object.entries(rates)) {
       expect(frames).toBeGreaterThanOrEqual(20)
-      expect(rate).toBeGreaterThan(0)
+      expect(mean).toBeGreaterThan(0)
+      const figures = [median, most, mean].map((rate) => rate.toFixed(1))
       const parts = Object.entries(stages).map(([stage, ms]) => `${stage} ${ms.toFixed(1)}`)
-      process.stdout.write(`${name}: ${rate.toFixed(1)} frames/s; ms: ${parts.join(', ')}\n`)
+      process.stdout.write(
+        `${name}: ${figures.join(', ')} frames/s (median, most, mean); ms: ${parts.join(', ')}\n`,
+      )
     }
   }, 240_000)
 })
