@@ -46,7 +46,7 @@ export interface CompressOptions extends PlanOptions {
 
 /** A state of the run between the original and the end. */
 export interface CompressionStep {
-  /** `original`, `pruned`, `fp16` or `int8`. */
+  /** `original`, `pruned`, `fp16`, `fp16-graph` or `int8`. */
   readonly name: string
   /** What was done, in words. */
   readonly what: string
@@ -144,6 +144,7 @@ const countOf = (clips: FrameSets['measured']) => clips.reduce((sum, { frames })
 interface Tried {
   readonly run: LoadedRun
   readonly halfKept: boolean
+  readonly halves: boolean
   readonly plans: EightBitPlans
   readonly exactSums: boolean
   readonly notices: readonly string[]
@@ -200,6 +201,14 @@ async function tryAll(
   const halfAllowed = allows(prunedKept ? await compared(goal, half) : halfDifference)
   const halfKept = halfAllowed && (settings.target !== 'latency' || options.precision === 'fp16')
   let base = halfKept ? half : start
+  // Speed is what it is for, and there may be no GPU here to measure it on. What it costs is found on the CPU.
+  const graphDifference =
+    settings.device === 'webgpu' && settings.target !== 'size'
+      ? await withModel(openPlanned(base, {}, [], true), (model) =>
+          differenceOf(model, prunedKept ? goal : reference, 'all', Number.POSITIVE_INFINITY, signal),
+        )
+      : undefined
+  const halves = graphDifference !== undefined && allows(graphDifference)
   const zeroOr = (value: number | null) => (value === null ? null : 0)
   const zero: Difference = {
     distance: 0,
@@ -297,6 +306,13 @@ async function tryAll(
     ...{ name: 'fp16', what: 'weights in half precision in the file', kept: halfKept },
     ...{ fileBytes: weightsBytes(start, true), memoryBytes: memory, times: {}, difference: halfDifference },
   })
+  if (graphDifference !== undefined) {
+    states.push({
+      ...{ name: 'fp16-graph', what: 'computed with in half precision on a GPU that can', kept: halves },
+      ...{ fileBytes: weightsBytes(start, halfKept), memoryBytes: weightsBytes(start, true), times: {} },
+      difference: graphDifference,
+    })
+  }
   if (settings.precision === 'int8' && settings.device === 'cpu') {
     states.push({
       name: 'int8',
@@ -313,8 +329,12 @@ async function tryAll(
   }
   const numbers = pruned && { macs: pruned.macs, parameters: pruned.parameters }
   return {
-    ...{ run: base, halfKept, plans, exactSums, steps: states, pruned: numbers ?? null },
-    notices: noticesOf(pruned && { ...pruned, kept: prunedKept }, inEightBits, settings),
+    ...{ run: base, halfKept, halves, plans, exactSums, steps: states, pruned: numbers ?? null },
+    notices: noticesOf(
+      pruned && { ...pruned, kept: prunedKept },
+      [...inEightBits, ...(halves ? ['fp16-graph'] : [])],
+      settings,
+    ),
     ...{ verdicts, trials, sensitivities },
   }
 }
@@ -322,10 +342,14 @@ async function tryAll(
 /** A distance that is seen when the picture moves: 1 % of its width. */
 const seenDistance = 0.02
 
-/** What of the result the user may not expect. */
+/**
+ * What of the result the user may not expect.
+ *
+ * @param faster what makes the run faster, besides pruning
+ */
 export function noticesOf(
   pruned: { readonly difference: Pick<Difference, 'distance'>; readonly kept: boolean } | undefined,
-  inEightBits: readonly ModelPart[],
+  faster: readonly string[],
   { device, target, maxPrunedDistance }: Pick<Settings, 'device' | 'target' | 'maxPrunedDistance'>,
 ): string[] {
   const notices: string[] = []
@@ -341,7 +365,7 @@ export function noticesOf(
       )
     }
   }
-  if (target === 'latency' && pruned?.kept !== true && inEightBits.length === 0) {
+  if (target === 'latency' && pruned?.kept !== true && faster.length === 0) {
     notices.push(`nothing that was tried makes the run faster on ${device}: fewer channels would (--prune)`)
   }
   return notices

@@ -285,18 +285,20 @@ function layersOf(ops: ReadonlySet<Node>): Node[][] {
  * Opens a run with plans for its networks.
  *
  * @param known networks that were rewritten already
+ * @param halves whether the networks compute in half precision
  */
 export async function openPlanned(
   run: LoadedRun,
   eightBits: EightBitPlans,
   known: readonly Pick<CalibratedPart, 'part' | 'network'>[] = [],
+  halves = false,
 ): Promise<MotionModel> {
   return openSessionModel(run, {
     openSession: sessionsOn('cpu'),
     where: run.path,
     rewrite: async (network) =>
       known.find(({ part }) => part === partOf(network.graph))?.network ?? rewriteExactly(network),
-    eightBits,
+    ...{ eightBits, halves },
   })
 }
 

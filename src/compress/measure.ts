@@ -290,17 +290,23 @@ export interface Compressed {
   readonly plans: EightBitPlans
   /** Whether weights are halved. */
   readonly halfKept: boolean
+  /** Whether networks compute in half precision on a GPU that can. */
+  readonly halves: boolean
 }
 
 /** Writes a run that every command reads as any other. @returns its folder, absolute */
 export async function writeRun(
-  { run: { config: model, fit, crop, weights }, plans: eightBits, halfKept }: Compressed,
+  { run: { config: model, fit, crop, weights }, plans: eightBits, halfKept, halves }: Compressed,
   device: string,
   { out, force }: { readonly out: string; readonly force: boolean },
 ): Promise<string> {
   const used = usedParameters(model, weights)
   const run = await createRun(out, {
-    config: { model, training: { fit, crop: formatCrop(crop) }, compression: { device, eightBits } },
+    config: {
+      model,
+      training: { fit, crop: formatCrop(crop) },
+      compression: { device, eightBits, ...(halves && { halves }) },
+    },
     ...{ version, force },
   })
   try {

@@ -102,7 +102,10 @@ export async function prune(
   await using smaller = await openPlanned(withoutGenerator(pruned.run), {})
   const reference = await referenceOf(whole, sets.measured, signal)
   const difference = await differenceOf(smaller, reference, 'keypoints', Number.POSITIVE_INFINITY, signal)
-  const path = await writeRun({ run: pruned.run, plans: {}, halfKept: false }, 'cpu', { out, force })
+  const path = await writeRun({ run: pruned.run, plans: {}, halfKept: false, halves: false }, 'cpu', {
+    out,
+    force,
+  })
   const { macs, parameters } = pruned
   return { run: original.path, path, macs, parameters, difference }
 }
@@ -147,7 +150,7 @@ export async function pruneRun(
         turn < count ? Math.floor(stepsOfTurn * steps) : steps - (count - 1) * Math.floor(stepsOfTurn * steps)
       if (own === 0) continue
       const start = join(folder, `start-${turn}`)
-      await writeRun({ run, plans: {}, halfKept: false }, 'cpu', { out: start, force: false })
+      await writeRun({ run, plans: {}, halfKept: false, halves: false }, 'cpu', { out: start, force: false })
       const taught = await distil(clips, {
         ...{ teacher: original.path, model: config, init: start, out: join(folder, `taught-${turn}`) },
         ...{ steps: own, seed, holdout, cache: join(folder, 'labels') },

@@ -32,6 +32,8 @@ export const compressionSchema = z.looseObject({
       frame: eightBitPlanSchema.optional(),
     })
     .default({}),
+  /** Whether networks compute in half precision on a GPU that can. */
+  halves: z.boolean().default(false),
 })
 
 /**
@@ -74,6 +76,8 @@ export interface LoadedRun {
   readonly tie: Tie
   /** What computes in eight bits on a CPU; undefined for a run that was not compressed so. */
   readonly eightBits?: EightBitPlans | undefined
+  /** Whether the run was compressed to compute in half precision on a GPU that can (default: no). */
+  readonly halves?: boolean | undefined
   /** Contents of the parameters, by checkpoint name. */
   readonly weights: ReadonlyMap<string, Tensor>
 }
@@ -87,7 +91,7 @@ export interface LoadedRun {
 export function modelOf(
   { model, network, training, compression }: AnimatedRun,
   where: string,
-): Pick<LoadedRun, 'config' | 'fit' | 'crop' | 'tie' | 'eightBits'> {
+): Pick<LoadedRun, 'config' | 'fit' | 'crop' | 'tie' | 'eightBits' | 'halves'> {
   if (model === undefined) {
     throw new InputError({
       what: 'the folder holds no motion model',
@@ -97,7 +101,8 @@ export function modelOf(
     })
   }
   const { fit, tie = 'none' } = training
-  const own = { config: model, fit, crop: cropOf(training), tie }
+  const halves = compression?.halves === true
+  const own = { config: model, fit, crop: cropOf(training), tie, ...(halves && { halves }) }
   const eightBits = compression?.eightBits
   return eightBits === undefined || Object.keys(eightBits).length === 0 ? own : { ...own, eightBits }
 }

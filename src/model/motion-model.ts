@@ -2,14 +2,19 @@
 // (Siarohin et al. 2019).
 
 import type { Crop } from '../faces/box.ts'
-import type { Graph } from '../graph/graph.ts'
-import { parametersOf } from '../graph/ops/leaf.ts'
-import { formatShape, type Tensor } from '../graph/tensor.ts'
+import { Graph } from '../graph/graph.ts'
+import { conv } from '../graph/ops/conv.ts'
+import { constant, input, parametersOf } from '../graph/ops/leaf.ts'
+import { relu } from '../graph/ops/unary.ts'
+import { floats, formatShape, type Tensor } from '../graph/tensor.ts'
 import type { FitMode } from '../media/fit.ts'
 import type { MotionConfig } from '../motion/config.ts'
 import { detectorGraph, splitGenerator } from '../motion/model.ts'
+import { toOnnx } from '../onnx/export.ts'
+import { inHalfPrecision } from '../onnx/half-graph.ts'
 import { isPlanFor, withEightBits } from '../optimise/eight-bits.ts'
 import { movedForward, type Weighted } from '../optimise/rewrite-with.ts'
+import { ComputeError } from '../runtime/ort.ts'
 import type { Device, OpenSession, Session, Tensors } from '../runtime/session.ts'
 import { FormatError, InputError } from '../util/errors.ts'
 import { fromPlanes, type Keypoints, toMatrices, toPlanes, toPoints } from './keypoint-detector.ts'
@@ -37,6 +42,8 @@ export interface MotionModel extends AsyncDisposable {
   readonly device: Device
   /** The opened networks that compute in eight bits. The generator is opened at its first use. */
   readonly eightBits: readonly ModelPart[]
+  /** Whether the networks compute in half precision. */
+  readonly halves: boolean
   /**
    * Finds the keypoints of a picture.
    *
@@ -80,6 +87,8 @@ export interface SessionModelOptions {
   readonly rewrite?: ((network: Weighted) => Promise<Weighted>) | undefined
   /** What computes in eight bits (default: nothing). Plans are for rewritten networks, and others are left as they are. */
   readonly eightBits?: EightBitPlans | undefined
+  /** Computes in half precision if the device can, but for what `inHalfPrecision` keeps (default: no). */
+  readonly halves?: boolean | undefined
 }
 
 /**
@@ -89,7 +98,7 @@ export interface SessionModelOptions {
  */
 export async function openSessionModel(
   { path, config, fit, crop, weights }: LoadedRun,
-  { openSession, where, rewrite, eightBits = {} }: SessionModelOptions,
+  { openSession, where, rewrite, eightBits = {}, halves: asked = false }: SessionModelOptions,
 ): Promise<MotionModel> {
   const { source, frame } = splitGenerator(config)
   const detector = detectorGraph(config)
@@ -97,15 +106,18 @@ export async function openSessionModel(
   const needed = hasGenerator ? [detector, source, frame] : [detector]
   for (const graph of needed) checkWeights(weights, parametersOf(graph), where)
   const rounded = new Set<ModelPart>()
+  const halves = asked && (await computesHalves(openSession))
   const rewritten = async (graph: Graph): Promise<Weighted> =>
     rewrite === undefined ? { graph, weights } : rewrite({ graph, weights })
   const open = (part: ModelPart, network: Weighted) => {
     const plan = eightBits[part]
     const isPlanned = plan !== undefined && isPlanFor(plan, network.graph)
     if (isPlanned) rounded.add(part)
-    const opened = isPlanned ? withEightBits(network, plan) : network
+    const { graph, weights } = isPlanned ? withEightBits(network, plan) : network
     // The networks run one after another. A thread pool that spins after its run would take the cores of the others.
-    return openSession(opened.graph, { weights: opened.weights, spin: false })
+    return halves && !isPlanned
+      ? openSession(inHalfPrecision(toOnnx(graph, { weights })), { spin: false })
+      : openSession(graph, { weights, spin: false })
   }
   // Tracking needs no generator, and its session may take a second to open.
   const openGenerator = async (): Promise<GeneratorSessions> => {
@@ -120,8 +132,29 @@ export async function openSessionModel(
       throw error
     }
   }
-  const facts = { path, config, fit, crop, hasGenerator }
+  const facts = { path, config, fit, crop, hasGenerator, halves }
   return new SessionModel(facts, await open('detector', await rewritten(detector)), openGenerator, rounded)
+}
+
+/** Whether a device multiplies numbers of 16 bits. A GPU may lack the feature, and refuses such a network or gives wrong results. */
+async function computesHalves(openSession: OpenSession): Promise<boolean> {
+  const graph = new Graph()
+  const x = input(graph, 'x', 'float32', [1, 1, 1, 2])
+  const twice = constant(graph, floats([2], [1, 1, 1, 1]))
+  // The second product is the head, which keeps 32 bits.
+  graph.output('y', conv(relu(conv(x, twice, undefined)), twice, undefined))
+  try {
+    const session = await openSession(inHalfPrecision(toOnnx(graph)), { spin: false })
+    try {
+      const { y } = await session.run({ x: floats([-1, 0.5], [1, 1, 1, 2]) })
+      return y!.data[0] === 0 && y!.data[1] === 2
+    } finally {
+      await session.close()
+    }
+  } catch (error) {
+    if (error instanceof FormatError || error instanceof ComputeError) return false
+    throw error
+  }
 }
 
 /** The generator in two halves: what depends on the source alone, and what depends on the driving frame too. */
@@ -140,6 +173,7 @@ class SessionModel implements MotionModel {
   readonly fit: FitMode
   readonly crop: Crop
   readonly hasGenerator: boolean
+  readonly halves: boolean
 
   constructor(
     {
@@ -148,7 +182,8 @@ class SessionModel implements MotionModel {
       fit,
       crop,
       hasGenerator,
-    }: Pick<MotionModel, 'path' | 'config' | 'fit' | 'crop' | 'hasGenerator'>,
+      halves,
+    }: Pick<MotionModel, 'path' | 'config' | 'fit' | 'crop' | 'hasGenerator' | 'halves'>,
     private readonly detector: Session,
     private readonly openGenerator: () => Promise<GeneratorSessions>,
     private readonly rounded: ReadonlySet<ModelPart>,
@@ -158,6 +193,7 @@ class SessionModel implements MotionModel {
     this.fit = fit
     this.crop = crop
     this.hasGenerator = hasGenerator
+    this.halves = halves
     this.device = detector.device
   }
 

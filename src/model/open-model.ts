@@ -104,6 +104,7 @@ export async function openModel(
     where: join(loaded.path, weightsFile),
     rewrite: rewrite || plans !== undefined ? (network) => rewriteExactly(network) : undefined,
     eightBits: plans,
+    halves: device === 'webgpu' && loaded.halves,
   })
   if (signal?.aborted !== true) return model
   await model.close()

@@ -38,6 +38,7 @@ function fakeModel({ miss = 0, ...change }: { miss?: number } & Partial<MotionMo
     hasGenerator: true,
     device: 'cpu',
     eightBits: [],
+    halves: false,
     detect: async (pixels) => keypointsAt(pixels[0]!),
     encode: async () => ({ tensors: {} }),
     generate: async (_source, _kpSource, kpDriving) =>

@@ -215,8 +215,11 @@ export class ModelWorker {
 }
 
 function openOn(processor: Processor, run: LoadedRun): Promise<MotionModel> {
-  const { openSession } = processor
-  return openSessionModel(run, { openSession, where: run.path, rewrite: rewritten(processor) })
+  const { openSession, current } = processor
+  return openSessionModel(run, {
+    ...{ openSession, where: run.path, rewrite: rewritten(processor) },
+    halves: current.device === 'webgpu' && run.halves,
+  })
 }
 
 async function openDetailed(
