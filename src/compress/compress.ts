@@ -32,7 +32,7 @@ import {
   withoutGenerator,
   writeRun,
 } from './measure.ts'
-import { frameOptions, type PlanOptions, type Settings, settingsOf } from './options.ts'
+import { frameOptions, noticesOf, type PlanOptions, type Settings, settingsOf } from './options.ts'
 import { type PrunedNumbers, pruneRun } from './prune.ts'
 import { trainRounded } from './rounded-training.ts'
 
@@ -337,38 +337,6 @@ async function tryAll(
     ),
     ...{ verdicts, trials, sensitivities },
   }
-}
-
-/** A distance that is seen when the picture moves: 1 % of its width. */
-const seenDistance = 0.02
-
-/**
- * What of the result the user may not expect.
- *
- * @param faster what makes the run faster, besides pruning
- */
-export function noticesOf(
-  pruned: { readonly difference: Pick<Difference, 'distance'>; readonly kept: boolean } | undefined,
-  faster: readonly string[],
-  { device, target, maxPrunedDistance }: Pick<Settings, 'device' | 'target' | 'maxPrunedDistance'>,
-): string[] {
-  const notices: string[] = []
-  if (pruned !== undefined) {
-    const distance = pruned.difference.distance.toPrecision(2)
-    if (!pruned.kept) {
-      notices.push(
-        `the pruned detector is left out: its keypoints are ${distance} from those of the original, and ${maxPrunedDistance} is allowed`,
-      )
-    } else if (pruned.difference.distance > seenDistance) {
-      notices.push(
-        `keypoints of the pruned detector are ${distance} from those of the original, ${(50 * pruned.difference.distance).toFixed(1)} % of the picture's width: prune less, or let it learn for more steps`,
-      )
-    }
-  }
-  if (target === 'latency' && pruned?.kept !== true && faster.length === 0) {
-    notices.push(`nothing that was tried makes the run faster on ${device}: fewer channels would (--prune)`)
-  }
-  return notices
 }
 
 /** Networks that go back to float because they are as slow or slower in eight bits: none, if only the size counts. */

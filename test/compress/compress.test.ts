@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { calibrate, planOf, Ranges } from '../../src/compress/calibration.ts'
-import { compress, noticesOf, slowerParts } from '../../src/compress/compress.ts'
+import { compress, slowerParts } from '../../src/compress/compress.ts'
 import { openPlanned, planDetector } from '../../src/compress/eight-bits.ts'
 import { differenceOf, referenceOf, seeAll, takeFrames } from '../../src/compress/measure.ts'
-import { settingsOf } from '../../src/compress/options.ts'
+import { noticesOf, settingsOf } from '../../src/compress/options.ts'
 import { readSafetensorsHeader } from '../../src/formats/safetensors/safetensors.ts'
 import type { EightBitPlans } from '../../src/model/loaded-run.ts'
 import { openDetector } from '../../src/model/open-detector.ts'
@@ -150,7 +150,7 @@ test('without times, whole chains of ops are in eight bits, even if a network ha
 
 test('for other devices than a CPU, weights become half as large and nothing else changes', async () => {
   const original = await randomRun(at('web'))
-  const found = await compress(original, ['puppet:1'], { out: at('half'), device: 'webgpu', ...few })
+  const found = await compress(original, ['puppet:1'], { out: at('half'), device: 'wasm', ...few })
   expect(found.steps.map(({ name, kept }) => [name, kept])).toEqual([
     ['original', true],
     ['fp16', true],
@@ -162,7 +162,7 @@ test('for other devices than a CPU, weights become half as large and nothing els
   expect(new Set(types)).toEqual(new Set(['F16', 'F32']))
   expect(types.filter((type) => type === 'F16').length).toBeGreaterThan(types.length / 3)
   const config = JSON.parse(readFileSync(at('half/config.json'), 'utf8')) as { compression: unknown }
-  expect(config.compression).toEqual({ device: 'webgpu', eightBits: {} })
+  expect(config.compression).toEqual({ device: 'wasm', eightBits: {} })
   const eight = { out: at('eight'), device: 'wasm', precision: 'int8', ...few } as const
   await expect(compress(original, ['puppet:1'], eight)).rejects.toThrow(/only CPUs/)
   await expect(compress(original, ['puppet:1'], { out: original, force: true, ...few })).rejects.toThrow(
