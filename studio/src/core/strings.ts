@@ -30,7 +30,7 @@ const furthest = 1.5
 /** A pulled point takes its neighbours along within about this part of the spread. */
 const reach = 0.3
 /** How much less a string is pulled that moves the pulled point less. */
-const stiffness = 0.02
+const stiffness = 0.002
 
 export const atRest = ({ strings }: Puppet): Pull => ({ pulls: strings.map(() => 0), offsets: new Map() })
 
