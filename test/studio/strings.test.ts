@@ -80,6 +80,15 @@ describe('a pulled point', () => {
     expect(value[3]![1]).toBeCloseTo(0.5, 2)
   })
 
+  test('throws no other point: of two strings that move it alike, the one is pulled that moves others less', () => {
+    const far = { name: 'far', value: [0, 0, 0, 0, 0.2, 0, 4, 0], jacobian: Array(16).fill(0) }
+    const near = { ...far, name: 'near', value: [0, 0, 0, 0, 0.2, 0, 0.1, 0] }
+    const both = { ...puppet, strings: [far, near] }
+    const pull = pulled(both, { pulls: [0, 0], offsets: new Map() }, 2, [-0.4, 0.5])
+    expect(pull.pulls[1]).toBeGreaterThan(0.4)
+    expect(Math.abs(pull.pulls[0]!)).toBeLessThan(0.1)
+  })
+
   test('pulls no string beyond its end, and still gets where it is put', () => {
     const pull = pulled(puppet, rest, 3, [0.5, -1])
     expect(pull.pulls[1]).toBe(-1.5)
