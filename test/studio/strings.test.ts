@@ -4,7 +4,11 @@ import { openClip } from '../../src/clips/source.ts'
 import { frameAt } from '../../src/media/clip.ts'
 import { openModel } from '../../src/model/open-model.ts'
 import { Random } from '../../src/util/random.ts'
+import type { Pose } from '../../src/web/model.ts'
+import { settled } from '../../studio/src/core/settling.ts'
 import {
+  aimedPose,
+  atRest,
   between,
   type Pull,
   type PulledString,
@@ -41,7 +45,8 @@ const puppet: Puppet = {
     },
   ],
 }
-const rest: Pull = { pulls: [0, 0], offsets: new Map() }
+const none = new Map()
+const rest: Pull = { pulls: [0, 0], offsets: none, aims: none }
 
 describe('a pose', () => {
   test('without a pull is the picture at rest', () => {
@@ -51,7 +56,7 @@ describe('a pose', () => {
   test('moves points by parts of their spread, and changes their maps', () => {
     const spread = spreadOf(puppet.rest.value)
     expect(spread).toBeCloseTo(Math.SQRT1_2)
-    const { value, jacobian } = poseOf(puppet, { pulls: [0.2, 1], offsets: new Map() })
+    const { value, jacobian } = poseOf(puppet, { pulls: [0.2, 1], offsets: none })
     expect(value[0]).toEqual([-0.5 + 0.2 * spread, -0.5])
     expect(value[3]).toEqual([0.5 + 0.2 * spread, 0.5 + 0.5 * spread])
     expect(jacobian![3]).toEqual([
@@ -61,9 +66,17 @@ describe('a pose', () => {
   })
 
   test('halfway between two others', () => {
-    const other: Pull = { pulls: [1, 0], offsets: new Map([[2, [0.2, 0]]]) }
+    const other: Pull = {
+      pulls: [1, 0],
+      offsets: new Map([[2, [0.2, 0]]]),
+      aims: new Map([[2, [0, 0.02]]]),
+    }
     expect(between(rest, other, 0)).toMatchObject({ pulls: [0, 0] })
-    expect(between(rest, other, 0.5)).toEqual({ pulls: [0.5, 0], offsets: new Map([[2, [0.1, 0]]]) })
+    expect(between(rest, other, 0.5)).toEqual({
+      pulls: [0.5, 0],
+      offsets: new Map([[2, [0.1, 0]]]),
+      aims: new Map([[2, [0, 0.01]]]),
+    })
     expect(between(rest, other, 1)).toEqual(other)
   })
 })
@@ -84,7 +97,7 @@ describe('a pulled point', () => {
     const far = { name: 'far', value: [0, 0, 0, 0, 0.2, 0, 4, 0], jacobian: Array(16).fill(0) }
     const near = { ...far, name: 'near', value: [0, 0, 0, 0, 0.2, 0, 0.1, 0] }
     const both = { ...puppet, strings: [far, near] }
-    const pull = pulled(both, { pulls: [0, 0], offsets: new Map() }, 2, [-0.4, 0.5])
+    const pull = pulled(both, rest, 2, [-0.4, 0.5])
     expect(pull.pulls[1]).toBeGreaterThan(0.4)
     expect(Math.abs(pull.pulls[0]!)).toBeLessThan(0.1)
   })
@@ -96,10 +109,53 @@ describe('a pulled point', () => {
   })
 })
 
+describe('a settled point', () => {
+  const pull = pulled(puppet, rest, 0, [-0.3, -0.4])
+  /** A model that moves pictures by a part of what it is told. @returns where the first point is found in the end, and how often */
+  const found = async (part: number) => {
+    const seen: number[] = []
+    const find = async (pose: Pose): Promise<Pose> => {
+      const [x, y] = pose.value[0] as [number, number]
+      const at = [-0.5 + part * (x + 0.5), -0.5 + part * (y + 0.5)]
+      seen.push(Math.hypot(at[0]! + 0.3, at[1]! + 0.4))
+      return { value: [at, ...pose.value.slice(1)] }
+    }
+    const after = await settled(puppet, pull, 0, find)
+    const { length } = seen
+    await find(aimedPose(puppet, after!))
+    return { after: after!, length, missed: seen.at(-1)! }
+  }
+
+  test.each([0.7, 0.9, 1.2])(
+    'is found where it was put by a model that moves %s of the way',
+    async (part) => {
+      const { after, missed, length } = await found(part)
+      expect(missed).toBeLessThan(0.01)
+      expect(length).toBeLessThanOrEqual(4)
+      // What is shown is where it was put, and not the aim.
+      expect(poseOf(puppet, after)).toEqual(poseOf(puppet, pull))
+    },
+  )
+
+  test('stays if the model does what it is told, or something else altogether', async () => {
+    expect(await found(1)).toMatchObject({ after: pull, length: 1 })
+    expect((await found(-3)).after).toEqual(pull)
+  })
+
+  test('is left alone if its picture is gone', async () => {
+    expect(await settled(puppet, pull, 0, async () => undefined)).toBeUndefined()
+  })
+
+  test('is aimed anew when it is pulled again, and other points keep their aims', () => {
+    const aims = new Map([0, 1].map((k) => [k, [0.01, 0.02] as const]))
+    expect([...pulled(puppet, { ...pull, aims }, 0, [0, 0]).aims.keys()]).toEqual([1])
+  })
+})
+
 test('strings are found in what moved', () => {
   const random = new Random(7)
   const seen = Array.from({ length: 60 }, () =>
-    poseOf(puppet, { pulls: [random.between(-1, 1), random.between(-1, 1)], offsets: new Map() }),
+    poseOf(puppet, { pulls: [random.between(-1, 1), random.between(-1, 1)], offsets: none }),
   )
   const found = stringsOf(seen)
   expect(found).toHaveLength(2)
@@ -113,9 +169,10 @@ test('strings are found in what moved', () => {
 })
 
 describe.each([
-  { name: 'face', clip: 'head:100015' },
-  { name: 'puppet', clip: 'puppet:100024' },
-])('the starter $name', ({ name, clip: spec }) => {
+  { name: 'face', clip: 'head:100015', most: 0.05 },
+  // Hands and feet are found less well.
+  { name: 'puppet', clip: 'puppet:100024', most: 0.075 },
+])('the starter $name', ({ name, clip: spec, most }) => {
   test('shows each point where it is put', async () => {
     const { strings } = JSON.parse(
       readFileSync(new URL(`../../assets/starters/${name}/strings.json`, import.meta.url), 'utf8'),
@@ -140,15 +197,20 @@ describe.each([
     for (let k = 0; k < keypoints; k++) {
       const from = tied.rest.value[k]!
       const to = [from[0]! + 0.1 * Math.cos(k), from[1]! + 0.1 * Math.sin(k)] as const
-      const pose = poseOf(tied, pulled(tied, { pulls: strings.map(() => 0), offsets: new Map() }, k, to))
-      const kpDriving = {
-        value: Float32Array.from(pose.value.flat()),
-        jacobian: Float32Array.from(pose.jacobian!.flat(2)),
+      const find = async (pose: Pose): Promise<Pose> => {
+        const kpDriving = {
+          value: Float32Array.from(pose.value.flat()),
+          jacobian: Float32Array.from(pose.jacobian!.flat(2)),
+        }
+        const { value } = await model.detect(await model.generate(encoded, kpSource, kpDriving))
+        return { value: pairs(value) }
       }
-      const found = await model.detect(await model.generate(encoded, kpSource, kpDriving))
-      apart.push(Math.hypot(found.value[2 * k]! - to[0], found.value[2 * k + 1]! - to[1]))
+      const pull = await settled(tied, pulled(tied, atRest(tied), k, to), k, find)
+      const found = (await find(aimedPose(tied, pull!))).value[k]!
+      apart.push(Math.hypot(found[0]! - to[0], found[1]! - to[1]))
     }
     process.stdout.write(`${name}: ${apart.map((x) => x.toFixed(3)).join(' ')}\n`)
-    expect(apart.reduce((a, b) => a + b) / keypoints).toBeLessThan(0.05)
+    expect(apart.reduce((a, b) => a + b) / keypoints).toBeLessThan(0.03)
+    expect(Math.max(...apart)).toBeLessThan(most)
   }, 120_000)
 })

@@ -4,7 +4,7 @@ import { complain, say } from '../core/messages.ts'
 import { chosenRun, served, starterOf } from '../core/runs.ts'
 import { Choice } from '../ui/choice.tsx'
 import { commandOf, pageCodeOf, type Scene } from './code.ts'
-import { placed, pull } from './puppetry.ts'
+import { aimed, pull } from './puppetry.ts'
 import * as state from './state.ts'
 
 /** The name of the model: a starter's, or that of a run's folder. */
@@ -20,7 +20,7 @@ function scene(): Scene {
   const { name, source, square, clip } = state.picture.value
   const { value: choice } = state.driving
   const { value: reference } = state.reference
-  const pose = choice.kind === 'strings' ? placed(pull.value) : undefined
+  const pose = choice.kind === 'strings' ? aimed(pull.value) : undefined
   return {
     model: modelName(),
     picture:

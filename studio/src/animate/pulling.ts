@@ -1,7 +1,7 @@
 // Pulling keypoints on a canvas: by a pointer, or by the keyboard.
 import type { Signal } from '@preact/signals'
 import { type Pull, pulled } from '../core/strings.ts'
-import { placed, plays, pull, puppet, taken } from './puppetry.ts'
+import { isHeld, placed, plays, pull, puppet, taken } from './puppetry.ts'
 
 /** A pointer takes the nearest point within this distance, in [-1, 1]. */
 const grasp = 0.15
@@ -36,6 +36,7 @@ export function letPull(canvas: HTMLCanvasElement, isOn: () => boolean): () => v
     if (nearest < 0 || apart[nearest]! > grasp) return
     canvas.setPointerCapture(event.pointerId)
     taken.value = nearest
+    isHeld.value = true
     const point = points[nearest]!
     drag = { pointer: event.pointerId, from: pull.peek(), shift: [point[0]! - x, point[1]! - y] }
   })
@@ -50,6 +51,7 @@ export function letPull(canvas: HTMLCanvasElement, isOn: () => boolean): () => v
   })
   const leave = () => {
     drag = undefined
+    isHeld.value = false
   }
   on('pointerup', leave)
   on('pointercancel', leave)
@@ -68,7 +70,10 @@ export function letPull(canvas: HTMLCanvasElement, isOn: () => boolean): () => v
     }
     event.preventDefault()
   })
-  return () => own.abort()
+  return () => {
+    leave()
+    own.abort()
+  }
 }
 
 const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] } as const

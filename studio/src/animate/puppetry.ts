@@ -3,7 +3,9 @@ import { signal } from '@preact/signals'
 import type { Pose } from 'pantin/web'
 import { place } from '../core/place.ts'
 import { type RunKey, starterOf } from '../core/runs.ts'
+import { settled } from '../core/settling.ts'
 import {
+  aimedPose,
   atRest,
   between,
   type Pull,
@@ -22,9 +24,11 @@ export interface KeptPose {
 
 /** The picture with its strings; undefined as long as there is no picture. */
 export const puppet = signal<Puppet | undefined>(undefined)
-export const pull = signal<Pull>({ pulls: [], offsets: new Map() })
+export const pull = signal<Pull>({ pulls: [], offsets: new Map(), aims: new Map() })
 /** The keypoint that was taken last, which the keyboard moves. */
 export const taken = signal(0)
+/** Whether a pointer holds that keypoint. */
+export const isHeld = signal(false)
 export const kept = signal<readonly KeptPose[]>([])
 export const plays = signal(false)
 
@@ -70,10 +74,37 @@ export function pullAt(now: number): Pull {
   return between(poses[index]!.pull, poses[(index + 1) % poses.length]!.pull, at - index)
 }
 
-/** Where the keypoints are, if the strings are pulled so. */
+/** Where the keypoints are put, if the strings are pulled so. */
 export const placed = (how: Pull): Pose | undefined => {
   const now = puppet.peek()
   return now && poseOf(now, how)
+}
+
+/** The pose that a model is given, if the strings are pulled so. */
+export const aimed = (how: Pull): Pose | undefined => {
+  const now = puppet.peek()
+  return now && aimedPose(now, how)
+}
+
+/** The pull that was settled last. */
+let rested: Pull | undefined
+
+/**
+ * Once a pulled point is let go: aims it so that the picture is where it was put.
+ *
+ * @param find gives the keypoints of the picture that was moved to a pose; undefined if there is no more picture
+ */
+export async function settle(find: (pose: Pose) => Promise<Pose | undefined>): Promise<void> {
+  const [now, before] = [puppet.peek(), pull.peek()]
+  if (now === undefined || isHeld.peek() || plays.peek()) return
+  if (before === rested || !before.offsets.has(taken.peek())) return
+  rested = before
+  // Somebody may pull again meanwhile.
+  const isLast = () => pull.peek() === before
+  const after = await settled(now, before, taken.peek(), async (pose) => (isLast() ? find(pose) : undefined))
+  if (after === undefined || !isLast()) return
+  rested = after
+  pull.value = after
 }
 
 export function letGo(): void {

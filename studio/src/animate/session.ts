@@ -301,11 +301,12 @@ export class Session {
   /** Shows the picture as the strings are pulled, if that has changed. */
   private async pose(): Promise<void> {
     const pull = puppetry.pullAt(performance.now())
-    const pose = puppetry.placed(pull)
-    if (pose === undefined || pull === this.shownPull) return
+    const [pose, aimed] = [puppetry.placed(pull), puppetry.aimed(pull)]
+    if (pose === undefined || aimed === undefined) return
+    if (pull === this.shownPull) return puppetry.settle((tried) => this.found(tried))
     this.shownPull = pull
     const { pastes: paste } = this
-    const { frame, milliseconds } = await this.animator.pose(pose, { paste })
+    const { frame, milliseconds } = await this.animator.pose(aimed, { paste })
     if (!this.isClosed) {
       drawSquare(this.stages.driving, frame, paste ? this.squareOf(frame) : undefined)
       drawOverlay(this.stages.driving, pose, {
@@ -317,6 +318,17 @@ export class Session {
       if (!this.isPaused) this.meter.add({ prepare: 0, detect: 0, ...milliseconds })
     }
     frame.close()
+  }
+
+  /** The keypoints of the picture, moved to a pose. */
+  private async found(pose: Pose): Promise<Pose | undefined> {
+    if (this.isClosed || !this.isPulled) return
+    const { frame } = await this.animator.pose(pose)
+    try {
+      return await this.animator.track(frame)
+    } finally {
+      frame.close()
+    }
   }
 
   private async step(): Promise<void> {

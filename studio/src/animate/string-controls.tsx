@@ -83,9 +83,9 @@ export function StringControls({ result }: StringControlsProps) {
   )
 }
 
-const withPull = ({ pulls, offsets }: Pull, index: number, value: number): Pull => ({
-  pulls: pulls.map((old, s) => (s === index ? value : old)),
-  offsets,
+const withPull = (pull: Pull, index: number, value: number): Pull => ({
+  ...pull,
+  pulls: pull.pulls.map((old, s) => (s === index ? value : old)),
 })
 
 function StringSlider({ name, index }: { readonly name: string; readonly index: number }) {

@@ -21,9 +21,14 @@ export interface Puppet {
 export interface Pull {
   /** Of each string: 0 is at rest, 1 and -1 are full pulls. */
   readonly pulls: readonly number[]
-  /** How far points were pulled beyond the strings: x and y by the number of the point, in [-1, 1]. */
-  readonly offsets: ReadonlyMap<number, readonly [number, number]>
+  /** How far points were pulled beyond the strings. */
+  readonly offsets: Offsets
+  /** How far beside their places points are aimed, so that the picture gets to the places: see `settled`. */
+  readonly aims: Offsets
 }
+
+/** x and y by the number of the point, in [-1, 1]. */
+export type Offsets = ReadonlyMap<number, readonly [number, number]>
 
 /** A string does not go further. */
 const furthest = 1.5
@@ -32,7 +37,10 @@ const reach = 0.3
 /** What a pull costs, over the square of how far the point is from where it is put: cheap, so that it gets there. */
 const stiffness = 0.002
 
-export const atRest = ({ strings }: Puppet): Pull => ({ pulls: strings.map(() => 0), offsets: new Map() })
+export const atRest = ({ strings }: Puppet): Pull => ({
+  pulls: strings.map(() => 0),
+  ...{ offsets: new Map(), aims: new Map() },
+})
 
 /** Root mean square distance of points from their middle. */
 export function spreadOf(points: readonly (readonly number[])[]): number {
@@ -41,8 +49,8 @@ export function spreadOf(points: readonly (readonly number[])[]): number {
   return Math.sqrt(squares / points.length)
 }
 
-/** Where the keypoints are, and their local maps. */
-export function poseOf({ strings, rest }: Puppet, { pulls, offsets }: Pull): Pose {
+/** Where the keypoints are put, and their local maps. */
+export function poseOf({ strings, rest }: Puppet, { pulls, offsets }: Omit<Pull, 'aims'>): Pose {
   const spread = spreadOf(rest.value)
   const along = (at: number, which: 'value' | 'jacobian') =>
     strings.reduce((sum, string, s) => sum + pulls[s]! * string[which][at]!, 0)
@@ -70,6 +78,22 @@ export function poseOf({ strings, rest }: Puppet, { pulls, offsets }: Pull): Pos
   return { value, ...(jacobian && { jacobian }) }
 }
 
+/** The pose that a model is given, which aims points beside their places. */
+export const aimedPose = (puppet: Puppet, { pulls, offsets, aims }: Pull): Pose =>
+  poseOf(puppet, { pulls, offsets: mixed(offsets, aims, 1, 1) })
+
+/** The sum of a part of offsets and a part of others. */
+export function mixed(one: Offsets, other: Offsets, part: number, otherPart: number): Offsets {
+  const points = new Set([...one.keys(), ...other.keys()])
+  const none = [0, 0] as const
+  return new Map(
+    [...points].map((k) => {
+      const [[ax, ay], [bx, by]] = [one.get(k) ?? none, other.get(k) ?? none]
+      return [k, [part * ax + otherPart * bx, part * ay + otherPart * by] as const]
+    }),
+  )
+}
+
 /**
  * Pulls a point to a place. The strings are pulled as cheaply as gets it there (least squares with a ridge): a pull costs what
  * the strings go, and what all points go by it, so that a pulled knee does not throw a hand. The point goes the rest of the way
@@ -78,9 +102,10 @@ export function poseOf({ strings, rest }: Puppet, { pulls, offsets }: Pull): Pos
  * @param from how the strings were before the point was taken
  */
 export function pulled(puppet: Puppet, from: Pull, k: number, to: readonly [number, number]): Pull {
-  const others = new Map([...from.offsets].filter(([point]) => point !== k))
+  const without = (offsets: Offsets) => new Map([...offsets].filter(([point]) => point !== k))
+  const others = without(from.offsets)
   const spread = spreadOf(puppet.rest.value)
-  const placeIn = (pull: Pull) => poseOf(puppet, pull).value[k]!
+  const placeIn = (pull: Omit<Pull, 'aims'>) => poseOf(puppet, pull).value[k]!
   const now = placeIn({ pulls: from.pulls, offsets: others })
   const [dx, dy] = [to[0] - now[0]!, to[1] - now[1]!]
   const directions = directionsOf(puppet.strings)
@@ -96,7 +121,7 @@ export function pulled(puppet: Puppet, from: Pull, k: number, to: readonly [numb
   )
   const reached = placeIn({ pulls, offsets: others })
   const rest = [to[0] - reached[0]!, to[1] - reached[1]!] as const
-  return { pulls, offsets: new Map([...others, [k, rest]]) }
+  return { pulls, offsets: new Map([...others, [k, rest]]), aims: without(from.aims) }
 }
 
 /** Strings pulled together, each by one of `pulls`. */
@@ -130,17 +155,11 @@ const limited = (pull: number): number => Math.min(furthest, Math.max(-furthest,
 /** A pull between two others, at a part of the way: slow at both ends. */
 export function between(one: Pull, other: Pull, part: number): Pull {
   const t = part * part * (3 - 2 * part)
-  const mix = (a: number, b: number) => a + t * (b - a)
-  const points = new Set([...one.offsets.keys(), ...other.offsets.keys()])
-  const none = [0, 0] as const
+  const points = (which: 'offsets' | 'aims') => mixed(one[which], other[which], 1 - t, t)
   return {
-    pulls: one.pulls.map((pull, s) => mix(pull, other.pulls[s]!)),
-    offsets: new Map(
-      [...points].map((k) => {
-        const [[ax, ay], [bx, by]] = [one.offsets.get(k) ?? none, other.offsets.get(k) ?? none]
-        return [k, [mix(ax, bx), mix(ay, by)] as const]
-      }),
-    ),
+    pulls: one.pulls.map((pull, s) => pull + t * (other.pulls[s]! - pull)),
+    offsets: points('offsets'),
+    aims: points('aims'),
   }
 }
 
