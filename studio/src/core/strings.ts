@@ -1,6 +1,7 @@
 // The strings of a picture: directions in which its keypoints move together. Pulled, they give a pose; a point that is
 // pulled itself pulls the strings that move it.
 import type { Pose } from 'pantin/web'
+import { directionsOf } from './directions.ts'
 
 /** A direction in which keypoints move. */
 export interface PulledString {
@@ -36,7 +37,6 @@ const furthest = 1.5
 const reach = 0.3
 /** What a pull costs, over the square of how far the point is from where it is put: cheap, so that it gets there. */
 const stiffness = 0.002
-
 export const atRest = ({ strings }: Puppet): Pull => ({
   pulls: strings.map(() => 0),
   ...{ offsets: new Map(), aims: new Map() },
@@ -96,8 +96,8 @@ export function mixed(one: Offsets, other: Offsets, part: number, otherPart: num
 
 /**
  * Pulls a point to a place. The strings are pulled as cheaply as gets it there (least squares with a ridge): a pull costs what
- * the strings go, and what all points go by it, so that a pulled knee does not throw a hand. The point goes the rest of the way
- * by itself.
+ * the strings go, how far all points go by it, and how much it stretches what lies between them, so that a pulled knee does not
+ * throw a hand. The point goes the rest of the way by itself.
  *
  * @param from how the strings were before the point was taken
  */
@@ -108,7 +108,7 @@ export function pulled(puppet: Puppet, from: Pull, k: number, to: readonly [numb
   const placeIn = (pull: Omit<Pull, 'aims'>) => poseOf(puppet, pull).value[k]!
   const now = placeIn({ pulls: from.pulls, offsets: others })
   const [dx, dy] = [to[0] - now[0]!, to[1] - now[1]!]
-  const directions = directionsOf(puppet.strings)
+  const directions = directionsOf(puppet.strings, puppet.rest.value, spread)
   const rows = directions.map(({ value }) => [spread * value[2 * k]!, spread * value[2 * k + 1]!] as const)
   const sum = (i: 0 | 1, j: 0 | 1) => rows.reduce((total, row) => total + row[i] * row[j], 0)
   const ridge = stiffness * spread * spread
@@ -123,32 +123,6 @@ export function pulled(puppet: Puppet, from: Pull, k: number, to: readonly [numb
   const rest = [to[0] - reached[0]!, to[1] - reached[1]!] as const
   return { pulls, offsets: new Map([...others, [k, rest]]), aims: without(from.aims) }
 }
-
-/** Strings pulled together, each by one of `pulls`. */
-interface Direction {
-  readonly pulls: readonly number[]
-  /** [K, 2], flat: how far each keypoint goes, as parts of the spread. */
-  readonly value: readonly number[]
-}
-
-/** The strings as directions that cost 1 each, and together the sum of squares (Gram and Schmidt). */
-function directionsOf(strings: readonly PulledString[]): readonly Direction[] {
-  const directions: Direction[] = []
-  strings.forEach(({ value }, s) => {
-    let own: Direction = { pulls: strings.map((_, i) => (i === s ? 1 : 0)), value }
-    for (const earlier of directions) own = sumOf(own, earlier, -product(own, earlier))
-    directions.push(sumOf(own, own, 1 / Math.sqrt(product(own, own)) - 1))
-  })
-  return directions
-}
-
-const dot = (a: readonly number[], b: readonly number[]): number =>
-  a.reduce((sum, x, i) => sum + x * b[i]!, 0)
-const product = (a: Direction, b: Direction): number => dot(a.pulls, b.pulls) + dot(a.value, b.value)
-const sumOf = (a: Direction, b: Direction, times: number): Direction => ({
-  pulls: a.pulls.map((x, i) => x + times * b.pulls[i]!),
-  value: a.value.map((x, i) => x + times * b.value[i]!),
-})
 
 const limited = (pull: number): number => Math.min(furthest, Math.max(-furthest, pull))
 
