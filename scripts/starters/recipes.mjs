@@ -239,5 +239,13 @@ export const recipes = {
       ...{ name: 'motion', clips: puppets(1, 600, 8, 128) },
       options: { ...motion, tie: 'joints', model: model(128) },
     },
+    {
+      // More of the same, on other puppets, until steps are small. It was to have 2,300 steps, and was stopped before.
+      ...{ name: 'longer', from: 'puppet/motion', clips: puppets(1001, 1800, 6, 128) },
+      options: {
+        ...{ ...motion, tie: 'joints', crop: 'motion', steps: 2020, learningRate: 7e-4 },
+        ...{ losses: { landmarks: 20, flow: 40, equivarianceJacobian: 0 }, model: model(128) },
+      },
+    },
   ],
 }

@@ -170,8 +170,8 @@ test('strings are found in what moved', () => {
 
 describe.each([
   { name: 'face', clip: 'head:100015', most: 0.05 },
-  // Hands and feet are found less well.
-  { name: 'puppet', clip: 'puppet:100024', most: 0.075 },
+  // Of a puppet that holds its arms up, an elbow is found less well.
+  { name: 'puppet', clip: 'puppet:100024', most: 0.08 },
 ])('the starter $name', ({ name, clip: spec, most }) => {
   test('shows each point where it is put', async () => {
     const { strings } = JSON.parse(
