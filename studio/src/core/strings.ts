@@ -35,6 +35,8 @@ export type Offsets = ReadonlyMap<number, readonly [number, number]>
 const furthest = 1.5
 /** A pulled point takes its neighbours along within about this part of the spread. */
 const reach = 0.3
+/** The same for its aim: a short way that nearly everything goes tears nothing. */
+const aimReach = 1
 /** What a pull costs, over the square of how far the point is from where it is put: cheap, so that it gets there. */
 const stiffness = 0.002
 export const atRest = ({ strings }: Puppet): Pull => ({
@@ -56,14 +58,8 @@ export function poseOf({ strings, rest }: Puppet, { pulls, offsets }: Omit<Pull,
     strings.reduce((sum, string, s) => sum + pulls[s]! * string[which][at]!, 0)
   const value = rest.value.map((point, k) => {
     const own = [spread * along(2 * k, 'value'), spread * along(2 * k + 1, 'value')]
-    for (const [pulled, offset] of offsets) {
-      const from = rest.value[pulled]!
-      const apart = Math.hypot(point[0]! - from[0]!, point[1]! - from[1]!) / (reach * spread)
-      const part = Math.exp(-apart * apart)
-      own[0]! += part * offset[0]
-      own[1]! += part * offset[1]
-    }
-    return [point[0]! + own[0]!, point[1]! + own[1]!]
+    const [x, y] = carried(rest.value, k, offsets, reach * spread)
+    return [point[0]! + own[0]! + x, point[1]! + own[1]! + y]
   })
   const jacobian = rest.jacobian?.map((map, k) =>
     [0, 1].map((row) =>
@@ -78,9 +74,34 @@ export function poseOf({ strings, rest }: Puppet, { pulls, offsets }: Omit<Pull,
   return { value, ...(jacobian && { jacobian }) }
 }
 
+/** How far a point is carried along by others. @param reach in [-1, 1] */
+function carried(
+  points: readonly (readonly number[])[],
+  k: number,
+  offsets: Offsets,
+  reach: number,
+): readonly [number, number] {
+  let [x, y] = [0, 0]
+  for (const [other, offset] of offsets) {
+    const apart = Math.hypot(points[k]![0]! - points[other]![0]!, points[k]![1]! - points[other]![1]!) / reach
+    const part = Math.exp(-apart * apart)
+    x += part * offset[0]
+    y += part * offset[1]
+  }
+  return [x, y]
+}
+
 /** The pose that a model is given, which aims points beside their places. */
-export const aimedPose = (puppet: Puppet, { pulls, offsets, aims }: Pull): Pose =>
-  poseOf(puppet, { pulls, offsets: mixed(offsets, aims, 1, 1) })
+export function aimedPose(puppet: Puppet, pull: Pull): Pose {
+  const { value, ...maps } = poseOf(puppet, pull)
+  const { value: rest } = puppet.rest
+  const reach = aimReach * spreadOf(rest)
+  const aimed = value.map((point, k) => {
+    const [x, y] = carried(rest, k, pull.aims, reach)
+    return [point[0]! + x, point[1]! + y]
+  })
+  return { value: aimed, ...maps }
+}
 
 /** The sum of a part of offsets and a part of others. */
 export function mixed(one: Offsets, other: Offsets, part: number, otherPart: number): Offsets {
