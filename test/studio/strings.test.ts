@@ -146,7 +146,7 @@ describe('a settled point', () => {
     expect(await settled(puppet, pull, 0, async () => undefined)).toBeUndefined()
   })
 
-  test('is aimed anew when it is pulled again, and other points keep their aims', () => {
+  test('loses its aim when it is pulled again, and other points keep theirs', () => {
     const aims = new Map([0, 1].map((k) => [k, [0.01, 0.02] as const]))
     expect([...pulled(puppet, { ...pull, aims }, 0, [0, 0]).aims.keys()]).toEqual([1])
   })
