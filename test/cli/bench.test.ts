@@ -80,15 +80,15 @@ describe('pantin bench', () => {
   })
 
   it('step says what stood beside it, and stops at Ctrl-C', async () => {
-    const words = ['bench', 'step', '--nets', 'lednet', '--rounds', '1', '--threads', '1']
+    const words = ['bench', 'step', '--nets', 'lednet:small:32', '--rounds', '1', '--threads', '1']
     const { code, stdout } = await cli.run([...words, '--python', join(folder, 'no-python'), '--json'])
     expect(code).toBe(0)
     const { figures, leftOut } = JSON.parse(stdout) as Report
     expect(figures.map(({ name, unit }) => `${name} ${unit}`)).toEqual([
-      'step.lednet.time ms',
-      'step.lednet.memory MiB',
-      'step.lednet.detector.time ms',
-      'step.lednet.detector.memory MiB',
+      'step.lednet.small32.time ms',
+      'step.lednet.small32.memory MiB',
+      'step.lednet.small32.detector.time ms',
+      'step.lednet.small32.detector.memory MiB',
     ])
     expect(leftOut.map(({ name }) => name)).toEqual(['step: PyTorch beside it'])
 
