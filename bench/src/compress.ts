@@ -3,15 +3,20 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { listClips } from '../../src/clips/source.ts'
-import { type CalibratedPart, calibrate, planOf, Ranges } from '../../src/compress/calibration.ts'
-import { openPlanned, searchEightBits } from '../../src/compress/eight-bits.ts'
+import {
+  type CalibratedPart,
+  calibrate,
+  openPlanned,
+  planOf,
+  Ranges,
+} from '../../src/compress/calibration.ts'
+import { searchEightBits } from '../../src/compress/eight-bits.ts'
 import {
   batchOf,
   type FrameSets,
   referenceOf,
   seeAll,
   takeFrames,
-  timeSessions,
   withoutGenerator,
 } from '../../src/compress/measure.ts'
 import type { RangeMethod } from '../../src/compress/options.ts'
@@ -26,6 +31,7 @@ import { toOnnx } from '../../src/onnx/export.ts'
 import { type EightBitPlan, eightBitCandidates, withEightBits } from '../../src/optimise/eight-bits.ts'
 import type { Weighted } from '../../src/optimise/rewrite-with.ts'
 import type { Latency } from '../../src/profile/latency.ts'
+import { timeSessions } from '../../src/profile/time-graphs.ts'
 import { describeMachine, type Machine } from '../../src/run/config-file.ts'
 import { hasExactEightBitSums } from '../../src/runtime/devices.ts'
 import { createSession } from '../../src/runtime/node.ts'

@@ -5,7 +5,7 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { openPlanned } from '../../src/compress/eight-bits.ts'
+import { openPlanned } from '../../src/compress/calibration.ts'
 import { differenceOf, referenceOf, takeFrames, withoutGenerator } from '../../src/compress/measure.ts'
 import { pruneCriteria } from '../../src/compress/options.ts'
 import { pruneRun } from '../../src/compress/prune.ts'

@@ -5,7 +5,7 @@
 import type { Graph, Node, Value } from '../graph/graph.ts'
 import { inputInfo } from '../graph/ops/leaf.ts'
 import { liveNodes, rewrite } from '../graph/rewrite.ts'
-import type { LoadedRun, ModelPart } from '../model/loaded-run.ts'
+import type { EightBitPlans, LoadedRun, ModelPart } from '../model/loaded-run.ts'
 import { type MotionModel, openSessionModel } from '../model/motion-model.ts'
 import { rewriteExactly } from '../model/open-model.ts'
 import {
@@ -18,7 +18,7 @@ import {
   valueName,
 } from '../optimise/eight-bits.ts'
 import type { Weighted } from '../optimise/rewrite-with.ts'
-import { createSession } from '../runtime/node.ts'
+import { createSession, sessionsOn } from '../runtime/node.ts'
 import type { OpenSession, Session } from '../runtime/session.ts'
 import type { RangeMethod } from './options.ts'
 
@@ -66,6 +66,27 @@ export async function calibrate(
   return parts.flatMap(({ part, network, observed: { histograms, feeds } }) =>
     feeds === undefined ? [] : [{ part, network, histograms, feeds }],
   )
+}
+
+/**
+ * Opens a run with plans for its networks.
+ *
+ * @param known networks that were rewritten already
+ * @param halves whether the networks compute in half precision
+ */
+export async function openPlanned(
+  run: LoadedRun,
+  eightBits: EightBitPlans,
+  known: readonly Pick<CalibratedPart, 'part' | 'network'>[] = [],
+  halves = false,
+): Promise<MotionModel> {
+  return openSessionModel(run, {
+    openSession: sessionsOn('cpu'),
+    where: run.path,
+    rewrite: async (network) =>
+      known.find(({ part }) => part === partOf(network.graph))?.network ?? rewriteExactly(network),
+    ...{ eightBits, halves },
+  })
 }
 
 /** The numbers of all values of a network that is fed so. */

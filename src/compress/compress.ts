@@ -3,29 +3,20 @@
 import { listClips } from '../clips/source.ts'
 import { assertNoInput } from '../files/folders.ts'
 import type { EightBitPlans, LoadedRun, ModelPart } from '../model/loaded-run.ts'
-import type { MotionModel } from '../model/motion-model.ts'
 import { loadRun } from '../model/open-model.ts'
 import type { EightBitPlan } from '../optimise/eight-bits.ts'
 import { describeMachine, type Machine } from '../run/config-file.ts'
 import { hasExactEightBitSums } from '../runtime/devices.ts'
-import { type CalibratedPart, calibrate } from './calibration.ts'
-import {
-  type CompressionTrial,
-  type FoundPlan,
-  openPlanned,
-  type Sensitivity,
-  searchEightBits,
-} from './eight-bits.ts'
+import type { CalibratedPart } from './calibration.ts'
+import { type CompressionTrial, type FoundPlan, type Sensitivity, searchEightBits } from './eight-bits.ts'
 import {
   type Difference,
-  differenceOf,
   type FrameSets,
   halved,
+  Judge,
   memoryOf,
   type PartTimes,
   type Reference,
-  referenceOf,
-  seeAll,
   takeFrames,
   timesOf,
   weightsBytes,
@@ -118,225 +109,262 @@ export async function compress(
   onProgress?.('frames')
   const clips = await listClips(videos)
   const sets = await takeFrames(clips, loaded, frameOptions(settings, options))
-  const found = await tryAll(loaded, clips, sets, settings, options)
+  const judge = new Judge(sets, settings, signal)
+  const start = await pruneFirst(judge, loaded, clips, options)
+  onProgress?.('fp16')
+  const half = await halveWeights(judge, start, options)
+  onProgress?.('calibration')
+  const parts = await judge.calibrated(half.base)
+  const originalParts = start.run === loaded ? parts : await judge.calibrated(loaded)
+  const exactSums = await hasExactEightBitSums()
+  const found: Found = {
+    ...{ run: half.base, halfKept: half.kept, halves: half.graph?.kept ?? false, parts, exactSums },
+    ...{ plans: {}, verdicts: {}, trials: [], sensitivities: [] },
+  }
+  if (triesEightBits(settings)) await roundParts(judge, start.goal, found, onProgress)
+  onProgress?.('the whole')
+  await withdrawFarParts(judge, start.goal, found)
+  const { threads } = settings
+  const times = await timesOf(found.parts, found.plans, originalParts, { threads, signal })
+  for (const part of slowerParts(settings.target, found.plans, times)) {
+    withdraw(
+      found,
+      part,
+      `in the last measurement it took ${times.rounded[part]!.toFixed(2)} ms, and in float less`,
+    )
+  }
+  const difference = await judge.difference(start.original, found.run, found)
+  const steps = stepsOf({ loaded, originalParts, start, half, found, times, difference }, settings)
   signal?.throwIfAborted()
   onProgress?.('writing')
-  const written = await writeRun(found, settings.device, { out, force })
+  const { pruned } = start
+  const kept = [...Object.keys(found.plans), ...(found.halves ? ['fp16-graph'] : [])]
   return {
     run: loaded.path,
-    path: written,
-    ...{ device: settings.device, threads: settings.threads, exactSums: found.exactSums },
-    machine: describeMachine(),
+    path: await writeRun(found, settings.device, { out, force }),
+    ...{ device: settings.device, threads, exactSums, machine: describeMachine() },
     frames: { calibration: countOf(sets.calibration), measured: countOf(sets.measured) },
-    ...{
-      notices: found.notices,
-      steps: found.steps,
-      pruned: found.pruned,
-      verdicts: found.verdicts,
-      trials: found.trials,
-    },
-    sensitivities: found.sensitivities,
+    notices: noticesOf(pruned, kept, settings),
+    ...{ steps, pruned: (pruned && { macs: pruned.macs, parameters: pruned.parameters }) ?? null },
+    ...{ verdicts: found.verdicts, trials: found.trials, sensitivities: found.sensitivities },
   }
 }
 
 const countOf = (clips: FrameSets['measured']) => clips.reduce((sum, { frames }) => sum + frames.length, 0)
 
-interface Tried {
+const triesEightBits = ({ precision, device }: Settings) => precision === 'int8' && device === 'cpu'
+
+/** What is rounded, and what it is compared with. */
+interface Start {
+  /** The pruned run if it is kept, else the original. */
   readonly run: LoadedRun
-  readonly halfKept: boolean
-  readonly halves: boolean
-  readonly plans: EightBitPlans
-  readonly exactSums: boolean
-  readonly notices: readonly string[]
-  readonly steps: readonly CompressionStep[]
-  readonly pruned: PrunedNumbers | null
-  readonly verdicts: Partial<Record<ModelPart, string>>
-  readonly trials: readonly CompressionTrial[]
-  readonly sensitivities: readonly Sensitivity[]
+  readonly original: Reference
+  /** What `run` finds: the loss by rounding is counted from here. */
+  readonly goal: Reference
+  readonly pruned:
+    | (PrunedNumbers & { readonly run: LoadedRun; readonly difference: Difference; readonly kept: boolean })
+    | undefined
 }
 
-async function tryAll(
+/** Takes channels away, if that is asked for. The pruned run is kept if it is near enough. */
+async function pruneFirst(
+  judge: Judge,
   loaded: LoadedRun,
   clips: readonly string[],
-  sets: FrameSets,
-  settings: Settings,
   options: CompressOptions,
-): Promise<Tried> {
-  const { signal, onProgress } = options
-  const exactSums = await hasExactEightBitSums()
-  const allows = ({ distance, psnrLoss }: Difference, part = 1) =>
-    distance <= part * settings.maxDistance && (psnrLoss ?? 0) <= part * settings.maxPsnrLoss
-  onProgress?.('original')
-  const seen = (run: LoadedRun) =>
-    withModel(openPlanned(run, {}), (model) => referenceOf(model, sets.measured, signal))
-  const reference = await seen(loaded)
-  const compared = (
-    to: Reference,
-    run: LoadedRun,
-    plans: EightBitPlans = {},
-    known: readonly CalibratedPart[] = [],
-    what: 'all' | 'keypoints' = 'all',
-  ) =>
-    withModel(openPlanned(run, plans, known), (model) =>
-      differenceOf(model, to, what, Number.POSITIVE_INFINITY, signal),
+): Promise<Start> {
+  const { prune, pruneSteps: steps, holdout, maxPrunedDistance } = judge.settings
+  options.onProgress?.('original')
+  const original = await judge.reference(loaded)
+  if (prune === 0) return { run: loaded, original, goal: original, pruned: undefined }
+  const frames = judge.sets.calibration
+  const smaller = await pruneRun(
+    loaded,
+    { clips, frames, holdout },
+    { ...options, part: prune, by: options.pruneBy, steps },
+  )
+  const difference = await judge.difference(original, smaller.run)
+  const kept = difference.distance <= maxPrunedDistance
+  const run = kept ? smaller.run : loaded
+  const goal = kept ? await judge.reference(run) : original
+  return { run, original, goal, pruned: { ...smaller, difference, kept } }
+}
+
+/** What half precision costs, of weights in files and of graphs on a GPU. */
+interface Half {
+  /** The run with weights in half precision if they are kept, else as it was. */
+  readonly base: LoadedRun
+  readonly difference: Difference
+  readonly kept: boolean
+  /** The graph of half precision, if there was a reason to try it. */
+  readonly graph: { readonly difference: Difference; readonly kept: boolean } | undefined
+}
+
+async function halveWeights(
+  judge: Judge,
+  { run, original, goal }: Start,
+  { precision }: CompressOptions,
+): Promise<Half> {
+  const { target, device } = judge.settings
+  const half = halved(run)
+  const difference = await judge.difference(original, half)
+  const isNear = judge.allows(goal === original ? difference : await judge.difference(goal, half))
+  const kept = isNear && (target !== 'latency' || precision === 'fp16')
+  const base = kept ? half : run
+  if (device !== 'webgpu' || target === 'size') return { base, difference, kept, graph: undefined }
+  // Speed is what it is for, and there may be no GPU here to measure it on. The loss is found on the CPU.
+  const ofGraph = await judge.difference(goal, base, {}, { halves: true })
+  return { base, difference, kept, graph: { difference: ofGraph, kept: judge.allows(ofGraph) } }
+}
+
+/** What was found so far. Stages write into it. */
+interface Found {
+  run: LoadedRun
+  readonly halfKept: boolean
+  readonly halves: boolean
+  readonly exactSums: boolean
+  parts: readonly CalibratedPart[]
+  readonly plans: { -readonly [Part in ModelPart]?: EightBitPlan }
+  readonly verdicts: Partial<Record<ModelPart, string>>
+  readonly trials: CompressionTrial[]
+  readonly sensitivities: Sensitivity[]
+}
+
+/** Looks for a plan of eight bits for each network. The detector may learn with rounding for a while. */
+async function roundParts(
+  judge: Judge,
+  goal: Reference,
+  found: Found,
+  onProgress: CompressOptions['onProgress'],
+): Promise<void> {
+  const { roundedSteps: steps, calibration, target, threads } = judge.settings
+  const { signal } = judge
+  const search = (run: LoadedRun, one: CalibratedPart) =>
+    searchEightBits(run, one, goal, {
+      ...{ calibration, threads, signal, timed: target !== 'size' },
+      largestWeight: found.exactSums ? 127 : 63,
+      // Errors of several networks add up.
+      allows: (difference) => judge.allows(difference, one.part === 'detector' ? 0.9 : 0.5),
+      badness: ({ distance, psnrLoss, l1 }) =>
+        one.part === 'detector' ? distance : Math.max(0, psnrLoss ?? 0) + (l1 ?? 0),
+      ...(onProgress && { onTried: onProgress }),
+    })
+  for (const one of found.parts) {
+    const { part } = one
+    const first = await search(found.run, one)
+    settle(found, part, first)
+    if (part !== 'detector' || steps === 0 || first.choice === undefined) continue
+    const trained = halved(
+      await trainRounded(found.run, judge.sets.calibration, {
+        ...{ ...first.choice, steps, signal },
+        onStep: (step, loss) => onProgress?.(`rounded training: step ${step}, loss ${loss.toPrecision(3)}`),
+      }),
     )
-
-  const smaller =
-    settings.prune === 0
-      ? undefined
-      : await pruneRun(
-          loaded,
-          { clips, frames: sets.calibration, holdout: settings.holdout },
-          { ...options, part: settings.prune, by: options.pruneBy, steps: settings.pruneSteps },
-        )
-  const pruned = smaller && { ...smaller, difference: await compared(reference, smaller.run) }
-  const prunedKept = pruned !== undefined && pruned.difference.distance <= settings.maxPrunedDistance
-  const start = prunedKept ? pruned.run : loaded
-  // What rounding may cost is counted from the run that is rounded.
-  const goal = prunedKept ? await seen(start) : reference
-
-  onProgress?.('fp16')
-  const half = halved(start)
-  const halfDifference = await compared(reference, half)
-  const halfAllowed = allows(prunedKept ? await compared(goal, half) : halfDifference)
-  const halfKept = halfAllowed && (settings.target !== 'latency' || options.precision === 'fp16')
-  let base = halfKept ? half : start
-  // Speed is what it is for, and there may be no GPU here to measure it on. What it costs is found on the CPU.
-  const graphDifference =
-    settings.device === 'webgpu' && settings.target !== 'size'
-      ? await withModel(openPlanned(base, {}, [], true), (model) =>
-          differenceOf(model, prunedKept ? goal : reference, 'all', Number.POSITIVE_INFINITY, signal),
-        )
-      : undefined
-  const halves = graphDifference !== undefined && allows(graphDifference)
-  const zeroOr = (value: number | null) => (value === null ? null : 0)
-  const zero: Difference = {
-    distance: 0,
-    jacobian: zeroOr(halfDifference.jacobian),
-    psnrLoss: zeroOr(halfDifference.psnrLoss),
-    l1: zeroOr(halfDifference.l1),
-  }
-  const states: CompressionStep[] = []
-
-  onProgress?.('calibration')
-  const calibrated = (run: LoadedRun) => calibrate(run, (model) => seeAll(model, sets.calibration, signal))
-  let parts = await calibrated(base)
-  const originalParts = prunedKept ? await calibrated(loaded) : parts
-  const plans: { -readonly [Part in ModelPart]?: EightBitPlan } = {}
-  const verdicts: Partial<Record<ModelPart, string>> = {}
-  const trials: CompressionTrial[] = []
-  const sensitivities: Sensitivity[] = []
-  if (settings.precision === 'int8' && settings.device === 'cpu') {
-    const search = (run: LoadedRun, one: CalibratedPart) => {
-      const { part } = one
-      return searchEightBits(run, one, goal, {
-        ...{ calibration: settings.calibration, threads: settings.threads, signal },
-        timed: settings.target !== 'size',
-        largestWeight: exactSums ? 127 : 63,
-        // Errors of several networks add up.
-        allows: (difference) => allows(difference, part === 'detector' ? 0.9 : 0.5),
-        badness: ({ distance, psnrLoss, l1 }) =>
-          part === 'detector' ? distance : Math.max(0, psnrLoss ?? 0) + (l1 ?? 0),
-        ...(onProgress && { onTried: onProgress }),
-      })
+    const detector = withoutGenerator(trained)
+    const [again] = await judge.calibrated(detector)
+    const second = await search(trained, again!)
+    const inFloat = await judge.difference(goal, detector, {}, { what: 'keypoints' })
+    const after = `after ${steps} steps of rounded training`
+    found.trials.push({ part, what: `float, ${after}`, speed: null, difference: inFloat })
+    if (!judge.allows(inFloat) || !isBetter(second, first)) {
+      found.verdicts[part] = `${first.verdict}; not better ${after}`
+      continue
     }
-    const settle = (part: ModelPart, found: FoundPlan) => {
-      verdicts[part] = found.verdict
-      trials.push(...found.trials)
-      sensitivities.push(...found.sensitivities)
-      if (found.plan !== undefined) plans[part] = found.plan
-    }
-    for (const one of parts) {
-      const { part } = one
-      const found = await search(base, one)
-      settle(part, found)
-      if (part !== 'detector' || settings.roundedSteps === 0 || found.choice === undefined) continue
-      const trained = halved(
-        await trainRounded(base, sets.calibration, {
-          ...{ ...found.choice, steps: settings.roundedSteps, signal },
-          onStep: (step, loss) => onProgress?.(`rounded training: step ${step}, loss ${loss.toPrecision(3)}`),
-        }),
-      )
-      const [again] = await calibrated(withoutGenerator(trained))
-      const second = await search(trained, again!)
-      const inFloat = await compared(goal, withoutGenerator(trained), {}, [], 'keypoints')
-      const after = `after ${settings.roundedSteps} steps of rounded training`
-      trials.push({ part, what: `float, ${after}`, speed: null, difference: inFloat })
-      if (!allows(inFloat) || !isBetter(second, found)) {
-        verdicts[part] = `${found.verdict}; not better ${after}`
-        continue
-      }
-      base = trained
-      parts = parts.map((one) => (one.part === 'detector' ? again! : one))
-      settle(part, { ...second, verdict: `${second.verdict}, ${after}` })
-    }
+    found.run = trained
+    found.parts = found.parts.map((each) => (each.part === 'detector' ? again! : each))
+    settle(found, part, { ...second, verdict: `${second.verdict}, ${after}` })
   }
+}
 
-  // Together, errors of several networks may be more than is allowed: the least fast network goes back to float.
-  onProgress?.('the whole')
-  const back = (part: ModelPart, why: string) => {
-    delete plans[part]
-    verdicts[part] = `${verdicts[part]}; ${why}`
-  }
+function settle(found: Found, part: ModelPart, { verdict, trials, sensitivities, plan }: FoundPlan): void {
+  found.verdicts[part] = verdict
+  found.trials.push(...trials)
+  found.sensitivities.push(...sensitivities)
+  if (plan !== undefined) found.plans[part] = plan
+}
+
+/** A network goes back to float. */
+function withdraw({ plans, verdicts }: Found, part: ModelPart, why: string): void {
+  delete plans[part]
+  verdicts[part] = `${verdicts[part]}; ${why}`
+}
+
+/** Together, errors of several networks may be more than is allowed: the least fast network goes back to float. */
+async function withdrawFarParts(judge: Judge, goal: Reference, found: Found): Promise<void> {
   for (const part of ['source', 'frame', 'detector'] as const) {
-    if (plans[part] === undefined || allows(await compared(goal, base, plans, parts))) continue
-    back(part, 'together with the others too far from the original')
+    if (found.plans[part] === undefined || judge.allows(await judge.difference(goal, found.run, found)))
+      continue
+    withdraw(found, part, 'together with the others too far from the original')
   }
-  const times = await timesOf(parts, plans, originalParts, { threads: settings.threads, signal })
-  for (const part of slowerParts(settings.target, plans, times)) {
-    back(part, `in the last measurement it took ${times.rounded[part]!.toFixed(2)} ms, and in float less`)
-  }
-  const difference = await compared(reference, base, plans, parts)
+}
+
+/** The states that the run went through, for the report. */
+function stepsOf(
+  {
+    loaded,
+    originalParts,
+    start,
+    half,
+    found,
+    times,
+    difference,
+  }: {
+    readonly loaded: LoadedRun
+    readonly originalParts: readonly CalibratedPart[]
+    readonly start: Start
+    readonly half: Half
+    readonly found: Found
+    readonly times: Awaited<ReturnType<typeof timesOf>>
+    readonly difference: Difference
+  },
+  settings: Settings,
+): CompressionStep[] {
+  const { parts, plans } = found
+  const { pruned, run } = start
   const memory = memoryOf(parts, {})
-  const inEightBits = Object.keys(plans) as ModelPart[]
-  states.push({
-    ...{ name: 'original', what: 'as it was trained, rewritten', kept: true },
-    ...{ fileBytes: weightsBytes(loaded, false), memoryBytes: memoryOf(originalParts, {}) },
-    ...{ times: times.original, difference: zero },
-  })
+  const zeroOr = (value: number | null) => (value === null ? null : 0)
+  const { jacobian, psnrLoss, l1 } = half.difference
+  const zero = { distance: 0, jacobian: zeroOr(jacobian), psnrLoss: zeroOr(psnrLoss), l1: zeroOr(l1) }
+  const steps: CompressionStep[] = [
+    {
+      ...{ name: 'original', what: 'as it was trained, rewritten', kept: true },
+      ...{ fileBytes: weightsBytes(loaded, false), memoryBytes: memoryOf(originalParts, {}) },
+      ...{ times: times.original, difference: zero },
+    },
+  ]
   if (pruned !== undefined) {
     const fileBytes = weightsBytes(pruned.run, false)
-    states.push({
-      ...{ name: 'pruned', what: 'without the channels of the detector that matter least', kept: prunedKept },
-      ...{ fileBytes, memoryBytes: prunedKept ? memory : fileBytes },
-      ...{ times: prunedKept ? times.float : {}, difference: pruned.difference },
+    const { kept } = pruned
+    steps.push({
+      ...{ name: 'pruned', what: 'without the channels of the detector that matter least', kept },
+      ...{ fileBytes, memoryBytes: kept ? memory : fileBytes },
+      ...{ times: kept ? times.float : {}, difference: pruned.difference },
     })
   }
-  states.push({
-    ...{ name: 'fp16', what: 'weights in half precision in the file', kept: halfKept },
-    ...{ fileBytes: weightsBytes(start, true), memoryBytes: memory, times: {}, difference: halfDifference },
+  steps.push({
+    ...{ name: 'fp16', what: 'weights in half precision in the file', kept: half.kept },
+    ...{ fileBytes: weightsBytes(run, true), memoryBytes: memory, times: {}, difference: half.difference },
   })
-  if (graphDifference !== undefined) {
-    states.push({
-      ...{ name: 'fp16-graph', what: 'computed with in half precision on a GPU that can', kept: halves },
-      ...{ fileBytes: weightsBytes(start, halfKept), memoryBytes: weightsBytes(start, true), times: {} },
-      difference: graphDifference,
+  const fileBytes = weightsBytes(run, half.kept)
+  if (half.graph !== undefined) {
+    steps.push({
+      ...{ name: 'fp16-graph', what: 'computed with in half precision on a GPU that can', ...half.graph },
+      ...{ fileBytes, memoryBytes: weightsBytes(run, true), times: {} },
     })
   }
-  if (settings.precision === 'int8' && settings.device === 'cpu') {
-    states.push({
+  if (triesEightBits(settings)) {
+    const names = Object.keys(plans)
+    steps.push({
       name: 'int8',
-      what:
-        inEightBits.length === 0 ? 'nothing: see the verdicts' : `eight bits in ${inEightBits.join(', ')}`,
-      kept: inEightBits.length > 0,
-      fileBytes: weightsBytes(start, halfKept),
-      memoryBytes: memoryOf(parts, plans),
+      what: names.length === 0 ? 'nothing: see the verdicts' : `eight bits in ${names.join(', ')}`,
+      kept: names.length > 0,
+      ...{ fileBytes, memoryBytes: memoryOf(parts, plans), difference },
       times: Object.fromEntries(
         parts.map(({ part }) => [part, (plans[part] ? times.rounded : times.float)[part]]),
       ),
-      difference,
     })
   }
-  const numbers = pruned && { macs: pruned.macs, parameters: pruned.parameters }
-  return {
-    ...{ run: base, halfKept, halves, plans, exactSums, steps: states, pruned: numbers ?? null },
-    notices: noticesOf(
-      pruned && { ...pruned, kept: prunedKept },
-      [...inEightBits, ...(halves ? ['fp16-graph'] : [])],
-      settings,
-    ),
-    ...{ verdicts, trials, sensitivities },
-  }
+  return steps
 }
 
 /** Networks that go back to float because they are as slow or slower in eight bits: none, if only the size counts. */
@@ -355,16 +383,4 @@ function isBetter(second: FoundPlan, first: FoundPlan): boolean {
   if (first.plan === undefined || first.difference === undefined) return true
   const [more, less] = [first.floatLayers ?? 0, second.floatLayers ?? 0]
   return less < more || (less === more && second.difference.distance < first.difference.distance)
-}
-
-async function withModel<T>(
-  opening: Promise<MotionModel>,
-  use: (model: MotionModel) => Promise<T>,
-): Promise<T> {
-  const model = await opening
-  try {
-    return await use(model)
-  } finally {
-    await model.close()
-  }
 }

@@ -5,26 +5,23 @@ import { listClips } from '../clips/source.ts'
 import type { Node } from '../graph/graph.ts'
 import { inputInfo } from '../graph/ops/leaf.ts'
 import { liveNodes } from '../graph/rewrite.ts'
-import type { EightBitPlans, LoadedRun, ModelPart } from '../model/loaded-run.ts'
-import { type MotionModel, openSessionModel } from '../model/motion-model.ts'
-import { loadRun, rewriteExactly } from '../model/open-model.ts'
+import type { LoadedRun, ModelPart } from '../model/loaded-run.ts'
+import { loadRun } from '../model/open-model.ts'
 import { type EightBitPlan, eightBitCandidates, nodeNames, withEightBits } from '../optimise/eight-bits.ts'
 import type { Weighted } from '../optimise/rewrite-with.ts'
 import { macsOf } from '../profile/costs.ts'
+import { type TimingOptions, timeSessions } from '../profile/time-graphs.ts'
 import { hasExactEightBitSums } from '../runtime/devices.ts'
-import { createSession, sessionsOn } from '../runtime/node.ts'
+import { createSession } from '../runtime/node.ts'
 import type { Session } from '../runtime/session.ts'
 import { InputError } from '../util/errors.ts'
-import { type CalibratedPart, calibrate, type PlanChoice, partOf, planOf, Ranges } from './calibration.ts'
+import { type CalibratedPart, openPlanned, type PlanChoice, planOf, Ranges } from './calibration.ts'
 import {
   type Difference,
   differenceOf,
+  Judge,
   type Reference,
-  referenceOf,
-  seeAll,
-  type TimingOptions,
   takeFrames,
-  timeSessions,
   withoutGenerator,
 } from './measure.ts'
 import { frameOptions, type PlanOptions, type RangeMethod, rangeMethods, settingsOf } from './options.ts'
@@ -281,27 +278,6 @@ function layersOf(ops: ReadonlySet<Node>): Node[][] {
   return layers
 }
 
-/**
- * Opens a run with plans for its networks.
- *
- * @param known networks that were rewritten already
- * @param halves whether the networks compute in half precision
- */
-export async function openPlanned(
-  run: LoadedRun,
-  eightBits: EightBitPlans,
-  known: readonly Pick<CalibratedPart, 'part' | 'network'>[] = [],
-  halves = false,
-): Promise<MotionModel> {
-  return openSessionModel(run, {
-    openSession: sessionsOn('cpu'),
-    where: run.path,
-    rewrite: async (network) =>
-      known.find(({ part }) => part === partOf(network.graph))?.network ?? rewriteExactly(network),
-    ...{ eightBits, halves },
-  })
-}
-
 /** How many times as fast as in float the network is by each plan. */
 async function speedsOf(
   { network, feeds }: CalibratedPart,
@@ -346,10 +322,9 @@ export async function planDetector(
   // The detector alone: the generator's ranges are of no use here.
   const loaded = { ...withoutGenerator(found), eightBits: undefined }
   const sets = await takeFrames(await listClips(videos), loaded, frameOptions(settings, options))
-  await using model = await openPlanned(loaded, {})
-  const reference = await referenceOf(model, sets.measured, signal)
-  const parts = await calibrate(loaded, (model) => seeAll(model, sets.calibration, signal))
-  const { plan, verdict } = await searchEightBits(loaded, parts[0]!, reference, {
+  const judge = new Judge(sets, settings, signal)
+  const [detector] = await judge.calibrated(loaded)
+  const { plan, verdict } = await searchEightBits(loaded, detector!, await judge.reference(loaded), {
     ...{ calibration: settings.calibration, threads: settings.threads, signal, timed: false },
     largestWeight: (await hasExactEightBitSums()) ? 127 : 63,
     allows: ({ distance }) => distance <= settings.maxDistance,

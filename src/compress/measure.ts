@@ -23,13 +23,14 @@ import type { MotionModel } from '../model/motion-model.ts'
 import { detectorGraph, generatorGraph } from '../motion/model.ts'
 import { withEightBits } from '../optimise/eight-bits.ts'
 import type { Weighted } from '../optimise/rewrite-with.ts'
-import { type Clock, type Latency, type LatencyOptions, realClock, timeInTurn } from '../profile/latency.ts'
+import { type TimingOptions, timeSessions } from '../profile/time-graphs.ts'
 import { createRun } from '../run/run.ts'
 import { createSession } from '../runtime/node.ts'
 import type { Session } from '../runtime/session.ts'
 import { InputError } from '../util/errors.ts'
 import { version } from '../util/version.ts'
-import type { CalibratedPart } from './calibration.ts'
+import { type CalibratedPart, calibrate, openPlanned } from './calibration.ts'
+import type { Settings } from './options.ts'
 
 /** Frames of one clip as the model sees them, RGB [size, size, 3]. */
 export interface ClipFrames {
@@ -233,6 +234,46 @@ function absoluteDifference(a: Uint8Array, b: Uint8Array): number {
   return sum / a.length / 255
 }
 
+/** Compares runs on the frames that are measured on, and knows what may be lost. */
+export class Judge {
+  constructor(
+    readonly sets: FrameSets,
+    readonly settings: Settings,
+    readonly signal: AbortSignal | undefined,
+  ) {}
+
+  /** What a run finds and paints: others are compared with it. */
+  async reference(run: LoadedRun): Promise<Reference> {
+    await using model = await openPlanned(run, {})
+    return await referenceOf(model, this.sets.measured, this.signal)
+  }
+
+  /** How far a run is from a reference. @param plans and parts of what computes in eight bits */
+  async difference(
+    to: Reference,
+    run: LoadedRun,
+    {
+      plans = {},
+      parts = [],
+    }: { readonly plans?: EightBitPlans; readonly parts?: readonly CalibratedPart[] } = {},
+    { what = 'all', halves = false }: { readonly what?: 'all' | 'keypoints'; readonly halves?: boolean } = {},
+  ): Promise<Difference> {
+    await using model = await openPlanned(run, plans, parts, halves)
+    return await differenceOf(model, to, what, Number.POSITIVE_INFINITY, this.signal)
+  }
+
+  /** Whether a difference is within a part of what the settings allow. */
+  allows({ distance, psnrLoss }: Difference, part = 1): boolean {
+    const { maxDistance, maxPsnrLoss } = this.settings
+    return distance <= part * maxDistance && (psnrLoss ?? 0) <= part * maxPsnrLoss
+  }
+
+  /** The networks of a run, with the ranges of their values on the frames to calibrate on. */
+  calibrated(run: LoadedRun): Promise<CalibratedPart[]> {
+    return calibrate(run, (model) => seeAll(model, this.sets.calibration, this.signal))
+  }
+}
+
 /** The run with its detector alone. */
 export const withoutGenerator = (run: LoadedRun): LoadedRun => ({
   ...run,
@@ -318,41 +359,6 @@ export async function writeRun(
   } finally {
     run.close()
   }
-}
-
-/** How networks are timed. */
-export interface TimingOptions {
-  /** Threads within one op. */
-  readonly threads: number
-  readonly signal?: AbortSignal | undefined
-}
-
-/** Processor time of this process: with one thread, it does not count what other programs do meanwhile. */
-const cpuClock: Clock = {
-  now: () => {
-    const { user, system } = process.cpuUsage()
-    return (user + system) / 1000
-  },
-  rest: realClock.rest,
-}
-
-/** Times of sessions in turn. With one thread, processor time is measured. */
-export async function timeSessions(
-  sessions: readonly Session[],
-  feeds: CalibratedPart['feeds'],
-  { threads, rounds, signal }: TimingOptions & Pick<LatencyOptions, 'rounds'>,
-): Promise<readonly Latency[]> {
-  const { latencies } = await timeInTurn(
-    sessions.map((session) => ({ run: () => session.run(feeds) })),
-    {
-      clock: threads === 1 ? cpuClock : realClock,
-      restMs: 2,
-      budgetSeconds: 4 * sessions.length,
-      ...(rounds !== undefined && { rounds }),
-      ...(signal && { signal }),
-    },
-  )
-  return latencies
 }
 
 /** Times of the networks of a run, in milliseconds, medians of runs in turn. */

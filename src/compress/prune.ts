@@ -15,7 +15,7 @@ import { createSession } from '../runtime/node.ts'
 import { distil } from '../train/train.ts'
 import { GraphError } from '../util/errors.ts'
 import { defined } from '../util/options.ts'
-import { openPlanned } from './eight-bits.ts'
+import { openPlanned } from './calibration.ts'
 import {
   batchOf,
   type ClipFrames,

@@ -1,4 +1,4 @@
-// Times graphs in turn, each in a session of its own on one device.
+// Times sessions in turn, and graphs, each in a session of its own on one device.
 import { availableParallelism } from 'node:os'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Graph } from '../graph/graph.ts'
@@ -8,11 +8,13 @@ import { liveNodes } from '../graph/rewrite.ts'
 import { floats, sizeOf, type Tensor } from '../graph/tensor.ts'
 import type { Weighted } from '../optimise/rewrite-with.ts'
 import { createSession, type SessionOptions } from '../runtime/node.ts'
-import type { Device, Session } from '../runtime/session.ts'
+import type { Device, Session, Tensors } from '../runtime/session.ts'
 import { Random } from '../util/random.ts'
 import {
+  type Clock,
   defaultBudgetSeconds,
   type Latencies,
+  type Latency,
   type LatencyOptions,
   realClock,
   timeInTurn,
@@ -77,6 +79,41 @@ export async function timeGraphs(
   } finally {
     for (const session of sessions) await session.close()
   }
+}
+
+/** How networks are timed. */
+export interface TimingOptions {
+  /** Threads within one op. */
+  readonly threads: number
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Processor time of this process: with one thread, it does not count what other programs do meanwhile. */
+const cpuClock: Clock = {
+  now: () => {
+    const { user, system } = process.cpuUsage()
+    return (user + system) / 1000
+  },
+  rest: realClock.rest,
+}
+
+/** Times of sessions in turn. With one thread, processor time is measured. */
+export async function timeSessions(
+  sessions: readonly Session[],
+  feeds: Tensors,
+  { threads, rounds, signal }: TimingOptions & Pick<LatencyOptions, 'rounds'>,
+): Promise<readonly Latency[]> {
+  const { latencies } = await timeInTurn(
+    sessions.map((session) => ({ run: () => session.run(feeds) })),
+    {
+      clock: threads === 1 ? cpuClock : realClock,
+      restMs: 2,
+      budgetSeconds: 4 * sessions.length,
+      ...(rounds !== undefined && { rounds }),
+      ...(signal && { signal }),
+    },
+  )
+  return latencies
 }
 
 /** Numbers in [0, 1) for every input. */
