@@ -9,10 +9,10 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join, relative, resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import ts from 'typescript'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -45,8 +45,9 @@ export function compile(...entries: string[]): Compiled {
     const source = readFileSync(file, 'utf8')
     const output = join(folder, relative(root, file).replace(/\.ts$/, '.js'))
     mkdirSync(dirname(output), { recursive: true })
-    writeFileSync(output, translated(source))
-    for (const name of importsOf(source)) {
+    const { code, imports } = translated(source)
+    writeFileSync(output, code)
+    for (const name of imports) {
       if (name.startsWith('.')) waiting.push(resolve(dirname(file), name))
     }
   }
@@ -57,37 +58,44 @@ export function compile(...entries: string[]): Compiled {
   }
 }
 
-/** TypeScript's own list lacks `export * as name from`. */
-function importsOf(source: string): string[] {
-  const listed = ts.preProcessFile(source).importedFiles.map(({ fileName }) => fileName)
-  const spaces = source.matchAll(/^export \* as \w+ from '([^']+)'/gm)
-  return [...listed, ...Array.from(spaces, ([, name]) => name!)]
-}
-
 /** Beside the packages: made by tests alone, and gone with the next installation. */
 const cache = join(root, 'node_modules/.cache/pantin-compiled')
+const { version } = createRequire(import.meta.url)('typescript/package.json') as { version: string }
 
-/** The JavaScript of a module. Some twenty test files ask for most of `src`: each version is translated once. */
-function translated(source: string): string {
-  const key = createHash('sha256').update(ts.version).update(source).digest('hex')
-  const path = join(cache, `${key}.js`)
-  if (existsSync(path)) return readFileSync(path, 'utf8')
-  const output = toJavaScript(source)
+/** A module as plain Node runs it. */
+interface Translated {
+  readonly code: string
+  /** What it imports, as it is written there. */
+  readonly imports: readonly string[]
+}
+
+/** The JavaScript of a module. Over thirty test files ask for most of `src`: each version is translated once. */
+function translated(source: string): Translated {
+  const key = createHash('sha256').update(version).update(source).digest('hex')
+  const path = join(cache, `${key}.json`)
+  if (existsSync(path)) return JSON.parse(readFileSync(path, 'utf8')) as Translated
+  const output = translate(source)
   mkdirSync(cache, { recursive: true })
   // Test files run at the same time: a file appears whole or not at all.
   const temporary = `${path}.${process.pid}`
-  writeFileSync(temporary, output)
+  writeFileSync(temporary, JSON.stringify(output))
   renameSync(temporary, path)
   return output
 }
 
-function toJavaScript(source: string): string {
-  return ts.transpileModule(source, {
+function translate(source: string): Translated {
+  // TypeScript takes a second to load: only a module that is new needs it.
+  const ts = createRequire(import.meta.url)('typescript') as typeof import('typescript')
+  const { outputText: code } = ts.transpileModule(source, {
     compilerOptions: {
       target: ts.ScriptTarget.ES2023,
       module: ts.ModuleKind.ESNext,
       verbatimModuleSyntax: true,
       rewriteRelativeImportExtensions: true,
     },
-  }).outputText
+  })
+  const listed = ts.preProcessFile(source).importedFiles.map(({ fileName }) => fileName)
+  // TypeScript's own list lacks `export * as name from`.
+  const spaces = source.matchAll(/^export \* as \w+ from '([^']+)'/gm)
+  return { code, imports: [...listed, ...Array.from(spaces, ([, name]) => name!)] }
 }
