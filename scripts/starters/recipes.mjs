@@ -247,5 +247,12 @@ export const recipes = {
         ...{ losses: { landmarks: 20, flow: 40, equivarianceJacobian: 0 }, model: model(128) },
       },
     },
+    {
+      ...{ name: 'longest', from: 'puppet/longer', clips: puppets(1001, 2200, 6, 128) },
+      options: {
+        ...{ ...motion, tie: 'joints', crop: 'motion', steps: 4000, learningRate: 7e-4 },
+        ...{ losses: { landmarks: 20, flow: 40, equivarianceJacobian: 0 }, model: model(128) },
+      },
+    },
   ],
 }

@@ -46,7 +46,7 @@ const puppet: Puppet = {
   ],
 }
 const none = new Map()
-const rest: Pull = { pulls: [0, 0], offsets: none, aims: none }
+const rest: Pull = { pulls: [0, 0], offsets: none }
 
 describe('a pose', () => {
   test('without a pull is the picture at rest', () => {
@@ -69,14 +69,15 @@ describe('a pose', () => {
     const other: Pull = {
       pulls: [1, 0],
       offsets: new Map([[2, [0.2, 0]]]),
-      aims: new Map([[2, [0, 0.02]]]),
+      aim: { pulls: [0.6, 0], offsets: new Map([[2, [0.2, 0.02]]]) },
     }
-    expect(between(rest, other, 0)).toMatchObject({ pulls: [0, 0] })
+    expect(between(rest, other, 0)).toMatchObject({ pulls: [0, 0], aim: { pulls: [0, 0] } })
     expect(between(rest, other, 0.5)).toEqual({
       pulls: [0.5, 0],
       offsets: new Map([[2, [0.1, 0]]]),
-      aims: new Map([[2, [0, 0.01]]]),
+      aim: { pulls: [0.3, 0], offsets: new Map([[2, [0.1, 0.01]]]) },
     })
+    expect(between(rest, rest, 0.5)).toEqual(rest)
     expect(between(rest, other, 1)).toEqual(other)
   })
 })
@@ -131,7 +132,7 @@ describe('a settled point', () => {
     async (part) => {
       const { after, missed, length } = await found(part)
       expect(missed).toBeLessThan(0.01)
-      expect(length).toBeLessThanOrEqual(4)
+      expect(length).toBeLessThanOrEqual(7)
       // What is shown is where it was put, and not the aim.
       expect(poseOf(puppet, after)).toEqual(poseOf(puppet, pull))
     },
@@ -146,9 +147,32 @@ describe('a settled point', () => {
     expect(await settled(puppet, pull, 0, async () => undefined)).toBeUndefined()
   })
 
-  test('loses its aim when it is pulled again, and other points keep theirs', () => {
-    const aims = new Map([0, 1].map((k) => [k, [0.01, 0.02] as const]))
-    expect([...pulled(puppet, { ...pull, aims }, 0, [0, 0]).aims.keys()]).toEqual([1])
+  test('loses its aim when it is pulled again, and other points keep theirs', async () => {
+    const { after } = await found(0.7)
+    const again = pulled(puppet, after, 0, [-0.35, -0.42])
+    const at = (pose: Pose, k: number) => [
+      expect.closeTo(pose.value[k]![0]!, 9),
+      expect.closeTo(pose.value[k]![1]!, 9),
+    ]
+    expect(aimedPose(puppet, again).value[0]).toEqual(at(poseOf(puppet, again), 0))
+    const other = pulled(puppet, after, 2, [-0.4, 0.6])
+    expect(aimedPose(puppet, other).value[0]).not.toEqual(at(poseOf(puppet, other), 0))
+    expect(aimedPose(puppet, other).value[2]).toEqual(at(poseOf(puppet, other), 2))
+  })
+
+  test('is aimed another way where the first one does not help', async () => {
+    // A model whose first point goes with the one that is farthest away: strings alone take that one along.
+    const find = async (pose: Pose): Promise<Pose> => {
+      const [x, y] = pose.value[3] as [number, number]
+      return { value: [[-0.5 + 0.7 * (x - 0.5), y - 1], ...pose.value.slice(1)] }
+    }
+    const aside = pulled(puppet, rest, 0, [-0.3, -0.5])
+    const missed = async (at: Pull) => {
+      const [x, y] = (await find(aimedPose(puppet, at))).value[0] as [number, number]
+      return Math.hypot(x + 0.3, y + 0.5)
+    }
+    expect(await missed(aside)).toBeGreaterThan(0.05)
+    expect(await missed((await settled(puppet, aside, 0, find))!)).toBeLessThan(0.02)
   })
 })
 
@@ -169,10 +193,10 @@ test('strings are found in what moved', () => {
 })
 
 describe.each([
-  { name: 'face', clip: 'head:100015', most: 0.05 },
-  // Of a puppet that holds its arms up, an elbow is found less well.
-  { name: 'puppet', clip: 'puppet:100024', most: 0.08 },
-])('the starter $name', ({ name, clip: spec, most }) => {
+  { name: 'face', clip: 'head:100015' },
+  // It holds its arms up: elbows are harder to find.
+  { name: 'puppet', clip: 'puppet:100024' },
+])('the starter $name', ({ name, clip: spec }) => {
   test('shows each point where it is put', async () => {
     const { strings } = JSON.parse(
       readFileSync(new URL(`../../assets/starters/${name}/strings.json`, import.meta.url), 'utf8'),
@@ -211,6 +235,6 @@ describe.each([
     }
     process.stdout.write(`${name}: ${apart.map((x) => x.toFixed(3)).join(' ')}\n`)
     expect(apart.reduce((a, b) => a + b) / keypoints).toBeLessThan(0.03)
-    expect(Math.max(...apart)).toBeLessThan(most)
+    expect(Math.max(...apart)).toBeLessThan(0.05)
   }, 120_000)
 })

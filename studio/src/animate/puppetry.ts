@@ -24,7 +24,7 @@ export interface KeptPose {
 
 /** The picture with its strings; undefined as long as there is no picture. */
 export const puppet = signal<Puppet | undefined>(undefined)
-export const pull = signal<Pull>({ pulls: [], offsets: new Map(), aims: new Map() })
+export const pull = signal<Pull>({ pulls: [], offsets: new Map() })
 /** The keypoint that was taken last, which the keyboard moves. */
 export const taken = signal(0)
 /** Whether a pointer holds that keypoint. */

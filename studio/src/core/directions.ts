@@ -1,9 +1,9 @@
 // What it costs to pull strings, so that a point that is pulled takes the cheapest way: a puppet's arm turns, and is not torn.
 
+import { link } from './rigid.ts'
+
 /** What it costs to stretch neighbours: an arm is turned rather than made longer. */
-const stiffLimbs = 10
-/** Points within about this part of the spread are neighbours. */
-const neighbours = 0.5
+const stiffLimbs = 1000
 
 /** Strings pulled together, each by one of `pulls`. */
 interface Direction {
@@ -56,7 +56,7 @@ function stretchOf(
       const [x, y] = [(other[0]! - one[0]!) / spread, (other[1]! - one[1]!) / spread]
       const squared = Math.max(x * x + y * y, 1e-6)
       const along = (value[2 * j]! - value[2 * i]!) * x + (value[2 * j + 1]! - value[2 * i + 1]!) * y
-      return (along / squared) * Math.exp(-squared / (neighbours * neighbours))
+      return (along / squared) * link(Math.sqrt(squared))
     }),
   )
 }

@@ -2,6 +2,7 @@
 // pulled itself pulls the strings that move it.
 import type { Pose } from 'pantin/web'
 import { directionsOf } from './directions.ts'
+import { follow, turned } from './rigid.ts'
 
 /** A direction in which keypoints move. */
 export interface PulledString {
@@ -18,14 +19,18 @@ export interface Puppet {
   readonly rest: Pose
 }
 
-/** How the strings are pulled. */
-export interface Pull {
+/** Where strings and points are. */
+export interface Pulled {
   /** Of each string: 0 is at rest, 1 and -1 are full pulls. */
   readonly pulls: readonly number[]
   /** How far points were pulled beyond the strings. */
   readonly offsets: Offsets
-  /** How far beside their places points are aimed, so that the picture gets to the places: see `settled`. */
-  readonly aims: Offsets
+}
+
+/** How the strings are pulled. */
+export interface Pull extends Pulled {
+  /** What the model is told instead, so that the picture gets to the places: see `settled`. */
+  readonly aim?: Pulled
 }
 
 /** x and y by the number of the point, in [-1, 1]. */
@@ -33,15 +38,11 @@ export type Offsets = ReadonlyMap<number, readonly [number, number]>
 
 /** A string does not go further. */
 const furthest = 1.5
-/** A pulled point takes its neighbours along within about this part of the spread. */
-const reach = 0.3
-/** The same for its aim: a short way that nearly everything goes tears nothing. */
-const aimReach = 1
 /** What a pull costs, over the square of how far the point is from where it is put: cheap, so that it gets there. */
 const stiffness = 0.002
 export const atRest = ({ strings }: Puppet): Pull => ({
   pulls: strings.map(() => 0),
-  ...{ offsets: new Map(), aims: new Map() },
+  offsets: new Map(),
 })
 
 /** Root mean square distance of points from their middle. */
@@ -51,16 +52,29 @@ export function spreadOf(points: readonly (readonly number[])[]): number {
   return Math.sqrt(squares / points.length)
 }
 
-/** Where the keypoints are put, and their local maps. */
-export function poseOf({ strings, rest }: Puppet, { pulls, offsets }: Omit<Pull, 'aims'>): Pose {
+/** Where the keypoints are put, and their local maps. Points that were pulled beyond the strings take their neighbours along. */
+export function poseOf(puppet: Puppet, { pulls, offsets }: Pulled): Pose {
+  const pose = stringPose(puppet, pulls)
+  if (offsets.size === 0) return pose
+  const places = new Map(
+    [...offsets].map(([k, [x, y]]) => [k, [pose.value[k]![0]! + x, pose.value[k]![1]! + y]] as const),
+  )
+  const { value, turns } = follow(pose.value, places, spreadOf(puppet.rest.value))
+  const jacobian = pose.jacobian?.map((map, k) => {
+    const columns = [0, 1].map((column) => turned(turns[k]!, [map[0]![column]!, map[1]![column]!]))
+    return [0, 1].map((row) => [columns[0]![row]!, columns[1]![row]!])
+  })
+  return { value, ...(jacobian && { jacobian }) }
+}
+
+/** Where strings alone put the keypoints, and their local maps. */
+function stringPose({ strings, rest }: Puppet, pulls: readonly number[]): Pose {
   const spread = spreadOf(rest.value)
   const along = (at: number, which: 'value' | 'jacobian') =>
     strings.reduce((sum, string, s) => sum + pulls[s]! * string[which][at]!, 0)
-  const value = rest.value.map((point, k) => {
-    const own = [spread * along(2 * k, 'value'), spread * along(2 * k + 1, 'value')]
-    const [x, y] = carried(rest.value, k, offsets, reach * spread)
-    return [point[0]! + own[0]! + x, point[1]! + own[1]! + y]
-  })
+  const value = rest.value.map((point, k) =>
+    point.map((x, axis) => x + spread * along(2 * k + axis, 'value')),
+  )
   const jacobian = rest.jacobian?.map((map, k) =>
     [0, 1].map((row) =>
       [0, 1].map((column) =>
@@ -74,34 +88,8 @@ export function poseOf({ strings, rest }: Puppet, { pulls, offsets }: Omit<Pull,
   return { value, ...(jacobian && { jacobian }) }
 }
 
-/** How far a point is carried along by others. @param reach in [-1, 1] */
-function carried(
-  points: readonly (readonly number[])[],
-  k: number,
-  offsets: Offsets,
-  reach: number,
-): readonly [number, number] {
-  let [x, y] = [0, 0]
-  for (const [other, offset] of offsets) {
-    const apart = Math.hypot(points[k]![0]! - points[other]![0]!, points[k]![1]! - points[other]![1]!) / reach
-    const part = Math.exp(-apart * apart)
-    x += part * offset[0]
-    y += part * offset[1]
-  }
-  return [x, y]
-}
-
-/** The pose that a model is given, which aims points beside their places. */
-export function aimedPose(puppet: Puppet, pull: Pull): Pose {
-  const { value, ...maps } = poseOf(puppet, pull)
-  const { value: rest } = puppet.rest
-  const reach = aimReach * spreadOf(rest)
-  const aimed = value.map((point, k) => {
-    const [x, y] = carried(rest, k, pull.aims, reach)
-    return [point[0]! + x, point[1]! + y]
-  })
-  return { value: aimed, ...maps }
-}
+/** The pose that a model is given. */
+export const aimedPose = (puppet: Puppet, pull: Pull): Pose => poseOf(puppet, pull.aim ?? pull)
 
 /** The sum of a part of offsets and a part of others. */
 export function mixed(one: Offsets, other: Offsets, part: number, otherPart: number): Offsets {
@@ -118,16 +106,22 @@ export function mixed(one: Offsets, other: Offsets, part: number, otherPart: num
 /**
  * Pulls a point to a place. The strings are pulled as cheaply as gets it there (least squares with a ridge): a pull costs what
  * the strings go, how far all points go by it, and how much it stretches what lies between them, so that a pulled knee does not
- * throw a hand. The point goes the rest of the way by itself.
+ * throw a hand. The point goes the rest of the way with its
+ * neighbours.
  *
  * @param from how the strings were before the point was taken
  */
 export function pulled(puppet: Puppet, from: Pull, k: number, to: readonly [number, number]): Pull {
-  const without = (offsets: Offsets) => new Map([...offsets].filter(([point]) => point !== k))
-  const others = without(from.offsets)
+  // Other points stay where they are aimed.
+  const aim = from.aim && pulledTo(puppet, from.aim, k, to)
+  return { ...pulledTo(puppet, from, k, to), ...(aim && { aim }) }
+}
+
+/** The same for what a model is told. */
+export function pulledTo(puppet: Puppet, from: Pulled, k: number, to: readonly [number, number]): Pulled {
+  const others = new Map([...from.offsets].filter(([point]) => point !== k))
   const spread = spreadOf(puppet.rest.value)
-  const placeIn = (pull: Omit<Pull, 'aims'>) => poseOf(puppet, pull).value[k]!
-  const now = placeIn({ pulls: from.pulls, offsets: others })
+  const now = poseOf(puppet, { pulls: from.pulls, offsets: others }).value[k]!
   const [dx, dy] = [to[0] - now[0]!, to[1] - now[1]!]
   const directions = directionsOf(puppet.strings, puppet.rest.value, spread)
   const rows = directions.map(({ value }) => [spread * value[2 * k]!, spread * value[2 * k + 1]!] as const)
@@ -140,9 +134,9 @@ export function pulled(puppet: Puppet, from: Pull, k: number, to: readonly [numb
   const pulls = from.pulls.map((pull, s) =>
     limited(directions.reduce((sum, { pulls }, i) => sum + parts[i]! * pulls[s]!, pull)),
   )
-  const reached = placeIn({ pulls, offsets: others })
+  const reached = stringPose(puppet, pulls).value[k]!
   const rest = [to[0] - reached[0]!, to[1] - reached[1]!] as const
-  return { pulls, offsets: new Map([...others, [k, rest]]), aims: without(from.aims) }
+  return { pulls, offsets: new Map([...others, [k, rest]]) }
 }
 
 const limited = (pull: number): number => Math.min(furthest, Math.max(-furthest, pull))
@@ -150,12 +144,12 @@ const limited = (pull: number): number => Math.min(furthest, Math.max(-furthest,
 /** A pull between two others, at a part of the way: slow at both ends. */
 export function between(one: Pull, other: Pull, part: number): Pull {
   const t = part * part * (3 - 2 * part)
-  const points = (which: 'offsets' | 'aims') => mixed(one[which], other[which], 1 - t, t)
-  return {
-    pulls: one.pulls.map((pull, s) => pull + t * (other.pulls[s]! - pull)),
-    offsets: points('offsets'),
-    aims: points('aims'),
-  }
+  const mix = (a: Pulled, b: Pulled): Pulled => ({
+    pulls: a.pulls.map((pull, s) => pull + t * (b.pulls[s]! - pull)),
+    offsets: mixed(a.offsets, b.offsets, 1 - t, t),
+  })
+  const isAimed = one.aim !== undefined || other.aim !== undefined
+  return { ...mix(one, other), ...(isAimed && { aim: mix(one.aim ?? one, other.aim ?? other) }) }
 }
 
 /**
