@@ -4,10 +4,11 @@
 const near = 0.6
 /** What holds each point where it was, beside the 1 that links two points in one place. */
 const hold = 0.05
-/** More rounds move no point by a pixel. */
-const rounds = 30
+/** Rounds, at most, and the movement after which there are no more, as a part of the spread. */
+const [rounds, enough] = [30, 1e-3]
 
 type Point = readonly number[]
+type Axis = Float64Array<ArrayBuffer>
 
 /** How closely points are linked: 1 in one place, less if they are apart. @param apart as a part of the spread */
 export const link = (apart: number): number => Math.exp(-((apart / near) ** 2))
@@ -27,37 +28,79 @@ export function follow(
   places: ReadonlyMap<number, Point>,
   spread: number,
 ): { readonly value: number[][]; readonly turns: readonly Point[] } {
+  const count = points.length
+  const [xs, ys] = [0, 1].map((axis) => Float64Array.from(points, (p) => p[axis]!)) as [Axis, Axis]
   const links = points.map((one, i) =>
-    points.map((other, j) =>
+    Float64Array.from(points, (other, j) =>
       i === j ? 0 : link(Math.hypot(one[0]! - other[0]!, one[1]! - other[1]!) / spread),
     ),
   )
   const free = points.flatMap((_, i) => (places.has(i) ? [] : [i]))
-  const pulls = free.map((i) => links[i]!.reduce((sum, x) => sum + x, hold))
-  const solve = solver(free.map((i, a) => free.map((j) => (i === j ? pulls[a]! : -links[i]![j]!))))
-  let value = points.map((point, i) => [...(places.get(i) ?? point)])
-  let turns: readonly Point[] = points.map(() => [1, 0])
-  for (let round = 0; round < rounds; round++) {
-    turns = points.map((_, i) => turnOf(points, value, links[i]!, i))
-    const wanted = [0, 1].map((axis) =>
-      solve(
-        free.map((i) =>
-          points.reduce((sum, _, j) => {
-            const linked = links[i]![j]!
-            const [one, other] = [turns[i]!, turns[j]!]
-            const mean = [(one[0]! + other[0]!) / 2, (one[1]! + other[1]!) / 2]
-            const from = turned(mean, [points[i]![0]! - points[j]![0]!, points[i]![1]! - points[j]![1]!])
-            return sum + linked * (from[axis]! + (places.get(j)?.[axis] ?? 0))
-          }, hold * points[i]![axis]!),
-        ),
-      ),
-    )
-    const before = value
-    value = points.map((_, i) => [...(places.get(i) ?? wanted.map((along) => along[free.indexOf(i)]!))])
-    const moved = Math.max(...value.map((p, i) => Math.hypot(p[0]! - before[i]![0]!, p[1]! - before[i]![1]!)))
-    if (moved < 1e-4 * spread) break
+  const sums = links.map((row) => row.reduce((sum, x) => sum + x, hold))
+  const solve = solver(free.map((i) => free.map((j) => (i === j ? sums[i]! : -links[i]![j]!))))
+  // What holds free points where they were, and what links them to points that are put somewhere.
+  const [fixedX, fixedY] = [0, 1].map((axis) =>
+    Float64Array.from(free, (i) =>
+      Array.from(places).reduce((sum, [j, at]) => sum + links[i]![j]! * at[axis]!, hold * points[i]![axis]!),
+    ),
+  ) as [Axis, Axis]
+  const [u, v] = [xs.slice(), ys.slice()]
+  for (const [i, [x, y]] of places) {
+    u[i] = x!
+    v[i] = y!
   }
-  return { value, turns }
+  const [cosines, sines] = [new Float64Array(count).fill(1), new Float64Array(count)]
+  const [wantedX, wantedY] = [fixedX.slice(), fixedY.slice()]
+  // This runs for each picture that is shown: it makes no arrays on the way.
+  for (let round = 0; round < rounds; round++) {
+    for (let i = 0; i < count; i++) {
+      let cosine = 0
+      let sine = 0
+      for (let j = 0; j < count; j++) {
+        const linked = links[i]![j]!
+        const x = xs[j]! - xs[i]!
+        const y = ys[j]! - ys[i]!
+        const movedX = u[j]! - u[i]!
+        const movedY = v[j]! - v[i]!
+        cosine += linked * (x * movedX + y * movedY)
+        sine += linked * (x * movedY - y * movedX)
+      }
+      const length = Math.hypot(cosine, sine)
+      if (length < 1e-12) continue
+      cosines[i] = cosine / length
+      sines[i] = sine / length
+    }
+    for (let at = 0; at < free.length; at++) {
+      const i = free[at]!
+      let x = fixedX[at]!
+      let y = fixedY[at]!
+      for (let j = 0; j < count; j++) {
+        const half = links[i]![j]! / 2
+        const apartX = xs[i]! - xs[j]!
+        const apartY = ys[i]! - ys[j]!
+        const cosine = cosines[i]! + cosines[j]!
+        const sine = sines[i]! + sines[j]!
+        x += half * (cosine * apartX - sine * apartY)
+        y += half * (sine * apartX + cosine * apartY)
+      }
+      wantedX[at] = x
+      wantedY[at] = y
+    }
+    solve(wantedX)
+    solve(wantedY)
+    let moved = 0
+    for (let at = 0; at < free.length; at++) {
+      const i = free[at]!
+      moved = Math.max(moved, Math.abs(wantedX[at]! - u[i]!), Math.abs(wantedY[at]! - v[i]!))
+      u[i] = wantedX[at]!
+      v[i] = wantedY[at]!
+    }
+    if (moved < enough * spread) break
+  }
+  return {
+    value: points.map((_, i) => [u[i]!, v[i]!]),
+    turns: points.map((_, i) => [cosines[i]!, sines[i]!]),
+  }
 }
 
 /** A vector or the columns of a map, turned. @param turn cosine and sine */
@@ -66,32 +109,19 @@ export const turned = ([cosine, sine]: Point, [x, y]: Point): readonly [number, 
   sine! * x! + cosine! * y!,
 ]
 
-/** How the surroundings of a point have turned, by least squares. */
-function turnOf(points: readonly Point[], value: readonly Point[], links: Point, i: number): Point {
-  let [cosine, sine] = [0, 0]
-  links.forEach((linked, j) => {
-    const [x, y] = [points[j]![0]! - points[i]![0]!, points[j]![1]! - points[i]![1]!]
-    const [u, v] = [value[j]![0]! - value[i]![0]!, value[j]![1]! - value[i]![1]!]
-    cosine += linked * (x * u + y * v)
-    sine += linked * (x * v - y * u)
-  })
-  const length = Math.hypot(cosine, sine)
-  return length < 1e-12 ? [1, 0] : [cosine / length, sine / length]
-}
-
-/** Solves equations with one symmetric, positive definite matrix (Cholesky). */
-function solver(matrix: readonly Point[]): (right: Point) => readonly number[] {
+/** Solves equations with one symmetric, positive definite matrix (Cholesky), in place. */
+function solver(matrix: readonly Point[]): (x: Axis) => void {
   const lower: number[][] = []
   matrix.forEach((row, i) => {
     const own: number[] = []
     lower.push(own)
     for (let j = 0; j <= i; j++) {
-      const rest = own.reduce((sum, x, k) => (k < j ? sum - x * lower[j]![k]! : sum), row[j]!)
+      let rest = row[j]!
+      for (let k = 0; k < j; k++) rest -= own[k]! * lower[j]![k]!
       own.push(i === j ? Math.sqrt(rest) : rest / lower[j]![j]!)
     }
   })
-  return (right) => {
-    const x = [...right]
+  return (x) => {
     for (let i = 0; i < x.length; i++) {
       for (let j = 0; j < i; j++) x[i]! -= lower[i]![j]! * x[j]!
       x[i]! /= lower[i]![i]!
@@ -100,6 +130,5 @@ function solver(matrix: readonly Point[]): (right: Point) => readonly number[] {
       for (let j = i + 1; j < x.length; j++) x[i]! -= lower[j]![i]! * x[j]!
       x[i]! /= lower[i]![i]!
     }
-    return x
   }
 }
