@@ -5,7 +5,7 @@ const near = 0.6
 /** What holds each point where it was, beside the 1 that links two points in one place. */
 const hold = 0.05
 /** Rounds, at most, and the movement after which there are no more, as a part of the spread. */
-const [rounds, enough] = [30, 1e-3]
+const [rounds, enough] = [30, 1e-4]
 
 type Point = readonly number[]
 type Axis = Float64Array<ArrayBuffer>
