@@ -15,7 +15,7 @@ const brief = [
 // What these measure in milliseconds is that of a machine which does nothing else: they run after all others.
 const alone = 'test/studio-server/load.long.test.ts'
 
-const everyday = {
+const common = {
   globalSetup: 'test/support/global-setup.ts',
   // onnxruntime-node is a native addon: each test file has a process, so that a crash is seen as one.
   pool: 'forks',
@@ -30,7 +30,7 @@ export default defineConfig(({ mode }) => {
   // Sessions of two threads would make the files wait for each other's cores.
   const env = { PANTIN_THREADS: '1', ...(mode === 'brief' && { PANTIN_TEST_BRIEF: '1' }) }
   if (!isLong)
-    return { test: { ...everyday, env, include: ['test/**/*.test.ts'], exclude: [long], maxWorkers: 2 } }
+    return { test: { ...common, env, include: ['test/**/*.test.ts'], exclude: [long], maxWorkers: 2 } }
   // The long tests wait for pages, servers and processes: three files keep two cores busy.
   const busy = { include: mode === 'brief' ? brief : [long], exclude: [alone], maxWorkers: 3 }
   const quiet = { include: [alone], maxWorkers: 1 }
@@ -38,7 +38,7 @@ export default defineConfig(({ mode }) => {
     test: {
       projects: [busy, quiet].map((files, groupOrder) => ({
         test: {
-          ...everyday,
+          ...common,
           env,
           ...files,
           name: groupOrder === 0 ? 'busy' : 'quiet',

@@ -248,6 +248,7 @@ export const recipes = {
       },
     },
     {
+      // The same again, with twice as many puppets.
       ...{ name: 'longest', from: 'puppet/longer', clips: puppets(1001, 2200, 6, 128) },
       options: {
         ...{ ...motion, tie: 'joints', crop: 'motion', steps: 4000, learningRate: 7e-4 },

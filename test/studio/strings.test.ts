@@ -132,7 +132,7 @@ describe('a settled point', () => {
     async (part) => {
       const { after, missed, length } = await found(part)
       expect(missed).toBeLessThan(0.01)
-      expect(length).toBeLessThanOrEqual(7)
+      expect(length).toBeLessThanOrEqual(4)
       // What is shown is where it was put, and not the aim.
       expect(poseOf(puppet, after)).toEqual(poseOf(puppet, pull))
     },
@@ -193,10 +193,10 @@ test('strings are found in what moved', () => {
 })
 
 describe.each([
-  { name: 'face', clip: 'head:100015', most: 0.05 },
-  // It holds its arms up: one point is found 0.049 away here, and another processor rounds otherwise.
-  { name: 'puppet', clip: 'puppet:100024', most: 0.055 },
-])('the starter $name', ({ name, clip: spec, most }) => {
+  { name: 'face', clip: 'head:100015' },
+  // It holds its arms up: elbows are harder to find.
+  { name: 'puppet', clip: 'puppet:100024' },
+])('the starter $name', ({ name, clip: spec }) => {
   test('shows each point where it is put', async () => {
     const { strings } = JSON.parse(
       readFileSync(new URL(`../../assets/starters/${name}/strings.json`, import.meta.url), 'utf8'),
@@ -235,6 +235,6 @@ describe.each([
     }
     process.stdout.write(`${name}: ${apart.map((x) => x.toFixed(3)).join(' ')}\n`)
     expect(apart.reduce((a, b) => a + b) / keypoints).toBeLessThan(0.03)
-    expect(Math.max(...apart)).toBeLessThan(most)
+    expect(Math.max(...apart)).toBeLessThan(0.05)
   }, 120_000)
 })

@@ -106,8 +106,7 @@ export function mixed(one: Offsets, other: Offsets, part: number, otherPart: num
 /**
  * Pulls a point to a place. The strings are pulled as cheaply as gets it there (least squares with a ridge): a pull costs what
  * the strings go, how far all points go by it, and how much it stretches what lies between them, so that a pulled knee does not
- * throw a hand. The point goes the rest of the way with its
- * neighbours.
+ * throw a hand. The point goes the rest of the way with its neighbours.
  *
  * @param from how the strings were before the point was taken
  */
