@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ALL_FORMATS, BlobSource, Input } from 'mediabunny'
-import { chromium as driver, type Page } from 'playwright-core'
+import { type Download, chromium as driver, type Page } from 'playwright-core'
 import sharp from 'sharp'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openClip } from '../../src/clips/source.ts'
@@ -184,6 +184,13 @@ describe.skipIf(chromium === undefined)(title, () => {
     await changes(async () => {})
     await page.getByRole('button', { name: 'Drop pose 2' }).click()
     expect(await page.getByRole('button', { name: 'Play the poses' }).isDisabled()).toBe(true)
+    // Nobody pulls, so that no other frame is drawn.
+    await page.getByRole('button', { name: 'Record', exact: true }).click()
+    const stop = page.getByRole('button', { name: /^Stop/ })
+    await stop.waitFor()
+    await page.waitForTimeout(600)
+    const [film] = await Promise.all([page.waitForEvent('download'), stop.click()])
+    expect(await (await opened(film)).computeDuration()).toBeGreaterThan(0.5)
     await page.getByRole('button', { name: 'Driven by head 2' }).click()
     await page.getByLabel('What drives').waitFor()
   }, 240_000)
@@ -197,10 +204,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     await page.getByRole('button', { name: /^Stop \([1-9]/ }).waitFor()
     const [film] = await Promise.all([page.waitForEvent('download'), stop.click()])
     expect(film.suggestedFilename()).toBe('pantin.webm')
-    const input = new Input({
-      formats: ALL_FORMATS,
-      source: new BlobSource(new Blob([readFileSync(await film.path())])),
-    })
+    const input = await opened(film)
     const track = await input.getPrimaryVideoTrack()
     expect(track!.displayWidth).toBe(512)
     expect(JSON.stringify((await input.getMetadataTags()).raw)).toContain('trainedAlgorithmicMedia')
@@ -438,6 +442,12 @@ describe.skipIf(chromium === undefined)(title, () => {
     expect(world.complaints).toEqual([])
   })
 })
+
+/** A recording that was downloaded. */
+async function opened(film: Download): Promise<Input> {
+  const source = new BlobSource(new Blob([readFileSync(await film.path())]))
+  return new Input({ formats: ALL_FORMATS, source })
+}
 
 /** Whether two pictures are the same, but for what was drawn under them, which their borders show a trace of. */
 async function isLike(one: string, other: string): Promise<boolean> {

@@ -31,8 +31,8 @@ export function RecordControls({ session, result }: RecordControlsProps) {
       })
       // Another model was chosen in the meantime, or the view was left.
       if (own.isOver) return take.cancel()
-      own.take = take
       recordedSeconds.value = 0
+      await own.record(take)
     } finally {
       isOpening.current = false
     }

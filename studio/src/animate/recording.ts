@@ -26,7 +26,8 @@ export interface TakeOptions {
 /** A recording of the moved picture. */
 export class Take {
   private readonly canvas = document.createElement('canvas')
-  private startedAt: number | undefined
+  private readonly startedAt = performance.now()
+  /** When the last frame was shown, in seconds since the start. */
   private last = -1
   private isOver = false
 
@@ -44,13 +45,17 @@ export class Take {
   }
 
   async add(frame: ImageBitmap): Promise<void> {
-    const now = performance.now() / 1000
-    this.startedAt ??= now
-    const time = now - this.startedAt
-    if (time <= this.last) return
-    this.last = time
     // Another picture may have been chosen, of another shape.
     drawWithin(this.canvas, frame)
+    await this.write()
+  }
+
+  /** Writes what the canvas holds as the frame of this moment. */
+  private async write(): Promise<void> {
+    // The first frame is that of the start, whenever it comes.
+    const time = this.last < 0 ? 0 : (performance.now() - this.startedAt) / 1000
+    if (time <= this.last) return
+    this.last = time
     try {
       await this.writer.write(this.canvas, time)
     } catch (error) {
@@ -70,11 +75,13 @@ export class Take {
   async finish(): Promise<void> {
     this.isOver = true
     recordedSeconds.value = undefined
-    if (this.startedAt === undefined) {
+    if (this.last < 0) {
       void this.writer.abort()
       say('Nothing was recorded: there was no frame.', 'error')
       return
     }
+    // The last picture was shown up to now.
+    await this.write()
     const film = await this.writer.close()
     download(film, `pantin.${this.writer.format}`)
     say(`Recorded ${this.writer.format}, ${Math.round(film.size / 1024)} kB.`)

@@ -34,6 +34,8 @@ export class Session {
     picture?: Framed & { readonly bitmap: ImageBitmap; readonly isOwn: boolean }
     driving?: Framed
   } = {}
+  /** The moved picture that is shown, without axes. */
+  private moved: ImageBitmap | undefined
   /** The keypoints of the picture, and where videos have moved them. */
   private rest: Pose | undefined
   private seen: Pose[] = []
@@ -95,6 +97,20 @@ export class Session {
     this.shown.driving = { ...driving, square }
     this.drivingHead = square
     this.refresh()
+  }
+
+  /** Gives each frame to a recording. It begins with what is shown: strings that nobody pulls draw no other frame. */
+  async record(take: Take): Promise<void> {
+    this.take = take
+    if (this.moved !== undefined) await take.add(this.moved)
+  }
+
+  /** Shows a frame, keeps it until the next one comes, and records it. */
+  private async show(frame: ImageBitmap): Promise<void> {
+    this.moved?.close()
+    this.moved = frame
+    drawWhole(this.stages.result, frame)
+    await this.take?.add(frame)
   }
 
   /** Changes the picture. If calls overlap, the last one counts. */
@@ -263,6 +279,7 @@ export class Session {
   close(): void {
     this.isClosed = true
     this.driving?.close()
+    this.moved?.close()
     this.releasePicture()
     void this.animator.close()
   }
@@ -307,17 +324,16 @@ export class Session {
     this.shownPull = pull
     const { pastes: paste } = this
     const { frame, milliseconds } = await this.animator.pose(aimed, { paste })
-    if (!this.isClosed) {
+    if (this.isClosed) frame.close()
+    else {
       drawSquare(this.stages.driving, frame, paste ? this.squareOf(frame) : undefined)
       drawOverlay(this.stages.driving, pose, {
         ...{ points: true, axes: state.axes.peek(), heatmap: false },
         taken: puppetry.taken.peek(),
       })
-      drawWhole(this.stages.result, frame)
-      await this.take?.add(frame)
+      await this.show(frame)
       if (!this.isPaused) this.meter.add({ prepare: 0, detect: 0, ...milliseconds })
     }
-    frame.close()
   }
 
   /** The keypoints of the picture, moved to a pose. */
@@ -373,10 +389,8 @@ export class Session {
       this.driven = { value, ...(jacobian && { jacobian }) }
       this.showWanted(animated.driving)
       drawOverlay(this.stages.driving, animated.driving, choice)
-      drawWhole(this.stages.result, animated.frame)
-      await this.take?.add(animated.frame)
+      await this.show(animated.frame)
       const square = paste ? this.squareOf(animated.frame) : undefined
-      animated.frame.close()
       this.seen = [...this.seen.slice(-149), animated.moved]
       const axesAlone = { ...choice, points: false, heatmap: false }
       drawOverlay(this.stages.result, animated.moved, axesAlone, square)
