@@ -51,7 +51,13 @@ export async function openWorld(options: StudioOptions = {}): Promise<World> {
     ...{ folder, site, studio, complaints, browser, context },
     async open(view, given) {
       own ??= context()
-      const page = await (given ?? (await own)).newPage()
+      const first = await own
+      const page = await (given ?? first).newPage()
+      if (page.context() !== first) {
+        const others = first.pages()
+        await Promise.all(others.map((other) => rest(other, true)))
+        page.once('close', () => others.map((other) => rest(other, false).catch(() => {})))
+      }
       // On a busy machine a model takes its time.
       page.setDefaultTimeout(120_000)
       page.on('console', (message) => message.type() === 'error' && complaints.push(message.text()))
@@ -104,11 +110,22 @@ function countShifts(): void {
  * a test mostly looks at something else.
  */
 function beCalm(): void {
-  const page = globalThis as { hurries?: boolean; requestAnimationFrame: typeof requestAnimationFrame }
+  const page = globalThis as {
+    hurries?: boolean
+    rests?: boolean
+    requestAnimationFrame: typeof requestAnimationFrame
+  }
   const next = page.requestAnimationFrame.bind(globalThis)
-  page.requestAnimationFrame = (then) =>
-    page.hurries ? next(then) : Number(setTimeout(() => next(then), 120))
+  const wait = (then: FrameRequestCallback): number =>
+    Number(setTimeout(() => (page.rests ? wait(then) : next(then)), 120))
+  page.requestAnimationFrame = (then) => (page.hurries ? next(then) : wait(then))
 }
+
+/** A page draws nothing, so that a page of another context has the machine for itself. */
+const rest = (page: Page, rests: boolean): Promise<void> =>
+  page.evaluate((value) => {
+    Object.assign(globalThis, { rests: value })
+  }, rests)
 
 /** Pictures move as fast as they can, or calmly again. */
 export const hurry = (page: Page, hurries = true): Promise<void> =>
