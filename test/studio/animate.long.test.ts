@@ -169,6 +169,19 @@ describe.skipIf(chromium === undefined)(title, () => {
     })
     // A frame of what drove before may change the result too.
     await expect.poll(() => page.getByLabel('Sideways').inputValue()).not.toBe('0')
+    // The goal on two idle cores: 20.
+    await hurry(page)
+    await page.mouse.move(x + width * 0.6, y + height * 0.5)
+    await page.mouse.down()
+    for (let i = 1; i < 60; i++) {
+      await page.mouse.move(x + width * (0.6 + 0.001 * i), y + height * (0.5 - 0.001 * i))
+      await page.waitForTimeout(40)
+    }
+    process.stdout.write(
+      `a point of the starter is pulled: ${await framesPerSecond(page)} frames/s as the page measures it\n`,
+    )
+    await page.mouse.up()
+    await hurry(page, false)
     await page.getByRole('button', { name: 'Keep this pose' }).click()
     await page.getByRole('button', { name: 'Pose 1', exact: true }).waitFor()
 

@@ -52,8 +52,19 @@ export function spreadOf(points: readonly (readonly number[])[]): number {
   return Math.sqrt(squares / points.length)
 }
 
+/** Poses that were computed. A pull is asked for several times in each picture that is shown. */
+const known = new WeakMap<Pulled, { readonly puppet: Puppet; readonly pose: Pose }>()
+
 /** Where the keypoints are put, and their local maps. Points that were pulled beyond the strings take their neighbours along. */
-export function poseOf(puppet: Puppet, { pulls, offsets }: Pulled): Pose {
+export function poseOf(puppet: Puppet, how: Pulled): Pose {
+  const before = known.get(how)
+  if (before?.puppet === puppet) return before.pose
+  const pose = computedPose(puppet, how)
+  known.set(how, { puppet, pose })
+  return pose
+}
+
+function computedPose(puppet: Puppet, { pulls, offsets }: Pulled): Pose {
   const pose = stringPose(puppet, pulls)
   if (offsets.size === 0) return pose
   const places = new Map(
