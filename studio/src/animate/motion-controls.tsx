@@ -103,7 +103,7 @@ function OwnPose({ session }: { readonly session: Session | undefined }) {
           Use this pose
         </button>
         {isTaken && (
-          <button type="button" onClick={() => session?.startReference()}>
+          <button type="button" onClick={() => session?.reference.start()}>
             Match again
           </button>
         )}

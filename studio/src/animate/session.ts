@@ -9,10 +9,11 @@ import { showComputing } from '../core/place.ts'
 import { chosenRun } from '../core/runs.ts'
 import { troubleOf } from '../core/trouble.ts'
 import { type Framed, middleOf } from './framing.ts'
-import { drawWanted, nearestFrame, nearnessOf } from './matching.ts'
+import { drawWanted, nearnessOf } from './matching.ts'
 import { Meter } from './meter.ts'
 import * as puppetry from './puppetry.ts'
 import type { Take } from './recording.ts'
+import { Reference } from './reference.ts'
 import * as state from './state.ts'
 
 export interface Stages {
@@ -25,6 +26,7 @@ export interface Stages {
 export class Session {
   /** Is told of each frame while a recording is in progress. */
   take: Take | undefined
+  readonly reference: Reference
   private readonly meter = new Meter()
   private driving: Driving | undefined
   /** The square of what drives, once a frame of it was looked at; undefined for the one in the middle. */
@@ -48,9 +50,6 @@ export class Session {
   private isPaused = false
   /** Something was changed, so that a session that is paused shows its frame once more. */
   private isStale = false
-  /** Counts searches for the reference frame: the last one counts. */
-  private search = 0
-  private isSearchDue = false
   private opening = 0
   private picturing = 0
   private pictured: Promise<unknown> = Promise.resolve()
@@ -58,7 +57,9 @@ export class Session {
   private constructor(
     private readonly animator: Animator,
     private readonly stages: Stages,
-  ) {}
+  ) {
+    this.reference = new Reference(animator, () => this.refresh())
+  }
 
   static async open(run: WebRun, place: WebPlace, stages: Stages): Promise<Session> {
     const animator = await Animator.open(run, place)
@@ -137,7 +138,7 @@ export class Session {
       }
       state.canPaste.value = Math.max(width, height) > this.shown.picture!.square.side + 1
       // It is another pose that what drives is compared with.
-      this.startReference()
+      this.reference.start()
       drawSquare(this.stages.picture, picture, square)
       if (state.points.peek()) {
         drawOverlay(this.stages.picture, { value }, { points: true, axes: false, heatmap: false })
@@ -166,7 +167,7 @@ export class Session {
     this.driving = undefined
     delete this.shown.driving
     this.driven = undefined
-    this.search++
+    this.reference.end()
     state.drivingFace.value = undefined
     state.nearness.value = undefined
     const call = ++this.opening
@@ -182,7 +183,7 @@ export class Session {
     }
     this.driving = driving
     this.drivingHead = choice.kind === 'synthetic' || !state.looksForFaces.peek() ? undefined : 'unknown'
-    this.startReference()
+    this.reference.start()
     this.meter.restart()
   }
 
@@ -226,58 +227,17 @@ export class Session {
 
   /** The pose that drives now, as it is shown, becomes the reference. */
   takeReference(): void {
-    const { driven: pose } = this
-    if (pose === undefined) return
-    this.search++
-    this.isSearchDue = false
-    state.reference.value = { kind: 'chosen', pose }
-    this.animator.setReference(pose).catch(complain)
-    this.refresh()
-  }
-
-  /** The next frame is the reference, and all of a clip is looked at for a better one. */
-  startReference(): void {
-    this.search++
-    state.reference.value = { kind: 'first' }
-    this.animator.resetReference()
-    this.isSearchDue = state.matches.peek() && state.motion.peek() === 'relative'
-    this.refresh()
-  }
-
-  /** Looks for a better reference, or does without it, as `state.matches` says. What somebody chose stays. */
-  reconsiderReference(): void {
-    const { kind } = state.reference.peek()
-    if (kind === 'first' && state.matches.peek() && state.motion.peek() === 'relative')
-      this.isSearchDue = true
-    if (!state.matches.peek() && (kind === 'nearest' || kind === 'searched')) this.startReference()
-    this.refresh()
+    if (this.driven !== undefined) this.reference.choose(this.driven)
   }
 
   rewind(): void {
     this.driving?.rewind()
-    const { value: now } = state.reference
-    if ('pose' in now) this.animator.setReference(now.pose).catch(complain)
-    else this.animator.resetReference()
-    this.refresh()
-  }
-
-  /** Looks for the frame whose pose is nearest to the picture's, while the clip goes on. */
-  private async searchReference(driving: Driving, crop: Square | undefined): Promise<void> {
-    this.isSearchDue = false
-    const search = ++this.search
-    const isLast = () => !this.isClosed && search === this.search
-    state.reference.value = { kind: 'searched' }
-    // A clip that cannot be read apart from its playing keeps its first frame.
-    const found = await nearestFrame(this.animator, driving, crop, isLast).catch(() => undefined)
-    if (!isLast()) return
-    state.reference.value = found === undefined ? { kind: 'first' } : { kind: 'nearest', ...found }
-    if (found === undefined) return
-    await this.animator.setReference(found.pose)
-    this.refresh()
+    this.reference.restart()
   }
 
   close(): void {
     this.isClosed = true
+    this.reference.end()
     this.driving?.close()
     this.moved?.close()
     this.releasePicture()
@@ -394,7 +354,7 @@ export class Session {
       this.seen = [...this.seen.slice(-149), animated.moved]
       const axesAlone = { ...choice, points: false, heatmap: false }
       drawOverlay(this.stages.result, animated.moved, axesAlone, square)
-      if (this.isSearchDue) this.searchReference(driving, crop).catch(complain)
+      this.reference.seek(driving, crop)
       state.hasMoved.value = true
       if (!this.isPaused) this.meter.add(animated.milliseconds)
       showComputing(this.animator)

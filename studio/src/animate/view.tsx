@@ -114,7 +114,7 @@ export function AnimateView() {
       letFrame(driving.current!, {
         now: () => session.peek()?.framed('driving'),
         show: (square) => session.peek()?.frameDriving(square),
-        settle: () => session.peek()?.startReference(),
+        settle: () => session.peek()?.reference.start(),
       }),
     [],
   )
@@ -128,7 +128,7 @@ export function AnimateView() {
   })
   useSignalEffect(() => {
     void [state.matches.value, state.motion.value]
-    session.peek()?.reconsiderReference()
+    session.peek()?.reference.reconsider()
   })
   useEffect(() => state.startOffering(), [])
   useEffect(() => state.followCamera(), [])
