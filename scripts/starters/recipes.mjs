@@ -255,5 +255,13 @@ export const recipes = {
         ...{ losses: { landmarks: 20, flow: 40, equivarianceJacobian: 0 }, model: model(128) },
       },
     },
+    {
+      // ... and in another order.
+      ...{ name: 'again', from: 'puppet/longest', clips: puppets(1001, 2200, 6, 128) },
+      options: {
+        ...{ ...motion, tie: 'joints', crop: 'motion', seed: 3, steps: 4000, learningRate: 7e-4 },
+        ...{ losses: { landmarks: 20, flow: 40, equivarianceJacobian: 0 }, model: model(128) },
+      },
+    },
   ],
 }
