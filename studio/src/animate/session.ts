@@ -189,8 +189,11 @@ export class Session {
 
   /** Draws until it is closed. A failure ends it, and is told. */
   async run(): Promise<void> {
+    let screen = new Promise(requestAnimationFrame)
     while (!this.isClosed) {
-      await new Promise(requestAnimationFrame)
+      await screen
+      // Asked for now: a picture that takes longer than a frame of the screen is followed by the next one at once.
+      screen = new Promise(requestAnimationFrame)
       if ((this.isPaused && !this.isStale) || this.isClosed) continue
       this.isStale = false
       try {
@@ -250,7 +253,7 @@ export class Session {
   }
 
   /** Where the moved square is in a frame that is a whole picture. */
-  private squareOf(frame: ImageBitmap): Square | undefined {
+  private squareOf(frame: ImageBitmap | HTMLCanvasElement): Square | undefined {
     const { picture } = this.shown
     if (picture === undefined) return undefined
     const scale = frame.width / picture.width
@@ -286,12 +289,14 @@ export class Session {
     const { frame, milliseconds } = await this.animator.pose(aimed, { paste })
     if (this.isClosed) frame.close()
     else {
-      drawSquare(this.stages.driving, frame, paste ? this.squareOf(frame) : undefined)
+      await this.show(frame)
+      // What is shown is enlarged already, which takes longer than a copy.
+      const { result } = this.stages
+      drawSquare(this.stages.driving, result, paste ? this.squareOf(result) : undefined)
       drawOverlay(this.stages.driving, pose, {
         ...{ points: true, axes: state.axes.peek(), heatmap: false },
         taken: puppetry.taken.peek(),
       })
-      await this.show(frame)
       if (!this.isPaused) this.meter.add({ prepare: 0, detect: 0, ...milliseconds })
     }
   }

@@ -127,13 +127,24 @@ export function pulled(puppet: Puppet, from: Pull, k: number, to: readonly [numb
   return { ...pulledTo(puppet, from, k, to), ...(aim && { aim }) }
 }
 
+/** Directions of puppets that were pulled. They stay the same as long as a picture does. */
+const directionsOfPuppets = new WeakMap<Puppet, ReturnType<typeof directionsOf>>()
+
+function directionsIn(puppet: Puppet, spread: number): ReturnType<typeof directionsOf> {
+  const before = directionsOfPuppets.get(puppet)
+  if (before !== undefined) return before
+  const directions = directionsOf(puppet.strings, puppet.rest.value, spread)
+  directionsOfPuppets.set(puppet, directions)
+  return directions
+}
+
 /** The same for what a model is told. */
 export function pulledTo(puppet: Puppet, from: Pulled, k: number, to: readonly [number, number]): Pulled {
   const others = new Map([...from.offsets].filter(([point]) => point !== k))
   const spread = spreadOf(puppet.rest.value)
   const now = poseOf(puppet, { pulls: from.pulls, offsets: others }).value[k]!
   const [dx, dy] = [to[0] - now[0]!, to[1] - now[1]!]
-  const directions = directionsOf(puppet.strings, puppet.rest.value, spread)
+  const directions = directionsIn(puppet, spread)
   const rows = directions.map(({ value }) => [spread * value[2 * k]!, spread * value[2 * k + 1]!] as const)
   const sum = (i: 0 | 1, j: 0 | 1) => rows.reduce((total, row) => total + row[i] * row[j], 0)
   const ridge = stiffness * spread * spread
