@@ -115,6 +115,12 @@ const painted = {
 /** The discriminator's losses. */
 const sharp = { ...expression, ...learned, adversarial: 0.5, featureMatching: 5, nearPoints: 10 }
 
+/** A puppet's joints, and the motion between them, until steps are small. */
+const longTraining = {
+  ...{ ...motion, tie: 'joints', crop: 'motion', learningRate: 7e-4 },
+  ...{ losses: { landmarks: 20, flow: 40, equivarianceJacobian: 0 }, model: model(128) },
+}
+
 /**
  * The stages of each starter, in order. `from` names the stage, of any starter, whose weights a stage begins with. The
  * last stage of a starter is what is packed. Seeds from 100001 upwards are never trained on.
@@ -242,26 +248,17 @@ export const recipes = {
     {
       // More of the same, on other puppets, until steps are small. It was to have 2,300 steps, and was stopped before.
       ...{ name: 'longer', from: 'puppet/motion', clips: puppets(1001, 1800, 6, 128) },
-      options: {
-        ...{ ...motion, tie: 'joints', crop: 'motion', steps: 2020, learningRate: 7e-4 },
-        ...{ losses: { landmarks: 20, flow: 40, equivarianceJacobian: 0 }, model: model(128) },
-      },
+      options: { ...longTraining, steps: 2020 },
     },
     {
       // The same again, with twice as many puppets.
       ...{ name: 'longest', from: 'puppet/longer', clips: puppets(1001, 2200, 6, 128) },
-      options: {
-        ...{ ...motion, tie: 'joints', crop: 'motion', steps: 4000, learningRate: 7e-4 },
-        ...{ losses: { landmarks: 20, flow: 40, equivarianceJacobian: 0 }, model: model(128) },
-      },
+      options: longTraining,
     },
     {
       // ... and in another order.
       ...{ name: 'again', from: 'puppet/longest', clips: puppets(1001, 2200, 6, 128) },
-      options: {
-        ...{ ...motion, tie: 'joints', crop: 'motion', seed: 3, steps: 4000, learningRate: 7e-4 },
-        ...{ losses: { landmarks: 20, flow: 40, equivarianceJacobian: 0 }, model: model(128) },
-      },
+      options: { ...longTraining, seed: 3 },
     },
   ],
 }
