@@ -190,7 +190,12 @@ describe.skipIf(chromium === undefined)(title, () => {
     await page.keyboard.press('n')
     expect(await note.textContent()).not.toBe(taken)
     await changes(() => page.keyboard.press('ArrowUp'))
+    // Paused, the picture still follows.
+    await page.getByRole('button', { name: 'Pause', exact: true }).click()
+    await stage.focus()
+    await changes(() => page.keyboard.press('ArrowUp'))
     await changes(() => page.getByRole('button', { name: 'Let go' }).click())
+    await page.getByRole('button', { name: 'Play', exact: true }).click()
     await changes(() => page.getByLabel('Mouth').fill('1'))
     await page.getByRole('button', { name: 'Keep this pose' }).click()
     await changes(() => page.getByRole('button', { name: 'Play the poses' }).click())

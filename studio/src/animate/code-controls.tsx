@@ -16,11 +16,12 @@ function modelName(): string {
   return starterOf(key)?.name ?? (kind === 'opened' ? 'my-run' : name)
 }
 
-function scene(): Scene {
+/** @param withPose the pose of strings is wanted too, which changes with each picture while they are pulled */
+function scene(withPose: boolean): Scene {
   const { name, source, square, clip } = state.picture.value
   const { value: choice } = state.driving
   const { value: reference } = state.reference
-  const pose = choice.kind === 'strings' ? aimed(pull.value) : undefined
+  const pose = withPose && choice.kind === 'strings' ? aimed(pull.value) : undefined
   return {
     model: modelName(),
     picture:
@@ -58,7 +59,7 @@ const kinds = { command: 'command', code: 'code' } as const
 /** The command, or the code, of what is shown, and a button that copies it. */
 export function CodeControls() {
   const kind = useSignal<keyof typeof kinds>('command')
-  const now = scene()
+  const now = scene(kind.value === 'code')
   const text = kind.value === 'command' ? commandOf(now) : pageCodeOf(now)
   const copy = async (what: string) => {
     const { clipboard } = navigator as Partial<Navigator>

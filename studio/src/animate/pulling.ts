@@ -1,7 +1,7 @@
 // Pulling keypoints on a canvas: by a pointer, or by the keyboard.
 import type { Signal } from '@preact/signals'
 import { type Pull, pulled } from '../core/strings.ts'
-import { isHeld, placed, plays, pull, puppet, taken } from './puppetry.ts'
+import { isHeld, placed, plays, pull, pullNow, puppet, reach, taken } from './puppetry.ts'
 
 /** A pointer takes the nearest point within this distance, in [-1, 1]. */
 const grasp = 0.15
@@ -41,15 +41,12 @@ export function letPull(canvas: HTMLCanvasElement, isOn: () => boolean): () => v
     drag = { pointer: event.pointerId, from: pull.peek(), shift: [point[0]! - x, point[1]! - y] }
   })
   on('pointermove', (event) => {
-    const now = puppet.peek()
-    if (drag?.pointer !== event.pointerId || now === undefined) return
+    if (drag?.pointer !== event.pointerId) return
     const [x, y] = placeOf(event)
-    pull.value = pulled(now, drag.from, taken.peek(), [
-      inPicture(x + drag.shift[0]),
-      inPicture(y + drag.shift[1]),
-    ])
+    reach(drag.from, [inPicture(x + drag.shift[0]), inPicture(y + drag.shift[1])])
   })
   const leave = () => {
+    if (drag !== undefined) pullNow()
     drag = undefined
     isHeld.value = false
   }

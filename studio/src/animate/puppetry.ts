@@ -12,6 +12,7 @@ import {
   type PulledString,
   type Puppet,
   poseOf,
+  pulled,
   stringsOf,
 } from '../core/strings.ts'
 
@@ -60,15 +61,32 @@ export async function tie(run: RunKey, rest: Pose, seen: readonly Pose[]): Promi
   plays.value = false
   const isSame = before?.strings.length === strings.length && before.rest.value.length === rest.value.length
   if (isSame) return
+  goal = undefined
   pull.value = atRest(puppet.value)
   taken.value = 0
   forgetPoses()
 }
 
+/** Where the taken point goes with the next picture, and how the strings were before it was taken. */
+let goal: { readonly from: Pull; readonly to: readonly [number, number] } | undefined
+
+/** Puts the taken point somewhere. Pointers tell of more places than pictures can be made, so that only the last one counts. */
+export function reach(from: Pull, to: readonly [number, number]): void {
+  goal = { from, to }
+}
+
+/** How the strings are pulled now. */
+export function pullNow(): Pull {
+  const now = puppet.peek()
+  if (goal !== undefined && now !== undefined) pull.value = pulled(now, goal.from, taken.peek(), goal.to)
+  goal = undefined
+  return pull.peek()
+}
+
 /** How the strings are pulled at a time in milliseconds. */
 export function pullAt(now: number): Pull {
   const poses = kept.peek()
-  if (!plays.peek() || poses.length < 2) return pull.peek()
+  if (!plays.peek() || poses.length < 2) return pullNow()
   const at = (now / step) % poses.length
   const index = Math.floor(at)
   return between(poses[index]!.pull, poses[(index + 1) % poses.length]!.pull, at - index)

@@ -11,6 +11,7 @@ import { troubleOf } from '../core/trouble.ts'
 import { type Framed, middleOf } from './framing.ts'
 import { drawWanted, nearnessOf } from './matching.ts'
 import { Meter } from './meter.ts'
+import { PulledPictures } from './pulled-pictures.ts'
 import * as puppetry from './puppetry.ts'
 import type { Take } from './recording.ts'
 import { Reference } from './reference.ts'
@@ -43,9 +44,9 @@ export class Session {
   private seen: Pose[] = []
   /** The keypoints of the driving frame that is shown. */
   private driven: Pose | undefined
-  /** Strings move the picture, and not a video; the pull that is shown. */
+  /** Strings move the picture, and not a video. */
   private isPulled = false
-  private shownPull: unknown
+  private readonly pulledPictures: PulledPictures
   private isClosed = false
   private isPaused = false
   /** Something was changed, so that a session that is paused shows its frame once more. */
@@ -59,6 +60,7 @@ export class Session {
     private readonly stages: Stages,
   ) {
     this.reference = new Reference(animator, () => this.refresh())
+    this.pulledPictures = new PulledPictures(animator, () => this.pastes)
   }
 
   static async open(run: WebRun, place: WebPlace, stages: Stages): Promise<Session> {
@@ -172,6 +174,7 @@ export class Session {
     state.nearness.value = undefined
     const call = ++this.opening
     this.isPulled = choice.kind === 'strings'
+    this.pulledPictures.drop()
     if (choice.kind === 'strings') return this.tieStrings()
     const isLast = () => !this.isClosed && call === this.opening
     const driving = await openDriving(choice).catch((error: unknown) => {
@@ -194,7 +197,8 @@ export class Session {
       await screen
       // Asked for now: a picture that takes longer than a frame of the screen is followed by the next one at once.
       screen = new Promise(requestAnimationFrame)
-      if ((this.isPaused && !this.isStale) || this.isClosed) continue
+      // Strings that are pulled show it while the session is paused, too.
+      if ((this.isPaused && !this.isStale && !this.isPulled) || this.isClosed) continue
       this.isStale = false
       try {
         await this.step()
@@ -224,7 +228,7 @@ export class Session {
   /** Shows the present frame once more, if the session is paused. */
   refresh(): void {
     this.isStale = true
-    this.shownPull = undefined
+    this.pulledPictures.again()
     if (this.isPaused) this.driving?.again()
   }
 
@@ -242,6 +246,7 @@ export class Session {
     this.isClosed = true
     this.reference.end()
     this.driving?.close()
+    this.pulledPictures.drop()
     this.moved?.close()
     this.releasePicture()
     void this.animator.close()
@@ -273,32 +278,26 @@ export class Session {
 
   /** Ties the strings to the present picture. */
   private async tieStrings(): Promise<void> {
-    this.shownPull = undefined
+    this.pulledPictures.again()
     this.meter.restart()
     if (this.rest !== undefined) await puppetry.tie(chosenRun.peek(), this.rest, this.seen)
   }
 
   /** Shows the picture as the strings are pulled, if that has changed. */
   private async pose(): Promise<void> {
-    const pull = puppetry.pullAt(performance.now())
-    const [pose, aimed] = [puppetry.placed(pull), puppetry.aimed(pull)]
-    if (pose === undefined || aimed === undefined) return
-    if (pull === this.shownPull) return puppetry.settle((tried) => this.found(tried))
-    this.shownPull = pull
-    const { pastes: paste } = this
-    const { frame, milliseconds } = await this.animator.pose(aimed, { paste })
-    if (this.isClosed) frame.close()
-    else {
-      await this.show(frame)
-      // What is shown is enlarged already, which takes longer than a copy.
-      const { result } = this.stages
-      drawSquare(this.stages.driving, result, paste ? this.squareOf(result) : undefined)
-      drawOverlay(this.stages.driving, pose, {
-        ...{ points: true, axes: state.axes.peek(), heatmap: false },
-        taken: puppetry.taken.peek(),
-      })
-      if (!this.isPaused) this.meter.add({ prepare: 0, detect: 0, ...milliseconds })
-    }
+    const made = await this.pulledPictures.next(!this.isPaused)
+    if (made === undefined) return puppetry.settle((tried) => this.found(tried))
+    const { frame, pose, paste, milliseconds } = made
+    if (this.isClosed || !this.isPulled) return frame.close()
+    await this.show(frame)
+    // What is shown is enlarged already, which takes longer than a copy.
+    const { result } = this.stages
+    drawSquare(this.stages.driving, result, paste ? this.squareOf(result) : undefined)
+    drawOverlay(this.stages.driving, pose, {
+      ...{ points: true, axes: state.axes.peek(), heatmap: false },
+      taken: puppetry.taken.peek(),
+    })
+    if (!this.isPaused) this.meter.add({ prepare: 0, detect: 0, ...milliseconds })
   }
 
   /** The keypoints of the picture, moved to a pose. */
