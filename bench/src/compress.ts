@@ -22,7 +22,7 @@ import {
 import type { RangeMethod } from '../../src/compress/options.ts'
 import { trainRounded } from '../../src/compress/rounded-training.ts'
 import { keypointDistance, Mean } from '../../src/evaluate/keypoint-measures.ts'
-import { assertWritableTarget } from '../../src/files/atomic.ts'
+import { assertWritableTarget, writeFileAtomic } from '../../src/files/atomic.ts'
 import { makeFolder } from '../../src/files/folders.ts'
 import type { Tensor } from '../../src/graph/tensor.ts'
 import { toPlanes } from '../../src/model/keypoint-detector.ts'
@@ -92,7 +92,10 @@ export interface CompressBench {
 }
 
 export interface CompressBenchOptions {
-  /** ONNX files, and runs of networks that learn, are written here, for each in a folder of its own. */
+  /**
+   * ONNX files, and runs of networks that learn, are written here, for each network in a folder of its own. What was measured of it
+   * is in `measured.json`, so that a bench that is stopped loses nothing of the networks before.
+   */
   readonly folder: string
   /** Replaces files (default false). */
   readonly force?: boolean
@@ -153,6 +156,7 @@ export async function benchCompress(
     const run = runs.length > 0 ? name : await learned(name, at, { clips, steps, signal })
     const measured = await measureRun(name, run, at, { ...options, clips, threads, exactSums })
     networks.push(measured.network)
+    await writeFileAtomic(join(at, 'measured.json'), `${JSON.stringify(measured.network, null, 2)}\n`)
     peer ??= measured.peer
   }
   return {

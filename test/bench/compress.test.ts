@@ -52,6 +52,7 @@ describe('the bench', () => {
     ] as const) {
       expect(readFileSync(join(at, '1-small', file)).byteLength).toBe(form!.bytes)
     }
+    expect(JSON.parse(readFileSync(join(at, '1-small', 'measured.json'), 'utf8'))).toEqual(network)
     const text = describeCompress(found)
     expect(text).toContain('ONNX Runtime: not measured')
     expect(text).toMatch(/left out: .*--python/)

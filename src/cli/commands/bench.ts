@@ -74,7 +74,7 @@ export const addBench: AddCommand = (program, call) => {
     )
     .option(
       '--keep <folder>',
-      'detector: write published.onnx, exact.onnx and light.onnx to this folder; quality: keep the run and the frames here; compress: the runs and ONNX files',
+      'detector: write published.onnx, exact.onnx and light.onnx to this folder; quality: keep the run and the frames here; compress: the runs, the ONNX files, and what was measured of each',
     )
     .option(
       '--target <part>',
