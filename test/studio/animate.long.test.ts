@@ -8,7 +8,7 @@ import { openClip } from '../../src/clips/source.ts'
 import { openVideo } from '../../src/media/codecs.ts'
 import { collect, madeSound, soundOf, writeFrames } from '../media/support.ts'
 import { chromium, withoutChromium } from '../support/chromium.ts'
-import { framesPerSecond, hurry, openWorld, pixels, said, type World } from './world.ts'
+import { framesPerSecond, hurry, moves, openWorld, pixels, said, type World } from './world.ts'
 
 /** Animation in a page, as a visitor does it. */
 
@@ -28,8 +28,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     process.stdout.write(`animation by the starter: ${fps} frames/s as the page measures it\n`)
     expect(fps).toBeGreaterThan(0)
     expect(await page.locator('.device-name').textContent()).toMatch(/^WASM, \d+ threads?$/)
-    const before = await pixels(page)
-    await expect.poll(() => pixels(page)).not.toBe(before)
+    await moves(() => pixels(page))
     await hurry(page, false)
   }, 240_000)
 
@@ -271,8 +270,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     await page.getByRole('button', { name: 'Driven by head 1' }).click()
     // Another reference would change the picture while it is paused.
     await page.getByText(/^Frame \d+ of 75 is most like the picture/).waitFor()
-    const moving = await pixels(page)
-    await expect.poll(() => pixels(page)).not.toBe(moving)
+    await moves(() => pixels(page))
     await page.getByRole('button', { name: 'Pause' }).click()
     await page.waitForTimeout(800)
     const still = await pixels(page)
@@ -286,16 +284,14 @@ describe.skipIf(chromium === undefined)(title, () => {
     await other.waitForTimeout(1000)
     await other.close()
     await page.bringToFront()
-    const back = await pixels(page)
-    await expect.poll(() => pixels(page)).not.toBe(back)
+    await moves(() => pixels(page))
   }, 240_000)
 
   test('two tabs animate at once', async () => {
     const other = await world.open('animate', page.context())
     expect(await framesPerSecond(other)).toBeGreaterThan(0)
     await other.close()
-    const before = await pixels(page)
-    await expect.poll(() => pixels(page)).not.toBe(before)
+    await moves(() => pixels(page))
   }, 240_000)
 
   test('says what to do where a device is not there, and goes on with another', async () => {
@@ -332,8 +328,7 @@ describe.skipIf(chromium === undefined)(title, () => {
       }
     })
     await said(alone, /The GPU was lost/)
-    const before = await pixels(alone)
-    await expect.poll(() => pixels(alone)).not.toBe(before)
+    await moves(() => pixels(alone))
     await context.close()
   }, 240_000)
 

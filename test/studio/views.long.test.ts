@@ -3,7 +3,7 @@ import { createRequire } from 'node:module'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { chromium, withoutChromium } from '../support/chromium.ts'
-import { openWorld, pixels, scriptOf, shiftsOf, type World } from './world.ts'
+import { moves, openWorld, pixels, scriptOf, shiftsOf, type World } from './world.ts'
 
 /** Every view in a real browser: it comes soon, moves nothing, fits, and can be read and reached by everybody. */
 
@@ -242,12 +242,10 @@ describe.skipIf(chromium === undefined)(title, () => {
     // Both runs at once; then keypoints again.
     await page.getByRole('combobox', { name: 'First run' }).selectOption('face-small (128x128)')
     const other = () => pixels(page, 'Result of the first run')
-    const before = await other()
-    await expect.poll(other).not.toBe(before)
+    await moves(other)
     await page.getByRole('radio', { name: 'Keypoints' }).check({ force: true })
     const points = () => pixels(page, 'Keypoints of the first run')
-    const empty = await points()
-    await expect.poll(points).not.toBe(empty)
+    await moves(points)
     expect(await page.locator('.trouble').count()).toBe(0)
     await page.close()
   }, 240_000)

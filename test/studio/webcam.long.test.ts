@@ -1,7 +1,7 @@
 import { chromium as driver } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { chromium, withoutChromium } from '../support/chromium.ts'
-import { framesPerSecond, openWorld, pixels, type World } from './world.ts'
+import { framesPerSecond, moves, openWorld, pixels, type World } from './world.ts'
 
 /** A webcam that drives, as a visitor uses it. */
 
@@ -24,8 +24,7 @@ describe.skipIf(chromium === undefined)(title, () => {
     await page.getByRole('radio', { name: 'Absolute' }).check()
     await page.getByRole('radio', { name: 'Relative' }).check()
     await page.getByRole('button', { name: 'Use this pose' }).click()
-    const before = await drives()
-    await expect.poll(drives).not.toBe(before)
+    await moves(drives)
     expect(await page.locator('.trouble').count()).toBe(0)
     await page.close()
   }, 240_000)

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Browser, type BrowserContext, chromium as driver, type Page } from 'playwright-core'
 import sharp from 'sharp'
+import { expect } from 'vitest'
 import { openClip } from '../../src/clips/source.ts'
 import { examineRun } from '../../src/server/run-saver.ts'
 import { type Studio, type StudioOptions, startStudio } from '../../src/server/server.ts'
@@ -158,6 +159,12 @@ export async function framesPerSecond(page: Page): Promise<number> {
 export function scriptOf(site: string): { readonly name: string; readonly compressed: number } {
   const name = readdirSync(join(site, 'assets')).find((file) => file.endsWith('.js'))!
   return { name, compressed: readFileSync(join(site, 'assets', `${name}.gz`)).length }
+}
+
+/** Waits until something that is read from a page, such as `pixels`, is not what it is now. */
+export async function moves(read: () => Promise<string>): Promise<void> {
+  const before = await read()
+  await expect.poll(read).not.toBe(before)
 }
 
 /** What a canvas shows, as text to compare. */

@@ -17,6 +17,7 @@ export type PulledPicture = Omit<Asked, 'answer'> & PosedPicture
 export class PulledPictures {
   private asked: Asked | undefined
   private last: unknown
+  private drops = 0
 
   /** @param pastes whether a picture that is asked for now is a whole one */
   constructor(
@@ -35,8 +36,10 @@ export class PulledPictures {
     this.asked = undefined
     if (asked === undefined) return undefined
     const { answer, ...what } = asked
+    const { drops } = this
     const made = await answer
-    this.asked = this.ask(plays)
+    // Meanwhile strings may have been left for a video, or tied to another picture.
+    if (drops === this.drops) this.asked = this.ask(plays)
     return { ...what, ...made }
   }
 
@@ -45,8 +48,10 @@ export class PulledPictures {
     this.last = undefined
   }
 
-  /** Nobody takes the picture that is being made. */
+  /** Nobody takes the picture that is being made. The next one is given, even if the strings are as before. */
   drop(): void {
+    this.drops++
+    this.again()
     this.asked?.answer.then(({ frame }) => frame.close()).catch(() => {})
     this.asked = undefined
   }
@@ -58,7 +63,7 @@ export class PulledPictures {
     this.last = pull
     const paste = this.pastes()
     const answer = this.animator.pose(aimed, { paste })
-    // A failure is told to whom takes the picture.
+    // A failure is told to the one who takes the picture.
     answer.catch(() => {})
     return { pose, paste, answer }
   }

@@ -278,9 +278,10 @@ export class Session {
 
   /** Ties the strings to the present picture. */
   private async tieStrings(): Promise<void> {
-    this.pulledPictures.again()
-    this.meter.restart()
     if (this.rest !== undefined) await puppetry.tie(chosenRun.peek(), this.rest, this.seen)
+    // A picture that was asked for meanwhile has the pose of the one before.
+    this.pulledPictures.drop()
+    this.meter.restart()
   }
 
   /** Shows the picture as the strings are pulled, if that has changed. */
