@@ -35,6 +35,9 @@ const partOf: readonly LandmarkPart[] = landmarkGroups.flatMap(([group, count]) 
 /** The eyes' outer corners, the person's right one first. */
 const outerCorners = [36, 45] as const
 
+/** Parts of the heads that are measured apart, if there are as many heads. */
+const folds = 10
+
 /** A frame of a head. */
 interface Seen {
   /** Number of the head. */
@@ -52,9 +55,10 @@ interface Maps {
 }
 
 /**
- * Takes the frames of heads. Maps that are fitted on every second head are measured on the others, and the other way
- * round, so that every head is measured as a stranger. A single head is fitted and measured as a puppet is. All frames
- * are kept until `result`, some 700 bytes each.
+ * Takes the frames of heads. Each tenth of the heads is measured by maps that are fitted on all others (cross-validation),
+ * so that every head is measured as a stranger. A map of 35 keypoints has 70 numbers for each coordinate of a landmark, and
+ * half of 40 heads does not determine them. A single head is fitted and measured as a puppet is. All frames are kept until
+ * `result`, some 700 bytes each.
  */
 export class HeadLandmarkMeter {
   private readonly seen: Seen[] = []
@@ -81,20 +85,29 @@ export class HeadLandmarkMeter {
 
   /** Undefined if there was no frame to fit on, or none to measure on. */
   result(): HeadLandmarkErrors | undefined {
-    const strangers = this.lightness.length > 1
-    const fold = ({ head, fitted }: Seen) => (strangers ? head % 2 : fitted ? 0 : 1)
-    const folds = [0, 1].map((k) => this.seen.filter((one) => fold(one) === k))
-    if (folds.some((frames) => frames.length === 0)) return undefined
     const errors = new Errors()
-    const [even, odd] = folds as [Seen[], Seen[]]
-    errors.add(odd, this.fit(even))
-    if (strangers) errors.add(even, this.fit(odd))
-    const measured = strangers ? this.seen.length : odd.length
+    const parts = this.parts()
+    if (parts.some(({ fit, measure }) => fit.length === 0 || measure.length === 0)) return undefined
+    for (const { fit, measure } of parts) errors.add(measure, this.fit(fit))
     return {
       ...errors.means(),
-      ...{ fitted: strangers ? Math.min(even.length, odd.length) : even.length, frames: measured, strangers },
+      fitted: Math.min(...parts.map(({ fit }) => fit.length)),
+      frames: parts.reduce((sum, { measure }) => sum + measure.length, 0),
+      strangers: this.lightness.length > 1,
       skin: errors.thirds(this.lightness),
     }
+  }
+
+  /** Frames to measure on, each with the frames that maps for it are fitted on. */
+  private parts(): readonly { readonly fit: readonly Seen[]; readonly measure: readonly Seen[] }[] {
+    const heads = this.lightness.length
+    if (heads <= 1) {
+      return [{ fit: this.seen.filter((one) => one.fitted), measure: this.seen.filter((one) => !one.fitted) }]
+    }
+    return Array.from({ length: Math.min(folds, heads) }, (_, k) => {
+      const measured = ({ head }: Seen) => head % Math.min(folds, heads) === k
+      return { fit: this.seen.filter((one) => !measured(one)), measure: this.seen.filter(measured) }
+    })
   }
 
   private fit(frames: readonly Seen[]): Maps {
