@@ -1,12 +1,11 @@
 // The part `detector`: the published detector, the same rewritten exactly, and a light one, timed in turn.
-import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { assertWritableTarget, writeFileAtomic } from '../../src/files/atomic.ts'
 import { makeFolder } from '../../src/files/folders.ts'
 import { floats, sizeOf, type Tensor } from '../../src/graph/tensor.ts'
 import { defaultBudgetSeconds, type Latency, timeInTurn } from '../../src/profile/latency.ts'
 import { describeMachine, type Machine } from '../../src/run/config-file.ts'
-import { createSession } from '../../src/runtime/node.ts'
+import { coresHere, createSession } from '../../src/runtime/node.ts'
 import type { Device, Session } from '../../src/runtime/session.ts'
 import { type DetectorForm, detectorForms, detectorFrameSize, detectorModels } from './detector-models.ts'
 import type { Figure } from './figure.ts'
@@ -55,7 +54,7 @@ export interface DetectorBenchOptions {
  * @throws InputError if a file in `keep` exists already, EnvironmentError if the device is not there.
  */
 export async function benchDetector(options: DetectorBenchOptions = {}): Promise<DetectorBench> {
-  const { device = 'cpu', threads = availableParallelism(), keep, force = false, signal } = options
+  const { device = 'cpu', threads = coresHere(), keep, force = false, signal } = options
   const fileOf = (form: DetectorForm) => join(keep ?? '', `${form}.onnx`)
   if (keep !== undefined) {
     await makeFolder(keep)
@@ -130,7 +129,7 @@ export interface DetectorFiguresOptions extends Pick<DetectorBenchOptions, 'roun
 
 /** The exact and the light detector against the published one on the CPU, once for each number of threads. */
 export async function detectorFigures(options: DetectorFiguresOptions = {}): Promise<Figure[]> {
-  const { threads: counts = [...new Set([1, availableParallelism()])], ...rest } = options
+  const { threads: counts = [...new Set([1, coresHere()])], ...rest } = options
   const figures: Figure[] = []
   for (const threads of counts) {
     figures.push(...figuresOfDetectors(await benchDetector({ ...rest, threads, device: 'cpu' }), threads))

@@ -1,6 +1,6 @@
 // The part `growth`: how time grows with batch, size, keypoints and the length of a clip.
 import { mkdtemp, rm } from 'node:fs/promises'
-import { availableParallelism, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { writeTrack } from '../../src/animate/track.ts'
 import { type GrowthName, growthNames } from '../../src/cli/bench-parts.ts'
@@ -8,6 +8,7 @@ import { openModel } from '../../src/model/open-model.ts'
 import { smallConfig } from '../../src/motion/config.ts'
 import { detectorGraph } from '../../src/motion/model.ts'
 import { timeGraphs } from '../../src/profile/time-graphs.ts'
+import { coresHere } from '../../src/runtime/node.ts'
 import type { Figure } from './figure.ts'
 import { clipFrameRate, makeClip, makeRun } from './fixtures.ts'
 import { median, type StepTask, timeSteps } from './stepper.ts'
@@ -17,7 +18,7 @@ export const growthValues: Readonly<Record<GrowthName, readonly number[]>> = {
   'step.batch': [1, 2, 4, 8, 16],
   'step.size': [32, 48, 64, 96, 128],
   // As many as there are cores, each with two pairs or more.
-  'step.replicas': [1, 2, 4, 8].filter((replicas) => replicas <= availableParallelism()),
+  'step.replicas': [1, 2, 4, 8].filter((replicas) => replicas <= coresHere()),
   'detector.size': [64, 128, 192, 256, 384, 512],
   'detector.keypoints': [5, 10, 20, 30, 40, 50],
   'track.seconds': [2, 4, 8, 16],
@@ -130,7 +131,7 @@ interface Varied<T> {
 
 async function stepSeries(
   values: readonly number[],
-  { rounds = 5, threads = availableParallelism(), signal }: GrowthOptions,
+  { rounds = 5, threads = coresHere(), signal }: GrowthOptions,
   { choose, ...series }: Varied<Pick<StepTask, 'batch' | 'size'> & Partial<StepTask>>,
 ): Promise<GrowthSeries> {
   const timings = new Map<number, { median: number; min: number }>()
@@ -157,7 +158,7 @@ async function stepSeries(
 
 async function detectorSeries(
   values: readonly number[],
-  { rounds = 30, threads = availableParallelism(), signal }: GrowthOptions,
+  { rounds = 30, threads = coresHere(), signal }: GrowthOptions,
   { choose, ...series }: Varied<{ readonly size: number; readonly keypoints: number }>,
 ): Promise<GrowthSeries> {
   const graphs = values.map((value) => () => detectorGraph(smallConfig({ net: 'lednet', ...choose(value) })))

@@ -1,5 +1,5 @@
 // The part `step`: time and memory of the training step, beside PyTorch's.
-import { availableParallelism } from 'node:os'
+import { coresHere } from '../../src/runtime/node.ts'
 import type { Figure, Skipped } from './figure.ts'
 import { type MachineRates, measureRatesInChild, stepFloor } from './step-floor.ts'
 import { type StepChoice, type StepKind, type StepModel, stepModelName } from './step-graphs.ts'
@@ -50,7 +50,7 @@ interface Timings {
  * @throws EnvironmentError if a process of pantin fails. The signal's reason, if it is aborted.
  */
 export async function stepFigures(options: StepFiguresOptions = {}): Promise<Figure[]> {
-  const { models = stepModels, threads = availableParallelism(), signal } = options
+  const { models = stepModels, threads = coresHere(), signal } = options
   const python = await usablePython(options)
   const { rounds = 10, processes = python === undefined ? 1 : 2, warmUp = Math.min(5, rounds) } = options
   const tasks = models.flatMap((model) =>

@@ -24,9 +24,9 @@ import { Painters, painterCount } from './painters.ts'
  * pixels, and `face`, hold for the picture alone.
  */
 export interface AnimateOptions extends AnimateFramesOptions, ModelOptions {
-  /** The picture to animate: a frame, the path of a picture or a video (its first frame), or `puppet:SEED`. */
+  /** The picture to animate: a frame, the path of a picture or a video (its first frame), `puppet:SEED` or `head:SEED`. */
   readonly source: string | Frame
-  /** The path of a video, or `puppet:SEED`. */
+  /** The path of a video, of an animated picture or of a folder of numbered pictures, `puppet:SEED` or `head:SEED`. */
   readonly driving: string
   /** Path of the video to write: mp4, mov, mkv or webm. */
   readonly out: string

@@ -37,7 +37,7 @@ export interface TrackOptions extends ModelOptions, Omit<CropOptions, 'signal'> 
  * Finds the keypoints of every frame of a clip. One frame is in memory at a time.
  *
  * @param run a run folder, the result of `train`, or an open model, which stays open.
- * @param clip the path of a video, `puppet:SEED`, or an open clip, which stays open.
+ * @param clip the path of a video, `puppet:SEED`, `head:SEED`, or an open clip, which stays open.
  * @throws InputError if the run or the clip cannot be used. The signal's reason, if it is aborted.
  */
 export async function* track(
@@ -146,7 +146,7 @@ export interface WriteTrackResult {
  * are streamed, and get their names only when they are complete.
  *
  * @param run a run folder, the result of `train`, or an open model, which stays open.
- * @param video the path of a video, or `puppet:SEED`.
+ * @param video the path of a video, `puppet:SEED` or `head:SEED`.
  * @throws InputError if the run, the video or an output cannot be used; EnvironmentError if a device or a codec is
  * missing, or the disk is full. The signal's reason, if it is aborted.
  */

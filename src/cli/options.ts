@@ -141,6 +141,12 @@ export const runArgument = ['<run>', `folder of a run, or a starter: ${starterNa
 /** `--device`, for commands that compute. */
 export const deviceOption = (): Flag => flagOf('device', settingsOptions.device)
 
+/** `--device`, for commands that compute on this device if none is named. Help tells the default of a flag that has one. */
+export function deviceOptionOf(usual: DeviceName): Flag {
+  const { default: _, otherwise: __, ...device } = settingsOptions.device
+  return flagOf('device', device).default(usual)
+}
+
 /** `--smooth`, for commands that follow keypoints through a video. */
 export const smoothOption = [
   '--smooth',

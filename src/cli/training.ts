@@ -26,12 +26,16 @@ export interface TrainingFlags
 }
 
 /** Adds these flags. @param batchOf what a batch is made of, such as `frame pairs` */
-export function withTrainingFlags(command: Command, batchOf: string): Command {
+/** @param batch what this command says of `--batch` */
+export function withTrainingFlags(
+  command: Command,
+  batch: { readonly help: string; readonly otherwise?: string },
+): Command {
   withFlags(command, detectorOptions)
   command
     .option('--design <file.json>', 'what ficelle is made of, with --net ficelle; search finds some')
     .option('--net-options <file.json>', "options of the network's own, such as the widths of hourglass")
-  return withFlags(command, settingsOptions, { batch: { help: `${batchOf} per step` } })
+  return withFlags(command, settingsOptions, { batch })
     .option(
       '--resume',
       'continue the run in --out from its last checkpoint; only --device and --threads may be others',

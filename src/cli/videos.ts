@@ -75,13 +75,12 @@ export async function runFolder(
   { settings, from, videos, overlay }: FolderWork,
   flags: FolderFlags,
 ): Promise<void> {
-  const { availableParallelism } = await import('node:os')
   const { processVideos } = await import('../work/videos.ts')
+  const { threadsFor } = await import('../work/task.ts')
   const { out, jobs, force: replace } = flags
   await reporter.prepare()
   const force = await openWorkforce(reporter, flags, out)
-  const threads =
-    jobs === undefined || jobs === 1 ? undefined : Math.max(1, Math.floor(availableParallelism() / jobs))
+  const threads = threadsFor(jobs ?? 1)
   let closed: Awaited<ReturnType<typeof force.close>>
   const rows = await processVideos({
     ...{ settings, from, videos, out, signal },

@@ -93,7 +93,7 @@ export interface CompressionReport {
  * any run. Weights become half-precision numbers. For a CPU, networks that are faster so compute in eight bits.
  *
  * @param run a run folder, or the name of a starter
- * @param videos names of clips, as for `train`; at least one
+ * @param videos clips, folders of them, or series such as `puppet:1..3`; at least one
  * @throws InputError if the run or a clip cannot serve, or if something is in the folder; FormatError if weights do not
  * fit. The signal's reason, if it is aborted.
  */

@@ -82,7 +82,7 @@ export interface PruneReport extends PrunedNumbers {
  * with, exported and trained further as any run. In between, the detector learns from the original on the videos.
  *
  * @param run a run folder, or the name of a starter
- * @param videos names of clips, as for `train`; at least one
+ * @param videos clips, folders of them, or series such as `puppet:1..3`; at least one
  * @throws InputError if the run or a clip cannot serve, if so much cannot be removed, or if something is in the folder.
  * TrainingError if numbers stop being finite. The signal's reason, if it is aborted.
  */

@@ -105,7 +105,7 @@ interface Exportable {
 /**
  * Writes a plain network, or a part of a motion model, as ONNX. The file is written completely or not at all.
  *
- * @param folder a folder that train, distil or import made.
+ * @param folder a folder that train, distil or import made, or the name of a starter.
  * @param out the file to write; an existing file is replaced.
  * @throws InputError if there is no such folder, or its model does not take such pictures. The signal's reason, if it
  * is aborted.

@@ -42,7 +42,7 @@ export interface EvaluateOptions extends ModelOptions, TransferOptions, Omit<Cro
   readonly source?: string | Frame
   /**
    * Whether the networks are rewritten exactly before they are loaded. Default false: a model is measured as it was
-   * trained.
+   * trained. A run of `compress` in eight bits is rewritten in any case.
    */
   readonly rewrite?: boolean
   /** After each driving frame. */
@@ -54,7 +54,7 @@ export interface EvaluateOptions extends ModelOptions, TransferOptions, Omit<Cro
  * (see `VideoReconstructionMeter`), and how good its keypoints are by themselves.
  *
  * @param run a run folder, the result of `train`, or an open model, which stays open.
- * @param clips paths of videos, `puppet:SEED`, or open clips, which stay open; at least one.
+ * @param clips paths of videos, `puppet:SEED`, `head:SEED`, or open clips, which stay open; at least one.
  * @throws InputError for a run, clip, teacher or source that cannot serve. The signal's reason, if it is aborted.
  */
 export async function evaluate(

@@ -1,5 +1,4 @@
 // Times sessions in turn, and graphs, each in a session of its own on one device.
-import { availableParallelism } from 'node:os'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Graph } from '../graph/graph.ts'
 import { simplify } from '../graph/ops/index.ts'
@@ -7,7 +6,7 @@ import { inputInfo, parametersOf } from '../graph/ops/leaf.ts'
 import { liveNodes } from '../graph/rewrite.ts'
 import { floats, sizeOf, type Tensor } from '../graph/tensor.ts'
 import type { Weighted } from '../optimise/rewrite-with.ts'
-import { createSession, type SessionOptions } from '../runtime/node.ts'
+import { coresHere, createSession, type SessionOptions } from '../runtime/node.ts'
 import type { Device, Session, Tensors } from '../runtime/session.ts'
 import { Random } from '../util/random.ts'
 import {
@@ -55,7 +54,7 @@ export async function timeGraphs(
   const { openSession = createSession, seed = 0, signal, clock = realClock } = options
   const { budgetSeconds = defaultBudgetSeconds } = options
   const began = clock.now()
-  const threads = options.threads ?? availableParallelism()
+  const threads = options.threads ?? coresHere()
   const sessions: Session[] = []
   try {
     const timed: { run(): Promise<unknown> }[] = []

@@ -201,7 +201,8 @@ export const reconstructionOptions = {
     },
     label: 'First sizes',
     value: 'sizes',
-    otherwise: 'none; with the light generator a quarter and half of the size, from 64',
+    otherwise:
+      'none; with the light generator a quarter and half of the size, from 64; half, for 0.6 of the run, where one of 256 pixels or more is trained further',
     help: 'paint smaller pictures first, such as 64,128; each size has an equal part of the run, or its own: 64:0.4,128:0.3',
   },
   /** Side of the random square of each picture that is painted and compared, in pixels, once pictures have their own size. */
@@ -221,7 +222,7 @@ export const reconstructionOptions = {
     below: 1,
     label: 'Rest of motion',
     value: 'part',
-    otherwise: '0',
+    otherwise: '0; 0.4 where a light model of 256 pixels or more is trained further',
     help: 'part of the run, at its end, in which keypoints and dense motion stay as they are',
   },
   /** What the first keypoints are tied to, on synthetic clips: landmarks of faces, or joints of puppets. */

@@ -40,7 +40,7 @@ export type { TrainEvent } from './step.ts'
 /**
  * Trains a motion model without labels on clips, and writes a run folder.
  *
- * @param clips paths of videos, or puppet specs (`puppet:7`).
+ * @param clips paths of videos, puppets (`puppet:7`) or heads (`head:7`).
  * @throws InputError for options or clips that cannot be used, before anything is written; TrainingError
  * if numbers stop being finite; EnvironmentError if the device or the disk fails.
  */
@@ -91,7 +91,7 @@ async function readPerceptual({ perceptual, scales }: TrainingConfig): Promise<P
  * With `what: 'model'`, the whole model is trained, with a light generator of its own: the teacher drives pairs of frames,
  * and the student is held to its pictures and motion, and to the true frames.
  *
- * @param clips paths of videos or pictures, or puppet specs (`puppet:7`); no labels are needed
+ * @param clips paths of videos or pictures, puppets (`puppet:7`) or heads (`head:7`); no labels are needed
  * @throws InputError for options, a teacher or clips that cannot be used, before anything is written;
  * TrainingError if numbers stop being finite; EnvironmentError if the device or the disk fails.
  */

@@ -27,8 +27,8 @@ export interface WorkerPlace {
   /** Address of pantin's `dist/web/worker.js` (default: beside this library's own file). */
   readonly workerUrl?: string
   /**
-   * Address of pantin's `assets` folder, with the starters and the shapes of heads (default: where it is in the package,
-   * seen from this library's own file).
+   * Address of pantin's `assets` folder, with the starters, the shapes of heads and the networks that find faces (default: where it is in
+   * the package, seen from this library's own file).
    */
   readonly assetsFolder?: string
   /** Gives the call up that it is passed to, which then throws the signal's reason. Nothing stays open. */

@@ -3,7 +3,6 @@
 // their inputs.
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
-import { availableParallelism } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 import { fileError } from '../files/file-errors.ts'
@@ -11,7 +10,7 @@ import { isFolder } from '../files/folders.ts'
 import { childTaskWithPlugins } from '../model/plugin.ts'
 import { isRun, runFolder } from '../run/config-file.ts'
 import { findStarter } from '../run/starters.ts'
-import { threadsVariable } from '../runtime/node.ts'
+import { coresHere, threadsVariable } from '../runtime/node.ts'
 import { isHead } from '../synthetic/head/head.ts'
 import { isPuppet } from '../synthetic/puppet/puppet.ts'
 import type { ChildTask, Hooks } from '../util/child-process.ts'
@@ -161,7 +160,7 @@ export interface Runner {
 
 /** Threads of each of several tasks at a time: its share of the cores. A task that is alone chooses itself. */
 export const threadsFor = (jobs: number): number | undefined =>
-  jobs === 1 ? undefined : Math.max(1, Math.floor(availableParallelism() / jobs))
+  jobs === 1 ? undefined : Math.max(1, Math.floor(coresHere() / jobs))
 
 /** Does tasks in child processes of this one. @param jobs tasks at a time */
 export const localRunner = (jobs = 1): Runner => ({

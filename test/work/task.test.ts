@@ -11,7 +11,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { openStore } from '../../src/work/open-store.ts'
 import { parseQueue } from '../../src/work/queue.ts'
 import { parseS3 } from '../../src/work/s3-store.ts'
@@ -24,6 +24,7 @@ import {
   readTask,
   type Store,
   taskText,
+  threadsFor,
 } from '../../src/work/task.ts'
 import {
   downloadFiles,
@@ -38,6 +39,17 @@ import { type WorkerEvent, work } from '../../src/work/worker.ts'
 import { countingKind } from './counting.ts'
 
 const kind = countingKind() as unknown as Kind
+
+describe('cores of several tasks at a time', () => {
+  afterEach(() => vi.unstubAllEnvs())
+
+  it('are a share of those that PANTIN_THREADS allows', () => {
+    vi.stubEnv('PANTIN_THREADS', '12')
+    expect([1, 2, 5, 24].map(threadsFor)).toEqual([undefined, 6, 2, 1])
+    vi.stubEnv('PANTIN_THREADS', 'many')
+    expect(() => threadsFor(2)).toThrow(/PANTIN_THREADS cannot be used/)
+  })
+})
 const config = { name: 'a', to: 1, ms: 0 }
 
 describe('a task', () => {

@@ -11,7 +11,7 @@ import {
   partsOfClips,
 } from '../bench-parts.ts'
 import { type AddCommand, type Context, withCommonFlags } from '../context.ts'
-import { deviceOption, fraction, positiveNumber, wholeNumber } from '../options.ts'
+import { deviceOptionOf, fraction, positiveNumber, wholeNumber } from '../options.ts'
 
 const description = `Measures the figures that pantin claims, each beside the figure that it is compared with.
 This command needs a clone of the repository: the npm package does not contain the measurements.
@@ -20,7 +20,7 @@ This command needs a clone of the repository: the npm package does not contain t
   detector   the published keypoint detector, the same rewritten exactly, and pantin's own, at 256x256
   real-time  tracking and animating from file to file, latency of a camera's frame, start of training
   browser    step and detectors on WebAssembly, in a Chromium without a window
-  growth     time against batch, size, keypoints and length of clips
+    growth     time against batch, size, keypoints, replicas and length of clips
   faces      bench faces RUN VIDEO...: how well a model moves the first frames of real clips of faces. It
              compares results with true frames as pictures and by the landmarks of MediaPipe's networks
   quality    bench quality VIDEO [-- OPTIONS OF TRAIN]: minutes of training until the L1 of held-out frames is 0.6
@@ -113,7 +113,7 @@ export const addBench: AddCommand = (program, call) => {
       'compress: steps of training with rounding, for one more form in eight bits (default: 0, no such form)',
       wholeNumber('--rounded-steps', { min: 0, max: 1_000_000 }),
     )
-    .addOption(deviceOption().default('cpu'))
+    .addOption(deviceOptionOf('cpu'))
     .option('--force', 'replace existing files')
   withCommonFlags(command).action(call(runBench))
 }

@@ -47,7 +47,9 @@ export const addDistil: AddCommand = (program, call) => {
     .option('--cache <folder>', "keep the teacher's results here, for other students of the same videos")
   withFlags(command, distillationOptions)
   withFlags(command, warpOptions)
-  withCommonFlags(withPlugins(withTrainingFlags(command, 'frames'))).action(call(runDistil))
+  withCommonFlags(withPlugins(withTrainingFlags(command, { help: 'frames per step' }))).action(
+    call(runDistil),
+  )
 }
 
 async function runDistil({ reporter, signal }: Context, named: string[], flags: DistilFlags): Promise<void> {

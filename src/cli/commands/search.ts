@@ -48,7 +48,7 @@ export const addSearch: AddCommand = (program, call) => {
       'Draws designs of detectors, times each on this machine, and distils the designs that are fast enough, the best third of them three times as long, and so on; then tries changes of the best. The same command goes on where it was stopped.',
     )
     .argument('<video...>', 'videos to train on or folders of them, or puppet:SEED (puppet:1..20)')
-    .requiredOption('-t, --teacher <run>', 'run folder, or ONNX file that gives keypoints')
+    .requiredOption('-t, --teacher <run>', 'run folder, starter, or ONNX file that gives keypoints')
     .requiredOption('-o, --out <folder>', 'folder for the search and its results')
     .option('--test <video...>', 'videos to measure on (default: the ends of the others, see --holdout)')
     .option(

@@ -108,7 +108,7 @@ export const addWebAssets: AddCommand = (program, call) => {
     .command('web-assets')
     .summary('copy the files that pages with pantin/web load')
     .description(
-      "Copies what pantin/web loads by address into a folder that a page is served from: the worker (worker.js), ONNX Runtime's files (ort/), and the starters (assets/).",
+      "Copies what pantin/web loads by address into a folder that a page is served from: the worker (worker.js), ONNX Runtime's files (ort/), and pantin's assets (assets/): starters, heads, and the networks that find faces.",
     )
     .argument('<folder>', 'folder to copy to, such as public')
     .option('--webgpu', 'also copy what WebGPU needs, 27 MB')

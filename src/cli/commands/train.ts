@@ -44,10 +44,22 @@ export const addTrain: AddCommand = (program, call) => {
       '--losses <list>',
       'weights of losses, such as reconstruction=10,equivarianceValue=1; the others keep their usual weights',
     )
-  withFlags(command, modelOptions)
+  const keptBy = (usual: string) => ({ otherwise: `${usual}; where a model is trained further, its own` })
+  withFlags(command, modelOptions, {
+    size: keptBy(String(modelOptions.size.default)),
+    keypoints: keptBy(String(modelOptions.keypoints.default)),
+    generator: keptBy(modelOptions.generator.default),
+  })
   withFlags(command, augmentOptions)
   withFlags(command, reconstructionOptions)
-  withCommonFlags(withPlugins(withTrainingFlags(command, 'frame pairs'))).action(call(runTrain))
+  withCommonFlags(
+    withPlugins(
+      withTrainingFlags(command, {
+        help: 'frame pairs per step',
+        otherwise: '8; 4 where a model is trained further',
+      }),
+    ),
+  ).action(call(runTrain))
 }
 
 async function runTrain(context: Context, named: string[], flags: TrainFlags): Promise<void> {

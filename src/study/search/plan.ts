@@ -1,9 +1,9 @@
 // The plan of a search: all that decides its result, its folder, and its rounds of successive halving.
-import { availableParallelism } from 'node:os'
 import { z } from 'zod'
 import { openDetector } from '../../model/open-detector.ts'
 import { type MotionConfig, smallConfig } from '../../motion/config.ts'
 import { paretoFront } from '../../profile/costs.ts'
+import { coresHere } from '../../runtime/node.ts'
 import { distilLossesSchema, lossesFor } from '../../train/distil/config.ts'
 import { labelLayout } from '../../train/distil/labels.ts'
 import type { DistilLosses } from '../../train/losses.ts'
@@ -107,7 +107,7 @@ export interface PlanOptions
  * Resolves a plan, and opens every file that it names, so that a file that cannot be used is known before the first
  * training.
  *
- * @param clips videos or puppet specs to train on
+ * @param clips videos, puppets (`puppet:7`) or heads (`head:7`) to train on
  * @throws InputError for clips, a teacher or options that cannot be used.
  */
 export async function makePlan(clips: readonly string[], options: PlanOptions): Promise<SearchPlan> {
@@ -116,7 +116,7 @@ export async function makePlan(clips: readonly string[], options: PlanOptions): 
     ...{ format: 1, clips: [...clips], test: [...test], teacher, ...(await studentsOf(options)) },
     ...{ steps: 100, rungs: 3, latency: 1, seed: 1, batch: 8, fit: 'crop', device: 'auto' },
     ...{ candidates, mutations: Math.floor(candidates / eta) },
-    ...{ holdout: test.length > 0 ? 0 : 0.2, threads: availableParallelism(), reference: ficelleDesign },
+    ...{ holdout: test.length > 0 ? 0 : 0.2, threads: coresHere(), reference: ficelleDesign },
     ...rest,
   })
   // Throws for a size that no detector takes.

@@ -82,7 +82,7 @@ export interface SearchTools {
  * turn with a reference's. Each task is a process of its own and leaves its result in `out`. A call that was stopped or
  * killed loses at most what the running task has not saved.
  *
- * @param clips videos or puppet specs to train on
+ * @param clips videos, puppets (`puppet:7`) or heads (`head:7`) to train on
  * @throws InputError for clips, a teacher, options or a folder that cannot be used, or limits that too few designs keep
  * to; EnvironmentError where the disk, the device or a process fails.
  */

@@ -173,7 +173,7 @@ const defaultSteps = 1000
  * Resolves a plan, and opens every file that it names, so that a file that cannot be used is known before the first
  * trial.
  *
- * @param clips videos or puppet specs to train on
+ * @param clips videos, puppets (`puppet:7`) or heads (`head:7`) to train on
  * @throws InputError for clips, a teacher, networks or options that cannot be used.
  */
 export async function makePlan(clips: readonly string[], options: PlanOptions): Promise<TrialPlan> {

@@ -52,7 +52,7 @@ export type StudyTools = Pick<ReportOptions, 'clock' | 'openSession'> &
  * with what they cost. Each trial is a process of its own and keeps its result in `out`. A call that was stopped or
  * killed loses at most what the running trial has not saved.
  *
- * @param clips videos or puppet specs to train on
+ * @param clips videos, puppets (`puppet:7`) or heads (`head:7`) to train on
  * @throws InputError for clips, a teacher, networks, options or a folder that cannot be used, before the first trial;
  * EnvironmentError where the disk or the device fails.
  */

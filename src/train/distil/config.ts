@@ -45,7 +45,7 @@ export interface DistilOptions
     DetectorChoices,
     Partial<Omit<Settings, 'clips'>>,
     Partial<Omit<Distillation, 'teacher' | 'losses'>> {
-  /** A run folder, or an ONNX file with an output `value` [N, K, 2] in [-1, 1]. For the whole model, a run that animates. */
+  /** A run folder, a starter, or an ONNX file with an output `value` [N, K, 2] in [-1, 1]. For the whole model, a run that animates. */
   readonly teacher: string
   /** Weights of losses; losses that are not given have their defaults, or 0 where the teacher does not give what they need. */
   readonly losses?: DistilLosses

@@ -1,9 +1,10 @@
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { availableParallelism, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { acquireLock } from '../../../src/files/lock.ts'
+import { coresHere } from '../../../src/runtime/node.ts'
 import { makePlan, type TrialPlan, trialKey } from '../../../src/study/trials/plan.ts'
 import { runTrials, type TrialsProgress } from '../../../src/study/trials/run-trials.ts'
 import { runTrial, type TrialTask, writeTrial } from '../../../src/study/trials/trial.ts'
@@ -96,7 +97,7 @@ it('runs so many at once, the first that labels alone, each on its share of the 
   expect(states.every(({ result }) => result?.status === 'done')).toBe(true)
   expect(most[0]).toBe(1)
   expect(Math.max(...most)).toBe(2)
-  expect([...threads]).toEqual([Math.max(1, Math.floor(availableParallelism() / 2))])
+  expect([...threads]).toEqual([Math.max(1, Math.floor(coresHere() / 2))])
   expect(events.at(-1)).toMatchObject({ done: 6, progress: 1 })
   expect(events.every(({ progress }) => progress <= 1)).toBe(true)
 })
