@@ -27,7 +27,10 @@ ${table(
 ${table(
   ['Environment variable', 'Meaning'],
   [
-    ['`PANTIN_THREADS`', 'number of CPU threads within one op, for any command'],
+    [
+      '`PANTIN_THREADS`',
+      'number of cores that any command uses: threads of an op, replicas of a training, and frames that are painted at a time',
+    ],
     ['`PANTIN_CHROMIUM`', 'path of the Chromium that `bench browser` starts'],
   ],
 )}
@@ -37,8 +40,11 @@ A _clip_ is a video file. Other names are clips too:
 ${table(
   ['Name', 'Clip'],
   [
-    ['`clip.mp4`', 'a video that the codecs read: mp4, mov, mkv, webm'],
-    ['`folder`', 'all videos in the folder, where a command takes several clips'],
+    ['`clip.mp4`', 'a video that the codecs read: mp4, mov, mkv, webm or ts. An animated gif, webp or png'],
+    [
+      '`folder`',
+      'all videos in the folder, where a command takes several clips. A folder of numbered pictures is one clip',
+    ],
     ['`picture.jpg`', 'one frame, where a command takes pictures'],
     ['`puppet:7`', 'a synthetic paper puppet from the seed 7, with known joints'],
     [
@@ -48,7 +54,7 @@ ${table(
     ['`puppet:1..200`', 'two hundred puppets'],
     [
       '`head:7`',
-      'a synthetic head from the seed 7, with the same options `framing=close` (or `portrait`, `wide`, `far`) and `light=soft` (or `hard`, `dim`)',
+      'a synthetic head from the seed 7, with the same options, and with `framing=close` (or `portrait`, `wide`, `far`) and `light=soft` (or `hard`, `dim`)',
     ],
   ],
 )}`
@@ -86,7 +92,10 @@ function section(command: Command): string {
       ? ''
       : table(
           ['Argument', 'Meaning'],
-          words.map((word) => [`\`${word.name()}\``, cell(help.argumentDescription(word))]),
+          words.map((word) => [
+            `\`${word.name().replaceAll('|', '\\|')}\``,
+            cell(help.argumentDescription(word)),
+          ]),
         ),
     options.length === 0
       ? ''

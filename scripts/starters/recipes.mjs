@@ -221,7 +221,7 @@ export const recipes = {
     {
       ...{ name: 'gaze', from: 'face/mouth', widened: 'gaze', clips: heads(18001, 18500, 6, 256) },
       options: {
-        ...{ ...picture, ...light, batch: 8, steps: 5000, learningRate: 1.5e-3 },
+        ...{ ...picture, ...light, batch: 8, steps: 7081, learningRate: 1.5e-3 },
         ...{ tie: 'gaze', losses: pointsAlone, augment: { ...light.augment, vary: 1 } },
         model: model(256, { face: true, residual: true, head: true, mouth: true, gaze: true }),
       },
