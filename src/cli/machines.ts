@@ -53,8 +53,10 @@ export interface Workforce {
   readonly runner: Runner | undefined
   /** Workers elsewhere, if these do the work. */
   readonly remote: RemoteRunner | undefined
-  /** Ends what was opened. With `--emit` it writes the job. @returns what to do next, in words */
-  close(videos?: Filed['videos']): Promise<Emitted | undefined>
+  /** With `--emit`: writes the job, once its tasks are in the store. */
+  readonly emit: ((videos?: Filed['videos']) => Promise<Emitted>) | undefined
+  /** Ends what was opened. */
+  close(): Promise<void>
 }
 
 /** What `--emit` wrote. */
@@ -77,7 +79,7 @@ export async function openWorkforce(
 ): Promise<Workforce> {
   const { store: named, queue, emit } = flags
   if (named === undefined && queue === undefined && emit === undefined) {
-    return { runner: undefined, remote: undefined, close: async () => undefined }
+    return { runner: undefined, remote: undefined, emit: undefined, close: async () => {} }
   }
   const address = await queueOf(flags)
   if (named === undefined) throw withoutStore(emit === undefined ? '--queue' : '--emit')
@@ -88,8 +90,8 @@ export async function openWorkforce(
     const runner = new FilingRunner(store, resolve(out))
     const where = named.startsWith('s3:') ? named : resolve(named)
     return {
-      ...{ runner, remote: undefined },
-      close: (videos) =>
+      ...{ runner, remote: undefined, close: async () => {} },
+      emit: (videos) =>
         writeJob(emit, out, { format: 1, store: where, tasks: runner.tasks, ...(videos && { videos }) }),
     }
   }
@@ -98,11 +100,8 @@ export async function openWorkforce(
   const opened = address === undefined ? undefined : await TaskQueue.open(address)
   const remote = new Remote({ store, queue: opened, onNote: (text) => reporter.note(`pantin: ${text}`) })
   return {
-    ...{ runner: remote, remote },
-    close: async () => {
-      await remote.close()
-      return undefined
-    },
+    ...{ runner: remote, remote, emit: undefined },
+    close: () => remote.close(),
   }
 }
 

@@ -69,19 +69,36 @@ export interface FolderWork {
   readonly overlay?: string | undefined
 }
 
+/** The work with whole paths: a job of a cluster, and who gathers its results, may be in another folder. */
+async function withWholePaths({ settings, from, videos, overlay }: FolderWork): Promise<FolderWork> {
+  const { exists } = await import('../files/folders.ts')
+  // A starter and a synthetic picture have names that are no paths.
+  const whole = async (name: string) => ((await exists(name)) ? resolve(name) : name)
+  const run = await whole(settings.run)
+  return {
+    settings:
+      settings.work === 'animate'
+        ? { ...settings, run, source: await whole(settings.source) }
+        : { ...settings, run },
+    from: resolve(from),
+    videos: videos.map((video) => resolve(video)),
+    ...(overlay !== undefined && { overlay: resolve(overlay) }),
+  }
+}
+
 /** Does the work for all videos, or files it for a cluster, and prints the table. */
 export async function runFolder(
   { reporter, signal }: Context,
-  { settings, from, videos, overlay }: FolderWork,
+  work: FolderWork,
   flags: FolderFlags,
 ): Promise<void> {
   const { processVideos } = await import('../work/videos.ts')
   const { threadsFor } = await import('../work/task.ts')
   const { out, jobs, force: replace } = flags
+  const { settings, from, videos, overlay } = await withWholePaths(work)
   await reporter.prepare()
   const force = await openWorkforce(reporter, flags, out)
   const threads = threadsFor(jobs ?? 1)
-  let closed: Awaited<ReturnType<typeof force.close>>
   const rows = await processVideos({
     ...{ settings, from, videos, out, signal },
     ...defined({ overlay, jobs, threads, force: replace, runner: force.runner }),
@@ -90,11 +107,11 @@ export async function runFolder(
         ...{ phase: settings.work, done, total, unit: 'videos', progress: (done + part) / total },
         ...defined({ now: force.remote?.now() }),
       }),
-  }).finally(async () => {
-    closed = await force.close({ from, videos: [...videos], ...defined({ overlay }) })
-  })
-  if (closed === undefined) return reportVideos(reporter, rows, { out, from, interrupted: signal.aborted })
-  const { job, tasks, text } = closed
+  }).finally(() => force.close())
+  if (force.emit === undefined || signal.aborted) {
+    return reportVideos(reporter, rows, { out, from: work.from, interrupted: signal.aborted })
+  }
+  const { job, tasks, text } = await force.emit({ from, videos: [...videos], ...defined({ overlay }) })
   reporter.result({ out: resolve(out), job, tasks }, () => text)
 }
 

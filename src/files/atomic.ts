@@ -2,11 +2,12 @@
 // The bytes go to a temporary in the same folder, reach the disk, and take the file's name in one rename.
 import { randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { access, link, open, readdir, readlink, realpath, rename, rm, stat } from 'node:fs/promises'
+import { access, copyFile, link, open, readdir, readlink, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { InputError } from '../util/errors.ts'
 import { codeOf, fileError } from './file-errors.ts'
+import { makeFolder } from './folders.ts'
 
 /** A file that is being written: write to `temporary`, then call `commit` or `abort` once. */
 export interface Output {
@@ -270,4 +271,21 @@ export async function removeStaleTemporaries(folder: string, { olderThan = 600 }
     }
   }
   return removed
+}
+
+/** Moves a file, also to another disk. It appears whole, in a folder that is made if it is missing. @throws InputError */
+export async function moveFile(from: string, to: string): Promise<void> {
+  try {
+    await makeFolder(dirname(to))
+    await rename(from, to)
+  } catch (error) {
+    if (codeOf(error) !== 'EXDEV') throw fileError(error, to, 'written')
+    const output = await createOutput(to, { overwrite: true })
+    try {
+      await copyFile(from, output.temporary)
+      await output.commit()
+    } finally {
+      await output.abort()
+    }
+  }
 }

@@ -1,7 +1,7 @@
 // Folders of long work: how they are made, which names in them count as somebody's work, the check that work is resumed
-// only with the options that it was begun with, and the check that an output is none of the inputs.
-import { mkdir, realpath, stat } from 'node:fs/promises'
-import { dirname, sep } from 'node:path'
+// only with the options that it was begun with, the check that an output is none of the inputs, and names for many outputs.
+import { mkdir, readdir, realpath, stat } from 'node:fs/promises'
+import { dirname, extname, join, relative, sep } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { InputError } from '../util/errors.ts'
 import { addressError, codeOf } from './file-errors.ts'
@@ -116,6 +116,9 @@ export async function isSameFile(a: string, b: string): Promise<boolean> {
   return first !== undefined && first.id === second?.id
 }
 
+/** Whether a path is below a folder, or the folder itself. Both are absolute, without links. */
+export const isIn = (path: string, folder: string): boolean => path === folder || isWithin(path, folder)
+
 const isWithin = (path: string, folder: string): boolean =>
   path.startsWith(folder.endsWith(sep) ? folder : folder + sep)
 
@@ -145,4 +148,52 @@ function isInput(output: string, input: string, isSame: boolean): InputError {
     expected: 'a file that is no input; --force does not allow it either',
     remedy: 'choose another name for the output',
   })
+}
+
+/** What changes with the content of a file or a folder. */
+export interface Stamp {
+  /** Size of the file, or of all files that are in the folder; -1 if there is neither. */
+  readonly bytes: number
+  /** Time of the last change, in milliseconds since 1970; -1 if there is neither. */
+  readonly modified: number
+}
+
+/** The stamp of a file, or of a folder of files, such as the pictures of a clip. */
+export async function stampOf(path: string): Promise<Stamp> {
+  const found = await stat(path).catch(() => undefined)
+  if (found === undefined) return { bytes: -1, modified: -1 }
+  if (!found.isDirectory()) return { bytes: found.size, modified: found.mtimeMs }
+  const names = await readdir(path).catch(() => [])
+  const files = await Promise.all(names.map((name) => stat(join(path, name)).catch(() => undefined)))
+  return {
+    bytes: files.reduce((sum, file) => sum + (file?.isFile() ? file.size : 0), 0),
+    modified: files.reduce((last, file) => Math.max(last, file?.mtimeMs ?? 0), found.mtimeMs),
+  }
+}
+
+/**
+ * Names of files to write, one for each input: the input's own name below `from`, with another ending. No two are the same,
+ * also where capitals do not count: of `a.mp4` and `a.mov`, the files are `a.mp4.json` and `a.mov.json`.
+ */
+export function outputNames(inputs: readonly string[], from: string, ending: string): Map<string, string> {
+  const named = inputs.map((input) => ({ input, name: relative(from, input) }))
+  const short = (name: string) => name.slice(0, name.length - extname(name).length) + ending
+  const count = new Map<string, number>()
+  for (const { name } of named) {
+    const key = short(name).toLowerCase()
+    count.set(key, (count.get(key) ?? 0) + 1)
+  }
+  const isAlone = (name: string) => count.get(short(name).toLowerCase()) === 1
+  const taken = new Set(
+    named.filter(({ name }) => isAlone(name)).map(({ name }) => short(name).toLowerCase()),
+  )
+  return new Map(
+    named.map(({ input, name }) => {
+      if (isAlone(name)) return [input, short(name)]
+      let chosen = `${name}${ending}`
+      for (let n = 2; taken.has(chosen.toLowerCase()); n++) chosen = `${name}.${n}${ending}`
+      taken.add(chosen.toLowerCase())
+      return [input, chosen]
+    }),
+  )
 }

@@ -1,13 +1,16 @@
 // Folders of videos: keypoints are tracked in each video, or a picture is moved by each. One bad video does not stop the
-// others, and the same call goes on where it was stopped. Each video is a task, whose child process has this main file.
-import { copyFile, rename, rm, stat } from 'node:fs/promises'
+// others, and the same call goes on where it was stopped. Each video is a task, whose child process has this main file. One
+// file, because settings, files and records of videos are one format: that of a folder of results.
+import { realpath, rm } from 'node:fs/promises'
 import { dirname, extname, join, relative, resolve } from 'node:path'
 import { z } from 'zod'
 import { animate } from '../animate/animate.ts'
 import { writeTrack } from '../animate/track.ts'
-import { createOutput, writeFileAtomic } from '../files/atomic.ts'
-import { codeOf, fileError } from '../files/file-errors.ts'
-import { exists, makeFolder } from '../files/folders.ts'
+import { formatCrop } from '../faces/box.ts'
+import { fitSource } from '../faces/node.ts'
+import { moveFile, writeFileAtomic } from '../files/atomic.ts'
+import { fileError } from '../files/file-errors.ts'
+import { exists, isFolder, isIn, makeFolder, outputNames, type Stamp, stampOf } from '../files/folders.ts'
 import { readWhole } from '../files/read.ts'
 import { hashDetector, openModel } from '../model/open-model.ts'
 import { settingsOptions } from '../train/options.ts'
@@ -16,7 +19,17 @@ import { InputError, messageOf, PantinError } from '../util/errors.ts'
 import { schemaOf } from '../util/option-schema.ts'
 import { defined } from '../util/options.ts'
 import { openPlanned, type PlanKind, readPlan } from './plan-folder.ts'
-import { childWork, inLanes, type Kind, localRunner, type Place, pathAt, type Runner } from './task.ts'
+import {
+  childWork,
+  hashFile,
+  hashOf,
+  inLanes,
+  type Kind,
+  localRunner,
+  type Place,
+  pathAt,
+  type Runner,
+} from './task.ts'
 
 /** What both ways of work have in common. */
 const shared = {
@@ -144,12 +157,21 @@ const planSchema = z.object({
   settings: settingsSchema,
   /** Hash of the run. */
   model: z.string(),
+  /** The folder of the videos. */
+  from: z.string().optional(),
+  /** Hash of the picture that is moved. */
+  picture: z.string().optional(),
 })
 type VideosPlan = z.infer<typeof planSchema>
 
 const kind = (command: VideoSettings['work']): PlanKind<VideosPlan> => ({
   ...{ file: 'videos.json', noun: 'folder of results', command, schema: planSchema, parts: [recordsFolder] },
-  facts: ({ settings, model }) => ({ ...settings, 'content of the run': model }),
+  facts: ({ settings, model, from, picture }) => ({
+    ...settings,
+    'content of the run': model,
+    'content of the picture': picture,
+    'folder of videos': from,
+  }),
   remedy: 'replace it with --force, or choose another folder',
 })
 
@@ -163,12 +185,14 @@ export async function readVideosPlan(folder: string): Promise<VideosPlan> {
 /** Folders in the folder of results: how each video ended, and what is under way. */
 const [recordsFolder, workFolder] = ['.records', '.work']
 
-/** The earlier result of a video, and the content that the video had. */
+/** The earlier result of a video, the content that the video had, and where keypoints were drawn on it. */
 const recordSchema = z.object({
   bytes: z.number(),
   modified: z.number(),
+  overlay: z.string().optional(),
   result: resultSchema,
 })
+type VideoRecord = z.infer<typeof recordSchema>
 
 /** A video of a folder, and what became of it. */
 export interface VideoRow {
@@ -211,34 +235,28 @@ export interface VideosOptions {
 export async function processVideos(options: VideosOptions): Promise<VideoRow[]> {
   const { settings, videos, from, out, force = false, jobs = 1, signal, onProgress } = options
   const { runner = localRunner(jobs), threads } = options
-  // A run that cannot be used would be the reason of every video.
-  await (
-    await openModel(settings.run, settings.device === undefined ? {} : { device: settings.device })
-  ).close()
-  const plan = { format: 1, settings, model: await hashDetector(settings.run) } as const
+  await assertUsable(settings, signal)
+  const picture = settings.work === 'animate' ? await contentOf(settings.source) : undefined
+  const model = await hashDetector(settings.run)
+  const plan = { format: 1, settings, model, from: resolve(from), ...defined({ picture }) } as const
+  const files = filesOf(options, resolve(out))
+  await assertNoneReplaced(options, [...files.values()])
   const { folder, lock } = await openPlanned(kind(settings.work), out, plan, { force })
   try {
     const rows = new Map<string, VideoRow>()
-    const names = outputNames(videos, from, settings)
     const parts = new Map<string, number>()
     const tell = () => {
       const part = [...parts.values()].reduce((sum, one) => sum + one, 0)
       onProgress?.({ done: rows.size, total: videos.length, part })
     }
     const perform = async (video: string): Promise<void> => {
-      const name = names.get(video)!
-      const target = join(folder, name)
-      const overlay =
-        options.overlay === undefined ? undefined : join(resolve(options.overlay), withEnding(name, '.mp4'))
-      const record = join(folder, recordsFolder, `${name}.json`)
+      const { target, overlay, record, own } = files.get(video)!
       const stamp = await stampOf(video)
       const before = await readRecord(record)
-      const isSame = before?.bytes === stamp.bytes && before.modified === stamp.modified
-      if (before !== undefined && isSame && (before.result.status === 'failed' || (await exists(target)))) {
+      if (before !== undefined && (await holds(before, stamp, { target, overlay }))) {
         rows.set(video, rowOf(relative(from, video), target, before.result))
         return tell()
       }
-      const own = join(folder, workFolder, name)
       await rm(own, { recursive: true, force: true })
       parts.set(video, 0)
       let problem: unknown
@@ -260,26 +278,19 @@ export async function processVideos(options: VideosOptions): Promise<VideoRow[]>
         })
       parts.delete(video)
       const result = await readResult(join(own, resultFile))
-      if (result === undefined) {
-        await rm(own, { recursive: true, force: true })
-        if (signal?.aborted) return
-        const why =
-          problem instanceof PantinError ? problem.message : messageOf(problem ?? 'it ended without a result')
-        rows.set(video, { ...rowOf(relative(from, video), target, { status: 'failed', reason: why }) })
-        return tell()
+      if (result !== undefined) {
+        // A name that is too long for this file, for instance, is no reason to stop before the other videos.
+        problem = await keep(result, { ...stamp, ...defined({ overlay }) }, files.get(video)!, settings)
       }
-      if (result.status === 'done') {
-        await makeFolder(dirname(target))
-        if (overlay !== undefined) {
-          await makeFolder(dirname(overlay))
-          await move(join(own, overlayFile), overlay)
-        }
-        await move(join(own, outFile(settings)), target)
-      }
-      await makeFolder(dirname(record))
-      await writeFileAtomic(record, JSON.stringify({ ...stamp, result }))
       await rm(own, { recursive: true, force: true })
-      rows.set(video, rowOf(relative(from, video), target, result))
+      if (result !== undefined && problem === undefined) {
+        rows.set(video, rowOf(relative(from, video), target, result))
+      } else {
+        if (signal?.aborted) return
+        const reason =
+          problem instanceof PantinError ? problem.message : messageOf(problem ?? 'it ended without a result')
+        rows.set(video, rowOf(relative(from, video), target, { status: 'failed', reason }))
+      }
       tell()
     }
     await inLanes(videos, runner.lanes, perform, signal)
@@ -290,18 +301,124 @@ export async function processVideos(options: VideosOptions): Promise<VideoRow[]>
   }
 }
 
-/** Moves a file, also to another disk. It appears whole. */
-async function move(from: string, to: string): Promise<void> {
-  await rename(from, to).catch(async (error: unknown) => {
-    if (codeOf(error) !== 'EXDEV') throw fileError(error, to, 'written')
-    const output = await createOutput(to, { overwrite: true })
-    try {
-      await copyFile(from, output.temporary)
-      await output.commit()
-    } finally {
-      await output.abort()
-    }
+/** Refuses a run and a picture that cannot be used: they would be the reason of every video. @throws InputError */
+async function assertUsable(settings: VideoSettings, signal: AbortSignal | undefined): Promise<void> {
+  const { run, device, fit, crop, face } = settings
+  const model = await openModel(run, defined({ device }))
+  try {
+    if (settings.work !== 'animate') return
+    await fitSource(settings.source, model.config.size, fit ?? model.fit, {
+      ...{ crop: crop ?? formatCrop(model.crop), signal },
+      ...defined({ face }),
+    })
+  } finally {
+    await model.close()
+  }
+}
+
+/** What a picture's name stands for: a hash of the file, or the name of a picture that is made. */
+async function contentOf(source: string): Promise<string> {
+  if (await isFolder(source)) return hashOf(JSON.stringify(await stampOf(source)))
+  return (await exists(source)) ? (await hashFile(source)).hash : source
+}
+
+/** The files of a video. */
+interface VideoFiles {
+  /** What is made of it, and the video with its keypoints. */
+  readonly target: string
+  readonly overlay: string | undefined
+  /** How it ended, and where it is worked on. */
+  readonly record: string
+  readonly own: string
+}
+
+/** The files of all videos, by the videos. */
+function filesOf(
+  { videos, from, settings, overlay }: VideosOptions,
+  folder: string,
+): Map<string, VideoFiles> {
+  const names = outputNames(videos, from, extname(outFile(settings)))
+  const overlays = outputNames(videos, from, extname(overlayFile))
+  return new Map(
+    videos.map((video) => {
+      const name = names.get(video)!
+      // The name itself may be as long as a name can be.
+      const short = hashOf(name)
+      return [
+        video,
+        {
+          target: join(folder, name),
+          overlay: overlay === undefined ? undefined : join(resolve(overlay), overlays.get(video)!),
+          record: join(folder, recordsFolder, `${short}.json`),
+          own: join(folder, workFolder, short),
+        },
+      ]
+    }),
+  )
+}
+
+/**
+ * Refuses a folder of overlays that is in the folder of videos, where they would be videos themselves, and files there that
+ * this work has not made. @throws InputError
+ */
+async function assertNoneReplaced(
+  { overlay, from, force }: VideosOptions,
+  files: readonly VideoFiles[],
+): Promise<void> {
+  if (overlay === undefined) return
+  const folder = resolve(overlay)
+  await makeFolder(folder).catch((error: unknown) => {
+    throw fileError(error, folder, 'written')
   })
+  if (isIn(await realpath(folder), await realpath(from))) {
+    throw new InputError({
+      what: 'the folder of overlays is in the folder of videos',
+      where: folder,
+      got: `videos in ${resolve(from)}`,
+      remedy: 'choose another folder for --overlay',
+    })
+  }
+  for (const { overlay: target, record } of force ? [] : files) {
+    if (!(await exists(target!)) || (await readRecord(record))?.overlay === target) continue
+    throw new InputError({
+      what: 'a file of this name exists, and is not from this work',
+      where: target!,
+      remedy: 'replace it with --force, or choose another folder for --overlay',
+    })
+  }
+}
+
+/** Whether an earlier result is still that of the video, and its files are there. */
+async function holds(
+  { bytes, modified, overlay, result }: VideoRecord,
+  stamp: Stamp,
+  files: Pick<VideoFiles, 'target' | 'overlay'>,
+): Promise<boolean> {
+  if (bytes !== stamp.bytes || modified !== stamp.modified) return false
+  if (result.status === 'failed') return true
+  if (!(await exists(files.target))) return false
+  return files.overlay === undefined || (files.overlay === overlay && (await exists(overlay)))
+}
+
+/** Moves the files of a result to their places, and records it. @returns an InputError if they cannot have their names */
+async function keep(
+  result: VideoResult,
+  facts: Omit<VideoRecord, 'result'>,
+  { target, overlay, record, own }: VideoFiles,
+  settings: VideoSettings,
+): Promise<InputError | undefined> {
+  try {
+    if (result.status === 'done') {
+      if (overlay !== undefined) await moveFile(join(own, overlayFile), overlay)
+      await moveFile(join(own, outFile(settings)), target)
+    }
+    await makeFolder(dirname(record))
+    await writeFileAtomic(record, JSON.stringify({ ...facts, result }))
+    return undefined
+  } catch (error) {
+    if (error instanceof InputError) return error
+    throw error
+  }
 }
 
 function rowOf(video: string, out: string, result: VideoResult): VideoRow {
@@ -315,32 +432,6 @@ function rowOf(video: string, out: string, result: VideoResult): VideoRow {
 const waitingRow = (video: string): VideoRow => ({
   ...{ video, status: 'waiting', out: undefined, frames: undefined, seconds: undefined, notes: [] },
 })
-
-/** Names of the files to write, by videos: those of the videos with another ending. No two are the same. */
-function outputNames(videos: readonly string[], from: string, settings: VideoSettings): Map<string, string> {
-  const ending = extname(outFile(settings))
-  const names = videos.map((video) => relative(from, video))
-  const stems = new Map<string, number>()
-  for (const name of names) {
-    const stem = withEnding(name, '').toLowerCase()
-    stems.set(stem, (stems.get(stem) ?? 0) + 1)
-  }
-  return new Map(
-    videos.map((video, i) => {
-      const name = names[i]!
-      const isAlone = stems.get(withEnding(name, '').toLowerCase()) === 1
-      return [video, isAlone ? withEnding(name, ending) : `${name}${ending}`]
-    }),
-  )
-}
-
-const withEnding = (name: string, ending: string): string =>
-  name.slice(0, name.length - extname(name).length) + ending
-
-async function stampOf(video: string): Promise<{ readonly bytes: number; readonly modified: number }> {
-  const found = await stat(video).catch(() => undefined)
-  return { bytes: found?.size ?? -1, modified: found?.mtimeMs ?? -1 }
-}
 
 async function readRecord(path: string): Promise<z.infer<typeof recordSchema> | undefined> {
   return readParsed(path, recordSchema)

@@ -1,9 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
+import sharp from 'sharp'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import type { Runner } from '../../src/work/task.ts'
-import { processVideos, type VideoSettings } from '../../src/work/videos.ts'
+import { processVideos, type VideoSettings, type VideosOptions } from '../../src/work/videos.ts'
+import { runHere } from '../cli/run.ts'
 import { makeRun } from '../support/shared.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'pantin-videos-'))
@@ -22,7 +24,11 @@ describe('work on a folder', () => {
       done.push(video)
       if (video.includes('crash')) throw new Error('the process ended')
       mkdirSync(place.folder, { recursive: true })
-      writeFileSync(join(place.folder, 'track.json'), video)
+      const made = config as unknown as { settings: VideoSettings }
+      const { settings } = made
+      writeFileSync(join(place.folder, settings.work === 'animate' ? 'animation.mp4' : 'track.json'), video)
+      if (settings.work === 'track' && settings.overlay)
+        writeFileSync(join(place.folder, 'overlay.mp4'), video)
       const result = { status: 'done', frames: 1, seconds: 1, device: 'cpu', notices: [] }
       writeFileSync(join(place.folder, 'result.json'), JSON.stringify(result))
     },
@@ -54,5 +60,142 @@ describe('work on a folder', () => {
     await expect(
       processVideos({ settings: { ...settings, smooth: true }, from, videos, out, runner }),
     ).rejects.toThrow('another folder of results was begun here, with another smooth')
+  })
+
+  it('gives each video a file of its own', async () => {
+    const same = ['a.mp4', 'a.mov', 'a.mov.mp4', 'A.MOV.webm'].map((name) => join(from, name))
+    for (const video of same) writeFileSync(video, video)
+    const out = join(folder, 'same-out')
+    const rows = await processVideos({ settings, from, videos: same, out, runner })
+    const files = rows.map((row) => row.out!)
+    expect(new Set(files.map((file) => file.toLowerCase())).size).toBe(4)
+    expect(files.map((file) => readFileSync(file, 'utf8'))).toEqual(same)
+  })
+
+  it('goes on with the others if a name is too long for a file', async () => {
+    const long = join(from, `${'x'.repeat(247)}.mp4`)
+    const longest = join(from, `${'y'.repeat(251)}.mp4`)
+    for (const video of [long, longest]) writeFileSync(video, video)
+    const rows = await processVideos({
+      ...{ settings, from, out: join(folder, 'long-out'), runner },
+      videos: [longest, long, videos[0]!],
+    })
+    expect(rows.map(({ status }) => status)).toEqual(['failed', 'done', 'done'])
+    expect(rows[0]!.notes[0]).toMatch(/the name is too long/)
+  })
+
+  it('belongs to one folder of videos', async () => {
+    const out = join(folder, 'one-out')
+    await work(out)
+    const other = join(folder, 'other')
+    mkdirSync(other)
+    writeFileSync(join(other, 'a.mp4'), 'another day')
+    const elsewhere = { settings, from: other, videos: [join(other, 'a.mp4')], out, runner }
+    await expect(processVideos(elsewhere)).rejects.toThrow('with another folder of videos')
+  })
+
+  describe('that draws keypoints on the videos', () => {
+    const drawn = { ...settings, overlay: true } as VideoSettings
+    const draw = (name: string, overlay: string, more: Partial<VideosOptions> = {}) =>
+      processVideos({
+        ...{ settings: drawn, from, videos: videos.slice(0, 2), out: join(folder, name), overlay, runner },
+        ...more,
+      })
+
+    it('never replaces a video, nor a file of somebody else', async () => {
+      await expect(draw('d1', from)).rejects.toThrow('the folder of overlays is in the folder of videos')
+      await expect(draw('d1', join(from, 'below'), { force: true })).rejects.toThrow(
+        'is in the folder of videos',
+      )
+      const overlay = join(folder, 'mine')
+      mkdirSync(overlay)
+      writeFileSync(join(overlay, 'a.mp4.mp4'), 'precious')
+      await expect(draw('d2', overlay)).rejects.toThrow(
+        'a file of this name exists, and is not from this work',
+      )
+      const file = join(folder, 'file.mp4')
+      writeFileSync(file, 'a file')
+      await expect(draw('d3', file)).rejects.toThrow(/cannot be written: it exists already/)
+      expect(names.map((name) => readFileSync(join(from, name), 'utf8'))).toEqual(names)
+      expect(readFileSync(join(overlay, 'a.mp4.mp4'), 'utf8')).toBe('precious')
+      expect(done).toEqual([])
+      await draw('d2', overlay, { force: true })
+      expect(readFileSync(join(overlay, 'a.mp4.mp4'), 'utf8')).toBe(videos[0])
+    })
+
+    it('draws again what is not there', async () => {
+      const [one, two] = [join(folder, 'ov1'), join(folder, 'ov2')]
+      await draw('d4', one)
+      await draw('d4', one)
+      expect(done).toHaveLength(2)
+      await draw('d4', two)
+      expect(readdirSync(two)).toHaveLength(2)
+      rmSync(join(two, 'a.mp4.mp4'))
+      await draw('d4', two)
+      expect(existsSync(join(two, 'a.mp4.mp4'))).toBe(true)
+      expect(done).toHaveLength(5)
+    })
+  })
+
+  describe('that moves a picture', () => {
+    const picture = join(folder, 'picture.png')
+    const paint = (grey: number) =>
+      sharp({ create: { width: 64, height: 64, channels: 3, background: { r: grey, g: 9, b: 9 } } })
+        .png()
+        .toFile(picture)
+    const move = (more: object = {}) =>
+      processVideos({
+        settings: { work: 'animate', run, source: picture, device: 'cpu', ...more },
+        ...{ from, videos: videos.slice(0, 2), out: join(folder, 'moved'), runner },
+      })
+
+    it('begins with a picture that can be used, and does not go on with another one', async () => {
+      await expect(move()).rejects.toThrow(/picture.png/)
+      await paint(20)
+      await expect(move({ crop: 'face' })).rejects.toThrow(/face/)
+      expect(done).toEqual([])
+      expect((await move()).map(({ status }) => status)).toEqual(['done', 'done'])
+      await paint(220)
+      await expect(move()).rejects.toThrow('with another content of the picture')
+    })
+  })
+})
+
+describe('a job for a cluster', () => {
+  const videos = join(folder, 'for-a-job')
+  const store = join(folder, 'store')
+  beforeAll(() => {
+    mkdirSync(videos)
+    writeFileSync(join(videos, 'a.mp4'), 'a film')
+  })
+  const emit = (named: string, out: string) =>
+    runHere('track', named, videos, '--out', out, '--store', store, '--emit', 'slurm')
+
+  it('is not written where the command is refused', async () => {
+    const foreign = join(folder, 'foreign')
+    mkdirSync(foreign)
+    for (const name of ['tasks.json', 'slurm.sh']) writeFileSync(join(foreign, name), 'mine')
+    const refused = await emit(run, foreign)
+    expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining('not a folder of results') })
+    expect(['tasks.json', 'slurm.sh'].map((name) => readFileSync(join(foreign, name), 'utf8'))).toEqual([
+      'mine',
+      'mine',
+    ])
+    const mistyped = await emit(join(folder, 'no-run'), join(folder, 'new'))
+    expect(mistyped).toMatchObject({ code: 2, stderr: expect.stringContaining('no-run') })
+    expect(existsSync(join(folder, 'new'))).toBe(false)
+  })
+
+  it('has whole paths, so that results can be gathered from any folder', async () => {
+    const out = join(folder, 'filed')
+    const here = (path: string) => relative(process.cwd(), path)
+    const { code } = await runHere(
+      ...['track', here(run), here(videos), '--out', here(out), '--store', store, '--emit', 'slurm'],
+    )
+    expect(code).toBe(0)
+    const filed = JSON.parse(readFileSync(join(out, 'tasks.json'), 'utf8'))
+    expect(filed.videos).toEqual({ from: videos, videos: [join(videos, 'a.mp4')] })
+    const { settings } = JSON.parse(readFileSync(join(out, 'videos.json'), 'utf8'))
+    expect(settings.run).toBe(run)
   })
 })

@@ -10,7 +10,7 @@ import { InputError } from '../../util/errors.ts'
 import { defined, given, type OptionValue, type OptionValues } from '../../util/options.ts'
 import type { RemoteRunner } from '../../work/remote.ts'
 import { type AddCommand, type Context, type Reporter, withCommonFlags, withPlugins } from '../context.ts'
-import { type Emitted, type MachineFlags, openWorkforce, withMachineFlags } from '../machines.ts'
+import { type MachineFlags, openWorkforce, withMachineFlags } from '../machines.ts'
 import {
   assertReportFiles,
   deviceOption,
@@ -123,18 +123,15 @@ async function runStudy({ reporter, signal }: Context, named: string[], flags: S
   const { studyWith } = await import('../../study/trials/study.ts')
   await reporter.prepare()
   const force = await openWorkforce(reporter, flags, out)
-  let emitted: Emitted | undefined
   const found = await studyWith(clips, {
     ...given(runOptions, flags),
     ...defined({ test, teacher, nets, methods, skips, seeds, jobs, device, rounds, threads }),
     ...defined({ force: replace, runner: force.runner }),
     ...{ out, latency: latency && flags.emit === undefined, signal },
     ...(await studyProgress(reporter, force.remote)),
-  }).finally(async () => {
-    emitted = await force.close()
-  })
-  if (emitted === undefined) return reportStudy({ reporter, signal }, found, flags)
-  const { job, tasks, text } = emitted
+  }).finally(() => force.close())
+  if (force.emit === undefined || signal.aborted) return reportStudy({ reporter, signal }, found, flags)
+  const { job, tasks, text } = await force.emit()
   reporter.result({ out: resolve(out), job, tasks }, () => text)
 }
 
