@@ -6,11 +6,11 @@ import { extname, join } from 'node:path'
 import { fileError } from '../files/file-errors.ts'
 import { isFolder } from '../files/folders.ts'
 import { assertFile } from '../files/read.ts'
-import { type Clip, type Frame, frameAt, resolveRange } from '../media/clip.ts'
+import { type Clip, type Frame, frameAt, resolveRange, toMp4 } from '../media/clip.ts'
 import { openVideo, videoFacts } from '../media/codecs.ts'
+import { packetSearch, packetsIn } from '../media/container.ts'
 import { isPicture, pictureFacts, readPicture } from '../media/picture.ts'
 import { animationClip, folderClip, numberedPictures, pictureEndings } from '../media/picture-clips.ts'
-import { toMp4 } from '../media/video-in.ts'
 import { type HeadMesh, readHeadMesh } from '../synthetic/head/asset.ts'
 import { headSpecs, isHead, openHead } from '../synthetic/head/head.ts'
 import { specSeries } from '../synthetic/made-clips.ts'
@@ -226,9 +226,10 @@ export interface ListClipsOptions {
 }
 
 /**
- * One name per clip. A folder stands for the videos in it and in its folders, without hidden files, in the order of their
- * names (`2` before `10`). A folder of numbered pictures without videos is a clip by itself. `puppet:1..200` stands for two hundred puppets, and `head:1..200`
- * for two hundred heads. Other names stay as they are.
+ * One name per clip. A folder stands for the videos in it and in its folders, without hidden files and without folders that
+ * pantin made (runs, results), in the order of their names (`2` before `10`). A folder of numbered pictures without videos is a
+ * clip by itself. `puppet:1..200` stands for two hundred puppets, and `head:1..200` for two hundred heads. Other names stay as
+ * they are.
  *
  * @throws InputError for a folder without videos, or a series that is empty or too long.
  */
@@ -274,12 +275,22 @@ async function search(
   for (const entry of seen) {
     const path = join(folder, entry.name)
     if (entry.isDirectory()) {
-      if (depth < deepest) found.push(...(await search(path, endings, frames, depth + 1)))
+      if (depth < deepest && !(await isMadeHere(path)))
+        found.push(...(await search(path, endings, frames, depth + 1)))
     } else if (endings.includes(extname(entry.name).toLowerCase()) && (await isNoOther(path)))
       found.push(path)
   }
   if (found.length === 0 && frames !== undefined && (await frames(folder)).length > 0) return [folder]
   return found
+}
+
+/** Files of which pantin's own folders have one: results of videos, searches, studies, and runs, whose previews are pictures. */
+const ownFiles: readonly string[] = ['videos.json', 'search.json', 'plan.json', 'metrics.jsonl']
+
+/** Whether pantin made the folder: what is in it is no input, unless it is named itself. */
+async function isMadeHere(folder: string): Promise<boolean> {
+  const names: readonly string[] = await readdir(folder).catch(() => [])
+  return ownFiles.some((name) => names.includes(name))
 }
 
 /**
@@ -293,8 +304,8 @@ async function isNoOther(path: string): Promise<boolean> {
   if (!(await stat(path).catch(() => undefined))?.isFile()) return false
   const handle = await open(path)
   try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(200), 0, 200, 0)
-    return bytesRead === 200 && [0, 4].some((at) => buffer[at] === 0x47 && buffer[at + 188 + at] === 0x47)
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(packetSearch), 0, packetSearch, 0)
+    return packetsIn(buffer.subarray(0, bytesRead)) !== undefined
   } finally {
     await handle.close()
   }

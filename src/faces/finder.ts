@@ -46,7 +46,8 @@ const leastFace = 0.72
 /** Squares of which this part is shared are one face. */
 const sameFace = 0.3
 const mostFaces = 16
-const leastSide = 16
+/** Faces are looked for in pictures that have this number of pixels along each side, or more. */
+export const leastSide = 16
 /** Larger pictures are made smaller first: a face of 8% then has 80 pixels still. */
 const workingSide = 1024
 /** How many times the side of the face the square is that landmarks are read in. */
@@ -87,6 +88,7 @@ class NetworkFinder implements FaceFinder {
         what: 'the picture is too small to look for faces in',
         got: `${width} x ${height} pixels`,
         expected: `at least ${leastSide} x ${leastSide}`,
+        remedy: 'give a larger picture',
       })
     }
     const shown = shrunk(picture)

@@ -13,7 +13,7 @@ import { isHead } from '../synthetic/head/head.ts'
 import { isPuppet } from '../synthetic/puppet/puppet.ts'
 import { InputError } from '../util/errors.ts'
 import { type Crop, overlap, squareAround } from './box.ts'
-import type { Face, FaceFinder } from './finder.ts'
+import { type Face, type FaceFinder, leastSide } from './finder.ts'
 
 /** What decided the square. `whole`: all of the picture is kept; `given`: it was named in pixels. */
 export type FramedBy = 'face' | 'motion' | 'middle' | 'given' | 'whole'
@@ -57,7 +57,8 @@ export interface Framed {
  *
  * @param size side of the square that the network sees, in pixels
  * @param where its name, for messages; in a picture of `puppet:SEED` or `head:SEED`, `auto` looks for no face
- * @throws InputError if a face is asked for and there is none, or a square that is not within the picture.
+ * @throws InputError if a face is asked for and there is none, or the picture is too small to have one, or for a square that is
+ * not within the picture.
  */
 export async function framePicture(
   picture: Frame,
@@ -117,6 +118,10 @@ async function choose(
   if (typeof crop !== 'string') return { by: 'given', square: within(from, where, crop), faces: undefined }
   if (crop === 'middle') return { by: 'middle', square: middleSquare(from), faces: undefined }
   if (crop === 'face' || (crop === 'auto' && !isMade(where))) {
+    if (Math.min(from.width, from.height) < leastSide) {
+      if (crop === 'face' || (options.face ?? 1) > 1) throw tooSmall(from, where)
+      return { ...(await subject.motion()), faces: undefined }
+    }
     const found = await facesIn(await subject.looks(), options)
     const chosen = pick(found, where, options)
     if (chosen !== undefined)
@@ -188,6 +193,15 @@ function pick(
     return [same.box]
   })
 }
+
+const tooSmall = ({ width, height }: Size, where: string): InputError =>
+  new InputError({
+    what: 'the picture is too small to look for faces in',
+    where,
+    got: `${width} x ${height} pixels`,
+    expected: `at least ${leastSide} x ${leastSide}`,
+    remedy: 'give a larger picture, or take --crop middle, without --face',
+  })
 
 function noFace(where: string, count: number, face: number): InputError {
   return new InputError({

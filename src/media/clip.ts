@@ -1,5 +1,5 @@
 // Frames and clips: a frame is 8-bit RGB pixels with a time, a clip is frames that are read as a stream.
-import { InputError } from '../util/errors.ts'
+import { fileWord, InputError } from '../util/errors.ts'
 
 /** A picture in time: 8-bit sRGB, 3 bytes per pixel, rows from the top, no padding. */
 export interface Frame {
@@ -69,6 +69,51 @@ export function framePsnr(a: Frame, b: Frame): number {
   for (let i = 0; i < a.data.length; i++) sum += (a.data[i]! - b.data[i]!) ** 2
   return sum === 0 ? Infinity : 10 * Math.log10((255 ** 2 * a.data.length) / sum)
 }
+
+/**
+ * Most pixels of a picture, or of a frame of a video. A file of a few kilobytes may claim any size, and could fill the memory.
+ * 100 megapixels are 300 MB of RGB.
+ */
+export const mostPixels = 100_000_000
+
+/** Most pixels along a side of a frame of a video. */
+const longestSide = 32_768
+
+/**
+ * Refuses a video whose frames would fill the memory.
+ *
+ * @param sizes of a frame in pixels, as it is stored and as it is shown
+ * @throws InputError for a size below 1, over 100 megapixels, or over 32768 along a side
+ */
+export function assertFrameSize(
+  where: string,
+  sizes: Readonly<Record<'stored' | 'shown', readonly [width: number, height: number]>>,
+): void {
+  const bad = Object.entries(sizes).find(
+    ([, [width, height]]) =>
+      !(
+        Math.min(width, height) >= 1 &&
+        Math.max(width, height) <= longestSide &&
+        width * height <= mostPixels
+      ),
+  )
+  if (bad === undefined) return
+  const [kind, [width, height]] = bad
+  throw new InputError({
+    what: 'the frames of the video have a size that cannot be read',
+    where,
+    got: `${width} x ${height} pixels, as they are ${kind}`,
+    expected: `at most ${mostPixels / 1e6} megapixels, and 1 to ${longestSide} pixels a side`,
+    remedy: 'make the video smaller first; if it is not that large, its header is damaged',
+  })
+}
+
+/** Most frames per second of a video without times of its own. Containers count milliseconds. */
+export const mostRate = 1000
+
+/** The command that makes a video readable, to be pasted. */
+export const toMp4 = (path: string) =>
+  `ffmpeg -i ${fileWord(path)} -c:v libx264 -crf 16 -pix_fmt yuv420p converted.mp4`
 
 /** A note if a picture is smaller than what the network sees, and has to be enlarged. */
 export function smallNotes(

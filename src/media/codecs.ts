@@ -3,12 +3,13 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { assertFile } from '../files/read.ts'
-import { EnvironmentError, messageOf } from '../util/errors.ts'
+import { EnvironmentError, InputError, messageOf } from '../util/errors.ts'
 import type { Clip } from './clip.ts'
+import { mended } from './container.ts'
 import { readXmp, sourceTypeIn, sourceTypeInTags } from './mark.ts'
 import { plainStream } from './stream-format.ts'
 import { openFile, watchParsing } from './video-file.ts'
-import { readVideo } from './video-in.ts'
+import { openInput, readVideo } from './video-in.ts'
 
 /**
  * Opens a video file as a clip, which is read as a stream; see `readVideo`.
@@ -31,23 +32,41 @@ export async function openVideo(
   })
 }
 
-/** What the container of a video says, beside its frames. */
+/**
+ * What the container of a video says, beside its frames. Sound and tags whose header is damaged are left out.
+ *
+ * @throws InputError if the file cannot be opened, or its header cannot be read; EnvironmentError as `openVideo`.
+ */
 export async function videoFacts(path: string) {
-  const { Input, FilePathSource, ALL_FORMATS } = await loadCodecs()
-  using input = new Input({ source: new FilePathSource(path), formats: ALL_FORMATS })
-  const [video, audio] = [await input.getPrimaryVideoTrack(), await input.getPrimaryAudioTrack()]
-  const heard = await audio?.getDecoderConfig()
-  const file = openFile(path)
-  const { xmp, credentials } = await readXmp(file).finally(() => file.close())
-  const tags = await input.getMetadataTags()
-  return {
-    kind: (await input.getFormat()).name,
-    codec: (await video?.getDecoderConfig())?.codec,
-    sound: heard
-      ? { codec: heard.codec, sampleRate: heard.sampleRate, channels: heard.numberOfChannels }
-      : undefined,
-    mark: sourceTypeIn(xmp ?? '') ?? sourceTypeInTags(tags),
-    credentials,
+  const mediabunny = await loadCodecs()
+  const { file } = await mended(openFile(path))
+  using input = await openInput(mediabunny, file)
+  const { xmp, credentials } = await readXmp(file)
+  // The library reads a header when it is first asked for it, and throws errors of any kind.
+  const heard = await input
+    .getPrimaryAudioTrack()
+    .then((track) => track?.getDecoderConfig())
+    .catch(() => undefined)
+  const tags = await input.getMetadataTags().catch(() => ({}))
+  try {
+    const video = await input.getPrimaryVideoTrack()
+    return {
+      kind: (await input.getFormat()).name,
+      codec: (await video?.getDecoderConfig())?.codec,
+      sound: heard
+        ? { codec: heard.codec, sampleRate: heard.sampleRate, channels: heard.numberOfChannels }
+        : undefined,
+      mark: sourceTypeIn(xmp ?? '') ?? sourceTypeInTags(tags),
+      credentials,
+    }
+  } catch (error) {
+    throw new InputError(
+      {
+        ...{ what: 'the header of the video cannot be read', where: path, got: messageOf(error) },
+        remedy: 'copy or record the video again, or use another one',
+      },
+      { cause: error },
+    )
   }
 }
 

@@ -2,7 +2,6 @@
 // (ISO/IEC 14496-12, sections 8.2 and 8.6.6); of a webm or mkv whose end is missing, the last whole block. The library reads
 // no block of a cluster that is not whole, and one cluster may be all of a recording (RFC 8794; RFC 9559, section 5.1.3). Of
 // an MPEG-TS, the packets after a place where bytes are damaged or missing (ISO/IEC 13818-1, section 2.4.3.2).
-import { InputError } from '../util/errors.ts'
 
 /** A file that is read by places. */
 export interface ByteSource {
@@ -37,15 +36,6 @@ export interface Mp4Facts {
   /** Edit lists by the track's number; without tracks that are shown whole, from a start. */
   readonly edits: ReadonlyMap<number, Edits>
 }
-
-/** A recording without an index. */
-export const unfinished = (path: string): InputError =>
-  new InputError({
-    what: 'the recording was not finished: the index of the file (its moov box) is missing or cut short',
-    where: path,
-    remedy:
-      'let the camera or program that recorded it repair it, or use untrunc with another video of the same camera',
-  })
 
 /** An index of a day of video has 100 MB. */
 const largestIndex = 512 << 20
@@ -89,20 +79,31 @@ export async function readBoxes(file: ByteSource): Promise<Mp4Facts> {
   return { isMp4, hasIndex: index !== undefined, claimed: 0, edits: new Map(), ...index, isCut }
 }
 
-/** Tables of times and sizes say in a few bytes how many frames there are. The library makes a list of them. */
+/**
+ * Tables of times and sizes say in a few bytes how many frames there are. The library makes a list of them. Sound that is not
+ * compressed has 48000 samples of one size per second, of which the library makes no list.
+ */
 function claimedIn(moov: DataView): number {
   let most = 0
   const inside = (boxes: readonly Box[], kind: string) =>
     boxes.filter((box) => box.kind === kind).flatMap(({ start, end }) => boxesIn(moov, start, end))
-  let boxes = boxesIn(moov, 0, moov.byteLength)
-  for (const kind of ['trak', 'mdia', 'minf', 'stbl']) boxes = inside(boxes, kind)
-  for (const { kind, start, end } of boxes) {
-    if (kind === 'stsz') most = Math.max(most, numberAt(moov, start + 8, end))
-    if (kind !== 'stts' && kind !== 'ctts') continue
-    const entries = Math.min(numberAt(moov, start + 4, end), Math.floor((end - start - 8) / 8))
-    let sum = 0
-    for (let i = 0; i < entries; i++) sum += moov.getUint32(start + 8 + 8 * i)
-    most = Math.max(most, sum)
+  for (const track of boxesIn(moov, 0, moov.byteLength)) {
+    const media = inside(inside([track], 'trak'), 'mdia')
+    const parts = inside(media, 'minf')
+    const tables = inside(parts, 'stbl')
+    const handlers = [...media, ...parts].filter(({ kind }) => kind === 'hdlr')
+    const isVideo = handlers.some(({ start, end }) => numberAt(moov, start + 8, end) === videoKind)
+    const sizes = tables.filter(({ kind }) => kind === 'stsz')
+    const ofOneSize = sizes.length > 0 && sizes.every(({ start, end }) => numberAt(moov, start + 4, end) > 0)
+    if (!isVideo && ofOneSize && !tables.some(({ kind }) => kind === 'ctts')) continue
+    for (const { start, end } of sizes) most = Math.max(most, numberAt(moov, start + 8, end))
+    for (const { kind, start, end } of tables) {
+      if (kind !== 'stts' && kind !== 'ctts') continue
+      const entries = Math.min(numberAt(moov, start + 4, end), Math.floor((end - start - 8) / 8))
+      let sum = 0
+      for (let i = 0; i < entries; i++) sum += moov.getUint32(start + 8 + 8 * i)
+      most = Math.max(most, sum)
+    }
   }
   return most
 }
@@ -182,6 +183,9 @@ export function boxAt(bytes: DataView, at: number, room: number): Box | undefine
 }
 
 const view = ({ buffer, byteOffset, byteLength }: Uint8Array) => new DataView(buffer, byteOffset, byteLength)
+
+/** `vide`, as a number. */
+const videoKind = 0x76696465
 
 const ids = { header: 0x1a45dfa3, segment: 0x18538067, cluster: 0x1f43b675 } as const
 
@@ -308,32 +312,43 @@ export interface Mended {
 
 /** The file, or if the container is damaged, the parts of it that can be read. */
 export async function mended(file: ByteSource): Promise<Mended> {
-  const packets = await packetSize(file)
+  const packets = packetsIn(await file.read(0, Math.min(file.size, packetSearch)))
   if (packets !== undefined) return inStep(file, packets)
   const whole = await withoutCutCluster(file)
   return { file: whole, isCut: whole !== file, gaps: 0 }
 }
 
 /** Sizes of MPEG-TS packets, and where the byte is that marks each. */
-const packetKinds = [
+const packetKinds: readonly PacketKind[] = [
   { size: 188, markAt: 0 },
   { size: 192, markAt: 4 },
   { size: 204, markAt: 0 },
-] as const
+]
 const mark = 0x47
 
 /** Damaged places that are left out. A file with more is none. */
 const mostGaps = 20_000
 
-type PacketKind = (typeof packetKinds)[number]
+type PacketKind = Readonly<Record<'size' | 'markAt', number>>
 
-async function packetSize(file: ByteSource): Promise<PacketKind | undefined> {
-  const head = await file.read(0, Math.min(file.size, 1024))
-  return packetKinds.find(({ size, markAt }) => [0, 1, 2].every((i) => head[i * size + markAt] === mark))
+/** Bytes at the start of a file in which packets are searched. */
+export const packetSearch = 2048
+
+/** Where the first whole packet of an MPEG-TS begins, and its kind; undefined if the bytes are of no MPEG-TS. */
+export function packetsIn(head: Uint8Array): (PacketKind & { readonly from: number }) | undefined {
+  // Files of other kinds may have such bytes too.
+  if (head.length < 8 || view(head).getUint32(0) === ids.header) return undefined
+  if (firstBoxes.has(boxAt(view(head), 0, head.length)?.kind ?? '')) return undefined
+  for (const { size, markAt } of packetKinds)
+    for (let from = 0; from < size; from++) {
+      const marks = Array.from({ length: from === 0 ? 3 : 5 }, (_, i) => head[from + i * size + markAt])
+      if (marks.every((byte) => byte === mark)) return { size, markAt, from }
+    }
+  return undefined
 }
 
-/** The packets of an MPEG-TS that begin with their mark, one after the other. */
-async function inStep(file: ByteSource, kind: PacketKind): Promise<Mended> {
+/** The packets of an MPEG-TS that begin with their mark, one after the other. A part of a packet at the start is left out. */
+async function inStep(file: ByteSource, kind: PacketKind & { readonly from: number }): Promise<Mended> {
   const { size, markAt } = kind
   const bytes = readAhead(file)
   const parts: { readonly from: number; readonly to: number; readonly start: number }[] = []
@@ -343,7 +358,7 @@ async function inStep(file: ByteSource, kind: PacketKind): Promise<Mended> {
     return count
   }
   let length = 0
-  for (let at = 0; at < file.size && parts.length <= mostGaps; ) {
+  for (let at = kind.from; at < file.size && parts.length <= mostGaps; ) {
     const from = at
     for (let good = 1; good > 0 && at < file.size; at += good * size) good = await marked(at, packetsAtOnce)
     const to = Math.min(at, file.size)

@@ -1,7 +1,8 @@
 // When each frame of a video is shown, from its container, without decoding: the order of decoding, the order shown, edit
 // lists, and clocks that begin again.
 import type { EncodedPacket, EncodedPacketSink, Input, InputVideoTrack } from 'mediabunny'
-import { FormatError } from '../util/errors.ts'
+import { FormatError, InputError } from '../util/errors.ts'
+import { mostRate } from './clip.ts'
 import type { Edits } from './container.ts'
 
 /** The frames of a track. Packets have numbers in the order of decoding, frames in the order shown. */
@@ -25,6 +26,8 @@ export interface FrameIndex {
   readonly stamps: Float64Array
   /** Whether frames were left out or moved in time, so that the container's mean rate does not hold. */
   readonly rearranged: boolean
+  /** Whether frames have one time in the container, so that a time does not tell which frame it is. */
+  readonly repeated: boolean
   /** The end of the last picture in the container's time, whether it is shown or not. */
   readonly end: number
   /** Whether the frames follow each other as in the container, from `start` on, so that its sound fits. */
@@ -129,6 +132,14 @@ async function listPackets(
   return { packets, keys }
 }
 
+/** A key packet of a track; undefined if it is not in the file. */
+export async function packetAt(
+  sink: EncodedPacketSink,
+  { before }: KeyPacket,
+): Promise<EncodedPacket | undefined> {
+  return (await (before === undefined ? sink.getFirstPacket() : sink.getNextPacket(before))) ?? undefined
+}
+
 /** How many of the packets are in the file. An index in front of the pictures may promise more than was copied. */
 async function countReadable(
   sink: EncodedPacketSink,
@@ -136,12 +147,7 @@ async function countReadable(
   { loose }: IndexOptions,
 ): Promise<number> {
   if (loose || keys.length === 0) return packets.length
-  const at = async ({ before }: KeyPacket) => {
-    const packet = await (before === undefined ? sink.getFirstPacket() : sink.getNextPacket(before)).catch(
-      () => null,
-    )
-    return packet ?? undefined
-  }
+  const at = (key: KeyPacket) => packetAt(sink, key).catch(() => undefined)
   // The last group of pictures is read. If it is whole, so is the file.
   let [low, high] = [0, keys.length - 1]
   let middle = high
@@ -188,12 +194,14 @@ function arrange(list: PacketList, readable: number, options: IndexOptions): Fra
     }
   }
   const shown = show(order, stamps, options)
-  const times = Float64Array.from(shown, ({ time }) => time - shown[0]!.time)
+  const told = Float64Array.from(shown, ({ time }) => time - shown[0]!.time)
+  const repeated = told.some((time, i) => i > 0 && time <= told[i - 1]!)
+  const times = repeated ? growing(told, packets[shown[0]!.packet]!.duration) : told
   const moved = stamps.some((time, i) => time !== packets[i]!.stamp)
   // WebM has no duration of the last frame, and a clock that jumps falsifies it. It is shown as long as the one before.
   const lastOf = (i: number) => {
-    const told = options.loose && i > 0 ? 0 : packets[shown[i]!.packet]!.duration
-    return told || (i > 0 ? times[i]! - times[i - 1]! : 0)
+    const known = (options.loose || repeated) && i > 0 ? 0 : packets[shown[i]!.packet]!.duration
+    return known || (i > 0 ? times[i]! - times[i - 1]! : 0)
   }
   return {
     times,
@@ -205,7 +213,8 @@ function arrange(list: PacketList, readable: number, options: IndexOptions): Fra
     keys,
     start: shown[0]?.time ?? 0,
     stamps: Float64Array.from(shown, ({ packet }) => packets[packet]!.stamp),
-    rearranged: moved || shown.length !== order.length,
+    rearranged: moved || repeated || shown.length !== order.length,
+    repeated,
     end: packets.reduce((end, { duration }, i) => Math.max(end, stamps[i]! + duration), 0),
     continuous: !moved && (options.edits?.parts.length ?? 1) === 1,
     missing: list.packets.length - readable,
@@ -239,6 +248,27 @@ function show(order: readonly number[], stamps: readonly number[], { edits, loos
   })
 }
 
+/** Seconds of a frame if no time tells it: 25 frames per second. */
+const usualPeriod = 1 / 25
+
+/**
+ * Times that grow strictly. Frames of one time share the time until the next. At the end, they follow each other as the frames
+ * before.
+ *
+ * @param times of which none is less than the one before
+ * @param duration seconds of a frame, if all have one time; 0 if it is not known
+ */
+function growing(times: Float64Array, duration: number): Float64Array {
+  const out = times.slice()
+  let period = duration || usualPeriod
+  for (let start = 0, end = 0; start < times.length; start = end) {
+    while (end < times.length && times[end]! <= times[start]!) end++
+    if (end < times.length) period = (times[end]! - times[start]!) / (end - start)
+    for (let i = start; i < end; i++) out[i] = times[start]! + (i - start) * period
+  }
+  return out
+}
+
 /** Times that grow although the clock wraps, jumps or begins again: each stretch follows the one before. */
 function steady(packets: readonly Packet[]): number[] {
   let shift = 0
@@ -269,13 +299,20 @@ export async function rateOf(
   { times, durations, rearranged }: FrameIndex,
 ): Promise<number> {
   const span = times.at(-1)!
-  if (times.length === 1 || span <= 0) return durations[0]! > 0 ? 1 / durations[0]! : 25
+  if (times.length === 1 || span <= 0) return 1 / (durations[0]! > 0 ? durations[0]! : usualPeriod)
   const average = (times.length - 1) / span
   if (rearranged) return Math.round(average * 1000) / 1000
   // Containers round times to a tick, so a rate of 30 averages to 30.016. mediabunny finds the rate behind that.
   const { underlyingFrameRate } = await track.computeFrameRateMetrics()
   const constant = underlyingFrameRate !== null && Math.abs(underlyingFrameRate / average - 1) < 0.02
   return constant ? underlyingFrameRate : Math.round(average * 1000) / 1000
+}
+
+/** Whether frames have times of their own, which do not follow from their rate in frames per second. */
+export function isUneven(times: Float64Array, frameRate: number): boolean {
+  // Containers round times to a tick, a millisecond at most. Above the highest rate, that would hide whole frames.
+  const most = Math.max(0.1 / frameRate, 0.002)
+  return frameRate > mostRate || times.some((time, i) => Math.abs(time - i / frameRate) > most)
 }
 
 /** A notice if a container promises more than it holds: it was cut off. */
@@ -315,6 +352,15 @@ export function holeNotice({ times, durations }: FrameIndex): string | undefined
   const list = `${places.join(', ')}${off.length > places.length ? ', ...' : ''}`
   return `no frame at ${list}: it was not recorded, or is damaged (the frame before is shown longer)`
 }
+
+/** A recording without an index. */
+export const unfinished = (path: string): InputError =>
+  new InputError({
+    what: 'the recording was not finished: the index of the file (its moov box) is missing or cut short',
+    where: path,
+    remedy:
+      'let the camera or program that recorded it repair it, or use untrunc with another video of the same camera',
+  })
 
 /** For a file that claims more frames than it has room for, or than are read here. */
 export function overfull({ bytes, name }: Pick<IndexOptions, 'bytes' | 'name'>): FormatError {

@@ -3,6 +3,12 @@ import type { EncodedPacket, EncodedPacketSink } from 'mediabunny'
 import { keepAlive } from '../util/event-loop.ts'
 import { type FrameIndex, type KeyPacket, noUse } from './frame-index.ts'
 
+/** H.264 of level 1b, whose number some decoders refuse, is decoded as the next level. */
+export function withKnownLevel(config: VideoDecoderConfig): VideoDecoderConfig {
+  const codec = config.codec.replace(/^(avc[13]\..{4})09$/, '$10a')
+  return codec === config.codec ? config : { ...config, codec }
+}
+
 /** Where packets come from, and how they are decoded. */
 export interface DecodingOptions {
   readonly sink: EncodedPacketSink

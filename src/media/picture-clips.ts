@@ -7,8 +7,8 @@ import { crc32 } from 'node:zlib'
 import sharp from 'sharp'
 import { fileError } from '../files/file-errors.ts'
 import { InputError, messageOf } from '../util/errors.ts'
-import { type Clip, type Frame, type FrameRange, resolveRange } from './clip.ts'
-import { pngChunk, readPicture } from './picture.ts'
+import { type Clip, type Frame, type FrameRange, mostPixels, resolveRange } from './clip.ts'
+import { largestFile, pictureInput, pngChunk, readPicture, unreadable } from './picture.ts'
 
 /** Endings of pictures that folders are searched for. */
 export const pictureEndings: readonly string[] = ['.png', '.jpg', '.jpeg', '.webp', '.avif', '.heic']
@@ -16,9 +16,8 @@ export const pictureEndings: readonly string[] = ['.png', '.jpg', '.jpeg', '.web
 /** Pictures of a folder have no times. They are shown at this rate. */
 const folderRate = 10
 
-/** Most frames and pixels of an animation, as a file of a few kilobytes may claim any number. */
+/** Most frames of an animation, as a file of a few kilobytes may claim any number. */
 const mostFrames = 100_000
-const mostPixels = 100_000_000
 
 /** Pixels that are decoded at once: a page costs all pages before it, so that several are taken together. */
 const pixelsAtOnce = 16_000_000
@@ -31,10 +30,15 @@ const leastDelay = 11
  * Opens an animated picture.
  *
  * @returns undefined if the picture does not move.
- * @throws InputError if it is too large.
+ * @throws InputError if it is too large or damaged.
  */
 export async function animationClip(path: string): Promise<Clip | undefined> {
-  const found = await sharp(path, { pages: -1, limitInputPixels: false }).metadata()
+  const input = await pictureInput(path)
+  const found = await sharp(input, { pages: -1, limitInputPixels: false })
+    .metadata()
+    .catch((error: unknown) => {
+      throw unreadable(path, error)
+    })
   const { width, pages = 1, pageHeight: height = 1, delay = [], format } = found
   if (format === 'png') return pngClip(path)
   if (pages < 2 || (format !== 'gif' && format !== 'webp')) return undefined
@@ -47,7 +51,7 @@ export async function animationClip(path: string): Promise<Clip | undefined> {
     for (const number of numbers) {
       if (first < 0 || number >= first + pixels.length / bytes) {
         first = number
-        pixels = await readPages(path, first, Math.min(atOnce, pages - first))
+        pixels = await readPages(path, input, first, Math.min(atOnce, pages - first))
       }
       yield pixels.slice((number - first) * bytes, (number - first + 1) * bytes)
     }
@@ -70,9 +74,14 @@ function assertBounds(path: string, pages: number, width: number, height: number
 const shownFor = (milliseconds: number) => (milliseconds < leastDelay ? usualDelay : milliseconds) / 1000
 
 /** Frames as [frames, height, width, 3]. */
-async function readPages(path: string, page: number, pages: number): Promise<Uint8Array<ArrayBuffer>> {
+async function readPages(
+  path: string,
+  input: string | Buffer,
+  page: number,
+  pages: number,
+): Promise<Uint8Array<ArrayBuffer>> {
   try {
-    const image = sharp(path, { page, pages, limitInputPixels: false, failOn: 'error' })
+    const image = sharp(input, { page, pages, limitInputPixels: false, failOn: 'error' })
     const flat = image.flatten({ background: '#ffffff' }).toColourspace('srgb').removeAlpha()
     return Uint8Array.from(await flat.raw({ depth: 'uchar' }).toBuffer())
   } catch (error) {
@@ -101,15 +110,12 @@ interface PngFrame {
   readonly data: Buffer[]
 }
 
-/** The largest animated PNG. It is in memory as a whole. */
-const largestPng = 512 << 20
-
 /** Chunks that say how pixels are coded, which each frame needs. */
 const sharedChunks = ['PLTE', 'tRNS', 'gAMA', 'cHRM', 'sRGB', 'iCCP', 'cICP', 'sBIT']
 
 /** An animated PNG as a clip; undefined for one that does not move. */
 async function pngClip(path: string): Promise<Clip | undefined> {
-  if ((await stat(path)).size > largestPng) return undefined
+  if ((await stat(path)).size > largestFile) return undefined
   const { header, shared, frames } = takeApart(await readFile(path))
   if (header === undefined || frames.length < 2) return undefined
   const [width, height] = [header.readUInt32BE(0), header.readUInt32BE(4)]

@@ -1,20 +1,17 @@
 // Picture files, read and written with sharp.
-import { readFile } from 'node:fs/promises'
+import { open, readFile, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { crc32, deflateSync } from 'node:zlib'
 import sharp, { type Sharp } from 'sharp'
 import { writeFileAtomic } from '../files/atomic.ts'
 import { assertFile } from '../files/read.ts'
-import { EnvironmentError, InputError, messageOf } from '../util/errors.ts'
-import type { Frame } from './clip.ts'
+import { EnvironmentError, fileWord, InputError, messageOf } from '../util/errors.ts'
+import { type Frame, mostPixels } from './clip.ts'
 import { type Mark, markXmp, sourceTypeIn } from './mark.ts'
 import { inThread } from './video-file.ts'
 
 // The library keeps what it read by the file's name, and would not see that another picture has this name now.
 sharp.cache(false)
-
-/** Limit on pictures, because a file of a few kilobytes could fill the memory: 100 megapixels are 300 MB of RGB. */
-const maxPixels = 100_000_000
 
 /** How pictures are written, by file ending. */
 const writers = {
@@ -38,7 +35,10 @@ const pictureKinds = Object.keys(writers) as PictureKind[]
 export async function readPicture(path: string): Promise<Frame> {
   await assertFile(path, 'a picture file', { allowEmpty: false })
   try {
-    const { data, info } = await sharp(path, { limitInputPixels: maxPixels, failOn: 'error' })
+    const { data, info } = await sharp(await pictureInput(path), {
+      limitInputPixels: mostPixels,
+      failOn: 'error',
+    })
       .autoOrient()
       .flatten({ background: '#ffffff' })
       .toColourspace('srgb')
@@ -53,11 +53,61 @@ export async function readPicture(path: string): Promise<Frame> {
   }
 }
 
+const headerOf = async (path: string) =>
+  sharp(await pictureInput(path), { limitInputPixels: false }).metadata()
+
+/** The largest picture file that is read into memory as a whole. */
+export const largestFile = 512 << 20
+
+/**
+ * A picture file as the library takes it: its path, or its bytes. The library takes brackets at the end of a name as options,
+ * and it refuses an animated WebP whose end is missing.
+ */
+export async function pictureInput(path: string): Promise<string | Buffer> {
+  const { size } = await stat(path)
+  if (size > largestFile) return path
+  const head = await headOf(path)
+  const isCut = isWebp(head) && head.readUInt32LE(4) + 8 > size
+  if (!isCut && !path.endsWith(']')) return path
+  const bytes = await readFile(path)
+  return isCut ? withoutCutFrame(bytes) : bytes
+}
+
+/** The first bytes of a file: 12, or none if it has fewer or cannot be read. */
+async function headOf(path: string): Promise<Buffer> {
+  const handle = await open(path).catch(() => undefined)
+  try {
+    const read = await handle?.read(Buffer.alloc(12), 0, 12, 0)
+    return read?.bytesRead === 12 ? read.buffer : Buffer.alloc(0)
+  } catch {
+    return Buffer.alloc(0)
+  } finally {
+    await handle?.close()
+  }
+}
+
+/** RFC 9649, section 2.4. */
+const isWebp = (head: Buffer) => /^RIFF.{4}WEBP$/s.test(head.toString('latin1'))
+
+/** An animated WebP up to the end of its last whole frame. Without a whole frame, it stays as it is. */
+function withoutCutFrame(webp: Buffer): Buffer {
+  let [at, frames] = [12, 0]
+  while (at + 8 <= webp.length) {
+    // Chunks have an even length.
+    const end = at + 8 + 2 * Math.ceil(webp.readUInt32LE(at + 4) / 2)
+    if (end > webp.length) break
+    if (webp.toString('latin1', at, at + 4) === 'ANMF') frames++
+    at = end
+  }
+  if (frames === 0) return webp
+  const whole = Buffer.from(webp.subarray(0, at))
+  whole.writeUInt32LE(at - 8, 4)
+  return whole
+}
+
 /** Whether a picture is coded in HEVC, which the library's builds leave out for its patents. */
 async function isHeic(path: string): Promise<boolean> {
-  const found = await sharp(path, { limitInputPixels: false })
-    .metadata()
-    .catch(() => undefined)
+  const found = await headerOf(path).catch(() => undefined)
   return found?.format === 'heif' && found.compression === 'hevc'
 }
 
@@ -91,7 +141,7 @@ decode().then((done) => parentPort.postMessage({ done }, [done.data.buffer]), ({
 /** Reads a HEIC picture by an optional package, in a thread that can be ended. */
 async function readHeic(path: string): Promise<Frame> {
   const library = heicLibrary(path)
-  const { width, height, icc } = await sharp(path, { limitInputPixels: false }).metadata()
+  const { width, height, icc } = await headerOf(path)
   if (width * height > mostHeicPixels) throw unreadable(path, new Error('pixel limit'))
   const [least, perMegapixel] = heicPatience
   const damaged = (got: string) => unreadable(path, new Error(got))
@@ -136,7 +186,7 @@ function heicLibrary(path: string): string {
         what: 'HEIC pictures cannot be read: their decoder is not installed',
         where: path,
         expected: 'the optional package libheif-js',
-        remedy: `npm install libheif-js, or save the picture as JPEG: heif-convert "${path}" picture.jpg, or sips -s format jpeg on a Mac`,
+        remedy: `npm install libheif-js, or save the picture as JPEG: heif-convert ${fileWord(path)} picture.jpg, or sips -s format jpeg on a Mac`,
       },
       { cause },
     )
@@ -146,10 +196,11 @@ function heicLibrary(path: string): string {
 /** Whether a file begins as picture files do. */
 export async function isPicture(path: string): Promise<boolean> {
   try {
-    const { width, format } = await sharp(path, { limitInputPixels: false }).metadata()
+    const { width, format } = await headerOf(path)
     return width > 0 && format !== undefined
   } catch {
-    return false
+    // The library reads no header of a WebP that is cut off.
+    return isWebp(await headOf(path))
   }
 }
 
@@ -165,9 +216,7 @@ export interface PictureFacts {
 
 /** Reads the header of a picture; undefined if the file is none. */
 export async function pictureFacts(path: string): Promise<PictureFacts | undefined> {
-  const found = await sharp(path, { limitInputPixels: false })
-    .metadata()
-    .catch(() => undefined)
+  const found = await headerOf(path).catch(() => undefined)
   if (found === undefined) return undefined
   const { format, compression, pages = 1, xmpAsString = '' } = found
   return {
@@ -213,14 +262,15 @@ export function encodePicture(
   return writers[kind](picture, quality).toBuffer()
 }
 
-function unreadable(path: string, error: unknown): InputError {
+/** The error of a picture that the library refuses with `error`. */
+export function unreadable(path: string, error: unknown): InputError {
   const reason = messageOf(error)
   if (reason.includes('pixel limit')) {
     return new InputError(
       {
         what: 'the picture is too large',
         where: path,
-        expected: `at most ${maxPixels / 1e6} megapixels`,
+        expected: `at most ${mostPixels / 1e6} megapixels`,
         remedy: 'make it smaller first',
       },
       { cause: error },

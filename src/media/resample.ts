@@ -105,7 +105,7 @@ function axisWeights(sourceSize: number, offset: number, length: number, outputs
   const lists = Array.from({ length: outputs }, (_, i) =>
     weightsOf(offset + (i + 0.5) * scale, width, sourceSize),
   )
-  const count = Math.max(...lists.map(({ weights }) => weights.length))
+  const count = lists.reduce((most, { weights }) => Math.max(most, weights.length), 0)
   const first = new Int32Array(outputs)
   const weights = new Float64Array(outputs * count)
   lists.forEach((list, i) => {
@@ -130,6 +130,7 @@ function weightsOf(centre: number, width: number, sourceSize: number): { first: 
     byPixel.set(pixel, (byPixel.get(pixel) ?? 0) + weight)
     sum += weight
   }
-  const first = Math.min(...byPixel.keys())
+  // The pixels come in their order.
+  const [first = 0] = byPixel.keys()
   return { first, weights: [...byPixel.values()].map((weight) => weight / sum) }
 }

@@ -73,14 +73,45 @@ export async function readSound(
     config: { codec: full, sampleRate, numberOfChannels, ...(description && { description }) },
     async *packets() {
       // A little sound before its start is what the decoder needs to begin.
-      const least = Math.min(0, first?.timestamp ?? 0)
+      const least = start === 0 ? Math.min(0, first?.timestamp ?? 0) : start
+      const frame = bytesPerFrame(full, numberOfChannels)
       for await (const packet of untilDamage(sink.packets())) {
         if (packet.timestamp >= end) return
-        if (packet.timestamp < (start === 0 ? least : start)) continue
-        yield packet.clone({ timestamp: packet.timestamp - start })
+        const kept = frame === undefined ? packet : partOf(packet, { start, end }, frame, sampleRate)
+        if (kept === undefined || (frame === undefined && kept.timestamp < least)) continue
+        yield kept.clone({ timestamp: kept.timestamp - start })
       }
     },
   }
+}
+
+/** Bytes of one sample of all channels of uncompressed sound; undefined for other codecs. */
+function bytesPerFrame(codec: string, channels: number): number | undefined {
+  if (codec === 'ulaw' || codec === 'alaw') return channels
+  const bits = /^pcm-[usf](\d+)/.exec(codec)?.[1]
+  return bits === undefined ? undefined : (Number(bits) / 8) * channels
+}
+
+/**
+ * The part of uncompressed sound between two times in seconds; undefined if there is none. All the sound of a file may be one
+ * packet.
+ *
+ * @param frame bytes of one sample of all channels
+ * @param rate samples per second
+ */
+function partOf(
+  packet: EncodedPacket,
+  { start, end }: { readonly start: number; readonly end: number },
+  frame: number,
+  rate: number,
+): EncodedPacket | undefined {
+  const count = Math.floor(packet.data.length / frame)
+  const place = (time: number) => Math.max(0, Math.min(count, Math.round((time - packet.timestamp) * rate)))
+  const [from, to] = [place(start), place(end)]
+  if (from >= to) return undefined
+  if (to - from === count) return packet
+  const data = packet.data.subarray(from * frame, to * frame)
+  return packet.clone({ data, timestamp: packet.timestamp + from / rate, duration: (to - from) / rate })
 }
 
 /** A damaged end of the sound ends it, and no more. */
@@ -99,6 +130,7 @@ export class SoundCopy {
   private readonly negative: boolean
   private waiting: SoundPacket | undefined
   private count = 0
+  private latest = Number.NEGATIVE_INFINITY
   private done = false
 
   constructor(
@@ -122,9 +154,19 @@ export class SoundCopy {
       const packet = this.waiting
       this.waiting = undefined
       if (packet.timestamp < 0 && !this.negative) continue
+      // Times fall where a clock begins again, and no container takes them. The film goes on without this sound.
+      if (packet.timestamp < this.latest || (this.count === 0 && packet.type !== 'key')) continue
+      this.latest = packet.timestamp
       const { data, type, timestamp, duration } = packet
       const piece = new this.mediabunny.EncodedPacket(data, type, timestamp, duration)
-      await this.source.add(piece, this.count++ === 0 ? { decoderConfig: this.sound.config } : undefined)
+      const header = this.count++ === 0 ? { decoderConfig: this.sound.config } : undefined
+      try {
+        await this.source.add(piece, header)
+      } catch (error) {
+        // The disk has errors with a code. Any other error is of a packet that the container does not take.
+        if (error instanceof Error && 'code' in error) throw error
+        await this.stop()
+      }
     }
   }
 

@@ -3,7 +3,7 @@
 // colours are then converted here (ITU-T H.264, sections 7.3.2.1 and E.1; H.265, sections 7.3.2.2 and E.2; AV1 and VP9 are in
 // frame-headers.ts). Grey H.265 and AV1, and 4:4:0, are refused: the library hands out no plane of grey, and half of the
 // chroma.
-import { InputError } from '../util/errors.ts'
+import { fileWord, InputError } from '../util/errors.ts'
 import { av1Header, Bits, bigEndian, join, vp9Header, withoutAv1Rgb, withoutVp9Rgb } from './frame-headers.ts'
 import type { Matrix } from './yuv.ts'
 
@@ -108,7 +108,7 @@ function unknown(name: string, format: string): InputError {
     got: format,
     expected:
       'H.264 or H.265 in 4:2:0, 4:2:2, 4:4:4 or RGB; VP9 in 4:2:0, 4:2:2, 4:4:4 or RGB; AV1 in 4:2:0, 4:2:2, 4:4:4 or RGB',
-    remedy: `convert it first: ffmpeg -i "${name}" -c:v libx264 -crf 12 -pix_fmt yuv420p converted.mp4`,
+    remedy: `convert it first: ffmpeg -i ${fileWord(name)} -c:v libx264 -crf 12 -pix_fmt yuv420p converted.mp4`,
   })
 }
 

@@ -1,21 +1,23 @@
 // Reading a video container as a clip: its index without decoding, then its frames by number. In Node and in pages.
-import type { Input, InputVideoTrack, Source, VideoSample } from 'mediabunny'
+import type { Input, InputVideoTrack, VideoSample } from 'mediabunny'
 import { InputError, messageOf, PantinError } from '../util/errors.ts'
 import { keepAlive } from '../util/event-loop.ts'
-import { type Clip, type Frame, type FrameRange, resolveRange } from './clip.ts'
-import { type ByteSource, mended, readBoxes, unfinished } from './container.ts'
+import { assertFrameSize, type Clip, type Frame, type FrameRange, resolveRange, toMp4 } from './clip.ts'
+import { type ByteSource, mended, readBoxes } from './container.ts'
 import {
   earlyEnd,
   type FrameIndex,
   gapNotice,
   holeNotice,
-  type KeyPacket,
+  isUneven,
   mostFrames,
   overfull,
+  packetAt,
   rateOf,
   readFrameIndex,
+  unfinished,
 } from './frame-index.ts'
-import { PacketDecoder } from './packet-decoder.ts'
+import { PacketDecoder, withKnownLevel } from './packet-decoder.ts'
 import { hdrNotice, type Pixels, type Rotation, SampleReader } from './sample-pixels.ts'
 import { readSound, type SoundFound } from './sound.ts'
 import type { PlainStream, plainStream } from './stream-format.ts'
@@ -47,8 +49,8 @@ export interface VideoSurroundings {
  * Reads a container (mp4, mov, webm, mkv, ts with H.264, H.265, VP8, VP9 or AV1) as a clip, which closes the file.
  *
  * @param name for messages.
- * @throws InputError if it is not a video, holds no whole frame, or is of a codec that is not decoded here; FormatError if
- * it claims more frames than it has room for.
+ * @throws InputError if it is not a video, holds no whole frame, is of a codec that is not decoded here, or has frames that
+ * are too large; FormatError if it claims more frames than it has room for.
  */
 export async function readVideo(
   whole: ByteSource,
@@ -58,18 +60,16 @@ export async function readVideo(
   const { mediabunny, signal } = surroundings
   signal?.throwIfAborted()
   const { file, isCut: endsInBlock, gaps } = await keepAlive(mended(whole))
-  const source = sourceOf(mediabunny, file)
-  const input = new mediabunny.Input({ source, formats: formatsOf(mediabunny) })
+  const input = await openInput(mediabunny, file)
   try {
-    // Until the library knows the size, it fails on files that are shorter than a header.
-    await keepAlive(source.getSizeOrNull())
     const { hasIndex, isMp4, claimed, edits, isCut } = await keepAlive(readBoxes(file))
     if (isMp4 && !hasIndex) throw unfinished(name)
     if (claimed > Math.min(file.size, mostFrames)) throw overfull({ bytes: file.size, name })
     await surroundings.watch?.(file.size)
     const track = await keepAlive(findTrack(mediabunny, input, name))
+    const sink = new mediabunny.EncodedPacketSink(track)
     const index = await keepAlive(
-      readFrameIndex(new mediabunny.EncodedPacketSink(track), track, {
+      readFrameIndex(sink, track, {
         ...{ bytes: file.size, name, signal, edits: edits.get(track.id) },
         loose: (await input.getFormat()) === mediabunny.MPEG_TS,
       }),
@@ -81,7 +81,7 @@ export async function readVideo(
     const frameRate = await keepAlive(rateOf(track, index))
     const config = withKnownLevel((await track.getDecoderConfig())!)
     const { prepare } = surroundings
-    const first = await keepAlive(packetAt(mediabunny, track, index.keys[0]!))
+    const first = await keepAlive(packetAt(sink, index.keys[0]!))
     const decoding = {
       config,
       colours: config.colorSpace ?? {},
@@ -103,14 +103,20 @@ export async function readVideo(
   }
 }
 
-/** The file as the library reads it. The library closes it. */
-function sourceOf(mediabunny: Mediabunny, file: ByteSource): Source {
-  return new mediabunny.CustomSource({
+/** The file as the library reads it, which closes the file. */
+export async function openInput(mediabunny: Mediabunny, file: ByteSource): Promise<Input> {
+  const source = new mediabunny.CustomSource({
     getSize: () => file.size,
     read: (start, end) => file.read(start, end),
     dispose: () => file.close(),
     prefetchProfile: 'fileSystem',
   })
+  // Without playlists, which refer to other files that the user did not name.
+  const formats = mediabunny.ALL_FORMATS.filter((format) => format !== mediabunny.HLS)
+  const input = new mediabunny.Input({ source, formats })
+  // Until the library knows the size, it fails on files that are shorter than a header.
+  await keepAlive(source.getSizeOrNull())
+  return input
 }
 
 /** How samples of a track become pictures. */
@@ -161,9 +167,7 @@ class VideoClip implements Clip {
     this.frameCount = times.length
     this.duration = times.at(-1)! + durations.at(-1)!
     this.frameRate = facts.frameRate
-    // Containers round times to a tick, a millisecond at most.
-    const most = Math.max(0.1 / this.frameRate, 0.002)
-    this.variableRate = times.some((time, i) => Math.abs(time - i / this.frameRate) > most)
+    this.variableRate = isUneven(times, facts.frameRate)
   }
 
   get notices(): readonly string[] {
@@ -232,7 +236,7 @@ class VideoClip implements Clip {
   private async *samples(numbers: readonly number[]): AsyncGenerator<Pair | null, void, undefined> {
     let done = 0
     // Once a packet was damaged, further passes know which.
-    if (this.decoding.stream === undefined && this.decoders === undefined) {
+    if (this.decoding.stream === undefined && this.decoders === undefined && !this.index.repeated) {
       try {
         for await (const sample of this.librarySamples(numbers)) {
           const isRight = sample !== null && this.isRight(sample, numbers[done]!)
@@ -333,18 +337,6 @@ class VideoClip implements Clip {
   }
 }
 
-/** The command that makes a video readable, to be pasted. */
-export const toMp4 = (path: string) =>
-  `ffmpeg -i "${path}" -c:v libx264 -crf 16 -pix_fmt yuv420p converted.mp4`
-
-async function packetAt(mediabunny: Mediabunny, track: InputVideoTrack, { before }: KeyPacket) {
-  const sink = new mediabunny.EncodedPacketSink(track)
-  return (await (before === undefined ? sink.getFirstPacket() : sink.getNextPacket(before))) ?? undefined
-}
-
-/** Without playlists, which refer to other files that the user did not name. */
-const formatsOf = ({ ALL_FORMATS, HLS }: Mediabunny) => ALL_FORMATS.filter((format) => format !== HLS)
-
 async function findTrack(mediabunny: Mediabunny, input: Input, path: string): Promise<InputVideoTrack> {
   if (!(await input.canRead())) {
     throw new InputError({
@@ -364,6 +356,10 @@ async function findTrack(mediabunny: Mediabunny, input: Input, path: string): Pr
       ...(sound ? {} : { remedy: 'the file may be cut short: copy or record it again' }),
     })
   }
+  assertFrameSize(path, {
+    stored: [await track.getCodedWidth(), await track.getCodedHeight()],
+    shown: [await track.getDisplayWidth(), await track.getDisplayHeight()],
+  })
   const config = await track.getDecoderConfig()
   const known = config && withKnownLevel(config)
   const decodes =
@@ -381,12 +377,6 @@ async function findTrack(mediabunny: Mediabunny, input: Input, path: string): Pr
     })
   }
   return track
-}
-
-/** H.264 of level 1b, whose number some decoders refuse, is decoded as the next level. */
-function withKnownLevel(config: VideoDecoderConfig): VideoDecoderConfig {
-  const codec = config.codec.replace(/^(avc[13]\..{4})09$/, '$10a')
-  return codec === config.codec ? config : { ...config, codec }
 }
 
 function damaged(path: string, what: string, cause?: unknown): InputError {

@@ -4,9 +4,9 @@ import { extname } from 'node:path'
 import type { Output as Muxer, OutputFormat, VideoCodec, VideoSampleSource } from 'mediabunny'
 import { createOutput, type Output } from '../files/atomic.ts'
 import { codeOf, fileError } from '../files/file-errors.ts'
-import { EnvironmentError, InputError, messageOf, PantinError } from '../util/errors.ts'
+import { EnvironmentError, fileWord, InputError, messageOf, PantinError } from '../util/errors.ts'
 import { keepAlive } from '../util/event-loop.ts'
-import type { Clip, Frame } from './clip.ts'
+import { type Clip, type Frame, mostRate } from './clip.ts'
 import { frameClosed, loadCodecs } from './codecs.ts'
 import { type Mark, markBox, markTags } from './mark.ts'
 import { maySound, type Sound, SoundCopy } from './sound.ts'
@@ -49,7 +49,10 @@ export interface VideoWriterOptions {
   readonly width: number
   /** Height of the frames in pixels, 16 to 8192. An odd size is stored one pixel larger: the last row twice. */
   readonly height: number
-  /** Frames per second, over 0 and at most 1000. Frame i is shown at i / frameRate, whatever its own time is. */
+  /**
+   * Frames per second, over 0 and at most 1000. Frame i is shown at i / frameRate, whatever its own time is. With
+   * `variableRate`, it is the mean and may be higher.
+   */
   readonly frameRate: number
   /** Shows each frame at its own time, and for its own duration (default false). Times must grow. */
   readonly variableRate?: boolean
@@ -255,7 +258,7 @@ export async function soundFor(path: string, clip: Clip, wanted = true): Promise
   if (found === 'none') return { sound: undefined, words: 'none (the video has none)' }
   const without = (why: string) => ({ sound: undefined, words: `left out: ${why}` })
   if (!wanted) return without('as asked')
-  const byHand = `add it with: ffmpeg -i ${path} -i ${clip.name} -map 0:v -map 1:a -c:v copy with-sound.mp4`
+  const byHand = `add it with: ffmpeg -i ${fileWord(path)} -i ${fileWord(clip.name)} -map 0:v -map 1:a -c:v copy with-sound.mp4`
   if ('leftOut' in found) return without(`${found.leftOut}; ${byHand}`)
   const format = await outputFormat(path)
   if (!format.getSupportedAudioCodecs().some((known) => known === found.codec)) {
@@ -293,7 +296,8 @@ function chooseCodec(path: string, wanted: WriterCodec | undefined) {
   return { container, codec }
 }
 
-function assertWritable(path: string, { width, height, frameRate }: VideoWriterOptions): void {
+function assertWritable(path: string, options: VideoWriterOptions): void {
+  const { width, height, frameRate, variableRate = false } = options
   const sizes = [width, height]
   if (!sizes.every((n) => Number.isInteger(n) && n >= 16 && n <= 8192)) {
     throw new InputError({
@@ -303,12 +307,12 @@ function assertWritable(path: string, { width, height, frameRate }: VideoWriterO
       expected: '16 to 8192 whole pixels a side',
     })
   }
-  if (!(frameRate > 0 && frameRate <= 1000)) {
+  if (!(frameRate > 0 && frameRate <= (variableRate ? Number.MAX_VALUE : mostRate))) {
     throw new InputError({
       what: 'a video of this frame rate cannot be written',
       where: path,
       got: String(frameRate),
-      expected: 'more than 0, at most 1000 frames per second',
+      expected: `more than 0, at most ${mostRate} frames per second`,
     })
   }
 }

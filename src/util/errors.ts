@@ -132,3 +132,20 @@ function editDistance(a: string, b: string): number {
   }
   return row[b.length]!
 }
+
+/** A word of a command to be pasted. If the shell would change it, it is in quotes. */
+export function shellWord(word: string, platform = platformHere()): string {
+  // cmd.exe knows no single quotes. Programs read backslashes as such, except those before a double quote.
+  if (platform === 'win32') {
+    if (/^[\w.\\/:=+-]+$/.test(word)) return word
+    return `"${word.replaceAll(/(\\*)"/g, '$1$1\\"').replace(/\\+$/, '$&$&')}"`
+  }
+  return /^[\w./:=,@+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
+}
+
+/** Pages have no `process`. */
+const platformHere = () =>
+  (globalThis as { readonly process?: { readonly platform?: string } }).process?.platform
+
+/** A path as an argument of a program, which may begin with `-`. */
+export const fileWord = (path: string) => shellWord(path.startsWith('-') ? `./${path}` : path)

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { crc32 } from 'node:zlib'
 import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
-import { listClips, openClip, readSource } from '../../src/clips/source.ts'
+import { describeMedia, listClips, openClip, readSource } from '../../src/clips/source.ts'
 import { pixelAt } from '../../src/media/clip.ts'
 import { InputError, PantinError } from '../../src/util/errors.ts'
 import { Random } from '../../src/util/random.ts'
@@ -91,6 +91,40 @@ describe('animations', () => {
       .catch((error: unknown) => error)
     if (Array.isArray(read)) expect(read.length).toBeLessThan(6)
     else expect(read).toBeInstanceOf(InputError)
+  })
+
+  test('a WebP that is cut off has its whole frames; without one, it is called damaged', async () => {
+    const bytes = readFileSync(await writeAnimation('whole.webp', Array(6).fill(100)))
+    await using whole = await openClip(path('whole.webp'))
+    const all = await collect(whole.frames())
+    const fourth = [...Array(4)].reduce((at: number) => bytes.indexOf('ANMF', at + 1), 0)
+    await using clip = await openClip(put('cut.webp', bytes.subarray(0, fourth + 30)))
+    expect(clip).toMatchObject({ ...size, frameCount: 3, duration: expect.closeTo(0.3, 6) })
+    const read = await collect(clip.frames())
+    expect(read.map(({ data }) => data)).toEqual(all.slice(0, 3).map(({ data }) => data))
+    expect((await readSource(path('cut.webp'))).data).toEqual(all[0]!.data)
+    const none = put('none.webp', bytes.subarray(0, bytes.indexOf('ANMF') + 30))
+    const still = await sharp(await picture(3))
+      .webp()
+      .toBuffer()
+    for (const file of [none, put('still-cut.webp', still.subarray(0, still.length - 10))])
+      for (const open of [openClip, readSource])
+        await expectFailure(
+          () => open(file),
+          InputError,
+          'the picture is damaged',
+          'save or download it again',
+        )
+  })
+
+  test('brackets at the end of a name are no options', async () => {
+    const gif = readFileSync(await writeAnimation('plain.gif', [100, 100]))
+    await using clip = await openClip(put('moves [1]', gif))
+    expect((await collect(clip.frames())).map((frame) => pixelAt(frame, 20, 20)[0])).toEqual([0, 20])
+    const png = put('photo [page=1]', await picture(4))
+    expect(pixelAt(await readSource(png), 20, 20)).toEqual([80, 80, 80])
+    expect(await describeMedia(png)).toMatchObject({ ...size, kind: 'png', frames: 1 })
+    await expectFailure(() => openClip(put('text [1]', 'no picture')), InputError, 'not a video')
   })
 })
 
@@ -244,6 +278,10 @@ describe('folders', () => {
       { ...size, data: new Uint8Array(48 * 32 * 3), time: 0, duration: 0 },
     ])
     expect(await listClips([path('mixed')])).toEqual([path('mixed/film.ts')])
+    // A recording may begin inside a packet.
+    const film = readFileSync(path('mixed/film.ts'))
+    put('mixed/part.ts', Buffer.concat([film.subarray(100, 188), film, film]))
+    expect(await listClips([path('mixed')])).toEqual([path('mixed/film.ts'), path('mixed/part.ts')])
   })
 
   test('without numbered pictures are no clips', async () => {
@@ -294,5 +332,5 @@ describe('HEIC', () => {
 
 test('a container that is not read is refused with the ffmpeg line', async () => {
   const avi = put('lab.avi', Buffer.concat([Buffer.from('RIFF\0\0\0\0AVI LIST'), Buffer.alloc(300)]))
-  await expectFailure(() => openClip(avi), InputError, /ffmpeg -i ".*lab\.avi" -c:v libx264/)
+  await expectFailure(() => openClip(avi), InputError, /ffmpeg -i \S*lab\.avi -c:v libx264/)
 })

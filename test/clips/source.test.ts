@@ -22,6 +22,22 @@ describe('a list of clips', () => {
     expect(await listClips([folder], { pictures: true })).toEqual([...videos, inFolder('face.jpg')])
   })
 
+  it('leaves out what pantin made in the folder, unless it is named itself', async () => {
+    const clips = inFolder('clips')
+    for (const [name, own] of [
+      ['moved', 'videos.json'],
+      ['run/previews', '../metrics.jsonl'],
+    ] as const) {
+      mkdirSync(join(clips, name), { recursive: true })
+      writeFileSync(join(clips, name, own), '')
+      for (const file of ['1.mp4', 'step-1.png', 'step-2.png']) writeFileSync(join(clips, name, file), 'x')
+    }
+    writeFileSync(join(clips, 'a.mp4'), 'x')
+    expect(await listClips([clips])).toEqual([join(clips, 'a.mp4')])
+    expect(await listClips([join(clips, 'moved')])).toEqual([join(clips, 'moved', '1.mp4')])
+    rmSync(clips, { recursive: true })
+  })
+
   it('has each puppet of a series, with its options, among other names', async () => {
     expect(await listClips(['me.mp4', 'puppet:9..11,frames=8,size=64', 'puppet:7,rate=5'])).toEqual([
       'me.mp4',

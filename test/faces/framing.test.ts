@@ -113,6 +113,32 @@ describe('how the square is chosen', () => {
     expect(clip.framing).toEqual({ by: 'motion', faces: 0, square: { left: 8, top: 0, side: 64 } })
   })
 
+  it('looks for no face in a picture that is too small to have one', async () => {
+    for (const [width, height] of [
+      [1, 1],
+      [300, 3],
+      [64, 8],
+    ] as const) {
+      const side = Math.min(width, height)
+      const middle = { left: Math.floor((width - side) / 2), top: Math.floor((height - side) / 2), side }
+      const picture = blankFrame(width, height, [9, 9, 9])
+      const { framing, fitter } = await framePicture(picture, 64, options({ faces: never }))
+      expect(framing).toEqual({ by: 'middle', faces: undefined, square: middle })
+      expect(fitter(picture)).toEqual(new Uint8Array(64 * 64 * 3).fill(9))
+      const clip = await frameClip(clipOf(width, height), 64, options({ faces: never }))
+      expect(clip.framing).toMatchObject({ by: 'motion', faces: undefined, square: { side } })
+      for (const asked of [{ crop: 'face' }, { face: 2 }] as const) {
+        const call = () => framePicture(picture, 64, options({ ...asked, faces: never }), 'a.png')
+        const error = await call().catch((cause: unknown) => cause)
+        expect(error).toBeInstanceOf(InputError)
+        expect(error).toMatchObject({ message: expect.stringMatching(/^a\.png: .*too small.*\n.*got/) })
+        expect(error).toMatchObject({
+          problem: { got: `${width} x ${height} pixels`, remedy: expect.stringContaining('--crop middle') },
+        })
+      }
+    }
+  })
+
   it('does not look for a face where it is not asked to', async () => {
     for (const crop of ['motion', 'middle'] as const) {
       const { framing } = await framePicture(tall, 64, options({ crop, faces: never }))

@@ -54,7 +54,7 @@ test.each([
   ['440-vp9.webm', 'VP9 in 4:4:0 of 8 bits'],
   ['ycgco-h264.mp4', 'H.264 in YCgCo'],
 ])('%s is refused by the name of its format, with a way out', async (name, format) => {
-  await expectFailure(() => openVideo(file(name)), InputError, format, /ffmpeg -i ".*" -c:v libx264/)
+  await expectFailure(() => openVideo(file(name)), InputError, format, /ffmpeg -i .* -c:v libx264/)
 })
 
 test.each(['alpha-vp8.webm', 'alpha-vp9.webm'])('%s is laid over white', async (name) => {

@@ -1,9 +1,10 @@
+import { execFileSync } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import sharp from 'sharp'
 import { describe, expect, test } from 'vitest'
 import { readSource } from '../../src/clips/source.ts'
-import { blankFrame, framePsnr, fromPixel, pixelAt, toPixel } from '../../src/media/clip.ts'
+import { blankFrame, framePsnr, fromPixel, pixelAt, toMp4, toPixel } from '../../src/media/clip.ts'
 import {
   contactSheet,
   drawCross,
@@ -14,7 +15,7 @@ import {
 } from '../../src/media/draw.ts'
 import { readPicture, writePicture } from '../../src/media/picture.ts'
 import { stillPuppet } from '../../src/synthetic/puppet/puppet.ts'
-import { InputError } from '../../src/util/errors.ts'
+import { fileWord, InputError, shellWord } from '../../src/util/errors.ts'
 import { expectFailure, gradientFrame, scratch, writeFrames } from './support.ts'
 
 const path = scratch()
@@ -72,6 +73,16 @@ describe('pictures', () => {
     expect(framePsnr(await readSource(path('source.mp4')), frame)).toBeGreaterThan(30)
     expect((await readSource('puppet:4,size=64')).data).toEqual(stillPuppet({ seed: 4, size: 64 }).data)
   })
+})
+
+test('commands to be pasted have paths that no shell changes', () => {
+  expect(toMp4('films/a-1.avi')).toContain('ffmpeg -i films/a-1.avi -c:v')
+  expect(fileWord('-i.avi')).toBe('./-i.avi')
+  const path = "my $HOME `id` it's.avi"
+  expect(shellWord(path, 'linux')).toBe(`'my $HOME \`id\` it'\\''s.avi'`)
+  expect(shellWord('C:\\my films\\', 'win32')).toBe('"C:\\my films\\\\"')
+  if (process.platform !== 'win32')
+    expect(execFileSync('sh', ['-c', `printf %s ${fileWord(path)}`], { encoding: 'utf8' })).toBe(path)
 })
 
 describe('drawing', () => {

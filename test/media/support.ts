@@ -135,6 +135,38 @@ export async function writeSound(path: string): Promise<string> {
   return path
 }
 
+/**
+ * A video of 25 frames per second that begins at `start`, with one packet of uncompressed sound of 8000 samples per second from 0
+ * on. Sample n has the 16 bits of n.
+ */
+export async function writePcm(
+  path: string,
+  frames: readonly Frame[],
+  { start, seconds }: { readonly start: number; readonly seconds: number },
+): Promise<string> {
+  const m = await loadCodecs()
+  const format = path.endsWith('.mkv') ? new m.MkvOutputFormat() : new m.MovOutputFormat()
+  const output = new m.Output({ format, target: new m.FilePathTarget(path) })
+  const pictures = new m.VideoSampleSource({ codec: 'avc', bitrate: 2e6 })
+  const sound = new m.EncodedAudioPacketSource('pcm-s16')
+  output.addVideoTrack(pictures)
+  output.addAudioTrack(sound)
+  await keepAlive(output.start())
+  const data = new Uint8Array(Uint16Array.from({ length: 8000 * seconds }, (_, n) => n).buffer)
+  const decoderConfig = { codec: 'pcm-s16', numberOfChannels: 1, sampleRate: 8000 }
+  await sound.add(new m.EncodedPacket(data, 'key', 0, seconds), { decoderConfig })
+  for (const [i, { width, height, data }] of frames.entries()) {
+    const sample = new m.VideoSample(rgbToI420(data, width, height), {
+      ...{ format: 'I420', codedWidth: width, codedHeight: height },
+      ...{ timestamp: start + i / 25, duration: 1 / 25 },
+    })
+    await keepAlive(pictures.add(sample))
+    sample.close()
+  }
+  await keepAlive(output.finalize())
+  return path
+}
+
 /** The bytes of each packet of a video. */
 export async function packetsOf(path: string): Promise<Uint8Array[]> {
   const m = await loadCodecs()
@@ -217,7 +249,8 @@ export async function soundOf(file: string) {
   }))
 }
 
-async function collectPackets(sound: Sound) {
+/** All packets of sound. */
+export async function collectPackets(sound: Sound) {
   const all = []
   for await (const packet of sound.packets()) all.push(packet)
   return all

@@ -157,6 +157,36 @@ describe('damaged and unusual videos', () => {
     expect(performance.now() - begun).toBeLessThan(1000)
   })
 
+  test('frames that would fill the memory, as they are stored or shown', async () => {
+    const whole = await writeOddVideo(path('modest.mp4'), frames.slice(0, 3))
+    const shown = (name: string, across: number, down: number) =>
+      alter(whole, path(name), (bytes) => {
+        // The box of colours becomes one of the shape of pixels, which is shorter.
+        const at = bytes.indexOf('colr')
+        bytes.write('pasp', at, 'latin1')
+        bytes.writeUInt32BE(across, at + 4)
+        bytes.writeUInt32BE(down, at + 8)
+        return bytes
+      })
+    const expected = ['have a size', 'as they are shown', '100 megapixels', 'a side', 'smaller']
+    for (const [name, across, down, size] of [
+      ['high.mp4', 1, 300_000, '96 x 19200000'],
+      ['wide.mp4', 20_000, 1, '1920000 x 64'],
+      ['widest.mp4', 0xffffffff, 1, ' x 64'],
+    ] as const) {
+      const begun = performance.now()
+      await expectFailure(() => openVideo(shown(name, across, down)), InputError, name, size, ...expected)
+      expect(performance.now() - begun).toBeLessThan(1500)
+    }
+    await using double = await openVideo(shown('double.mp4', 2, 1))
+    expect(double).toMatchObject({ width: 192, height: 64 })
+    const stored = alter(whole, path('stored.mp4'), (bytes) => {
+      bytes.writeUInt32BE(0xfffffffe, bytes.indexOf('avc1', bytes.indexOf('stsd')) + 28)
+      return bytes
+    })
+    await expectFailure(() => openVideo(stored), InputError, '65535 x 65534', 'as they are stored')
+  })
+
   test('a container that the library never finishes reading is given up, and a signal ends it at once', async () => {
     // An element that ends eight bytes before the file does.
     const bytes = Buffer.from(

@@ -3,9 +3,10 @@ import { createHash } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
+import { describeMedia } from '../../src/clips/source.ts'
 import { type Frame, frameAt, framePsnr } from '../../src/media/clip.ts'
-import { openVideo } from '../../src/media/codecs.ts'
-import { readBoxes } from '../../src/media/container.ts'
+import { loadCodecs, openVideo } from '../../src/media/codecs.ts'
+import { packetsIn, readBoxes } from '../../src/media/container.ts'
 import { InputError } from '../../src/util/errors.ts'
 import {
   alter,
@@ -16,6 +17,7 @@ import {
   scratch,
   writeFrames,
   writeOddVideo,
+  writePcm,
 } from './support.ts'
 
 const path = scratch()
@@ -123,7 +125,140 @@ describe('edit lists', () => {
   })
 })
 
+describe('the frames that an index claims', () => {
+  const sound = 0x736f756e
+  const video = 0x76696465
+  const claimed = async (
+    kind: number,
+    { size = 4, count = 7e6, more = [] }: { size?: number; count?: number; more?: readonly Buffer[] } = {},
+  ) => {
+    const sizes = box('stsz', 0, size, count)
+    const tables = box('stbl', box('stts', 0, 1, count, 1), sizes, ...more)
+    const track = box('trak', box('mdia', box('hdlr', 0, 0, kind, 0), box('minf', tables)))
+    const file = Buffer.concat([box('ftyp', 0, 0), box('moov', track)])
+    const facts = await readBoxes({
+      ...{ size: file.length, close: async () => {} },
+      read: async (start, end) => Uint8Array.from(file.subarray(start, end)),
+    })
+    return facts.claimed
+  }
+
+  test('are those of pictures; samples of uncompressed sound are not counted', async () => {
+    expect(await claimed(video)).toBe(7e6)
+    expect(await claimed(sound)).toBe(0)
+  })
+
+  test('count for sound too, if the library makes a list of them', async () => {
+    expect(await claimed(sound, { size: 0 })).toBe(7e6)
+    expect(await claimed(sound, { more: [box('ctts', 0, 1, 8e6, 1)] })).toBe(8e6)
+    expect(await claimed(sound, { more: [box('stsz', 0, 0, 9e6)] })).toBe(9e6)
+  })
+
+  test('two minutes and more of uncompressed sound are no reason to refuse a video', async () => {
+    const file = await writePcm(path('long.mov'), frames.slice(0, 3), { start: 0, seconds: 1 })
+    // Samples of one byte: the sizes are not read for uncompressed sound.
+    const long = alter(file, path('longer.mov'), (bytes) => {
+      const at = bytes.lastIndexOf('stsz')
+      expect(bytes.readUInt32BE(at + 12)).toBe(8000)
+      bytes.writeUInt32BE(7e6, at + 12)
+      return bytes
+    })
+    await using clip = await openVideo(long)
+    expect(clip.frameCount).toBe(3)
+  })
+})
+
+describe('frames of one time', () => {
+  /** The video with these times, in milliseconds, undecoded. */
+  async function retimed(file: string, to: string, milliseconds: readonly number[]): Promise<string> {
+    const m = await loadCodecs()
+    using input = new m.Input({ source: new m.FilePathSource(file), formats: m.ALL_FORMATS })
+    const output = new m.Output({ format: new m.MkvOutputFormat(), target: new m.FilePathTarget(to) })
+    const source = new m.EncodedVideoPacketSource('avc')
+    output.addVideoTrack(source)
+    await output.start()
+    const track = (await input.getPrimaryVideoTrack())!
+    const decoderConfig = (await track.getDecoderConfig())!
+    let count = 0
+    for await (const packet of new m.EncodedPacketSink(track).packets()) {
+      const timestamp = milliseconds[count]! / 1000
+      await source.add(packet.clone({ timestamp, sequenceNumber: count++ }), { decoderConfig })
+    }
+    await output.finalize()
+    return to
+  }
+
+  test.each([
+    ['in the middle', [0, 40, 80, 80, 160, 200], [0, 40, 80, 120, 160, 200]],
+    ['at both ends', [0, 0, 0, 120, 160, 160], [0, 40, 80, 120, 160, 200]],
+    ['all', [0, 0, 0, 0, 0, 0], [0, 40, 80, 120, 160, 200]],
+  ] as const)('%s: their times grow, and the film can be written again', async (name, stored, shown) => {
+    const whole = await writeOddVideo(path('grow.mp4'), frames.slice(0, 6))
+    const { frames: before } = await read(whole)
+    const { clip, frames: after } = await read(await retimed(whole, path(`${name}.mkv`), stored))
+    expect(after.map(({ time }) => Math.round(1000 * time))).toEqual(shown)
+    expect(after.map(digest)).toEqual(before.map(digest))
+    expect(clip).toMatchObject({ frameCount: 6, frameRate: 25, duration: expect.closeTo(0.24, 6) })
+    const again = await writeFrames(path(`${name}-again.mp4`), after, { variableRate: true })
+    expect((await read(again)).frames).toHaveLength(6)
+  })
+})
+
+test('above the highest rate, frames keep their own times', async () => {
+  const fast = frames.slice(0, 10).map((frame, i) => ({ ...frame, time: i / 2560, duration: 1 / 2560 }))
+  const [file, again] = [path('fast.mp4'), path('fast-again.mp4')]
+  await expectFailure(() => writeFrames(file, fast, { frameRate: 2560 }), InputError, 'at most 1000')
+  await writeFrames(file, fast, { frameRate: 2560, variableRate: true })
+  const { clip, frames: shown } = await read(file)
+  expect(clip).toMatchObject({ frameCount: 10, variableRate: true })
+  expect(clip.frameRate).toBeGreaterThan(1000)
+  const { frameRate } = clip
+  await writeFrames(again, shown, { frameRate, variableRate: clip.variableRate ?? false })
+  expect((await read(again)).frames[9]!.time).toBeCloseTo(9 / 2560, 4)
+})
+
 describe('MPEG-TS', () => {
+  test('a file that begins inside a packet is read from the next packet on', async () => {
+    const whole = await writeOddVideo(path('aligned.ts'), frames)
+    const { frames: all } = await read(whole)
+    for (const part of [1, 137, 187]) {
+      const file = alter(whole, path(`part${part}.ts`), (bytes) =>
+        Buffer.concat([bytes.subarray(5 * 188 - part, 5 * 188), bytes]),
+      )
+      const { frames: shown, notices } = await read(file)
+      expect(notices).toEqual([])
+      expect(shown.map(digest)).toEqual(all.map(digest))
+    }
+  })
+
+  test('packets are found by their marks, and not in other files', () => {
+    const bytes = (size: number, from: number) =>
+      Uint8Array.from({ length: 2048 }, (_, i) => (i >= from && (i - from) % size === 0 ? 0x47 : 1))
+    expect(packetsIn(bytes(188, 0))).toEqual({ size: 188, markAt: 0, from: 0 })
+    expect(packetsIn(bytes(188, 100))).toEqual({ size: 188, markAt: 0, from: 100 })
+    expect(packetsIn(bytes(192, 9))).toEqual({ size: 192, markAt: 4, from: 5 })
+    expect(packetsIn(bytes(204, 203))).toEqual({ size: 204, markAt: 0, from: 203 })
+    expect(packetsIn(bytes(187, 3))).toBeUndefined()
+    for (const head of ['1a45dfa3', '0000001066747970']) {
+      const other = Uint8Array.from([...Buffer.from(head, 'hex'), ...new Uint8Array(2000).fill(0x47)])
+      expect(packetsIn(other)).toBeUndefined()
+    }
+    expect(packetsIn(new Uint8Array(0))).toBeUndefined()
+  })
+
+  test('with a damaged place: its facts are told, as its frames are read', async () => {
+    const whole = await writeOddVideo(path('sound.ts'), frames)
+    const file = alter(whole, path('junk.ts'), (bytes) => {
+      const at = 3 * 188
+      expect(bytes.length).toBeGreaterThan(at)
+      return Buffer.concat([bytes.subarray(0, at), Buffer.alloc(77, 9), bytes.subarray(at)])
+    })
+    expect(await describeMedia(file)).toMatchObject({
+      ...{ kind: 'MPEG Transport Stream', width: 96, height: 64, sound: undefined, mark: undefined },
+      ...{ codec: expect.stringContaining('avc1'), notices: [expect.stringContaining('a damaged place')] },
+    })
+  })
+
   test('a clock that begins again goes on after the frames before', async () => {
     const once = readFileSync(await writeOddVideo(path('once.ts'), frames))
     const { frames: first } = await read(path('once.ts'))
