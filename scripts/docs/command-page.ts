@@ -20,7 +20,10 @@ ${table(
     ['0', 'success. A training that Ctrl-C stopped has saved its run, and counts as success'],
     ['1', 'failure: the machine lacks something, or a bug'],
     ['2', 'bad usage or bad input'],
-    ['130', 'stopped by Ctrl-C before anything was written'],
+    [
+      '130',
+      'stopped by Ctrl-C before anything was written; 143 by SIGTERM, 129 by a terminal that was closed',
+    ],
   ],
 )}
 

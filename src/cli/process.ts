@@ -4,11 +4,14 @@ import { closeSync } from 'node:fs'
 import { arch, platform } from 'node:os'
 import { isatty } from 'node:tty'
 import { CommanderError } from 'commander'
-import { EnvironmentError, InputError, messageOf, PantinError } from '../util/errors.ts'
+import { EnvironmentError, InputError, messageOf, PantinError, shellWord } from '../util/errors.ts'
 import { toJson } from './context.ts'
 
 /** Exit codes by convention: 128 plus the number of the signal. */
 const signals = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const
+
+/** Exit code of a command that a signal ended before it wrote anything: that of the first signal. */
+let interrupted: number = signals.SIGINT
 
 /**
  * The first Ctrl-C asks the work to stop, which it does at its next safe point. The second ends the process. A terminal
@@ -22,6 +25,7 @@ export function stopOnSignals(announce: () => void): AbortSignal {
     process.on(name, () => {
       if (controller.signal.aborted && name !== 'SIGHUP') process.exit(code)
       if (controller.signal.aborted) return
+      interrupted = code
       announce()
       controller.abort()
     })
@@ -31,18 +35,32 @@ export function stopOnSignals(announce: () => void): AbortSignal {
 
 /**
  * Ends the process without an error if a reader closes the pipe, as in `pantin info lednet | head -1`. Goes on without a
- * terminal.
+ * terminal. If the result cannot be written, because the disk is full for instance, it says so and ends the process.
  */
 export function allowClosedPipes(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(0)
     // The terminal is closed. SIGHUP says so too, and what has been computed is still to be saved.
     if (error.code === 'EIO') return
-    throw error
+    const failure = explain(unwritten(error), false)
+    // The JSON of the failure would find no room either.
+    printFailure(failure, false)
+    process.exit(failure.exitCode)
   })
   // If nobody reads the progress any more, the work continues.
   process.stderr.on('error', () => {})
 }
+
+const unwritten = (error: Error): EnvironmentError =>
+  new EnvironmentError(
+    {
+      what: 'the result could not be written',
+      where: 'standard output',
+      got: error.message,
+      remedy: 'free some space, or send the output elsewhere, then run the command again',
+    },
+    { cause: error },
+  )
 
 /**
  * Lets go of a terminal that was closed. Node would set it back to its first state when the process ends, and crashes
@@ -103,9 +121,6 @@ export interface Failure {
   readonly json: { readonly error: object } | undefined
 }
 
-/** Exit code of a command that Ctrl-C ended before it wrote anything: 128 + SIGINT. */
-export const interrupted = 130
-
 /** Turns anything thrown into an exit code and a message. @param stopped whether the user asked to stop */
 export function explain(thrown: unknown, stopped: boolean): Failure {
   const error = missingPart(thrown) ?? thrown
@@ -154,14 +169,8 @@ export function printFailure({ text, json }: Failure, asJson: boolean): void {
 
 /** Words as one command. Words that the shell would change are in quotes. */
 export function commandLine(words: readonly string[], platform: string = process.platform): string {
-  return words.map(platform === 'win32' ? quotedForWindows : quoted).join(' ')
+  return words.map((word) => shellWord(word, platform)).join(' ')
 }
-
-const quoted = (word: string) => (/^[\w./:=,@+-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`)
-
-/** cmd.exe knows no single quotes. Programs read backslashes as such, except those before a double quote. */
-const quotedForWindows = (word: string) =>
-  /^[\w.\\/:=+-]+$/.test(word) ? word : `"${word.replaceAll(/(\\*)"/g, '$1$1\\"').replace(/\\+$/, '$&$&')}"`
 
 /** Codes of modules and libraries that cannot be loaded. */
 const loading: ReadonlySet<unknown> = new Set([

@@ -1,7 +1,7 @@
 // Atomic writes: whenever the process or the power dies, a file is either its earlier version or the new one.
 // The bytes go to a temporary in the same folder, reach the disk, and take the file's name in one rename.
 import { randomBytes } from 'node:crypto'
-import { constants } from 'node:fs'
+import { constants, rmSync } from 'node:fs'
 import { access, copyFile, link, open, readdir, readlink, realpath, rename, rm, stat } from 'node:fs/promises'
 import { basename, dirname, extname, join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
@@ -63,12 +63,17 @@ export async function createOutput(path: string, options: { overwrite: boolean }
   const target = await realpath(path).catch(() => path)
   const temporary = temporaryPath(target)
   await removeStaleTemporaries(dirname(target))
-  const abort = () => rm(temporary, { force: true })
+  const settle = removeAtExit(temporary)
+  const abort = async () => {
+    await rm(temporary, { force: true })
+    settle()
+  }
   const commit = async () => {
     try {
       await sync(temporary)
       if (options.overwrite) await renamePatiently(temporary, target)
       else await renameToNew(temporary, target)
+      settle()
       await syncFolder(dirname(target))
     } catch (error) {
       await abort()
@@ -229,6 +234,36 @@ export function temporaryPath(path: string): string {
   const stem = basename(path, extension).slice(0, 40)
   const unique = `${process.pid}-${randomBytes(6).toString('hex')}`
   return join(dirname(path), `.${stem}.${unique}.tmp${extension}`)
+}
+
+/** Temporaries that this process is writing. */
+const unsettled = new Set<string>()
+
+/**
+ * Has a temporary removed if the process is ended before it is complete, as by a second Ctrl-C.
+ *
+ * @returns a function to call when the temporary is gone, or has its name.
+ */
+export function removeAtExit(temporary: string): () => void {
+  if (!isWatching) process.on('exit', removeUnsettled)
+  isWatching = true
+  unsettled.add(temporary)
+  return () => {
+    unsettled.delete(temporary)
+  }
+}
+
+let isWatching = false
+
+/** Nothing can be waited for any more when a process ends. */
+function removeUnsettled(): void {
+  for (const temporary of unsettled) {
+    try {
+      rmSync(temporary, { force: true })
+    } catch {
+      // Windows removes no open files. The next output in the folder removes them.
+    }
+  }
 }
 
 /** Whether a file name (without folder) is one that `temporaryPath` makes. */

@@ -4,6 +4,7 @@ import type { TensorFile } from '../formats/safetensors/bytes.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import { FormatError, InputError } from '../util/errors.ts'
 import type { RandomState } from '../util/random.ts'
+import { checkpointFile, weightsFile } from './run-files.ts'
 
 /** The state of a training run after a step. */
 export interface Checkpoint {
@@ -70,16 +71,51 @@ export function decodeCheckpoint(path: string, { tensors, metadata }: TensorFile
   const elapsed = toNumber(field('elapsed'))
   const randomState = field('randomState').split(' ').map(toNumber)
   if (found !== format || !isStep(step) || !isSeconds(elapsed) || !isState(randomState)) {
-    throw new FormatError({
-      what: 'not a checkpoint of pantin',
-      where: path,
-      got: `metadata ${JSON.stringify([...metadata.keys()]).slice(0, 200)}`,
-      expected: 'step, elapsed and randomState of a training run',
-      remedy: 'resume from the last/ folder of a run, or train again',
-    })
+    const got = `metadata ${JSON.stringify([...metadata.keys()]).slice(0, 200)}`
+    throw notCheckpoint(path, got, 'step, elapsed and randomState of a training run')
   }
   const extra = new Map([...metadata].filter(([key]) => !key.startsWith(prefix)))
   return { step, elapsed, randomState, tensors, extra }
+}
+
+/** The error for a file that training cannot go on from. @param path of the file */
+export const notCheckpoint = (path: string, got: string, expected: string): FormatError =>
+  new FormatError({
+    ...{ what: 'not a checkpoint of pantin', where: path, got, expected },
+    remedy: 'resume from the last/ folder of a run, or train again',
+  })
+
+/**
+ * The error for a run without the checkpoint that training would go on from.
+ *
+ * @param path of the missing file
+ * @param hasWeights whether the run has trained weights, which training from the beginning would replace
+ */
+export const noCheckpoint = (path: string, hasWeights: boolean): InputError =>
+  new InputError({
+    what: 'this run has no checkpoint to resume from',
+    where: path,
+    got: hasWeights ? 'trained weights, and no such file' : 'no such file',
+    remedy: hasWeights
+      ? 'train another run from its weights (--from), or replace this one (--force)'
+      : 'train again with --force',
+  })
+
+/**
+ * Whether a run has a checkpoint to resume from. A run that was stopped before its first checkpoint has none.
+ *
+ * @param path of the run, for messages.
+ * @param has whether the run has a file.
+ * @throws InputError if the run has weights without a checkpoint: training from the beginning would replace them.
+ */
+export async function findCheckpoint(
+  path: string,
+  has: (file: string) => Promise<boolean>,
+): Promise<boolean> {
+  if (await has(checkpointFile)) return true
+  // Each checkpoint is written before its weights. So it was removed, or a page had no room for it.
+  if (await has(weightsFile)) throw noCheckpoint(`${path}/${checkpointFile}`, true)
+  return false
 }
 
 /** NaN for text that is not a number; Number('') would be 0. */

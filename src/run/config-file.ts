@@ -16,7 +16,7 @@ import { configFile } from './run-files.ts'
 import { findStarter, nearestStarter, starterNames } from './starters.ts'
 
 /** Far above any configuration; a larger file is something else. */
-const maxBytes = 16 << 20
+export const mostConfigBytes = 16 << 20
 
 /** Writes the configuration atomically. @throws InputError if it is not plain JSON or has a `pantin` key. */
 export async function writeConfig(path: string, version: string, config: object): Promise<void> {
@@ -48,7 +48,7 @@ export async function readConfig<T>(
 }
 
 const readConfigFile = async (path: string): Promise<string> =>
-  (await readWhole(path, 'the configuration of a run', maxBytes)).toString('utf8')
+  (await readWhole(path, 'the configuration of a run', mostConfigBytes)).toString('utf8')
 
 async function readText(path: string, where: string): Promise<string> {
   try {

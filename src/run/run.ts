@@ -15,7 +15,13 @@ import {
 } from '../formats/safetensors/safetensors.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import { InputError } from '../util/errors.ts'
-import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from './checkpoint.ts'
+import {
+  type Checkpoint,
+  decodeCheckpoint,
+  encodeCheckpoint,
+  findCheckpoint,
+  noCheckpoint,
+} from './checkpoint.ts'
 import { describeMachine, isRun, readConfig, runFolder, writeConfig } from './config-file.ts'
 import { appendMetrics, type MetricsRecord, readMetrics, truncateMetrics } from './metrics-file.ts'
 import { checkpointFile, environmentFile, metricsFile, previewFile, weightsFile } from './run-files.ts'
@@ -153,13 +159,17 @@ export class Run<T = unknown> {
   /** The last checkpoint. @throws InputError if there is none, FormatError if it is broken. */
   async loadCheckpoint(): Promise<Required<Checkpoint>> {
     const path = join(this.path, checkpointFile)
-    await assertPresent(path, 'this run has no checkpoint to resume from', 'train again with --force')
+    if (!(await this.hasCheckpoint())) throw noCheckpoint(path, false)
     return decodeCheckpoint(path, await readSafetensors(path))
   }
 
-  /** Whether there is a checkpoint to resume from. */
+  /**
+   * Whether there is a checkpoint to resume from. A run that was stopped before its first checkpoint has none.
+   *
+   * @throws InputError if the run has weights without a checkpoint: training would replace them, from the beginning.
+   */
   hasCheckpoint(): Promise<boolean> {
-    return exists(join(this.path, checkpointFile))
+    return findCheckpoint(this.path, (file) => exists(join(this.path, file)))
   }
 
   /** Replaces weights.safetensors. @throws InputError, EnvironmentError: the earlier file is intact. */
@@ -174,7 +184,14 @@ export class Run<T = unknown> {
   /** weights.safetensors. @throws InputError if it is missing, FormatError if it is broken. */
   async loadWeights(): Promise<TensorFile> {
     const path = join(this.path, weightsFile)
-    await assertPresent(path, 'this run has no weights yet', 'let train finish: run it again with --resume')
+    if (!(await exists(path))) {
+      throw new InputError({
+        what: 'this run has no weights yet',
+        where: path,
+        got: 'no such file',
+        remedy: 'let train finish: run it again with --resume',
+      })
+    }
     return readSafetensors(path)
   }
 
@@ -212,9 +229,4 @@ export class Run<T = unknown> {
       expected: 'a run from createRun, or from openRun with write: true, that is not closed',
     })
   }
-}
-
-async function assertPresent(path: string, what: string, remedy: string): Promise<void> {
-  if (await exists(path)) return
-  throw new InputError({ what, where: path, got: 'no such file', remedy })
 }

@@ -3,6 +3,7 @@
 import { stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { z } from 'zod'
+import { fileError } from '../files/file-errors.ts'
 import { isLocked } from '../files/lock.ts'
 import { readConfig } from '../run/config-file.ts'
 import { type MetricsRecord, readLastMetrics } from '../run/metrics-file.ts'
@@ -24,6 +25,16 @@ const schema = z.looseObject({
 })
 type Config = z.infer<typeof schema>
 
+/** Whether a process works in a folder. @throws InputError, EnvironmentError if its lock cannot be read. */
+function isHeld(folder: string): boolean {
+  const lock = join(folder, 'lock')
+  try {
+    return isLocked(lock)
+  } catch (error) {
+    throw fileError(error, lock, 'read')
+  }
+}
+
 /** How far the run in a folder is. If the folder's content cannot be read, the state is `broken`: it never throws. */
 export async function summarise(id: string, folder: string): Promise<RunSummary> {
   const name = basename(folder)
@@ -33,7 +44,7 @@ export async function summarise(id: string, folder: string): Promise<RunSummary>
     return {
       ...{ id, name },
       ...describeConfig(config),
-      ...progressOf(config, records, isLocked(join(folder, 'lock'))),
+      ...progressOf(config, records, isHeld(folder)),
       hasWeights: await isFile(join(folder, weightsFile)),
       ...(modified && { updated: modified.toISOString() }),
     }
@@ -110,7 +121,7 @@ async function summarisePlanned<T extends object>(
     const failed = ended.filter(({ status }) => status === 'failed').length
     const counted = { ...({ ...more } as Partial<T>), id, name, total, done, failed }
     if (done === total) return { ...counted, state: 'finished' }
-    if (!isLocked(join(folder, 'lock'))) return { ...counted, state: 'stopped' }
+    if (!isHeld(folder)) return { ...counted, state: 'stopped' }
     const times = await Promise.all(
       ended.map(async ({ file, work }) => ({ at: (await stat(file)).mtimeMs, work })),
     )

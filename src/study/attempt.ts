@@ -7,7 +7,7 @@ import { fileError } from '../files/file-errors.ts'
 import { exists, makeFolder } from '../files/folders.ts'
 import { isLocked } from '../files/lock.ts'
 import { readWhole } from '../files/read.ts'
-import { isRun } from '../run/config-file.ts'
+import { checkpointFile } from '../run/run-files.ts'
 import { settingsOptions } from '../train/options.ts'
 import type { TrainEvent, TrainedRun } from '../train/train.ts'
 import type { Hooks } from '../util/child-process.ts'
@@ -53,6 +53,7 @@ export type Outcome<M> =
 export interface TrainingHooks {
   readonly out: string
   readonly resume: boolean
+  readonly force: boolean
   readonly checkpointSeconds?: number
   readonly signal?: AbortSignal
   onEvent(event: TrainEvent): void
@@ -84,10 +85,11 @@ export async function trainAndMeasure<M extends object>(
   const wallSeconds = () => (performance.now() - began) / 1000
   let run: TrainedRun | undefined
   await makeFolder(dirname(out))
+  // The checkpoint of an attempt goes when its result is written. Without a result that can be read, it is made again.
+  const resume = await exists(join(out, checkpointFile))
   try {
     run = await train({
-      out,
-      resume: await isRun(out),
+      ...{ out, resume, force: !resume },
       ...(checkpointSeconds < settingsOptions.checkpointSeconds.default && { checkpointSeconds }),
       ...(signal && { signal }),
       onEvent: (event) => {

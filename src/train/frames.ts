@@ -101,7 +101,7 @@ export interface CacheOptions
 /**
  * Decodes clips into a cache.
  *
- * @throws InputError if a clip is smaller than `size`, or has fewer than two frames to train on.
+ * @throws InputError if a clip has fewer frames to train on than it needs. Damaged frames are known only when they are decoded.
  */
 export async function cacheClips(clips: readonly Clip[], options: CacheOptions): Promise<FrameCache> {
   const { size, holdout, mostFrames = 20_000, signal } = options
@@ -135,6 +135,7 @@ export async function cacheClips(clips: readonly Clip[], options: CacheOptions):
         }
       }
       await cache.add(clip.name, fitted(), (count) => trainingFrames(count, holdout))
+      assertEnough(clip, cache.clips.at(-1)!.count, options)
       if (watch.isStill) options.onStill?.(clip.name)
     }
     return cache
@@ -167,22 +168,28 @@ export function trainingFrames(count: number, holdout: number): number {
  *
  * @throws InputError if a clip has fewer frames to train on than it needs.
  */
-export function assertUsable(
-  clips: readonly Clip[],
-  { holdout, leastFrames = 2 }: Pick<CacheOptions, 'holdout' | 'leastFrames'>,
-) {
-  for (const clip of clips) assertEnough(clip, holdout, leastFrames)
+export function assertUsable(clips: readonly Clip[], options: Pick<CacheOptions, 'holdout' | 'leastFrames'>) {
+  for (const clip of clips) assertEnough(clip, clip.frameCount, options)
 }
 
-function assertEnough(clip: Clip, holdout: number, least: number): void {
-  const training = trainingFrames(clip.frameCount, holdout)
+/** @param count frames of the clip that can be used */
+function assertEnough(
+  { name, frameCount }: Clip,
+  count: number,
+  { holdout, leastFrames: least = 2 }: Pick<CacheOptions, 'holdout' | 'leastFrames'>,
+): void {
+  const training = trainingFrames(count, holdout)
   if (training >= least) return
+  const lost = count < frameCount ? `, ${count} of them can be used` : ''
   throw new InputError({
     what: `the clip has too few frames to train on${least > 1 ? ': motion needs two' : ''}`,
-    where: clip.name,
-    got: `${clip.frameCount} frames, ${training} of them for training with a holdout of ${holdout}`,
+    where: name,
+    got: `${frameCount} frames${lost}, ${training} of them for training with a holdout of ${holdout}`,
     expected: `at least ${least} for training`,
-    remedy: 'use a longer clip, or a smaller --holdout',
+    remedy:
+      count < frameCount
+        ? 'use a clip with fewer damaged frames, or a smaller --holdout'
+        : 'use a longer clip, or a smaller --holdout',
   })
 }
 

@@ -9,7 +9,7 @@ import { z } from 'zod'
 import { isMade } from '../faces/framing.ts'
 import { createOutput, writeFileAtomic } from '../files/atomic.ts'
 import { fileError } from '../files/file-errors.ts'
-import { makeFolder } from '../files/folders.ts'
+import { makeFolder, stampOf } from '../files/folders.ts'
 import { readWhole } from '../files/read.ts'
 import type { Clip } from '../media/clip.ts'
 import { InputError } from '../util/errors.ts'
@@ -23,13 +23,9 @@ export type KeptOptions = Omit<CacheOptions, 'records'>
 /** What decides the frames of a clip: its file, or the name of a clip that is made. */
 export async function identityOf(spec: string, { width, height, frameCount }: Clip): Promise<unknown> {
   const shape = { width, height, frameCount }
-  try {
-    const { size, mtimeMs } = await stat(spec)
-    return { path: resolve(spec), size, mtimeMs, ...shape }
-  } catch {
-    // A clip that is no file is defined by its name.
-    return { spec, ...shape }
-  }
+  const { bytes: size, modified: mtimeMs } = await stampOf(spec)
+  // A clip that is no file and no folder of pictures is defined by its name.
+  return size < 0 ? { spec, ...shape } : { path: resolve(spec), size, mtimeMs, ...shape }
 }
 
 /** What decides the squares of clips. Puppets and heads are taken as they are made, unless a square is asked for. */
@@ -97,7 +93,7 @@ const endings = ['frames', 'labels'] as const
 /** Frames that were kept; undefined if none were kept, or they are not complete. */
 async function openFrames(
   path: string,
-  { size, labels: side }: KeptOptions,
+  { size, labels: side, leastFrames = 2 }: KeptOptions,
 ): Promise<FrameCache | undefined> {
   const length = size * size * 3
   try {
@@ -105,6 +101,8 @@ async function openFrames(
       JSON.parse((await readWhole(`${path}.json`, 'the index of kept frames', 1 << 26)).toString('utf8')),
     )
     if ((await stat(`${path}.frames`)).size !== count * length) return undefined
+    // Some versions kept clips of which too few frames can be decoded. Decoding them again says so.
+    if (clips.some(({ training }) => training < leastFrames)) return undefined
     const open = (bytes: number) => RecordFile.open(`${path}.labels`, bytes, labels)
     const kept = side === undefined || labels === 0 ? undefined : new MotionLabels(side, open)
     return new FrameCache(size, RecordFile.open(`${path}.frames`, length, count), clips as CachedClip[], kept)

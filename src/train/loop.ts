@@ -1,10 +1,11 @@
 // The training loop: from fresh weights or the last checkpoint to the end of the run, with metrics and previews. What it is
 // given comes first: a way of training (a task), and a place that keeps the run (a store).
+import { z } from 'zod'
 import type { ClipSquare } from '../faces/framing.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import type { Frame } from '../media/clip.ts'
-import type { Checkpoint } from '../run/checkpoint.ts'
-import type { MetricsRecord } from '../run/run-files.ts'
+import { type Checkpoint, notCheckpoint } from '../run/checkpoint.ts'
+import { checkpointFile, type MetricsRecord } from '../run/run-files.ts'
 import type { OpenSession, Tensors } from '../runtime/session.ts'
 import { TrainingError } from '../util/errors.ts'
 import { sleepBriefly } from '../util/event-loop.ts'
@@ -60,7 +61,7 @@ export interface TaskOptions {
 export interface RunStore {
   /** What the run is called in messages: its folder, where it has one. */
   readonly path: string
-  /** Whether there is a checkpoint to resume from. */
+  /** Whether there is a checkpoint to resume from. @throws InputError if there are weights without one: they would be lost. */
   hasCheckpoint(): Promise<boolean>
   loadCheckpoint(): Promise<Required<Checkpoint>>
   /** Replaces the checkpoint. If the process is killed meanwhile, the old one or the new one is there. */
@@ -231,10 +232,10 @@ async function begin(
   }
   const checkpoint = await store.loadCheckpoint()
   random.state = checkpoint.randomState
-  const window = JSON.parse(checkpoint.extra.get('window') ?? 'null') as Window | null
+  const window = windowOf(checkpoint, step.reports, `${store.path}/${checkpointFile}`)
   return {
     state: stateFrom(checkpoint.tensors, step),
-    position: { step: checkpoint.step, window: window ?? emptyWindow(step.reports) },
+    position: { step: checkpoint.step, window },
     seconds: checkpoint.elapsed,
   }
 }
@@ -318,6 +319,18 @@ const emptyWindow = (reports: readonly string[]): Window => ({
   count: 0,
   sums: Object.fromEntries(reports.map((name) => [name, 0])),
 })
+
+/** The sums of a checkpoint. @throws FormatError if they cannot be read, or lack a report of the step. */
+function windowOf({ extra }: Required<Checkpoint>, reports: readonly string[], path: string): Window {
+  const text = extra.get('window')
+  if (text === undefined) return emptyWindow(reports)
+  try {
+    const names = Object.fromEntries(reports.map((name) => [name, z.number()]))
+    return z.object({ count: z.int().nonnegative(), sums: z.object(names) }).parse(JSON.parse(text))
+  } catch {
+    throw notCheckpoint(path, `window ${text.slice(0, 200)}`, `a count, and sums of ${reports.join(', ')}`)
+  }
+}
 
 /** Adds a step's report, and writes a line of metrics when the window is full. */
 async function record(

@@ -77,6 +77,8 @@ export async function trainRun<C extends AnyConfig, I, D extends { close(): void
     const before = options.resume ? undefined : await readAll(way, asked)
     run = await way.open(asked)
     const { config } = run
+    // Before clips are decoded: a run that cannot go on says so at once.
+    const isBegun = options.resume === true && (await run.hasCheckpoint())
     const read = before === undefined ? await way.read(config) : before.read
     const squares: ClipSquare[] = []
     const still: string[] = []
@@ -94,7 +96,7 @@ export async function trainRun<C extends AnyConfig, I, D extends { close(): void
     const batch = settings.batch / replicas
     const task = await way.task(config, read, data, { openSession: sessionsOn(settings.device), batch })
     try {
-      const start = before?.start ?? ((await run.hasCheckpoint()) ? undefined : await readStart(config))
+      const start = before?.start ?? (isBegun ? undefined : await readStart(config))
       const trained = await trainTask(folderStore(run, onEvent), {
         ...{ task, settings, start, signal },
         openStep: stepsBy(settings, replicas),

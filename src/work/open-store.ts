@@ -2,12 +2,12 @@
 import { constants, copyFile, link, readdir, rmdir, stat, unlink, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isTemporary, renamePatiently, temporaryPath } from '../files/atomic.ts'
+import { isTemporary, removeAtExit, renamePatiently, temporaryPath } from '../files/atomic.ts'
 import { codeOf, fileError } from '../files/file-errors.ts'
 import { makeFolder } from '../files/folders.ts'
 import { readWhole } from '../files/read.ts'
 import { InputError } from '../util/errors.ts'
-import { assertKey, isKey, type Store, type Stored } from './task.ts'
+import { assertKey, isKey, type Store, type Stored, tooLarge } from './task.ts'
 
 /**
  * Opens the store that a user names.
@@ -57,6 +57,7 @@ export class FolderStore implements Store {
   async create(key: string, content: string): Promise<boolean> {
     return this.withFolder(key, async (path) => {
       const temporary = temporaryPath(path)
+      const settle = removeAtExit(temporary)
       try {
         await writeFile(temporary, content, { flag: 'wx' })
         // A hard link refuses an existing name in the same step, on NFS too.
@@ -67,6 +68,7 @@ export class FolderStore implements Store {
         throw fileError(error, path, 'written')
       } finally {
         await removeFile(temporary)
+        settle()
       }
     })
   }
@@ -93,8 +95,15 @@ export class FolderStore implements Store {
     await this.withFolder(key, (target) => copyWhole(path, target))
   }
 
-  async download(key: string, path: string): Promise<void> {
-    await copyWhole(this.path(key), path)
+  async download(key: string, path: string, most: number): Promise<void> {
+    const from = this.path(key)
+    const size = await stat(from).then(
+      (found) => found.size,
+      // The copy says why it cannot be read.
+      () => 0,
+    )
+    if (size > most) throw tooLarge(this, key, most)
+    await copyWhole(from, path)
   }
 
   private path(key: string): string {
@@ -140,12 +149,15 @@ export class FolderStore implements Store {
  */
 export async function appear(path: string, make: (temporary: string) => Promise<void>): Promise<void> {
   const temporary = temporaryPath(path)
+  const settle = removeAtExit(temporary)
   try {
     await make(temporary)
     await renamePatiently(temporary, path)
   } catch (error) {
     await removeFile(temporary)
     throw fileError(error, path, 'written')
+  } finally {
+    settle()
   }
 }
 

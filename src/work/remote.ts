@@ -1,10 +1,11 @@
 // The runner that gives tasks to workers on other machines. Tasks and inputs go into the store, ids into the queue, and
 // results come back from the store. It may be stopped at any time: workers go on, and the same command gathers the results.
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { writeFileAtomic } from '../files/atomic.ts'
+import { readWhole } from '../files/read.ts'
+import { mostConfigBytes } from '../run/config-file.ts'
 import type { Hooks } from '../util/child-process.ts'
 import { EnvironmentError, FormatError } from '../util/errors.ts'
 import type { TaskQueue } from './queue.ts'
@@ -318,11 +319,10 @@ function parsedNews(text: string | undefined): WorkerNews | undefined {
   }
 }
 
-/** A run names its videos as the study does, and not as the worker had them. */
+/** A run names its videos as the study does, and not as the worker had them. @throws FormatError if it is too large */
 async function nameInputs(file: string, inputs: Task['inputs']): Promise<void> {
   const names = new Map(Object.entries(inputs).map(([name, tree]) => [`inputs/${tree.slice(0, 32)}/`, name]))
-  const text = await readFile(file, 'utf8').catch(() => undefined)
-  if (text === undefined) return
+  const text = (await readWhole(file, 'the configuration of a run', mostConfigBytes)).toString('utf8')
   const named = text.replaceAll(/"(inputs\/[0-9a-f]{32}\/)[^"/]*"/g, (whole, prefix: string) => {
     const name = names.get(prefix)
     return name === undefined ? whole : JSON.stringify(name)

@@ -7,8 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { S3mini } from 's3mini'
 import { createOutput } from '../files/atomic.ts'
 import { fileError } from '../files/file-errors.ts'
-import { EnvironmentError, FormatError, InputError, messageOf, PantinError } from '../util/errors.ts'
-import { assertKey, type Store, type Stored } from './task.ts'
+import { EnvironmentError, type FormatError, InputError, messageOf, PantinError } from '../util/errors.ts'
+import { assertKey, type Store, type Stored, tooLarge } from './task.ts'
 
 /** Where a store is, and who asks. */
 interface Address {
@@ -142,14 +142,7 @@ class S3Store implements Store {
       let bytes = 0
       for await (const part of response.body ?? []) {
         bytes += part.length
-        if (bytes > most) {
-          throw new FormatError({
-            what: 'the object is too large',
-            where: `${this.name}: ${key}`,
-            got: `more than ${most} bytes`,
-            expected: `at most ${most} bytes`,
-          })
-        }
+        if (bytes > most) throw tooLarge(this, key, most)
         parts.push(part)
       }
       return Buffer.concat(parts)
@@ -225,7 +218,7 @@ class S3Store implements Store {
     }
   }
 
-  async download(key: string, path: string): Promise<void> {
+  async download(key: string, path: string, most: number): Promise<void> {
     const output = await createOutput(path, { overwrite: true })
     try {
       await this.patiently(key, async () => {
@@ -233,7 +226,8 @@ class S3Store implements Store {
         if (response === null) {
           throw new InputError({ what: 'the store has no such object', where: `${this.name}: ${key}` })
         }
-        await pipeline(piecesOf(response), createWriteStream(output.temporary))
+        const pieces = piecesOf(response, most, () => tooLarge(this, key, most))
+        await pipeline(pieces, createWriteStream(output.temporary))
       })
       await output.commit()
     } catch (error) {
@@ -288,9 +282,20 @@ class S3Store implements Store {
 const statusOf = (error: unknown): number | undefined =>
   error instanceof Error && 'status' in error && typeof error.status === 'number' ? error.status : undefined
 
-/** What a response holds, as it comes in. */
-async function* piecesOf({ body }: Response): AsyncGenerator<Uint8Array> {
+/** What a response holds, as it comes in. @throws `excess` after `most` bytes */
+async function* piecesOf(
+  { body }: Response,
+  most: number,
+  excess: () => FormatError,
+): AsyncGenerator<Uint8Array> {
   const reader = body?.getReader()
-  for (let piece = await reader?.read(); piece?.value !== undefined; piece = await reader?.read())
+  let bytes = 0
+  for (let piece = await reader?.read(); piece?.value !== undefined; piece = await reader?.read()) {
+    bytes += piece.value.length
+    if (bytes > most) {
+      await reader?.cancel()
+      throw excess()
+    }
     yield piece.value
+  }
 }

@@ -9,6 +9,7 @@ import { fileError } from '../files/file-errors.ts'
 import { isFolder } from '../files/folders.ts'
 import { childTaskWithPlugins } from '../model/plugin.ts'
 import { isRun, runFolder } from '../run/config-file.ts'
+import { configFile, weightsFile } from '../run/run-files.ts'
 import { findStarter } from '../run/starters.ts'
 import { coresHere, threadsVariable } from '../runtime/node.ts'
 import { isHead } from '../synthetic/head/head.ts'
@@ -44,9 +45,23 @@ export interface Store {
   remove(key: string): Promise<void>
   /** Copies a file of this machine into the store. */
   upload(path: string, key: string): Promise<void>
-  /** Copies an object to a file, which is complete when it has its name. @throws InputError if there is no such object. */
-  download(key: string, path: string): Promise<void>
+  /**
+   * Copies an object to a file, which is complete when it has its name.
+   *
+   * @param most bytes that it may have
+   * @throws InputError if there is no such object, FormatError if it is larger: then no file is left.
+   */
+  download(key: string, path: string, most: number): Promise<void>
 }
+
+/** The error for an object of a store that has more than `most` bytes. */
+export const tooLarge = ({ name }: Pick<Store, 'name'>, key: string, most: number): FormatError =>
+  new FormatError({
+    what: 'the object is too large',
+    where: `${name}: ${key}`,
+    got: `more than ${most} bytes`,
+    expected: `at most ${most} bytes`,
+  })
 
 /** Whether a key may be used: it cannot leave a folder on any system. */
 export const isKey = (key: string): boolean =>
@@ -306,12 +321,11 @@ export interface InputFile {
   readonly from: string
 }
 
-/** Endings of the pictures in a folder that is a clip. */
-const pictureName = /\.(png|jpe?g|webp)$/i
-
 /**
  * The files that a name stands for: a file itself; of a run's folder its configuration and weights; of a folder of
  * numbered pictures the pictures. Undefined for a name that every machine knows: a puppet, a head, or a starter.
+ *
+ * @throws InputError for any other folder.
  */
 export async function filesOf(name: string): Promise<readonly InputFile[] | undefined> {
   if (isGenerated(name)) return undefined
@@ -320,18 +334,33 @@ export async function filesOf(name: string): Promise<readonly InputFile[] | unde
   const from = resolve(name)
   if (!(await isFolder(from))) return [{ path: safeName(basename(from)), from }]
   const folder = safeName(basename(from))
-  const { readdir } = await import('node:fs/promises')
-  const names = (await isRun(from))
-    ? ['config.json', 'weights.safetensors']
-    : (await readdir(from)).filter((one) => pictureName.test(one) && !one.startsWith('.')).toSorted()
-  return names.map((one) => ({ path: `${folder}/${safeName(one)}`, from: join(from, one) }))
+  if (await isRun(from)) {
+    return [configFile, weightsFile].map((one) => ({ path: `${folder}/${one}`, from: join(from, one) }))
+  }
+  // It loads the library of pictures, which only folders need.
+  const { numberedPictures } = await import('../media/picture-clips.ts')
+  const pictures = await numberedPictures(from)
+  if (pictures.length === 0) {
+    const what = 'this is a folder, and neither a run nor one of numbered pictures'
+    throw new InputError({
+      what,
+      where: name,
+      remedy: 'name a run, a video, or a folder of numbered pictures',
+    })
+  }
+  // Two safe names may be the same. Their place in the order of the clip makes them differ, and keeps this order.
+  const digits = String(pictures.length).length
+  return pictures.map((one, i) => ({
+    path: `${folder}/${String(i + 1).padStart(digits, '0')}-${safeName(basename(one))}`,
+    from: one,
+  }))
 }
 
 /** A file name that every system takes. The ending stays, because readers choose a format by it. */
 const safeName = (name: string): string =>
   name
     .replaceAll(/[^\w.-]/g, '_')
-    .replace(/^\.+/, '_')
+    .replaceAll(/^\.+|\.+$/g, '_')
     .slice(-100)
 
 /** Whether a path from a store stays in its folder on every system. */

@@ -1,6 +1,6 @@
 // Folders of videos: keypoints are tracked in each video, or a picture is moved by each. One bad video does not stop the
-// others, and the same call goes on where it was stopped. Each video is a task, whose child process has this main file. One
-// file, because settings, files and records of videos are one format: that of a folder of results.
+// others, and the same call goes on where it was stopped. Each video is a task, whose child process has this main file.
+// One file, because settings, files and records of videos are one format: that of a folder of results.
 import { realpath, rm } from 'node:fs/promises'
 import { dirname, extname, join, relative, resolve } from 'node:path'
 import { z } from 'zod'

@@ -54,6 +54,26 @@ test('of a folder of videos, each clip is told, animated GIFs among them', async
   expect((await runHere('info', folder)).stdout).toMatch(/3 clips, 1\.20 s/)
 })
 
+test('a video that cannot be read does not hide the others of its folder', async () => {
+  const folder = path('with a bad one')
+  mkdirSync(folder)
+  await writeFrames(`${folder}/a.mp4`, frames)
+  writeFileSync(`${folder}/b.mp4`, 'no video')
+  copyFileSync(`${folder}/a.mp4`, `${folder}/c.mp4`)
+  const told = await runHere('info', folder)
+  expect(told.code).toBe(2)
+  expect(told.stdout).toMatch(
+    /a\.mp4 [\s\S]*c\.mp4 [\s\S]*b\.mp4 +cannot be read: [\s\S]*2 clips, 0\.80 s; 1 cannot/,
+  )
+  expect(told.stderr).toMatch(/^pantin: .*b\.mp4: /)
+  const { code, stdout } = await runHere('info', folder, '--json')
+  expect(code).toBe(2)
+  expect(JSON.parse(stdout)).toMatchObject({
+    clips: [{ file: `${folder}/a.mp4` }, { file: `${folder}/c.mp4` }],
+    failed: [{ file: `${folder}/b.mp4`, error: { what: expect.any(String) } }],
+  })
+})
+
 test('a synthetic clip is told', async () => {
   expect(await info('puppet:3,frames=4,size=64')).toMatchObject({
     kind: 'synthetic clip',

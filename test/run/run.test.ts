@@ -147,6 +147,15 @@ describe('createRun and openRun', () => {
     await refused(run.loadWeights(), /weights\.safetensors[\s\S]*--resume/)
     run.close()
   })
+
+  it('does not take weights without a checkpoint for a run at its beginning', async () => {
+    const run = await createRun(path, options)
+    await run.saveWeights(tensors)
+    await refused(run.hasCheckpoint(), /checkpoint\.safetensors: this run has no checkpoint[\s\S]*--from/)
+    await run.saveCheckpoint({ step: 1, elapsed: 1, randomState: new Random(1).state, tensors })
+    expect(await run.hasCheckpoint()).toBe(true)
+    run.close()
+  })
 })
 
 describe('checkpoints', () => {

@@ -107,16 +107,21 @@ it('tells of a broken run what is wrong, and goes on with others', async () => {
   cpSync(world.run, join(place, 'torn'), { recursive: true })
   writeFileSync(join(place, 'newer', 'config.json'), '{"pantin":{"format":99,"version":"9.0.0"}}')
   appendFileSync(join(place, 'torn', 'metrics.jsonl'), '{"step": 4, "lo')
+  // A lock that cannot be read, also by root.
+  cpSync(world.run, join(place, 'locked'), { recursive: true })
+  symlinkSync('lock', join(place, 'locked', 'lock'))
   rmSync(join(place, 'torn', 'weights.safetensors'))
   const at = await world.start({ runs: [place] })
   const { runs } = await json<RunListing>('runs', at)
   expect(runs.map(({ name, state, step, hasWeights }) => ({ name, state, step, hasWeights }))).toEqual([
     { name: 'good', state: 'finished', step: 3, hasWeights: true },
+    { name: 'locked', state: 'broken', step: 0, hasWeights: false },
     { name: 'newer', state: 'broken', step: 0, hasWeights: false },
     { name: 'torn', state: 'finished', step: 3, hasWeights: false },
   ])
-  expect(runs[1]!.problem).toMatchObject({ what: expect.stringContaining('newer pantin') })
-  expect((await get(`runs/${runs[2]!.id}/files/weights.safetensors`, at)).status).toBe(404)
+  expect(runs[1]!.problem).toMatchObject({ where: join(place, 'locked', 'lock') })
+  expect(runs[2]!.problem).toMatchObject({ what: expect.stringContaining('newer pantin') })
+  expect((await get(`runs/${runs[3]!.id}/files/weights.safetensors`, at)).status).toBe(404)
 })
 
 it('serves no file of a run that is a link to elsewhere', async () => {

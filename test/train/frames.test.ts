@@ -1,7 +1,10 @@
 import { describe, expect, test } from 'vitest'
+import type { Clip } from '../../src/media/clip.ts'
 import { drawColour, drawVariant, varyPicture } from '../../src/train/augment.ts'
-import { drawBatch, FrameCache } from '../../src/train/frames.ts'
+import { cacheClips, drawBatch, FrameCache } from '../../src/train/frames.ts'
+import { RecordFile } from '../../src/train/kept-frames.ts'
 import type { Records } from '../../src/train/motion-labels.ts'
+import { InputError } from '../../src/util/errors.ts'
 import { Random } from '../../src/util/random.ts'
 
 /** Batches drawn from clips whose frames tell where they come from. */
@@ -225,5 +228,49 @@ describe('a picture that is changed as faces, light and cameras differ', () => {
     })
     expect(left).toContain(0)
     expect(left).toContain(1)
+  })
+})
+
+describe('a clip with damaged frames', () => {
+  /** A clip of 13 frames, of which the first ones can be decoded. */
+  const damagedAfter = (good: number): Clip => ({
+    ...{ name: 'damaged.mp4', width: 8, height: 8, frameCount: 13, frameRate: 25, duration: 0.52 },
+    async *frames() {
+      for (let i = 0; i < 13; i++) {
+        const data = new Uint8Array(8 * 8 * 3).fill(i)
+        yield { width: 8, height: 8, data, time: i / 25, duration: 0.04, ...(i >= good && { damaged: true }) }
+      }
+    },
+    close: async () => {},
+    [Symbol.asyncDispose]: async () => {},
+  })
+  const cached = async (good: number, holdout: number, leastFrames?: number) => {
+    const options = { size, fit: 'crop', crop: 'middle', holdout, records: RecordFile.temporary } as const
+    const cache = await cacheClips([damagedAfter(good)], {
+      ...options,
+      ...(leastFrames !== undefined && { leastFrames }),
+    })
+    cache.close()
+    return cache.clips[0]
+  }
+
+  test('is refused if too few of its frames to train on can be decoded', async () => {
+    for (const [good, holdout] of [
+      [2, 0.6],
+      [2, 0.2],
+      [0, 0],
+    ] as const) {
+      const caching = cached(good, holdout)
+      await expect(caching).rejects.toThrow(InputError)
+      await expect(caching).rejects.toThrow(
+        new RegExp(`damaged\\.mp4[\\s\\S]*13 frames, ${good} of them can`),
+      )
+    }
+    expect(await cached(3, 0.2)).toMatchObject({ training: 2, count: 3 })
+  })
+
+  test('may have a single frame if pictures are labelled, and must have one', async () => {
+    expect(await cached(1, 0.2, 1)).toMatchObject({ training: 1, count: 1 })
+    await expect(cached(0, 0.2, 1)).rejects.toThrow(InputError)
   })
 })

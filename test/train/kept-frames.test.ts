@@ -1,7 +1,17 @@
 // Frames that are kept in a folder: a second run takes them from there, and other clips or sizes do not.
-import { mkdtempSync, readdirSync, rmSync, truncateSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import sharp from 'sharp'
 import { afterAll, expect, test } from 'vitest'
 import { openClips } from '../../src/clips/source.ts'
 import { drawBatch } from '../../src/train/frames.ts'
@@ -50,6 +60,33 @@ test('are decoded again for another size, part, grid or clip, and if a file is n
   expect((await batch({}, [specs[1]!, specs[0]!])).decoded).toBe(9)
   expect((await batch()).decoded).toBe(0)
   for (const name of readdirSync(folder)) if (name.endsWith('.frames')) truncateSync(join(folder, name), 100)
+  expect((await batch()).decoded).toBe(9)
+})
+
+test('are decoded again if a picture of a folder has changed in its place', async () => {
+  const pictures = join(folder, 'pictures')
+  mkdirSync(pictures)
+  const paint = (name: string, red: number) =>
+    sharp({ create: { width: 32, height: 32, channels: 3, background: { r: red, g: 0, b: 0 } } })
+      .png()
+      .toFile(join(pictures, name))
+  for (const [i, name] of ['1.png', '2.png', '3.png', '4.png'].entries()) await paint(name, 60 * i)
+  const [first, again] = [await batch({}, [pictures]), await batch({}, [pictures])]
+  expect(first.decoded).toBeGreaterThan(0)
+  expect(again.decoded).toBe(0)
+  await sleep(20)
+  await paint('2.png', 255)
+  expect((await batch({}, [pictures])).decoded).toBe(first.decoded)
+  rmSync(pictures, { recursive: true })
+})
+
+test('are decoded again if a clip has too few of them to train on, as some versions kept it', async () => {
+  await batch()
+  for (const name of readdirSync(folder)) {
+    if (!name.endsWith('.json')) continue
+    const text = readFileSync(join(folder, name), 'utf8')
+    writeFileSync(join(folder, name), text.replaceAll(/"training":\d+/g, '"training":1'))
+  }
   expect((await batch()).decoded).toBe(9)
 })
 

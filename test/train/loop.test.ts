@@ -5,7 +5,7 @@ import type { MetricsRecord } from '../../src/run/run-files.ts'
 import { type Settings, settingsSchema } from '../../src/train/config.ts'
 import { type RunStore, type Task, trainTask } from '../../src/train/loop.ts'
 import type { StepEvent } from '../../src/train/step.ts'
-import { TrainingError } from '../../src/util/errors.ts'
+import { FormatError, TrainingError } from '../../src/util/errors.ts'
 
 /** The loop with steps, disks and previews of known speed, by a clock that only they move. */
 
@@ -193,5 +193,22 @@ describe('a run by steps', () => {
     drawn = []
     await train(store, { length })
     expect(drawn).toEqual(expected.slice(5))
+  })
+
+  test.each<[string, string]>([
+    ['are no JSON', '{"count":'],
+    ['are lacking', '{"count":1}'],
+    ['lack a report', '{"count":1,"sums":{"loss":1}}'],
+    ['are no numbers', '{"count":1,"sums":{"loss":1,"term":null}}'],
+    ['are of no number of steps', '{"count":-1,"sums":{"loss":1,"term":2}}'],
+  ])('does not go on from a checkpoint whose sums %s', async (_, window) => {
+    const store = new SlowStore()
+    await train(store, { length: { steps: 2 } })
+    store.saved = { ...store.saved!, extra: new Map([['window', window]]) }
+    const resumed = train(store, { length })
+    await expect(resumed).rejects.toThrow(FormatError)
+    await expect(resumed).rejects.toThrow(/memory\/last\/checkpoint\.safetensors: not a checkpoint/)
+    store.saved = { ...store.saved, extra: new Map() }
+    expect(await train(store, { length })).toMatchObject({ steps: 12 })
   })
 })

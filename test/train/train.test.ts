@@ -132,6 +132,24 @@ test('a finished run says that it is finished, and how to train further', async 
   await expect(longer).rejects.toThrow(/another steps[\s\S]*--from .*whole.*learning rate/)
 })
 
+test('a run whose checkpoint was removed is not trained from its beginning over its weights', async () => {
+  const run = join(folder, 'without-last')
+  await train(clip, options('without-last', { steps: 2 }))
+  await rm(join(run, 'last'), { recursive: true })
+  const before = await weightsOf('without-last')
+  const kinds: string[] = []
+  const onEvent: TrainOptions['onEvent'] = ({ kind }) => void kinds.push(kind)
+  const resumed = train(clip, options('without-last', { steps: 2, resume: true, onEvent }))
+  await expect(resumed).rejects.toThrow(InputError)
+  await expect(resumed).rejects.toThrow(/no checkpoint to resume from[\s\S]*--from[\s\S]*--force/)
+  expect(kinds).toEqual([])
+  expect((await weightsOf('without-last')).equals(before)).toBe(true)
+  // As a kill before the first checkpoint leaves it, it begins.
+  await rm(join(run, 'weights.safetensors'))
+  expect(await train(clip, options('without-last', { steps: 2, resume: true }))).toMatchObject({ steps: 2 })
+  expect((await weightsOf('without-last')).equals(before)).toBe(true)
+})
+
 test('a clip in which nothing moves is named', async () => {
   const still = join(folder, 'still.mp4')
   const writer = await createVideoWriter(still, { width: 64, height: 64, frameRate: 10, overwrite: false })

@@ -1,5 +1,8 @@
 // What a store makes of an S3 server that is hostile, or refuses its keys.
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { createServer, type RequestListener, type Server } from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -45,6 +48,31 @@ describe('a store on an S3 server', () => {
     const length = store.read('tasks/huge.json', mostTaskBytes).then((content) => content?.length)
     await expect(length).rejects.toThrow('the object is too large')
     expect(sent).toBeLessThan(50)
+  })
+
+  it('copies no more of an object than it may have', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'pantin-s3-'))
+    let sent = 0
+    const env = await serve((request, response) => {
+      request.resume()
+      if (request.method !== 'GET') {
+        response.writeHead(request.method === 'PUT' ? 412 : 200).end()
+        return
+      }
+      const parts = function* () {
+        for (; sent < 100; sent++) yield Buffer.alloc(1 << 20, '"')
+      }
+      void pipeline(Readable.from(parts()), response).catch(() => {})
+    })
+    try {
+      const store = await openS3('s3://lab', env)
+      const copying = store.download('inputs/huge', join(folder, 'huge'), 3 << 20)
+      await expect(copying).rejects.toThrow('the object is too large')
+      expect(sent).toBeLessThan(50)
+      expect(readdirSync(folder)).toEqual([])
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
   })
 
   it.each([

@@ -3,6 +3,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -11,9 +12,13 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import sharp from 'sharp'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { folderClip } from '../../src/media/picture-clips.ts'
+import { FormatError } from '../../src/util/errors.ts'
 import { openStore } from '../../src/work/open-store.ts'
 import { parseQueue } from '../../src/work/queue.ts'
+import { collect } from '../../src/work/remote.ts'
 import { parseS3 } from '../../src/work/s3-store.ts'
 import {
   canonical,
@@ -166,6 +171,70 @@ describe('a worker', () => {
     expect(paths[file]).toMatch(/^inputs\/[0-9a-f]{32}\/clip\.txt$/)
     await store.write(`inputs/${hashOf('content')}`, 'changed')
     await expect(fetchInputs(store, inputs, join(folder, 'another'))).rejects.toThrow('other content')
+  })
+
+  it('finds the pictures of a folder that is a clip, all of them and in their order', async () => {
+    const pictures = join(folder, 'prises.')
+    mkdirSync(pictures)
+    // Of these names, three have the same letters that every system takes.
+    const names = ['a1.png', 'a10.avif', 'a2.png', 'à1.png', 'é1.png', 'é2.webp']
+    for (const [i, name] of names.entries()) {
+      const background = { r: 40 * i, g: 0, b: 0 }
+      await sharp({ create: { width: 8, height: 8, channels: 3, background } }).toFile(join(pictures, name))
+    }
+    writeFileSync(join(pictures, 'notes.txt'), '1')
+    const inputs = await new Uploader(store).inputs([pictures])
+    const home = join(folder, 'home')
+    const { [pictures]: top } = await fetchInputs(store, inputs, home)
+    const coloursOf = async (of: string) => {
+      const clip = await folderClip(of)
+      const colours: number[] = []
+      for await (const { data } of clip.frames()) colours.push(data[0]!)
+      return colours
+    }
+    const colours = await coloursOf(join(home, top!))
+    expect(colours).toEqual(await coloursOf(pictures))
+    expect(new Set(colours).size).toBe(names.length)
+  })
+
+  it('gets no folder that is neither a run nor a clip', async () => {
+    const pictures = join(folder, 'pictures')
+    mkdirSync(pictures)
+    writeFileSync(join(pictures, 'one.png'), '')
+    await expect(new Uploader(store).inputs([pictures])).rejects.toThrow(/neither a run nor one of numbered/)
+  })
+
+  it('copies no more bytes than were announced', async () => {
+    const file = join(folder, 'clip.txt')
+    writeFileSync(file, 'content')
+    const inputs = await new Uploader(store).inputs([file])
+    truncateSync(join(folder, 'store', 'inputs', hashOf('content')), 64 << 20)
+    const home = join(folder, 'home')
+    const fetching = fetchInputs(store, inputs, home)
+    await expect(fetching).rejects.toThrow(FormatError)
+    await expect(fetching).rejects.toThrow(/the object is too large[\s\S]*at most 7 bytes/)
+    expect(readdirSync(join(home, 'inputs'))).toEqual([])
+  })
+
+  it('reads no configuration of a result that is far too large', async () => {
+    const [from, out] = ['from', 'out'].map((name) => join(folder, name)) as [string, string]
+    mkdirSync(from)
+    writeFileSync(join(from, 'result.json'), '{}')
+    writeFileSync(join(from, 'config.json'), `"inputs/${'0'.repeat(32)}/a"`)
+    const task = { id: hashOf('task'), inputs: { 'my clip': '0'.repeat(64) } }
+    const file = async () => {
+      const manifest = await uploadFolder(store, from, 'files/a-', { isOver: true })
+      await store.write(keys.result(task.id), JSON.stringify(manifest))
+    }
+    await file()
+    await collect(store, task, 'result.json', out)
+    expect(readFileSync(join(out, 'config.json'), 'utf8')).toBe('"my clip"')
+    truncateSync(join(from, 'config.json'), 17 << 20)
+    await file()
+    await expect(collect(store, task, 'result.json', out)).rejects.toThrow(
+      /config\.json: the file is too large/,
+    )
+    expect(await store.has(keys.result(task.id))).toBe(false)
   })
 
   it('follows no link in a folder that is a store', async () => {

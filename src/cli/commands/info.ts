@@ -8,7 +8,7 @@ import { detectorOptions, modelOptions } from '../../motion/options.ts'
 import type { DetectorProfile, NetProfile } from '../../profile/profile.ts'
 import { formatCount, formatScaled, table } from '../../report/format.ts'
 import { findStarter, starterNames } from '../../run/starters.ts'
-import { InputError } from '../../util/errors.ts'
+import { InputError, type Problem } from '../../util/errors.ts'
 import { defined, given, type OptionValues } from '../../util/options.ts'
 import { type AddCommand, type Context, type Reporter, withCommonFlags, withPlugins } from '../context.ts'
 import { flagName, sizes, wholeNumber, withFlags } from '../options.ts'
@@ -125,7 +125,7 @@ async function hasClips(folder: string): Promise<boolean> {
   )
 }
 
-/** Says what a media file is, or each video of a folder. */
+/** Says what a media file is, or each video of a folder. A video that cannot be read does not hide the others. */
 async function ofMedia(context: Context, name: string, flags: InfoFlags): Promise<void> {
   const { reporter, signal } = context
   refuseOptions(name, 'these options are for networks', flags)
@@ -133,12 +133,20 @@ async function ofMedia(context: Context, name: string, flags: InfoFlags): Promis
   const clips = await listClips([name])
   if (clips.length === 1) return ofFile(context, clips[0]!)
   const all: MediaFacts[] = []
+  const failed: { readonly file: string; readonly error: Problem }[] = []
   for (const clip of clips) {
-    const facts = await describeMedia(clip, { signal })
-    reporter.warn(facts.notices.map((notice) => `${clip}: ${notice}`))
-    all.push(facts)
+    try {
+      const facts = await describeMedia(clip, { signal })
+      reporter.warn(facts.notices.map((notice) => `${clip}: ${notice}`))
+      all.push(facts)
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error
+      process.stderr.write(`pantin: ${error.message}\n`)
+      failed.push({ file: clip, error: error.problem })
+      process.exitCode = error.exitCode
+    }
   }
-  reporter.result({ folder: name, clips: all }, () => {
+  reporter.result({ folder: name, clips: all, ...(failed.length > 0 && { failed }) }, () => {
     const rows = all.map((facts) => {
       const { file, kind, width, height, frames, duration, sound } = facts
       const size = `${width} x ${height}`
@@ -152,8 +160,11 @@ async function ofMedia(context: Context, name: string, flags: InfoFlags): Promis
       ]
     })
     const seconds = all.reduce((sum, { duration }) => sum + duration, 0)
+    const bad = failed.map(({ file, error }) => [file, `cannot be read: ${error.what}`])
     const total = `${formatCount(all.length)} clips, ${seconds.toFixed(2)} s`
-    return `${table([['clip', 'kind', 'pixels', 'frames', 'seconds', 'sound'], ...rows])}\n\n${total}`
+    const lost = bad.length === 0 ? '' : `; ${formatCount(bad.length)} cannot be read`
+    const head = ['clip', 'kind', 'pixels', 'frames', 'seconds', 'sound']
+    return [table([head, ...rows]), ...(bad.length === 0 ? [] : [table(bad)]), total + lost].join('\n\n')
   })
 }
 

@@ -2,7 +2,7 @@
 import { decodeSafetensors, encodeSafetensors } from '../../formats/safetensors/bytes.ts'
 import type { Tensor } from '../../graph/tensor.ts'
 import type { Frame } from '../../media/clip.ts'
-import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from '../../run/checkpoint.ts'
+import { type Checkpoint, decodeCheckpoint, encodeCheckpoint, findCheckpoint } from '../../run/checkpoint.ts'
 import {
   checkpointFile,
   configFile,
@@ -37,8 +37,8 @@ export class TrainingStore implements RunStore {
     this.path = folder.name
   }
 
-  async hasCheckpoint(): Promise<boolean> {
-    return (await this.read(checkpointFile)) !== undefined
+  hasCheckpoint(): Promise<boolean> {
+    return findCheckpoint(this.path, async (file) => (await this.read(file)) !== undefined)
   }
 
   async loadCheckpoint(): Promise<Required<Checkpoint>> {
