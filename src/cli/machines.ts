@@ -59,6 +59,12 @@ export interface Workforce {
   close(): Promise<void>
 }
 
+/** The whole path of a file or folder. A starter and a synthetic clip have names that are no paths, and keep them. */
+export async function wholePath(name: string): Promise<string> {
+  const { exists } = await import('../files/folders.ts')
+  return (await exists(name)) ? resolve(name) : name
+}
+
 /** What `--emit` wrote. */
 export interface Emitted {
   readonly job: string

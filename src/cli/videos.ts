@@ -6,7 +6,7 @@ import { InputError } from '../util/errors.ts'
 import { defined } from '../util/options.ts'
 import type { VideoRow, VideoSettings } from '../work/videos.ts'
 import type { Context, Reporter } from './context.ts'
-import { type MachineFlags, openWorkforce } from './machines.ts'
+import { type MachineFlags, openWorkforce, wholePath } from './machines.ts'
 import { type CropFlags, type DeviceName, wholeNumber } from './options.ts'
 
 /** The flags that hold for folders alone. */
@@ -71,14 +71,11 @@ export interface FolderWork {
 
 /** The work with whole paths: a job of a cluster, and who gathers its results, may be in another folder. */
 async function withWholePaths({ settings, from, videos, overlay }: FolderWork): Promise<FolderWork> {
-  const { exists } = await import('../files/folders.ts')
-  // A starter and a synthetic picture have names that are no paths.
-  const whole = async (name: string) => ((await exists(name)) ? resolve(name) : name)
-  const run = await whole(settings.run)
+  const run = await wholePath(settings.run)
   return {
     settings:
       settings.work === 'animate'
-        ? { ...settings, run, source: await whole(settings.source) }
+        ? { ...settings, run, source: await wholePath(settings.source) }
         : { ...settings, run },
     from: resolve(from),
     videos: videos.map((video) => resolve(video)),

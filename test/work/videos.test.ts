@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import sharp from 'sharp'
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { readStudyPlan } from '../../src/study/trials/plan.ts'
 import type { Runner } from '../../src/work/task.ts'
 import { processVideos, type VideoSettings, type VideosOptions } from '../../src/work/videos.ts'
 import { runHere } from '../cli/run.ts'
@@ -197,5 +198,30 @@ describe('a job for a cluster', () => {
     expect(filed.videos).toEqual({ from: videos, videos: [join(videos, 'a.mp4')] })
     const { settings } = JSON.parse(readFileSync(join(out, 'videos.json'), 'utf8'))
     expect(settings.run).toBe(run)
+  })
+
+  it('of a study has whole paths, too', async () => {
+    const pictures = join(folder, 'pictures')
+    mkdirSync(pictures)
+    for (let i = 1; i <= 8; i++) {
+      await sharp({ create: { width: 64, height: 64, channels: 3, background: { r: 30 * i, g: 9, b: 9 } } })
+        .png()
+        .toFile(join(pictures, `${i}.png`))
+    }
+    const out = join(folder, 'study')
+    const { code, stderr } = await runHere(
+      ...[
+        'study',
+        relative(process.cwd(), pictures),
+        'puppet:1,frames=8,size=64',
+        '--steps',
+        '1',
+        '--seeds',
+        '1',
+      ],
+      ...['--nets', 'ficelle', '--out', out, '--store', store, '--emit', 'slurm', '--no-latency'],
+    )
+    expect(code, stderr).toBe(0)
+    expect((await readStudyPlan(out))?.settings.clips).toEqual([pictures, 'puppet:1,frames=8,size=64'])
   })
 })

@@ -10,7 +10,7 @@ import { InputError } from '../../util/errors.ts'
 import { defined, given, type OptionValue, type OptionValues } from '../../util/options.ts'
 import type { RemoteRunner } from '../../work/remote.ts'
 import { type AddCommand, type Context, type Reporter, withCommonFlags, withPlugins } from '../context.ts'
-import { type MachineFlags, openWorkforce, withMachineFlags } from '../machines.ts'
+import { type MachineFlags, openWorkforce, wholePath, withMachineFlags } from '../machines.ts'
 import {
   assertReportFiles,
   deviceOption,
@@ -107,7 +107,7 @@ export const addStudy: AddCommand = (program, call) => {
 
 /** Trains and reports, or files the trials for a cluster. */
 async function runStudy({ reporter, signal }: Context, named: string[], flags: StudyFlags): Promise<void> {
-  const { out, teacher, nets, methods, skips, seeds, jobs } = flags
+  const { out, nets, methods, skips, seeds, jobs } = flags
   const { device, latency, rounds, threads, force: replace } = flags
   if (!latency && (rounds ?? threads) !== undefined) {
     throw new InputError({
@@ -118,8 +118,12 @@ async function runStudy({ reporter, signal }: Context, named: string[], flags: S
   // The same command goes on with its trials, and may replace its own report.
   await assertReportFiles(flags, true)
   const { listClips } = await import('../../clips/source.ts')
-  const clips = await listClips(named)
-  const test = flags.test && (await listClips(flags.test))
+  // Results of a job may be gathered from another folder.
+  const whole = flags.emit === undefined ? async (name: string) => name : wholePath
+  const listed = async (names: readonly string[]) => Promise.all((await listClips(names)).map(whole))
+  const clips = await listed(named)
+  const test = flags.test && (await listed(flags.test))
+  const teacher = flags.teacher && (await whole(flags.teacher))
   const { studyWith } = await import('../../study/trials/study.ts')
   await reporter.prepare()
   const force = await openWorkforce(reporter, flags, out)
