@@ -99,7 +99,7 @@ const measures: Readonly<Record<GrowthName, Measure>> = {
       x: 'replicas',
       expected: -1,
       choose: (replicas) => ({ batch: 16, size: 64, replicas, threads: replicas }),
-      fixed: 'batch 16, 64x64, one thread each',
+      fixed: 'batch 16, one thread each',
     }),
   'detector.size': (values, options) =>
     detectorSeries(values, options, {
