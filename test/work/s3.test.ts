@@ -28,47 +28,42 @@ async function serve(answer: RequestListener): Promise<NodeJS.ProcessEnv> {
   }
 }
 
+/** A server each of whose objects has 100 MB. @returns how many of them it has sent, too */
+async function serveHuge() {
+  let sent = 0
+  const env = await serve((request, response) => {
+    request.resume()
+    if (request.method !== 'GET') {
+      // The bucket is there, and so is the object by which the store tests the server.
+      response.writeHead(request.method === 'PUT' ? 412 : 200).end()
+      return
+    }
+    const parts = function* () {
+      for (; sent < 100; sent++) yield Buffer.alloc(1 << 20, '"')
+    }
+    void pipeline(Readable.from(parts()), response).catch(() => {})
+  })
+  return { env, megabytes: () => sent }
+}
+
 describe('a store on an S3 server', () => {
   it('reads no more of an object than it may have', async () => {
-    let sent = 0
-    const env = await serve((request, response) => {
-      request.resume()
-      if (request.method !== 'GET') {
-        // The bucket is there, and so is the object by which the store tests the server.
-        response.writeHead(request.method === 'PUT' ? 412 : 200).end()
-        return
-      }
-      const parts = function* () {
-        for (; sent < 100; sent++) yield Buffer.alloc(1 << 20, '"')
-      }
-      void pipeline(Readable.from(parts()), response).catch(() => {})
-    })
+    const { env, megabytes } = await serveHuge()
     const store = await openS3('s3://lab', env)
     // The length alone: a message with 100 MB would take minutes.
     const length = store.read('tasks/huge.json', mostTaskBytes).then((content) => content?.length)
     await expect(length).rejects.toThrow('the object is too large')
-    expect(sent).toBeLessThan(50)
+    expect(megabytes()).toBeLessThan(50)
   })
 
   it('copies no more of an object than it may have', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'pantin-s3-'))
-    let sent = 0
-    const env = await serve((request, response) => {
-      request.resume()
-      if (request.method !== 'GET') {
-        response.writeHead(request.method === 'PUT' ? 412 : 200).end()
-        return
-      }
-      const parts = function* () {
-        for (; sent < 100; sent++) yield Buffer.alloc(1 << 20, '"')
-      }
-      void pipeline(Readable.from(parts()), response).catch(() => {})
-    })
+    const { env, megabytes } = await serveHuge()
     try {
       const store = await openS3('s3://lab', env)
       const copying = store.download('inputs/huge', join(folder, 'huge'), 3 << 20)
       await expect(copying).rejects.toThrow('the object is too large')
-      expect(sent).toBeLessThan(50)
+      expect(megabytes()).toBeLessThan(50)
       expect(readdirSync(folder)).toEqual([])
     } finally {
       rmSync(folder, { recursive: true, force: true })

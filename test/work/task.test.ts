@@ -48,7 +48,7 @@ const kind = countingKind() as unknown as Kind
 describe('cores of several tasks at a time', () => {
   afterEach(() => vi.unstubAllEnvs())
 
-  it('are a share of those that PANTIN_THREADS allows', () => {
+  it('are a share of the cores that PANTIN_THREADS allows', () => {
     vi.stubEnv('PANTIN_THREADS', '12')
     expect([1, 2, 5, 24].map(threadsFor)).toEqual([undefined, 6, 2, 1])
     vi.stubEnv('PANTIN_THREADS', 'many')
