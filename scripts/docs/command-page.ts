@@ -35,6 +35,10 @@ ${table(
       'number of cores that any command uses: threads of an op, replicas of a training, and frames that are painted at a time',
     ],
     ['`PANTIN_CHROMIUM`', 'path of the Chromium that `bench browser` starts'],
+    [
+      '`ORT_DISABLE_TELEMETRY`',
+      "`0` lets ONNX Runtime tell its maker which models it runs (Linux, macOS). pantin sets `1` where the variable isn't set",
+    ],
   ],
 )}
 
