@@ -11,6 +11,7 @@ import { troubleOf } from '../core/trouble.ts'
 import { type Framed, middleOf } from './framing.ts'
 import { drawWanted, nearnessOf } from './matching.ts'
 import { Meter } from './meter.ts'
+import { Painters } from './painters.ts'
 import { PulledPictures } from './pulled-pictures.ts'
 import * as puppetry from './puppetry.ts'
 import type { Take } from './recording.ts'
@@ -46,6 +47,7 @@ export class Session {
   private driven: Pose | undefined
   /** Strings move the picture, and not a video. */
   private isPulled = false
+  private readonly painters: Painters
   private readonly pulledPictures: PulledPictures
   private isClosed = false
   private isPaused = false
@@ -58,15 +60,17 @@ export class Session {
   private constructor(
     private readonly animator: Animator,
     private readonly stages: Stages,
+    painters: Painters,
   ) {
     this.reference = new Reference(animator, () => this.refresh())
-    this.pulledPictures = new PulledPictures(animator, () => this.pastes)
+    this.painters = painters
+    this.pulledPictures = new PulledPictures(painters, () => this.pastes)
   }
 
   static async open(run: WebRun, place: WebPlace, stages: Stages): Promise<Session> {
     const animator = await Animator.open(run, place)
     showComputing(animator)
-    return new Session(animator, stages)
+    return new Session(animator, stages, new Painters(animator, run, place))
   }
 
   get isOver(): boolean {
@@ -139,6 +143,7 @@ export class Session {
         ...{ bitmap: picture, isOwn: !isFilm },
       }
       state.canPaste.value = Math.max(width, height) > this.shown.picture!.square.side + 1
+      this.preparePainters()
       // It is another pose that what drives is compared with.
       this.reference.start()
       drawSquare(this.stages.picture, picture, square)
@@ -155,6 +160,13 @@ export class Session {
       // Films are kept for the next use.
       if (!isFilm && this.shown.picture?.bitmap !== picture) picture.close()
     }
+  }
+
+  /** Strings have workers of their own. */
+  private preparePainters(): void {
+    const { picture } = this.shown
+    if (!this.isPulled) this.painters.close()
+    else if (picture !== undefined) void this.painters.prepare(picture.bitmap, picture.square)
   }
 
   private releasePicture(): void {
@@ -175,6 +187,7 @@ export class Session {
     const call = ++this.opening
     this.isPulled = choice.kind === 'strings'
     this.pulledPictures.drop()
+    this.preparePainters()
     if (choice.kind === 'strings') return this.tieStrings()
     const isLast = () => !this.isClosed && call === this.opening
     const driving = await openDriving(choice).catch((error: unknown) => {
@@ -247,6 +260,7 @@ export class Session {
     this.reference.end()
     this.driving?.close()
     this.pulledPictures.drop()
+    this.painters.close()
     this.moved?.close()
     this.releasePicture()
     void this.animator.close()
