@@ -119,11 +119,11 @@ const withoutStore = (where: string): InputError =>
   })
 
 async function writeJob(emit: Scheduler, out: string, filed: Filed): Promise<Emitted> {
-  const { schedulerFile, schedulerText } = await import('../work/emit.ts')
+  const { filedFile, schedulerFile, schedulerText } = await import('../work/emit.ts')
   const { writeFileAtomic } = await import('../files/atomic.ts')
   const folder = resolve(out)
   const tasks = Object.keys(filed.tasks).length
-  await writeFileAtomic(join(folder, 'tasks.json'), `${JSON.stringify(filed, null, 1)}\n`)
+  await writeFileAtomic(join(folder, filedFile), `${JSON.stringify(filed, null, 1)}\n`)
   const job = join(folder, schedulerFile[emit])
   await writeFileAtomic(job, schedulerText(emit, { store: filed.store, tasks, out: folder }))
   return { job, tasks, text: jobText(emit, job, tasks, folder) }

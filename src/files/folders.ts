@@ -174,8 +174,15 @@ export async function stampOf(path: string): Promise<Stamp> {
 /**
  * Names of files to write, one for each input: the input's own name below `from`, with another ending. No two are the same,
  * also where capitals do not count: of `a.mp4` and `a.mov`, the files are `a.mp4.json` and `a.mov.json`.
+ *
+ * @param reserved names that other files of the folder have, or may get
  */
-export function outputNames(inputs: readonly string[], from: string, ending: string): Map<string, string> {
+export function outputNames(
+  inputs: readonly string[],
+  from: string,
+  ending: string,
+  reserved: readonly string[] = [],
+): Map<string, string> {
   const named = inputs.map((input) => ({ input, name: relative(from, input) }))
   const short = (name: string) => name.slice(0, name.length - extname(name).length) + ending
   const count = new Map<string, number>()
@@ -183,10 +190,13 @@ export function outputNames(inputs: readonly string[], from: string, ending: str
     const key = short(name).toLowerCase()
     count.set(key, (count.get(key) ?? 0) + 1)
   }
-  const isAlone = (name: string) => count.get(short(name).toLowerCase()) === 1
-  const taken = new Set(
-    named.filter(({ name }) => isAlone(name)).map(({ name }) => short(name).toLowerCase()),
-  )
+  const others = reserved.map((name) => name.toLowerCase())
+  const isAlone = (name: string) =>
+    count.get(short(name).toLowerCase()) === 1 && !others.includes(short(name).toLowerCase())
+  const taken = new Set([
+    ...others,
+    ...named.filter(({ name }) => isAlone(name)).map(({ name }) => short(name).toLowerCase()),
+  ])
   return new Map(
     named.map(({ input, name }) => {
       if (isAlone(name)) return [input, short(name)]

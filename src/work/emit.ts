@@ -15,7 +15,10 @@ export type Scheduler = (typeof schedulers)[number]
 /** Name of the file that a scheduler takes, in the folder of results. */
 export const schedulerFile: Readonly<Record<Scheduler, string>> = { slurm: 'slurm.sh', k8s: 'k8s.yaml' }
 
-/** The content of tasks.json: what was filed in a store, by the tasks' own folders. */
+/** Name of the list of filed tasks, in the folder of results. */
+export const filedFile = 'tasks.json'
+
+/** The content of this list: what was filed in a store, by the tasks' own folders. */
 export const filedSchema = z.object({
   format: z.literal(1),
   /** The store as it was named. It holds no password. */
@@ -89,7 +92,7 @@ export class GatheringRunner implements Runner {
 
 const slashed = (path: string): string => path.replaceAll('\\', '/')
 
-/** Reads tasks.json. @throws FormatError */
+/** Reads a list of filed tasks. @throws FormatError */
 export function readFiled(text: string, where: string): Filed {
   try {
     return filedSchema.parse(JSON.parse(text))

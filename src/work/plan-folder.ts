@@ -15,6 +15,7 @@ import { assertUsable } from '../train/frames.ts'
 import { settingsOptions } from '../train/options.ts'
 import { FormatError, InputError, messageOf, PantinError } from '../util/errors.ts'
 import { schemaOf } from '../util/option-schema.ts'
+import { filedFile, schedulerFile } from './emit.ts'
 
 /** One kind of work that has a plan and a folder. */
 export interface PlanKind<T extends object> {
@@ -31,6 +32,14 @@ export interface PlanKind<T extends object> {
   /** How to begin again if it is not the same. */
   readonly remedy: string
 }
+
+const lockFile = 'lock'
+
+/** Names of the files at the top of a folder that are about the whole work, and that no result may have. */
+export const namesOfWhole = ({ file }: { readonly file: string }): readonly string[] => [
+  ...[file, lockFile, filedFile],
+  ...Object.values(schedulerFile),
+]
 
 /**
  * Makes the folder of a plan, or opens the existing one to resume its work, and locks it.
@@ -50,7 +59,7 @@ export async function openPlanned<T extends object>(
   let lock: Lock | undefined
   try {
     await makeFolder(folder)
-    lock = acquireLock(join(folder, 'lock'))
+    lock = acquireLock(join(folder, lockFile))
     const removed = force ? [kind.file, ...kind.parts] : []
     for (const part of removed) await rm(join(folder, part), { recursive: true, force: true })
     const begun = await readPlan(kind, folder)
@@ -102,7 +111,7 @@ async function assertOwn<T extends object>(
     if (codeOf(error) === 'ENOENT') return []
     throw fileError(error, folder, 'written')
   })
-  if (names.includes(file) || names.every((name) => name === 'lock' || isIgnorable(name))) return
+  if (names.includes(file) || names.every((name) => name === lockFile || isIgnorable(name))) return
   throw new InputError({
     what: `the folder is not empty and not a ${noun}`,
     where: folder,

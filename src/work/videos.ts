@@ -18,7 +18,7 @@ import type { Hooks } from '../util/child-process.ts'
 import { InputError, messageOf, PantinError } from '../util/errors.ts'
 import { schemaOf } from '../util/option-schema.ts'
 import { defined } from '../util/options.ts'
-import { openPlanned, type PlanKind, readPlan } from './plan-folder.ts'
+import { namesOfWhole, openPlanned, type PlanKind, readPlan } from './plan-folder.ts'
 import {
   childWork,
   hashFile,
@@ -337,7 +337,7 @@ function filesOf(
   { videos, from, settings, overlay }: VideosOptions,
   folder: string,
 ): Map<string, VideoFiles> {
-  const names = outputNames(videos, from, extname(outFile(settings)))
+  const names = outputNames(videos, from, extname(outFile(settings)), namesOfWhole(kind(settings.work)))
   const overlays = outputNames(videos, from, extname(overlayFile))
   return new Map(
     videos.map((video) => {
@@ -433,10 +433,7 @@ const waitingRow = (video: string): VideoRow => ({
   ...{ video, status: 'waiting', out: undefined, frames: undefined, seconds: undefined, notes: [] },
 })
 
-async function readRecord(path: string): Promise<z.infer<typeof recordSchema> | undefined> {
-  return readParsed(path, recordSchema)
-}
-
+const readRecord = (path: string): Promise<VideoRecord | undefined> => readParsed(path, recordSchema)
 const readResult = (path: string): Promise<VideoResult | undefined> => readParsed(path, resultSchema)
 
 async function readParsed<T>(path: string, schema: z.ZodType<T>): Promise<T | undefined> {

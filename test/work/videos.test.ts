@@ -73,6 +73,17 @@ describe('work on a folder', () => {
     expect(files.map((file) => readFileSync(file, 'utf8'))).toEqual(same)
   })
 
+  it('keeps the names of its own files for itself, so that a video of such a name is no plan', async () => {
+    const own = ['videos.mp4', 'TASKS.mov', 'videos.mp4.webm', 'b.mp4'].map((name) => join(from, name))
+    for (const video of own) writeFileSync(video, video)
+    const out = join(folder, 'own-out')
+    const track = () => processVideos({ settings, from, videos: own, out, runner })
+    const names = (await track()).map((row) => row.out?.slice(out.length + 1))
+    expect(names).toEqual(['videos.mp4.2.json', 'TASKS.mov.json', 'videos.mp4.json', 'b.json'])
+    expect((await track()).map(({ status }) => status)).toEqual(Array(4).fill('done'))
+    expect(done).toHaveLength(4)
+  })
+
   it('goes on with the others if a name is too long for a file', async () => {
     const long = join(from, `${'x'.repeat(247)}.mp4`)
     const longest = join(from, `${'y'.repeat(251)}.mp4`)

@@ -191,9 +191,9 @@ async function runGather({ reporter, signal }: Context, named: string, flags: Ga
   const { readWhole } = await import('../../files/read.ts')
   const { exists } = await import('../../files/folders.ts')
   const { openStore } = await import('../../work/open-store.ts')
-  const { GatheringRunner, readFiled } = await import('../../work/emit.ts')
+  const { filedFile, GatheringRunner, readFiled } = await import('../../work/emit.ts')
   const folder = resolve(named)
-  const list = join(folder, 'tasks.json')
+  const list = join(folder, filedFile)
   if (!(await exists(list))) {
     throw new InputError({
       what: 'nothing was filed from this folder',
