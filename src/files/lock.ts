@@ -1,6 +1,10 @@
 // Lock files, so that two processes never train into one run, and the marks by which a dead process is recognised.
 import {
+  closeSync,
+  constants,
+  fstatSync,
   linkSync,
+  openSync,
   readFileSync,
   readlinkSync,
   renameSync,
@@ -32,18 +36,38 @@ const markSchema = z.object({
 const writingTime = 2000
 
 /**
- * Milliseconds between two touches of a held lock file, and after which a lock without a touch is a leftover. Only the
- * touches show that a process lives if its id says nothing here: on another machine, or in another container.
+ * Milliseconds between two touches of a held lock file. Only the touches show that a process lives if its id says nothing
+ * here: on another machine, or in another container. Its clock may differ from this one, so that the time of a touch tells
+ * nothing: that the time changes does.
  */
 const touchInterval = 5000
+
+/** Milliseconds for which a foreign lock is watched: if it did not change meanwhile, it is a leftover. */
+export const watchTime = 2 * touchInterval + 1000
+
+/** A foreign lock that was touched so short a time ago by its own clock is not even watched. */
 const mostSilence = 60_000
+
+/** Locks of other machines and containers as they were seen, and since when they are so. */
+const watched = new Map<string, { readonly state: string; readonly since: number }>()
 
 /** Text of each held lock file, by path. All are removed when the process ends, unless SIGKILL ends it. */
 const held = new Map<string, string>()
 let listening = false
 
 /**
- * Creates the lock file at `path`. A lock whose process has ended is taken over.
+ * Acquires a lock as `acquireLock` does. One that another machine or container has left is watched first, for `watchTime`.
+ *
+ * @throws InputError as `acquireLock`
+ */
+export async function awaitLock(path: string): Promise<Lock> {
+  if (mayBeLeft(path)) await new Promise((resolve) => setTimeout(resolve, watchTime + 100))
+  return acquireLock(path)
+}
+
+/**
+ * Creates the lock file at `path`. A lock whose process has ended is taken over. A lock of another machine or container is,
+ * if it has not changed for `watchTime` since this process saw it first.
  *
  * @throws InputError if a running process (or this one) holds it, or the path cannot be written.
  */
@@ -58,6 +82,7 @@ export function acquireLock(path: string): Lock {
     throw fileError(error, path, 'written')
   }
   held.set(path, text)
+  watched.delete(path)
   if (!listening) {
     process.on('exit', () => [...held.keys()].forEach(release))
     setInterval(() => [...held.keys()].forEach(touch), touchInterval).unref()
@@ -66,7 +91,10 @@ export function acquireLock(path: string): Lock {
   return { release: () => release(path) }
 }
 
-/** Whether a running process holds the lock at `path`, or is making it now. */
+/**
+ * Whether a running process holds the lock at `path`, or is making it now. A lock of another machine or container counts as
+ * held until it is known to be silent: see `acquireLock`.
+ */
 export function isLocked(path: string): boolean {
   const text = read(path)
   if (text === undefined) return false
@@ -86,7 +114,43 @@ function create(path: string, text: string): boolean {
 
 /** Whether a lock's process has ended, as far as its id or its silence tells. */
 function isLeftBy(owner: ProcessMark, path: string): boolean {
-  return isOver(owner) || (!isVisible(owner) && age(path) > mostSilence)
+  if (isVisible(owner)) return isOver(owner)
+  return silence(path) >= watchTime && age(path) > mostSilence
+}
+
+/** Whether a lock is one of another machine or container that has to be watched. */
+function mayBeLeft(path: string): boolean {
+  try {
+    const owner = ownerOf(read(path) ?? '')
+    if (owner === undefined || held.has(path) || isVisible(owner)) return false
+    return silence(path) < watchTime && age(path) > mostSilence
+  } catch {
+    // Whoever acquires it says why it cannot be read.
+    return false
+  }
+}
+
+/** Milliseconds for which this process has seen no change of a lock file. */
+function silence(path: string): number {
+  // A file that is opened has its present time on network file systems, too.
+  const state = `${modifiedWhenOpen(path)} ${read(path)}`
+  const before = watched.get(path)
+  if (before?.state === state) return performance.now() - before.since
+  watched.set(path, { state, since: performance.now() })
+  return 0
+}
+
+function modifiedWhenOpen(path: string): number | undefined {
+  let file: number | undefined
+  try {
+    file = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0))
+    return fstatSync(file).mtimeMs
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw error
+  } finally {
+    if (file !== undefined) closeSync(file)
+  }
 }
 
 function touch(path: string): void {
@@ -143,7 +207,7 @@ function read(path: string): string | undefined {
   }
 }
 
-/** Milliseconds since a file was written or touched. After the clock was set back, the distance to a time to come. */
+/** Milliseconds since a file was written or touched, by this clock. A time to come counts by its distance. */
 function age(path: string): number {
   return Math.abs(Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0))
 }
@@ -164,7 +228,7 @@ function isHeld(path: string, holder: string): InputError {
     expected: 'one process that trains into a run',
     remedy:
       'wait for it, stop it, or choose another folder; the lock of a process on another machine or in another container ' +
-      'is taken over a minute after that process has ended',
+      'is taken over a minute after that process has ended, and this takes some seconds',
   })
 }
 

@@ -6,7 +6,7 @@ import type { z } from 'zod'
 import { removeStaleTemporaries, writeFileAtomic } from '../files/atomic.ts'
 import { codeOf, fileError } from '../files/file-errors.ts'
 import { exists, isIgnorable, makeFolder } from '../files/folders.ts'
-import { acquireLock, type Lock } from '../files/lock.ts'
+import { awaitLock, type Lock } from '../files/lock.ts'
 import {
   type EncodeOptions,
   readSafetensors,
@@ -60,7 +60,7 @@ export async function createRun<T extends object>(
   let lock: Lock | undefined
   try {
     await makeFolder(folder)
-    lock = acquireLock(join(folder, 'lock'))
+    lock = await awaitLock(join(folder, 'lock'))
     // Again under the lock: another process may have made a run here since.
     await assertReplaceable(folder, force)
     for (const name of contents) await rm(join(folder, name), { recursive: true, force: true })
@@ -92,7 +92,7 @@ export async function openRun<T>(
   const folder = write ? resolve(path) : await runFolder(path)
   const found = await readConfig(folder, schema)
   if (!write) return new Run(folder, found.config, found.version)
-  const lock = acquireLock(join(folder, 'lock'))
+  const lock = await awaitLock(join(folder, 'lock'))
   try {
     // Again under the lock: another process may have replaced the run since.
     const { config, version } = await readConfig(folder, schema)

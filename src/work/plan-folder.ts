@@ -8,7 +8,7 @@ import { openClips } from '../clips/source.ts'
 import { writeFileAtomic } from '../files/atomic.ts'
 import { codeOf, fileError } from '../files/file-errors.ts'
 import { assertResumable, exists, type Facts, isIgnorable, makeFolder } from '../files/folders.ts'
-import { acquireLock, type Lock } from '../files/lock.ts'
+import { awaitLock, type Lock } from '../files/lock.ts'
 import { readWhole } from '../files/read.ts'
 import { hashDetector } from '../model/open-model.ts'
 import { assertUsable } from '../train/frames.ts'
@@ -59,7 +59,7 @@ export async function openPlanned<T extends object>(
   let lock: Lock | undefined
   try {
     await makeFolder(folder)
-    lock = acquireLock(join(folder, lockFile))
+    lock = await awaitLock(join(folder, lockFile))
     const removed = force ? [kind.file, ...kind.parts] : []
     for (const part of removed) await rm(join(folder, part), { recursive: true, force: true })
     const begun = await readPlan(kind, folder)

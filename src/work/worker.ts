@@ -3,9 +3,9 @@ import { randomBytes } from 'node:crypto'
 import { readdir, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import { homedir, hostname } from 'node:os'
-import { join, resolve } from 'node:path'
-import { makeFolder } from '../files/folders.ts'
-import { acquireLock, isLocked } from '../files/lock.ts'
+import { dirname, join, resolve } from 'node:path'
+import { exists, makeFolder } from '../files/folders.ts'
+import { acquireLock, isLocked, watchTime } from '../files/lock.ts'
 import { EnvironmentError, messageOf, PantinError } from '../util/errors.ts'
 import { attempt } from './attempt.ts'
 import { workFromStore } from './claims.ts'
@@ -69,8 +69,13 @@ export async function work(options: WorkerOptions): Promise<WorkerReport> {
   }-${randomBytes(4).toString('hex')}`
   const own = join(home, 'workers', name)
   await makeFolder(own)
-  await removeLeftovers(join(home, 'workers'))
   const lock = acquireLock(join(own, 'lock'))
+  const seen = new Set<string>()
+  await removeLeftovers(dirname(own), seen)
+  const tidying = setTimeout(
+    () => void removeLeftovers(dirname(own), seen).catch(() => {}),
+    watchTime,
+  ).unref()
   const threads = threadsFor(jobs)
   const state = new State(name, jobs)
   const page = metricsPort === undefined ? undefined : await servePage(metricsPort, state)
@@ -127,6 +132,7 @@ export async function work(options: WorkerOptions): Promise<WorkerReport> {
     return state.report()
   } finally {
     clearInterval(timer)
+    clearTimeout(tidying)
     page?.server.close()
     await store.remove(keys.worker(name)).catch(() => {})
     lock.release()
@@ -134,15 +140,18 @@ export async function work(options: WorkerOptions): Promise<WorkerReport> {
   }
 }
 
-/** Folders of workers that were killed. */
-async function removeLeftovers(folder: string): Promise<void> {
+/**
+ * Removes folders of workers that were killed. Those of other machines may be alive, and one that is just starting has no
+ * lock yet: such folders are removed by a second call, after `watchTime`.
+ *
+ * @param bare folders that had no lock at the first call
+ */
+async function removeLeftovers(folder: string, bare: Set<string>): Promise<void> {
   for (const name of await readdir(folder)) {
     const lock = join(folder, name, 'lock')
     if (isLocked(lock)) continue
-    // A worker that is just starting has no lock yet.
-    const { stat } = await import('node:fs/promises')
-    const age = Date.now() - (await stat(join(folder, name)).catch(() => ({ mtimeMs: Date.now() }))).mtimeMs
-    if (age > 60_000) await rm(join(folder, name), { recursive: true, force: true })
+    if ((await exists(lock)) || bare.has(name)) await rm(join(folder, name), { recursive: true, force: true })
+    else bare.add(name)
   }
 }
 

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, w
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
-import { acquireLock, isLocked, ownMark } from '../../src/files/lock.ts'
+import { acquireLock, awaitLock, isLocked, ownMark } from '../../src/files/lock.ts'
 import { InputError } from '../../src/util/errors.ts'
 
 let folder = ''
@@ -12,7 +12,15 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'pantin-lock-'))
   path = join(folder, 'lock')
 })
-afterEach(() => rmSync(folder, { recursive: true, force: true }))
+afterEach(() => {
+  vi.useRealTimers()
+  rmSync(folder, { recursive: true, force: true })
+})
+
+/** Timers that a test moves on. Times of files stay those of the machine. */
+const exceptTheDate = {
+  toFake: ['setTimeout', 'setInterval', 'performance'] as ('setTimeout' | 'setInterval' | 'performance')[],
+}
 
 const put = (mark: object) => writeFileSync(path, JSON.stringify(mark))
 
@@ -33,7 +41,8 @@ it('respects a running process, and one of another machine', () => {
   expect(() => acquireLock(path)).toThrow(InputError)
 })
 
-it('takes over from a process of another machine or container that has not touched its lock for a minute', () => {
+it('takes over from a process of another machine or container that has not touched its lock for a minute', async () => {
+  vi.useFakeTimers(exceptTheDate)
   const { born, namespace } = ownMark()
   for (const mark of [
     { pid: 1, host: 'another-machine', born: '' },
@@ -50,8 +59,15 @@ it('takes over from a process of another machine or container that has not touch
     for (const seconds of [-70, 70, 90_000]) {
       put(mark)
       at(seconds)
+      expect(isLocked(path)).toBe(true)
+      await vi.advanceTimersByTimeAsync(11_000)
       expect(isLocked(path)).toBe(false)
       acquireLock(path).release()
+      put(mark)
+      at(seconds)
+      const taking = awaitLock(path)
+      await vi.advanceTimersByTimeAsync(12_000)
+      ;(await taking).release()
     }
   }
   // The machine has another name now. Its processes can be seen, however new the lock is.
@@ -61,6 +77,27 @@ it('takes over from a process of another machine or container that has not touch
   put({ ...ownMark(), pid: process.ppid, born: born.replace(/:\d+$/, ':0'), host: 'name-of-yesterday' })
   acquireLock(path).release()
 })
+
+it.each([-3600, -120, 120, 3600])(
+  'leaves the lock of a machine whose clock differs by %i s',
+  async (skew) => {
+    vi.useFakeTimers()
+    put({ pid: 1, host: 'another-machine', born: '' })
+    const touch = () => utimesSync(path, Date.now() / 1000 + skew, Date.now() / 1000 + skew)
+    touch()
+    const touching = setInterval(touch, 5000)
+    expect(isLocked(path)).toBe(true)
+    const taking = expect(awaitLock(path)).rejects.toThrow(/process 1 on another-machine/)
+    await vi.advanceTimersByTimeAsync(30_000)
+    await taking
+    expect(isLocked(path)).toBe(true)
+    clearInterval(touching)
+    // Silent at last: its process has ended.
+    const taken = awaitLock(path)
+    await vi.advanceTimersByTimeAsync(15_000)
+    ;(await taken).release()
+  },
+)
 
 it('touches its lock, so that other machines see that it lives', async () => {
   vi.resetModules()
@@ -75,7 +112,6 @@ it('touches its lock, so that other machines see that it lives', async () => {
   vi.advanceTimersByTime(6000)
   expect(statSync(path).mtimeMs).toBe(1000)
   lock.release()
-  vi.useRealTimers()
 })
 
 it('takes over from a dead process, and from one whose id was given to another', () => {

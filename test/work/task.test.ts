@@ -8,12 +8,14 @@ import {
   rmSync,
   symlinkSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { ownMark } from '../../src/files/lock.ts'
 import { folderClip } from '../../src/media/picture-clips.ts'
 import { FormatError } from '../../src/util/errors.ts'
 import { openStore } from '../../src/work/open-store.ts'
@@ -117,6 +119,29 @@ describe('a worker', () => {
       expect.stringContaining('no such kind of task'),
     ])
     expect(await store.has(keys.failure(huge.id))).toBe(true)
+  })
+
+  it('leaves the folder of a worker on another machine whose clock differs, and removes those of dead ones', async () => {
+    const workers = join(folder, 'scratch', 'workers')
+    const lockOf = (name: string) => join(workers, name, 'lock')
+    const marks = {
+      alive: { pid: 1, host: 'another-machine', born: '' },
+      dead: { ...ownMark(), pid: 4194999 },
+    }
+    for (const [name, mark] of Object.entries(marks)) {
+      mkdirSync(join(workers, name), { recursive: true })
+      writeFileSync(lockOf(name), JSON.stringify(mark))
+    }
+    mkdirSync(join(workers, 'starting'))
+    const past = Date.now() / 1000 - 600
+    for (const path of [lockOf('alive'), join(workers, 'alive'), join(workers, 'starting')]) {
+      utimesSync(path, past, past)
+    }
+    await work({
+      ...{ store, kinds: [kind], idle: 0, lease: 2, scratch: join(folder, 'scratch') },
+      signal: new AbortController().signal,
+    })
+    expect(readdirSync(workers).toSorted()).toEqual(['alive', 'starting'])
   })
 
   it('writes no file outside its folder, whatever a store says', async () => {
