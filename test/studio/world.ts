@@ -23,7 +23,7 @@ export interface World {
   readonly complaints: string[]
   readonly browser: Browser
   context(options?: Parameters<Browser['newContext']>[0]): Promise<BrowserContext>
-  /** Opens a view, such as `train`. Its shifts of layout are counted. */
+  /** Opens a view, such as `train`, or `animate?model=puppet`. Its shifts of layout are counted. */
   open(view: string, context?: BrowserContext): Promise<Page>
   remove(): Promise<void>
 }
@@ -65,7 +65,8 @@ export async function openWorld(options: StudioOptions = {}): Promise<World> {
       page.on('pageerror', (error) => complaints.push(error.stack ?? error.message))
       await page.addInitScript(countShifts)
       await page.addInitScript(beCalm)
-      await page.goto(`http://127.0.0.1:${studio.port}/#/${view}?token=${studio.token}`)
+      const more = view.includes('?') ? '&' : '?'
+      await page.goto(`http://127.0.0.1:${studio.port}/#/${view}${more}token=${studio.token}`)
       return page
     },
     async remove() {

@@ -62,7 +62,8 @@ async function openVideo(file: File): Promise<HTMLVideoElement> {
   video.loop = true
   video.src = URL.createObjectURL(file)
   await new Promise<void>((resolve, reject) => {
-    video.onloadeddata = () => resolve()
+    // A picture that the browser cannot decode is left out, and the sound plays alone.
+    video.onloadeddata = () => (video.videoWidth > 0 ? resolve() : reject(notPlayable(file.name)))
     video.onerror = () => reject(notPlayable(file.name))
   })
   video.onerror = null
