@@ -1,6 +1,6 @@
 // A video file in Node: its bytes, and a first reading of its container in a thread that can be ended. A few hostile bytes
 // make the container library loop for ever, or fill the memory, and nothing in the same thread could stop it.
-import { closeSync, fstatSync, openSync, read } from 'node:fs'
+import { closeSync, fstatSync, openSync, read, readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { Worker } from 'node:worker_threads'
 import { fileError } from '../files/file-errors.ts'
@@ -110,6 +110,38 @@ export async function watchParsing(path: string, bytes: number, signal?: AbortSi
   await inThread(program, data, { patience, megabytes, signal, hostile: (got) => hostile(path, got) })
 }
 
+/** Tells the thread's place in /proc, where there is one. It comes before a thread's own program. */
+const tellsThread = `
+{
+  let thread
+  try {
+    thread = require('node:fs').readlinkSync('/proc/thread-self')
+  } catch {}
+  if (thread !== undefined) require('node:worker_threads').parentPort.postMessage({ thread })
+}
+`
+
+/** Clock ticks of /proc in a second: the same on all processors that Node runs on. */
+const ticksPerSecond = 100
+
+/** Seconds that a thread has computed. Waiting for the disk or for a core does not count. NaN if it has ended. */
+function secondsOf(thread: string): number {
+  try {
+    const text = readFileSync(`/proc/${thread}/stat`, 'utf8')
+    // After the name, which may have spaces: the state is the third field, user and system time are the 14th and 15th.
+    const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+    return (Number(fields[11]) + Number(fields[12])) / ticksPerSecond
+  } catch {
+    return Number.NaN
+  }
+}
+
+/** At most the seconds that a thread has computed: other threads may have, meanwhile. */
+function secondsAtMost(worker: Worker): number {
+  const { user } = process.cpuUsage()
+  return Math.min(user / 1e6, worker.performance.eventLoopUtilization().active / 1e3)
+}
+
 /** The limits of a thread. */
 interface ThreadLimits {
   /** Seconds of computing without a message. */
@@ -131,7 +163,7 @@ interface ThreadLimits {
 export async function inThread(program: string, workerData: object, limits: ThreadLimits): Promise<unknown> {
   const { patience, megabytes, signal } = limits
   signal?.throwIfAborted()
-  const worker = new Worker(program, {
+  const worker = new Worker(tellsThread + program, {
     ...{ eval: true, workerData },
     resourceLimits: { maxOldGenerationSizeMb: megabytes },
     // What libraries print is told by errors.
@@ -145,16 +177,17 @@ export async function inThread(program: string, workerData: object, limits: Thre
       stop = () => reject(signal?.reason)
       signal?.addEventListener('abort', stop, { once: true })
       let spent = Number.POSITIVE_INFINITY
-      // Time in which the thread waits for the disk or the other threads compute does not count.
-      const computed = () => {
-        const { user } = process.cpuUsage()
-        return Math.min(user / 1e6, worker.performance.eventLoopUtilization().active / 1e3)
-      }
+      let thread: string | undefined
+      const computed = () => (thread === undefined ? secondsAtMost(worker) : secondsOf(thread))
       timer = setInterval(() => {
         if (computed() - spent > patience)
           reject(limits.hostile(`no progress within ${patience.toFixed(1)} s`))
       }, 100)
-      worker.on('message', (message: { readonly done?: unknown }) => {
+      worker.on('message', (message: { readonly done?: unknown; readonly thread?: string }) => {
+        if (message.thread !== undefined) {
+          if (Number.isFinite(secondsOf(message.thread))) thread = message.thread
+          return
+        }
         spent = computed()
         if ('done' in message) resolve(message.done)
       })
