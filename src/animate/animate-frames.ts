@@ -7,6 +7,7 @@ import type { Fitter } from '../media/fit.ts'
 import { type Keypoints, squareFrame } from '../model/keypoint-detector.ts'
 import type { MotionModel } from '../model/motion-model.ts'
 import { type Smoothing, smoother } from '../model/one-euro.ts'
+import { InputError } from '../util/errors.ts'
 import type { Painter, Painters } from './painters.ts'
 import {
   createTransfer,
@@ -27,13 +28,16 @@ export interface AnimateProgress {
   readonly total: number
 }
 
+/** The driving frames that may have the pose of the source: the one most like it, or the first. */
+const referenceFrames = ['best', 'first'] as const
+
 /** How `animateFrames` animates. */
 export interface AnimateFramesOptions extends TransferOptions, Omit<CropOptions, 'signal'> {
   /**
    * The driving frame whose pose is taken to be the pose of the source: `best` (default), the frame most like it, which
    * takes one more pass over the clip; or `first`.
    */
-  readonly reference?: 'best' | 'first'
+  readonly reference?: (typeof referenceFrames)[number]
   /** The fit of the driving clip's frames (default: by `fit`, `crop` and `face`). */
   readonly fitter?: Fitter
   /** Smooths the keypoints of the driving clip in time by the one-euro filter (default false). */
@@ -141,11 +145,21 @@ async function begin(
   openPainters?: OpenPainters,
 ): Promise<Start> {
   options.signal?.throwIfAborted()
+  const { reference = 'best' } = options
+  if (!referenceFrames.includes(reference)) {
+    throw new InputError({
+      what: 'there is no such reference frame',
+      got: reference,
+      expected: referenceFrames.join(' or '),
+    })
+  }
   const fitter =
     options.fitter ?? (await frameClip(driving, model.config.size, framingOf(model, options))).fitter
   const kpSource = await model.detect(source)
   // The threads open the model while the reference frame is looked for.
   const opening = openPainters?.(source, kpSource, driving.frameCount)
+  // They may fail before anybody waits for them; `move` tells it.
+  opening?.catch(() => {})
   const start = { driving, fitter, source, kpSource, reference: undefined, poses: undefined, opening }
   if (options.absolute) return start
   try {

@@ -1,5 +1,5 @@
 // Frames painted by threads are the model's own, in order; threads end with the animation, whatever ends it.
-import { existsSync } from 'node:fs'
+import { existsSync, renameSync } from 'node:fs'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import type { animate as Animate } from '../../src/animate/animate.ts'
 import type { Painters as PaintersClass } from '../../src/animate/painters.ts'
@@ -88,6 +88,25 @@ describe('an animation', () => {
     expect(Math.max(...apart)).toBeLessThan(1)
     // Frames in another order would differ.
     expect(meanDifference(own[0]!, own[30]!)).toBeGreaterThan(1)
+  })
+
+  it('whose threads cannot be opened fails, and nothing else does', async () => {
+    const gone = await randomRun(inFolder('gone'), { size })
+    const out = inFolder('gone.mp4')
+    let isGone = false
+    const onProgress = () => {
+      if (!isGone) renameSync(gone, `${gone}-elsewhere`)
+      isGone = true
+    }
+    const moved = animate(gone, {
+      ...options,
+      driving: 'puppet:2,frames=300,size=64',
+      out,
+      device: 'cpu',
+      onProgress,
+    })
+    await expect(moved).rejects.toMatchObject({ name: 'InputError' })
+    expect(threads()).toBe(0)
   })
 
   it('that is stopped ends its threads and leaves no file', async () => {
