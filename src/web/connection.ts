@@ -187,6 +187,8 @@ export class Connection<M extends Methods<M>, E = never> {
   ): Promise<unknown> {
     return new Promise((resolve, reject) => {
       if (this.ended !== undefined) {
+        // Nobody else can give up the frames that were made for the call.
+        for (const one of transfer) if ('close' in one) one.close()
         reject(this.ended)
         return
       }

@@ -1,5 +1,5 @@
 // Reads a run in a page: from an address, a zip, or files; and packs it into a zip again.
-import { type Unzipped, unzipSync, zipSync } from 'fflate'
+import { type UnzipFileInfo, type Unzipped, unzipSync, zipSync } from 'fflate'
 import { checkHeaderLength, readHeader } from '../formats/safetensors/header.ts'
 import type { MotionConfig } from '../motion/config.ts'
 import { configFile, isRunFile, weightsFile } from '../run/run-files.ts'
@@ -73,10 +73,11 @@ const maxBytes = 2 ** 30
 async function fromZip(zip: Blob, name: string): Promise<WebRun> {
   const bytes = new Uint8Array(await zip.arrayBuffer())
   let total = 0
-  const filter = ({ name: path, originalSize }: { name: string; originalSize: number }) => {
+  const filter = ({ name: path, size, originalSize }: UnzipFileInfo) => {
     // A run may be in a folder. No other file of the archive is unpacked.
     if (!isRunFile(path) && !isRunFile(path.replace(/^[^/]+\//, ''))) return false
-    total += originalSize
+    // What is stored as it is has its size in the archive, whatever the entry says it has.
+    total += Math.max(size, originalSize)
     return total <= maxBytes
   }
   let entries: Unzipped

@@ -97,7 +97,9 @@ export class StoredFolder {
   async read(path: string): Promise<File | undefined> {
     try {
       const handle = await this.file(path, false)
-      return await handle.getFile()
+      const file = await handle.getFile()
+      // A page that ended or a full storage leaves files that were made and not written. No file of a run is empty.
+      return file.size === 0 ? undefined : file
     } catch (error) {
       if (isAbsent(error)) return undefined
       throw storageError(error, `${this.name}/${path}`)

@@ -90,7 +90,7 @@ export class ModelWorker {
   setSource(picture: SentPicture, options: Timed<TrackPictureOptions>): Promise<TrackedPicture> {
     return this.queue.add(async () => {
       const drawn = picture instanceof Blob ? await decoded(picture) : picture
-      const paster = this.reader.pasterOf(drawn, options.crop)
+      const paster = closedOnError(drawn, () => this.reader.pasterOf(drawn, options.crop))
       const { pixels, prepare } = await this.prepare(drawn, options.crop)
       const detection = await this.detect(pixels, options.heatmap ?? false)
       // The generator is opened here, so that the first picture does not wait for it.
@@ -115,7 +115,7 @@ export class ModelWorker {
 
   animate(picture: SentPicture, options: Timed<AnimatePictureOptions>): Promise<AnimatedPicture> {
     return this.queue.add(async () => {
-      const source = this.source ?? noSource()
+      const source = closedOnError(picture, () => this.source ?? noSource())
       const { pixels, prepare } = await this.prepare(picture, options.crop)
       const detection = await this.detect(pixels, options.heatmap ?? false)
       const driving = this.smooth(detection.keypoints, options)
@@ -250,6 +250,16 @@ function posed({ value, jacobian }: Pose, source: Keypoints): Keypoints {
     })
   }
   return { value: points, jacobian: maps }
+}
+
+/** Some work before a picture is read. If it fails, nobody else closes the picture. */
+function closedOnError<T>(picture: SentPicture, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    if ('close' in picture) picture.close()
+    throw error
+  }
 }
 
 function noSource(): never {
