@@ -248,6 +248,7 @@ export const opCases: { readonly [Name in OpName]: readonly OpCase[] } = {
   ],
   pow: [
     { title: 'a cube', inputs: [[5]], build: (x) => g.pow(x!, 3) },
+    { title: 'to nothing, at 0 too', inputs: [[5]], build: (x) => g.add(x!, g.pow(g.mul(x!, 0), 0)) },
     { title: 'a root', inputs: [[5]], range: [0.5, 2], build: (x) => g.pow(x!, -0.5) },
   ],
   quantise: [

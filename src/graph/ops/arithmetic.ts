@@ -122,6 +122,7 @@ export const neg = (x: Value): Value => x.graph.apply(negOp, [x], {})[0]!
 
 /** The sum of several values of one shape. */
 export function addAll(values: readonly Value[]): Value {
+  if (values.length === 0) refuse('addAll has values to add', { got: 'none' })
   return values.reduce((sum, value) => add(sum, value))
 }
 

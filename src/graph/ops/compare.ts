@@ -4,7 +4,15 @@ import type { Value } from '../graph.ts'
 import { type OpDef, refuse } from '../op.ts'
 import { type DType, onnxTypeOf, sizeOf } from '../tensor.ts'
 import { asValue, binaryOp, graphOf, type Operand, sumTo } from './arithmetic.ts'
-import { broadcastShape, describe, expectInputs, forBroadcast, type NoAttrs, zipPlain } from './support.ts'
+import {
+  broadcastShape,
+  describe,
+  expectInputs,
+  forBroadcast,
+  type NoAttrs,
+  normalAxis,
+  zipPlain,
+} from './support.ts'
 
 function compareOp(name: string, onnxName: string, test: (x: number, y: number) => boolean): OpDef<NoAttrs> {
   return {
@@ -155,5 +163,5 @@ export const argMaxOp: OpDef<ArgMaxAttrs> = {
 
 /** Index of the largest element along an axis, as int64. It has no gradient. */
 export function argMax(x: Value, axis: number): Value {
-  return x.graph.apply(argMaxOp, [x], { axis })[0]!
+  return x.graph.apply(argMaxOp, [x], { axis: normalAxis(axis, x.shape.length) })[0]!
 }

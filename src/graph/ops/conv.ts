@@ -32,6 +32,16 @@ const geometryOf = ({ strides, pads, dilations, group }: ConvOptions): ConvGeome
   group: group ?? 1,
 })
 
+function checkGeometry<G extends ConvGeometry>(geometry: G): G {
+  const { strides, pads, dilations, group } = geometry
+  const isUsable = [...strides, ...dilations, group].every((n) => Number.isInteger(n) && n >= 1)
+  if (isUsable && pads.every(Number.isInteger)) return geometry
+  return refuse('the geometry of a convolution is not in whole numbers', {
+    got: `strides [${strides}], pads [${pads}], dilations [${dilations}], ${group} groups`,
+    expected: 'strides, dilations and groups of 1 or more, and whole pads',
+  })
+}
+
 function checkInputs(inputs: readonly TensorType[]): [TensorType, TensorType] {
   expectInputs(inputs, inputs.length === 3 ? 3 : 2)
   const [x, w] = [inputs[0]!, inputs[1]!]
@@ -71,7 +81,8 @@ function convWords(name: 'conv' | 'transposed conv') {
 
 export const convOp: OpDef<ConvGeometry> = {
   name: 'conv',
-  infer(inputs, { strides, pads, dilations, group }) {
+  infer(inputs, geometry) {
+    const { strides, pads, dilations, group } = checkGeometry(geometry)
     const [x, w] = checkInputs(inputs)
     const [n, c, height, width] = x.shape as [number, number, number, number]
     const [outputs, perGroup, kh, kw] = w.shape as [number, number, number, number]
@@ -142,7 +153,8 @@ type TransposeGeometry = ConvGeometry & { readonly outputPadding: readonly [numb
 
 export const convTransposeOp: OpDef<TransposeGeometry> = {
   name: 'convTranspose',
-  infer(inputs, { strides, pads, dilations, group, outputPadding }) {
+  infer(inputs, geometry) {
+    const { strides, pads, dilations, group, outputPadding } = checkGeometry(geometry)
     const [x, w] = checkInputs(inputs)
     const [n, c, height, width] = x.shape as [number, number, number, number]
     const [inputChannels, perGroup, kh, kw] = w.shape as [number, number, number, number]

@@ -198,8 +198,11 @@ export const takeOp: OpDef<TakeAttrs> = {
   name: 'take',
   infer([x], { axis, places }) {
     const size = x!.shape[axis]!
-    if (!places.every((place) => Number.isInteger(place) && place >= 0 && place < size)) {
-      refuse('a place is outside of the axis', { got: `${describe([x!])} along axis ${axis}` })
+    const isThere = (place: number) => Number.isInteger(place) && place >= 0 && place < size
+    if (places.length === 0 || !places.every(isThere)) {
+      refuse('there are no places, or one is outside of the axis', {
+        got: `${describe([x!])} along axis ${axis}`,
+      })
     }
     return [{ dtype: x!.dtype, shape: x!.shape.with(axis, places.length) }]
   },

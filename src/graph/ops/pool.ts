@@ -31,6 +31,15 @@ function pooledType(inputs: readonly TensorType[], { kernel, strides, pads }: Po
   const x = inputs[0]!
   expectRank(x, 4, '[N, C, H, W]')
   const [n, c, height, width] = x.shape as [number, number, number, number]
+  if (
+    ![...kernel, ...strides].every((side) => Number.isInteger(side) && side >= 1) ||
+    !pads.every(Number.isInteger)
+  ) {
+    refuse('the geometry of a window is not in whole numbers', {
+      got: `a window of ${kernel.join('x')}, strides [${strides}], pads [${pads}]`,
+      expected: 'sides and strides of 1 or more, and whole pads',
+    })
+  }
   const h = Math.floor((height + pads[0] + pads[2] - kernel[0]) / strides[0]) + 1
   const w = Math.floor((width + pads[1] + pads[3] - kernel[1]) / strides[1]) + 1
   if (h < 1 || w < 1) {

@@ -88,11 +88,12 @@ export const sliceOp: OpDef<SliceAttrs> = {
     const ok =
       x !== undefined &&
       [starts, ends, steps].every((list) => list.length === x.shape.length) &&
+      [starts, ends, steps].every((list) => list.every(Number.isInteger)) &&
       x.shape.every((n, i) => starts[i]! >= 0 && starts[i]! < ends[i]! && ends[i]! <= n && steps[i]! >= 1)
     if (!ok) {
       refuse('a slice lies outside of its input, or is empty', {
         got: `${x && describe([x])} from [${starts}] to [${ends}] by [${steps}]`,
-        expected: 'for every axis, 0 <= start < end <= size and a step of 1 or more',
+        expected: 'whole numbers: for every axis, 0 <= start < end <= size and a step of 1 or more',
       })
     }
     return [{ dtype: x.dtype, shape: x.shape.map((_, i) => Math.ceil((ends[i]! - starts[i]!) / steps[i]!)) }]
@@ -181,9 +182,9 @@ export const padOp: OpDef<PadAttrs> = {
       x.dtype !== 'float32' ||
       before.length !== x.shape.length ||
       after.length !== x.shape.length ||
-      [...before, ...after].some((count) => !(count >= 0))
+      [...before, ...after].some((count) => !(Number.isInteger(count) && count >= 0))
     ) {
-      refuse('a padding names a count of 0 or more for both ends of every axis', {
+      refuse('a padding names a whole count of 0 or more for both ends of every axis', {
         got: `${x && describe([x])} with [${before}] and [${after}]`,
       })
     }
@@ -303,8 +304,8 @@ export const concatOp: OpDef<ConcatAttrs> = {
 export function concat(values: readonly Value[], axis: number): Value {
   const [first] = values
   if (first === undefined) refuse('nothing to join')
-  if (values.length === 1) return first
-  return first.graph.apply(concatOp, values, { axis: normalAxis(axis, first.shape.length) })[0]!
+  const at = normalAxis(axis, first.shape.length)
+  return values.length === 1 ? first : first.graph.apply(concatOp, values, { axis: at })[0]!
 }
 
 /**
@@ -319,7 +320,11 @@ export const splitOp: OpDef<SplitAttrs> = {
   name: 'split',
   infer([x], { axis, lengths }) {
     const sum = lengths.reduce((total, length) => total + length, 0)
-    if (x === undefined || x.shape[axis] !== sum || lengths.some((length) => !(length > 0))) {
+    if (
+      x === undefined ||
+      x.shape[axis] !== sum ||
+      lengths.some((length) => !(Number.isInteger(length) && length > 0))
+    ) {
       refuse('the pieces do not add up to the axis', {
         got: `${x && describe([x])} into [${lengths}] along axis ${axis}`,
       })
@@ -365,8 +370,9 @@ export const splitOp: OpDef<SplitAttrs> = {
 
 /** Cuts one axis into pieces of these lengths, which add up to it. */
 export function split(x: Value, axis: number, lengths: readonly number[]): readonly Value[] {
-  if (lengths.length === 1) return [x]
-  return x.graph.apply(splitOp, [x], { axis: normalAxis(axis, x.shape.length), lengths })
+  const at = normalAxis(axis, x.shape.length)
+  const isWhole = lengths.length === 1 && lengths[0] === x.shape[at]
+  return isWhole ? [x] : x.graph.apply(splitOp, [x], { axis: at, lengths })
 }
 
 /** Joins values of equal shape along a new axis. */

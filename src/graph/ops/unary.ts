@@ -4,6 +4,7 @@ import type { Value } from '../graph.ts'
 import type { GradientRule, OpDef } from '../op.ts'
 import { add, div, mul, neg, reduceSum, sub } from './arithmetic.ts'
 import { greater, where } from './compare.ts'
+import { like } from './leaf.ts'
 import { expectInputs, mapPlain, type NoAttrs, normalAxis } from './support.ts'
 
 function unaryOp(
@@ -110,7 +111,10 @@ export const powOp: OpDef<PowAttrs> = {
   },
   emit: (onnx, [x], { exponent }) =>
     onnx.node('Pow', [x!, onnx.constant({ dtype: 'float32', shape: [], data: Float32Array.of(exponent) })]),
-  gradient: ({ grad, inputs: [x], attrs: { exponent } }) => [mul(grad, mul(pow(x!, exponent - 1), exponent))],
+  // The power below it is infinite at 0.
+  gradient: ({ grad, inputs: [x], attrs: { exponent } }) => [
+    exponent === 0 ? like(x!, 0) : mul(grad, mul(pow(x!, exponent - 1), exponent)),
+  ],
   cost: 'results',
   reach: 'place',
   words: 'pow',
