@@ -1,7 +1,7 @@
 // The options of a compression: one table, from which types, flags and checks derive.
 import type { CropOptions } from '../faces/node.ts'
 import { InputError } from '../util/errors.ts'
-import { defined, type OptionTable, type OptionValues } from '../util/options.ts'
+import { assertUsable, defined, type OptionTable, type OptionValues } from '../util/options.ts'
 
 /** How the range of a value is chosen from the numbers that it had. */
 export const rangeMethods = ['minmax', 'percentile', 'entropy', 'mse'] as const
@@ -168,8 +168,9 @@ export interface PlanOptions extends OptionValues<typeof compressOptions>, Omit<
   onProgress?(what: string): void
 }
 
-/** The options with their defaults. @throws InputError if the device does not compute in the precision. */
+/** The options with their defaults. @throws InputError for a value that is none, or if the device does not compute in the precision. */
 export function settingsOf(options: PlanOptions) {
+  assertUsable(compressOptions, options)
   type Optional = 'precision' | 'calibration' | 'maxPrunedDistance'
   const of = <Name extends Exclude<keyof typeof compressOptions, Optional>>(name: Name) =>
     options[name] ?? compressOptions[name].default

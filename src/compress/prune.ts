@@ -14,7 +14,7 @@ import { detectorGraph } from '../motion/model.ts'
 import { createSession } from '../runtime/node.ts'
 import { distil } from '../train/train.ts'
 import { GraphError } from '../util/errors.ts'
-import { defined } from '../util/options.ts'
+import { assertUsable, defined, type OptionTable } from '../util/options.ts'
 import { openPlanned } from './calibration.ts'
 import {
   batchOf,
@@ -28,6 +28,15 @@ import {
 } from './measure.ts'
 import { compressOptions, type PruneCriterion } from './options.ts'
 import { importanceOf, Prunable, scalesOf, silenced } from './prunable.ts'
+
+/** What `prune` has of the options of a compression, by its own names. */
+const pruneOptions = {
+  part: compressOptions.prune,
+  by: compressOptions.pruneBy,
+  steps: compressOptions.pruneSteps,
+  frames: compressOptions.frames,
+  holdout: compressOptions.holdout,
+} satisfies OptionTable
 
 /** What is removed, and how the rest learns. */
 export interface Pruning {
@@ -93,6 +102,8 @@ export async function prune(
 ): Promise<PruneReport> {
   const { out, force = false, signal, fit, crop, face } = options
   const { frames = compressOptions.frames.default, holdout = compressOptions.holdout.default } = options
+  const { part, by, steps } = options
+  assertUsable(pruneOptions, defined({ part, by, steps, frames, holdout }))
   await assertNoInput([out], [run, ...videos])
   const original = { ...(await loadRun(run, { signal })), eightBits: undefined }
   const clips = await listClips(videos)

@@ -2,11 +2,11 @@
 import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { openClip, readSource } from '../clips/source.ts'
-import type { Frame } from '../media/clip.ts'
-import type { FitMode, Fitter } from '../media/fit.ts'
+import { assertFrame, type Frame } from '../media/clip.ts'
+import { type FitMode, type Fitter, fitModes } from '../media/fit.ts'
 import { isPicture } from '../media/picture.ts'
 import { createSession } from '../runtime/node.ts'
-import { EnvironmentError, messageOf } from '../util/errors.ts'
+import { EnvironmentError, InputError, messageOf } from '../util/errors.ts'
 import { type Crop, parseCrop } from './box.ts'
 import { type Face, type FaceFinder, openFaceFinder } from './finder.ts'
 import { type Framed, type Framing, type FramingOptions, frameClip, framePicture } from './framing.ts'
@@ -59,6 +59,7 @@ async function open(): Promise<FaceFinder> {
  * @throws InputError if the picture is smaller than 16 pixels along a side; EnvironmentError if pantin's files are missing.
  */
 export async function findFaces(picture: Frame): Promise<Face[]> {
+  assertFrame(picture)
   return (await nodeFaces()).find(picture)
 }
 
@@ -82,15 +83,24 @@ export interface CropOptions {
  * These options, with what finds faces in Node.
  *
  * @param own what holds without them: a model's
- * @throws InputError for a crop that is none.
+ * @throws InputError for a fit or a crop that is none.
  */
-export const framingOf = (
+export function framingOf(
   own: { readonly fit: FitMode; readonly crop: Crop },
   { fit = own.fit, crop, face, signal }: CropOptions,
-): FramingOptions => ({
-  ...{ fit, face, signal, faces: nodeFaces },
-  crop: crop === undefined ? own.crop : parseCrop(crop),
-})
+): FramingOptions {
+  if (!fitModes.includes(fit)) {
+    throw new InputError({
+      what: 'frames cannot be made square so',
+      got: fit,
+      expected: fitModes.join(' or '),
+    })
+  }
+  return {
+    ...{ fit, face, signal, faces: nodeFaces },
+    crop: crop === undefined ? own.crop : parseCrop(crop),
+  }
+}
 
 /** A picture to animate, as the square that a network sees. */
 export interface FittedPicture {

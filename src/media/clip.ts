@@ -17,6 +17,19 @@ export interface Frame {
   readonly damaged?: true
 }
 
+/** @throws InputError if a frame has not 3 bytes for each of its pixels, such as RGBA of a canvas. */
+export function assertFrame({ width, height, data }: Pick<Frame, 'width' | 'height' | 'data'>): void {
+  const isSize = [width, height].every((side) => Number.isInteger(side) && side >= 1)
+  if (isSize && data.length === width * height * 3) return
+  throw new InputError({
+    what: 'a frame has not three bytes for each of its pixels',
+    got: `${data.length} bytes for ${width} x ${height}`,
+    expected: isSize ? `${width * height * 3}: red, green and blue` : 'at least 1 x 1',
+    ...(data.length === width * height * 4 &&
+      isSize && { remedy: 'leave out every fourth byte, which is alpha' }),
+  })
+}
+
 /** A still frame of one colour ([red, green, blue], 0 to 255), black by default. */
 export function blankFrame(width: number, height: number, colour: Colour = [0, 0, 0]): Frame {
   const data = new Uint8Array(width * height * 3)

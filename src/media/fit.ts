@@ -2,7 +2,7 @@
 // square of a clip holds most of what moves. Notes about inputs that give less than their user may expect: clips in which
 // nothing moves, and small pictures.
 import { InputError } from '../util/errors.ts'
-import { type Clip, type Frame, smallNotes } from './clip.ts'
+import { assertFrame, type Clip, type Frame, smallNotes } from './clip.ts'
 import { createResampler, type Window } from './resample.ts'
 
 /**
@@ -59,6 +59,7 @@ export function createFitter(
         expected: `${width} x ${height}`,
       })
     }
+    assertFrame(frame)
     const pixels = resample(frame.data)
     return shown.width === size && shown.height === size ? pixels : addBars(pixels, shown, size)
   }

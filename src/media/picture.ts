@@ -6,7 +6,7 @@ import sharp, { type Sharp } from 'sharp'
 import { writeFileAtomic } from '../files/atomic.ts'
 import { assertFile } from '../files/read.ts'
 import { EnvironmentError, fileWord, InputError, messageOf } from '../util/errors.ts'
-import { type Frame, mostPixels } from './clip.ts'
+import { assertFrame, type Frame, mostPixels } from './clip.ts'
 import { type Mark, markXmp, sourceTypeIn } from './mark.ts'
 import { inThread } from './video-file.ts'
 
@@ -252,11 +252,13 @@ export async function writePicture(path: string, frame: Frame, mark?: Mark): Pro
  * @param quality 1 to 100, for lossy kinds. Default: 92 or more.
  * @param mark as for `writePicture`.
  */
-export function encodePicture(
+export async function encodePicture(
   kind: PictureKind,
-  { width, height, data }: Frame,
+  frame: Frame,
   { quality, mark }: { readonly quality?: number; readonly mark?: Mark | undefined } = {},
 ): Promise<Uint8Array> {
+  assertFrame(frame)
+  const { width, height, data } = frame
   const picture = sharp(data, { raw: { width, height, channels: 3 } })
   if (mark !== undefined) picture.withXmp(markXmp(mark))
   return writers[kind](picture, quality).toBuffer()

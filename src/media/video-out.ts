@@ -6,7 +6,7 @@ import { createOutput, type Output } from '../files/atomic.ts'
 import { codeOf, fileError } from '../files/file-errors.ts'
 import { EnvironmentError, fileWord, InputError, messageOf, PantinError } from '../util/errors.ts'
 import { keepAlive } from '../util/event-loop.ts'
-import { type Clip, type Frame, mostRate } from './clip.ts'
+import { assertFrame, type Clip, type Frame, mostRate } from './clip.ts'
 import { frameClosed, loadCodecs } from './codecs.ts'
 import { type Mark, markBox, markTags } from './mark.ts'
 import { maySound, type Sound, SoundCopy } from './sound.ts'
@@ -154,6 +154,7 @@ class MuxedWriter implements VideoWriter {
         expected: `${width} x ${height}`,
       })
     }
+    assertFrame(frame)
     const [w, h] = [even(width), even(height)]
     const [time, duration] = this.timeOf(frame)
     const sample = new this.mediabunny.VideoSample(rgbToI420(padToEven(frame), w, h), {

@@ -1,4 +1,5 @@
 // The one-euro filter (Casiez, Roussel and Vogel, CHI 2012), which smooths keypoints in time.
+import { InputError } from '../util/errors.ts'
 import type { Keypoints } from './keypoint-detector.ts'
 
 /** The filter's numbers. */
@@ -30,7 +31,7 @@ export class OneEuroFilter {
    * @returns the smoothed vector, the caller's to keep.
    */
   filter(next: Float32Array, time: number, smoothing: Smoothing = {}): Float32Array {
-    const { minCutoff, beta } = { ...smoothingDefaults, ...smoothing }
+    const { minCutoff, beta } = usable(smoothing)
     if (this.value?.length !== next.length) {
       this.value = next.slice()
       this.speed = new Float32Array(next.length)
@@ -63,11 +64,29 @@ export class KeypointFilter {
   }
 }
 
-/** The filter for an option `smooth`: none for false. Keypoints stay as they are without one. */
+/**
+ * The filter for an option `smooth`: none for false. Keypoints stay as they are without one.
+ *
+ * @throws InputError for numbers that cannot smooth
+ */
 export function smoother(smooth: boolean | Smoothing | undefined): KeypointFilter['filter'] {
   if (smooth === undefined || smooth === false) return (keypoints) => keypoints
   const filter = new KeypointFilter()
-  return (keypoints, time) => filter.filter(keypoints, time, smooth === true ? {} : smooth)
+  const smoothing = smooth === true ? {} : usable(smooth)
+  return (keypoints, time) => filter.filter(keypoints, time, smoothing)
+}
+
+/** The numbers with their defaults. @throws InputError if they would make no numbers of keypoints */
+function usable(smoothing: Smoothing): Required<Smoothing> {
+  const { minCutoff, beta } = { ...smoothingDefaults, ...smoothing }
+  if (Number.isFinite(minCutoff) && minCutoff > 0 && Number.isFinite(beta) && beta >= 0) {
+    return { minCutoff, beta }
+  }
+  throw new InputError({
+    what: 'keypoints cannot be smoothed so',
+    got: `minCutoff ${minCutoff}, beta ${beta}`,
+    expected: 'minCutoff above 0 and beta from 0 on, such as minCutoff 1.5 and beta 0.3',
+  })
 }
 
 /** The weight of the new value, 0 to 1, for a cutoff in Hz and a step in seconds. */

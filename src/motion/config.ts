@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { InputError, messageOf } from '../util/errors.ts'
 import { schemaOf } from '../util/option-schema.ts'
-import { defined, type OptionValues } from '../util/options.ts'
+import { assertUsable, defined, type OptionValues } from '../util/options.ts'
 import type { Design } from '../zoo/design.ts'
 import { hourglassSchema, publishedHourglass } from '../zoo/hourglass.ts'
 import { type Net, netOptionsKeys } from '../zoo/net.ts'
@@ -250,6 +250,7 @@ const lightDetectorSide = 64
  * @throws InputError for an unknown network, or a size or design that does not fit.
  */
 export function smallConfig(options: SmallConfigOptions): MotionConfig {
+  assertUsable({ ...modelOptions, ...detectorOptions }, options)
   const net = findNet(nameOfNet(options.net))
   const { jacobian = true } = options
   const { dilations = detectorOptions.dilations.default } = options

@@ -74,6 +74,8 @@ function ortOptions(
   device: Device,
   { threads = defaultThreads(), optimise = 'all', spin = true }: SessionOptions,
 ): ort.InferenceSession.SessionOptions {
+  if (threads !== undefined && !isThreadCount(threads))
+    throw noThreadCount('the option threads', String(threads))
   const { graphOptimizationLevel, extra } = optimisation(optimise, device)
   return {
     executionProviders: [device === 'webgpu' ? webGpuProvider(bytes) : device],
@@ -91,10 +93,16 @@ function defaultThreads(): number | undefined {
   const text = process.env[threadsVariable]
   if (text === undefined || text === '') return undefined
   const threads = Number(text)
-  if (Number.isSafeInteger(threads) && threads >= 1 && threads <= 1024) return threads
-  throw new InputError({
-    what: `${threadsVariable} cannot be used`,
-    got: text,
+  if (isThreadCount(threads)) return threads
+  throw noThreadCount(threadsVariable, text)
+}
+
+const isThreadCount = (count: number) => Number.isInteger(count) && count >= 1 && count <= 1024
+
+function noThreadCount(name: string, got: string): InputError {
+  return new InputError({
+    what: `${name} cannot be used`,
+    got,
     expected: 'a whole number, 1 to 1024',
     remedy: 'correct or unset it',
   })
@@ -109,6 +117,7 @@ class NodeSession implements Session {
   readonly device: Device
   private readonly session: ort.InferenceSession
   private closed = false
+  private readonly pending = new Set<Promise<unknown>>()
 
   constructor(session: ort.InferenceSession, device: Device) {
     this.session = session
@@ -122,12 +131,20 @@ class NodeSession implements Session {
     checkFeeds(feeds, this.inputs)
     checkInto(into, feeds, this.outputs)
     const compute = () => this.compute(feeds, into)
-    return this.device === 'webgpu' ? webGpuQueue.add(compute) : compute()
+    const running = this.device === 'webgpu' ? webGpuQueue.add(compute) : compute()
+    this.pending.add(running)
+    try {
+      return await running
+    } finally {
+      this.pending.delete(running)
+    }
   }
 
   async close(): Promise<void> {
     if (this.closed) return
     this.closed = true
+    // ONNX Runtime begins a run later than it is asked to, and would find the session gone.
+    await Promise.allSettled(this.pending)
     const release = () => this.session.release()
     await (this.device === 'webgpu' ? webGpuQueue.add(release) : release())
   }

@@ -1,7 +1,7 @@
 // A model that is ready to run, behind one interface for Node and browsers, and the checks of its tensors.
 
 import type { Graph } from '../graph/graph.ts'
-import { type DType, formatShape, type Tensor } from '../graph/tensor.ts'
+import { allocate, type DType, formatShape, sizeOf, type Tensor } from '../graph/tensor.ts'
 import { InputError, nearest } from '../util/errors.ts'
 
 /** Where a session computes. */
@@ -73,7 +73,7 @@ export function checkInto(into: Tensors, feeds: Tensors, outputs: ReadonlyMap<st
 }
 
 function checkPorts(kind: 'input' | 'output', tensors: Tensors, ports: ReadonlyMap<string, PortType>): void {
-  for (const [name, { dtype, shape }] of Object.entries(tensors)) {
+  for (const [name, { dtype, shape, data }] of Object.entries(tensors)) {
     const port = ports.get(name)
     if (port === undefined) throw unknownName(kind, name, ports)
     const fits =
@@ -84,6 +84,14 @@ function checkPorts(kind: 'input' | 'output', tensors: Tensors, ports: ReadonlyM
         what: `the tensor for the ${kind} "${name}" is of another type or shape`,
         got: `${dtype}${formatShape(shape)}`,
         expected: describePort(port),
+      })
+    }
+    const Expected = allocate(dtype, 0).constructor
+    if (!(data instanceof Expected) || data.length !== sizeOf(shape)) {
+      throw new InputError({
+        what: `the data of the tensor for the ${kind} "${name}" do not fit its type and shape`,
+        got: `${data.length} elements of a ${data.constructor.name}`,
+        expected: `${sizeOf(shape)} of a ${Expected.name}`,
       })
     }
   }

@@ -104,13 +104,20 @@ export class LossTable<L extends DescribedLoss> {
     this.losses.set(name, loss)
   }
 
-  /** The weights of all losses: the given ones, and the usual ones of the others. */
+  /** The weights of all losses: the given ones, and the usual ones of the others. @throws InputError if all are 0 */
   weights(given: LossWeights = {}): Record<string, number> {
     const usual = this.all.map(({ name, weight }) => [name, weight] as const)
     const wanted = Object.entries(given).flatMap(([name, weight]) =>
       weight === undefined ? [] : [[name, weight] as const],
     )
-    return Object.fromEntries([...usual, ...wanted])
+    const weights = Object.fromEntries([...usual, ...wanted])
+    if (Object.values(weights).every((weight) => weight === 0)) {
+      throw new InputError({
+        what: `nothing is learned: all losses of ${this.task} have the weight 0`,
+        remedy: `give one of them a weight above 0: ${this.names.join(', ')}`,
+      })
+    }
+    return weights
   }
 
   /** The schema of weights by name, as a configuration records them. A loss that is not recorded has the weight 0. */

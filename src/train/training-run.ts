@@ -110,10 +110,11 @@ export async function trainRun<C extends AnyConfig, I, D extends { close(): void
   } catch (error) {
     // Stopped before training: nothing is lost, and the run can be resumed from its beginning.
     if (run === undefined || data !== undefined || !signal?.aborted) throw error
+    const reached = (await run.hasCheckpoint()) ? await run.loadCheckpoint() : { step: 0, elapsed: 0 }
     return {
       path: run.path,
-      steps: 0,
-      seconds: 0,
+      steps: reached.step,
+      seconds: reached.elapsed,
       loss: Number.NaN,
       device: 'none yet',
       interrupted: true,

@@ -1,10 +1,11 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { calibrate, openPlanned, planOf, Ranges } from '../../src/compress/calibration.ts'
-import { compress, slowerParts } from '../../src/compress/compress.ts'
+import { type CompressOptions, compress, slowerParts } from '../../src/compress/compress.ts'
 import { planDetector } from '../../src/compress/eight-bits.ts'
 import { differenceOf, referenceOf, seeAll, takeFrames } from '../../src/compress/measure.ts'
 import { noticesOf, settingsOf } from '../../src/compress/options.ts'
+import { type PruneOptions, prune } from '../../src/compress/prune.ts'
 import { readSafetensorsHeader } from '../../src/formats/safetensors/safetensors.ts'
 import type { EightBitPlans } from '../../src/model/loaded-run.ts'
 import { openDetector } from '../../src/model/open-detector.ts'
@@ -132,6 +133,35 @@ test('eight bits are refused for devices that do not compute in them, and are le
   }
   expect(settingsOf({})).toMatchObject({ device: 'cpu', precision: 'int8' })
   expect(settingsOf({ device: 'cpu', precision: 'int8' }).precision).toBe('int8')
+})
+
+test.each([
+  ['device', 'gpu'],
+  ['precision', 'int4'],
+  ['target', 'foo'],
+  ['frames', Number.NaN],
+  ['frames', 0],
+  ['frames', 2.5],
+  ['holdout', 1],
+  ['holdout', -1],
+  ['threads', -2],
+  ['maxDistance', Number.NaN],
+  ['prune', 1.5],
+])('the option %s is not %s, which is said before any work', async (name, value) => {
+  const options = { out: at('none'), [name]: value } as unknown as CompressOptions
+  await expect(compress(at('no-run'), ['puppet:1'], options)).rejects.toThrow(new RegExp(`option ${name} .*`))
+  expect(existsSync(at('none'))).toBe(false)
+})
+
+test.each([
+  ['part', 1.5],
+  ['by', 'foo'],
+  ['steps', -1],
+  ['frames', Number.NaN],
+  ['holdout', 2],
+])('pruning has no option %s of %s', async (name, value) => {
+  const options = { out: at('none'), part: 0.5, [name]: value } as unknown as PruneOptions
+  await expect(prune(at('no-run'), ['puppet:1'], options)).rejects.toThrow(new RegExp(`option ${name} .*`))
 })
 
 test('without times, whole chains of ops are in eight bits, even if a network has no op of some kinds', async () => {

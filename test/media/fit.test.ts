@@ -3,14 +3,45 @@ import { existsSync, readdirSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { openClip } from '../../src/clips/source.ts'
-import { blankFrame, type Clip, type Frame, framePsnr, pixelAt, resolveRange } from '../../src/media/clip.ts'
+import { findFaces } from '../../src/faces/node.ts'
+import {
+  assertFrame,
+  blankFrame,
+  type Clip,
+  type Frame,
+  framePsnr,
+  pixelAt,
+  resolveRange,
+} from '../../src/media/clip.ts'
 import { bestOffset, createFitter, middleSquare, subjectCrop } from '../../src/media/fit.ts'
+import { encodePicture } from '../../src/media/picture.ts'
 import { createResampler } from '../../src/media/resample.ts'
 import { InputError } from '../../src/util/errors.ts'
 import { Random } from '../../src/util/random.ts'
 import { expectFailure, gradientFrame } from './support.ts'
 
 const side = fc.integer({ min: 1, max: 40 })
+
+describe('a frame', () => {
+  const red = (bytes: number) =>
+    Uint8Array.from({ length: 64 * bytes }, (_, i) => (i % bytes === 0 ? 255 : 0))
+  const frame = { ...blankFrame(8, 8), data: red(3) }
+
+  test('of three bytes a pixel is fitted', () => {
+    expect(createFitter(frame, 8)(frame)).toEqual(red(3))
+  })
+
+  test.each([
+    ['RGBA', { ...frame, data: red(4) }, /256 bytes for 8 x 8[\s\S]*192: red[\s\S]*every fourth byte/],
+    ['too short', { ...frame, data: new Uint8Array(10) }, /10 bytes for 8 x 8/],
+    ['empty', { ...frame, width: 0, height: 0, data: new Uint8Array() }, /at least 1 x 1/],
+  ])('that is %s is refused everywhere', async (_, wrong, words) => {
+    expect(() => assertFrame(wrong)).toThrow(words)
+    if (wrong.width > 0) expect(() => createFitter(wrong, 8)(wrong)).toThrow(words)
+    await expect(encodePicture('.png', wrong)).rejects.toThrow(words)
+    await expect(findFaces(wrong)).rejects.toThrow(words)
+  })
+})
 
 describe('resampling', () => {
   test('an even colour stays exactly what it is, at any size and window', () => {

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { OneEuroFilter } from '../../src/model/one-euro.ts'
+import { OneEuroFilter, smoother } from '../../src/model/one-euro.ts'
+import { InputError } from '../../src/util/errors.ts'
 
 const number = fc.double({ min: -1, max: 1, noNaN: true })
 const smoothing = fc.record({
@@ -36,6 +37,18 @@ describe('the one-euro filter', () => {
         for (const value of out) expect(value).toBeCloseTo(x, 6)
       }),
     )
+  })
+
+  it.each([
+    { minCutoff: Number.NaN },
+    { minCutoff: Number.POSITIVE_INFINITY },
+    { minCutoff: 0 },
+    { minCutoff: -1 },
+    { beta: -1 },
+    { beta: Number.NaN },
+  ])('refuses %j, which would make no numbers of keypoints', (smoothing) => {
+    expect(() => filtered([{ x: 1, after: 0.1 }], smoothing)).toThrow(InputError)
+    expect(() => smoother(smoothing)).toThrow(InputError)
   })
 
   it('never leaves the range of what it has seen', () => {

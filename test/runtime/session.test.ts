@@ -6,7 +6,7 @@ import { softmax } from '../../src/graph/ops/unary.ts'
 import { floats, ints } from '../../src/graph/tensor.ts'
 import { createSession, describeDevices } from '../../src/runtime/node.ts'
 import type { Session } from '../../src/runtime/session.ts'
-import { EnvironmentError, FormatError } from '../../src/util/errors.ts'
+import { EnvironmentError, FormatError, InputError } from '../../src/util/errors.ts'
 import { modelBytes, node } from '../onnx/models.ts'
 
 function example(): Graph {
@@ -97,6 +97,18 @@ describe('a session on the CPU', () => {
           expected: float32[2]]
       `)
     })
+    test.each([
+      ['another number of elements', { ...image, data: new Float32Array(2) }, '2 elements of a Float32Array'],
+      [
+        'another kind of array',
+        { ...image, data: new Float64Array(4) as unknown as Float32Array<ArrayBuffer> },
+        'a Float64Array',
+      ],
+    ])('%s than the shape says', async (_, wrong, got) => {
+      const run = session.run({ image: wrong, scale })
+      await expect(run).rejects.toThrow(InputError)
+      await expect(run).rejects.toThrow(new RegExp(`${got}[^]*4 of a Float32Array`))
+    })
     test('to write over what it reads', async () => {
       await expect(session.run({ image, scale }, { sum: image })).rejects.toThrowErrorMatchingInlineSnapshot(`
         [InputError: the output "sum" would be written over the input "image"
@@ -119,6 +131,19 @@ test('a closed session says so, and closes once', async () => {
   await session.close()
   await session.close()
   await expect(session.run({ image, scale })).rejects.toThrow('the session is closed')
+})
+
+test('what is computed when a session is closed is computed to its end', async () => {
+  const session = await createSession(example(), { device: 'cpu' })
+  const running = session.run({ image, scale })
+  await session.close()
+  expect((await running).sum).toEqual(floats([11, 102, 13, 104], [2, 2]))
+})
+
+test.each([-3, 1.5, 0, Number.NaN])('%s threads are refused before the model is read', async (threads) => {
+  await expect(createSession(example(), { device: 'cpu', threads })).rejects.toThrow(
+    /threads[\s\S]*1 to 1024/,
+  )
 })
 
 test('axes that a model leaves open take any size', async () => {

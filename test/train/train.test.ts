@@ -8,6 +8,7 @@ import { createVideoWriter } from '../../src/media/video-out.ts'
 import { smallConfig } from '../../src/motion/config.ts'
 import { describeDevices } from '../../src/runtime/node.ts'
 import { finetuning } from '../../src/train/config.ts'
+import { trainLosses } from '../../src/train/losses.ts'
 import { type TrainOptions, train } from '../../src/train/train.ts'
 import { InputError, TrainingError } from '../../src/util/errors.ts'
 import { tinyModel } from './tiny.ts'
@@ -148,6 +149,24 @@ test('a run whose checkpoint was removed is not trained from its beginning over 
   await rm(join(run, 'weights.safetensors'))
   expect(await train(clip, options('without-last', { steps: 2, resume: true }))).toMatchObject({ steps: 2 })
   expect((await weightsOf('without-last')).equals(before)).toBe(true)
+})
+
+test('a run that is stopped before it goes on says what it has', async () => {
+  const controller = new AbortController()
+  const onEvent = ({ kind, step }: { kind: string; step?: number }) => {
+    if (kind === 'step' && step === 3) controller.abort()
+  }
+  const first = await train(clip, options('reached', { signal: controller.signal, onEvent }))
+  expect(first.steps).toBe(3)
+  const again = await train(clip, options('reached', { resume: true, signal: AbortSignal.abort() }))
+  expect(again).toMatchObject({ steps: 3, interrupted: true })
+  expect(again.seconds).toBeGreaterThan(0)
+})
+
+test('training in which no loss counts is refused, and nothing is written', async () => {
+  const losses = Object.fromEntries(trainLosses.names.map((name) => [name, 0]))
+  await expect(train(clip, options('no-loss', { losses }))).rejects.toThrow(/nothing is learned/)
+  expect(await readdir(folder)).not.toContain('no-loss')
 })
 
 test('a clip in which nothing moves is named', async () => {
