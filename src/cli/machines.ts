@@ -15,6 +15,8 @@ export interface QueueFlags {
 
 export interface MachineFlags extends QueueFlags {
   readonly emit?: Scheduler
+  /** Of commands that have it: results are made again, also those that the store has. */
+  readonly force?: true
 }
 
 const storeFlag = ['--store <folder|s3>', 'a folder that all machines share, or s3://BUCKET/PREFIX'] as const
@@ -83,7 +85,7 @@ export async function openWorkforce(
   flags: MachineFlags,
   out: string,
 ): Promise<Workforce> {
-  const { store: named, queue, emit } = flags
+  const { store: named, queue, emit, force: again = false } = flags
   if (named === undefined && queue === undefined && emit === undefined) {
     return { runner: undefined, remote: undefined, emit: undefined, close: async () => {} }
   }
@@ -93,7 +95,7 @@ export async function openWorkforce(
   const store = await openStore(named)
   if (emit !== undefined) {
     const { FilingRunner } = await import('../work/emit.ts')
-    const runner = new FilingRunner(store, resolve(out))
+    const runner = new FilingRunner(store, resolve(out), again)
     const where = named.startsWith('s3:') ? named : resolve(named)
     return {
       ...{ runner, remote: undefined, close: async () => {} },
@@ -104,7 +106,8 @@ export async function openWorkforce(
   const { RemoteRunner: Remote } = await import('../work/remote.ts')
   const { TaskQueue } = await import('../work/queue.ts')
   const opened = address === undefined ? undefined : await TaskQueue.open(address)
-  const remote = new Remote({ store, queue: opened, onNote: (text) => reporter.note(`pantin: ${text}`) })
+  const onNote = (text: string) => reporter.note(`pantin: ${text}`)
+  const remote = new Remote({ store, queue: opened, again, onNote })
   return {
     ...{ runner: remote, remote, emit: undefined },
     close: () => remote.close(),

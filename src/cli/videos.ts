@@ -13,7 +13,6 @@ import { type CropFlags, type DeviceName, wholeNumber } from './options.ts'
 export interface FolderFlags extends MachineFlags {
   readonly out: string
   readonly jobs?: number
-  readonly force?: true
 }
 
 /** `--jobs`, for folders. */

@@ -41,12 +41,16 @@ export class FilingRunner implements Runner {
   readonly tasks: Record<string, FiledTask> = {}
   private readonly remote: RemoteRunner
 
-  /** @param root folder of the work, which contains the tasks' own folders */
+  /**
+   * @param root folder of the work, which contains the tasks' own folders
+   * @param again whether tasks are filed of which the store has a result
+   */
   constructor(
     private readonly store: Store,
     private readonly root: string,
+    again = false,
   ) {
-    this.remote = new RemoteRunner({ store })
+    this.remote = new RemoteRunner({ store, again })
   }
 
   width(): number {
@@ -56,7 +60,7 @@ export class FilingRunner implements Runner {
   async perform<C extends object>(kind: Kind<C>, config: C, place: Place): Promise<void> {
     const { id, text, inputs } = await this.remote.describe(kind, config)
     await this.store.remove(keys.failure(id))
-    if (!(await this.store.has(keys.result(id)))) await this.store.create(keys.task(id), text)
+    if (!(await this.remote.isDone(id, kind.result(config)))) await this.store.create(keys.task(id), text)
     this.tasks[slashed(relative(this.root, place.folder))] = { id, inputs }
     throw new EnvironmentError({ what: 'it waits in the store for a worker' })
   }

@@ -42,6 +42,8 @@ export interface RemoteOptions {
   readonly store: Store
   /** Undefined if workers look into the store for tasks. */
   readonly queue?: TaskQueue | undefined
+  /** Do tasks again of which the store has a result. */
+  readonly again?: boolean
   /** Seconds between looks into the store (default 1). */
   readonly pollSeconds?: number
   onNote?(text: string): void
@@ -87,6 +89,8 @@ export class RemoteRunner implements Runner {
   private readonly fresh: string[] = []
   private enqueued: Promise<void> = Promise.resolve()
   private trouble: unknown
+  /** Tasks that were given before. */
+  private readonly given = new Set<string>()
 
   constructor(private readonly options: RemoteOptions) {
     this.uploader = new Uploader(options.store)
@@ -114,7 +118,7 @@ export class RemoteRunner implements Runner {
       hooks.signal?.throwIfAborted()
       return this.describe(kind, config)
     })
-    const [isDone] = await allOf(store.has(keys.result(id)), store.remove(keys.failure(id)))
+    const [isDone] = await allOf(this.isDone(id, kind.result(config)), store.remove(keys.failure(id)))
     if (!isDone) {
       await store.create(keys.task(id), text)
       const ended = this.wait(id, hooks)
@@ -135,6 +139,23 @@ export class RemoteRunner implements Runner {
   async describe<C extends object>(kind: Kind<C>, config: C): Promise<Described> {
     const inputs = await this.uploader.inputs(kind.inputs(config))
     return { ...taskText(kind as unknown as Kind, config, inputs), inputs }
+  }
+
+  /**
+   * Whether the store has a result that is to be collected. One that is not is removed: the work is done again if the user says
+   * so, or if it had failed, for what it failed by may be mended.
+   *
+   * @param result name of the file that tells how the task ended
+   */
+  async isDone(id: string, result: string): Promise<boolean> {
+    const { store, again = false } = this.options
+    if (!(await store.has(keys.result(id)))) return false
+    // A task that is given twice is done again once.
+    const isOld = again && !this.given.has(id)
+    this.given.add(id)
+    if (!isOld && !(await hasFailed(store, id, result))) return true
+    await store.remove(keys.result(id))
+    return false
   }
 
   /** Tells the queue of a task. Tasks that come while others are on their way go together, in one call. */
@@ -275,6 +296,21 @@ export async function collect(
     throw error
   }
 }
+
+/** Whether a result in the store says that the work failed. One that cannot be read is for `collect` to find. */
+async function hasFailed(store: Store, id: string, result: string): Promise<boolean> {
+  const manifest = await readManifest(store, keys.result(id)).catch(() => undefined)
+  const file = manifest?.files.find(({ path }) => path === result)
+  if (file === undefined || !('content' in file)) return false
+  try {
+    return failedSchema.safeParse(JSON.parse(Buffer.from(file.content, 'base64').toString('utf8'))).success
+  } catch {
+    return false
+  }
+}
+
+/** What all kinds of results say if the work failed. */
+const failedSchema = z.object({ status: z.literal('failed') })
 
 /** Why a task failed, from its record in the store. */
 export function failureOf(text: string | undefined): string {

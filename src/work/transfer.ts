@@ -118,9 +118,10 @@ export class Uploader {
   }
 }
 
-/** Folders or files at the top of trees, by the hashes of the trees: tasks share a run, whose tree is read once. */
-const tops = new Map<string, string>()
-const mostTops = 1000
+/** Trees whose files were found whole on this machine, by their folders: tasks share a run, whose tree is read once. */
+const checked = new Map<string, Tree>()
+/** The most such trees, and the most files that a tree has in this list. */
+const [mostChecked, mostFilesChecked] = [1000, 100]
 
 /**
  * Brings inputs onto this machine, if they are not there yet. The same input has the same path on all machines, relative
@@ -141,28 +142,56 @@ export async function fetchInputs(
 /** @returns the path of the file or folder at the top of a tree, relative to `home` */
 async function fetchTree(store: Store, tree: string, home: string): Promise<string> {
   const folder = join('inputs', tree.slice(0, 32))
-  const known = tops.get(tree)
-  if (known !== undefined && (await exists(join(home, folder)))) return join(folder, known)
+  const target = join(home, folder)
+  const known = checked.get(target)
+  if (known !== undefined && (await isWhole(target, known, sizeOf)))
+    return join(folder, topOf(known[0]!.path))
+  checked.delete(target)
   const text = (await store.read(`trees/${tree}.json`, mostManifestBytes))?.toString('utf8')
   if (text === undefined || hashOf(text) !== tree) throw damaged(`trees/${tree}.json`, store)
   const files = parsed(treeSchema, text, `trees/${tree}.json`, store)
-  const top = topOf(files[0]!.path)
-  if (tops.size >= mostTops) tops.clear()
-  tops.set(tree, top)
-  if (await exists(join(home, folder))) return join(folder, top)
-  // All files appear together, in one step.
-  const arriving = join(home, 'inputs', `.arriving-${process.pid}-${randomBytes(6).toString('hex')}`)
+  if (!(await isWhole(target, files))) await fetchFiles(store, files, target)
+  if (checked.size >= mostChecked) checked.clear()
+  if (files.length <= mostFilesChecked) checked.set(target, files)
+  return join(folder, topOf(files[0]!.path))
+}
+
+/** Fetches the files of a tree. They appear together, in one step. */
+async function fetchFiles(store: Store, files: Tree, target: string): Promise<void> {
+  const arriving = join(dirname(target), `.arriving-${process.pid}-${randomBytes(6).toString('hex')}`)
   try {
     await inLanes(files, downloads, (file) =>
       fetchFile(store, { ...file, key: `inputs/${file.hash}` }, join(arriving, file.path)),
     )
-    await rename(arriving, join(home, folder))
+    // What is there is damaged, as files are that were being written when the power died; or another task, or another worker on
+    // this machine, was quicker.
+    if (await isWhole(target, files)) return
+    await rm(target, { recursive: true, force: true })
+    await rename(arriving, target)
   } catch (error) {
+    if (!(await isWhole(target, files))) throw error
+  } finally {
     await rm(arriving, { recursive: true, force: true })
-    // Another task, or another worker on this machine, was quicker.
-    if (!(await exists(join(home, folder)))) throw error
   }
-  return join(folder, top)
+}
+
+/**
+ * Whether a folder has the files of a tree, with their content.
+ *
+ * @param look returns the size of a file, and its hash, if that is to be compared; undefined if it cannot be read
+ */
+async function isWhole(
+  folder: string,
+  files: Tree,
+  look: (file: string) => Promise<{ readonly bytes: number; readonly hash?: string } | undefined> = (file) =>
+    hashFile(file).catch(() => undefined),
+): Promise<boolean> {
+  if (!(await exists(folder))) return false
+  for (const { path, bytes, hash } of files) {
+    const found = await look(join(folder, path))
+    if (found?.bytes !== bytes || (found.hash ?? hash) !== hash) return false
+  }
+  return true
 }
 
 /**
@@ -194,7 +223,7 @@ export async function uploadFolder(
   /** @returns whether the file is small, and now in the list */
   const hold = async (path: string): Promise<boolean> => {
     const from = join(folder, path)
-    const size = await sizeOf(from)
+    const size = (await sizeOf(from))?.bytes
     if (size === undefined || size > mostSmallBytes || together + size > mostSmallTogether) return false
     const content = await readFile(from).catch(() => undefined)
     // It may have been replaced by a larger one.
@@ -332,9 +361,9 @@ export async function removeAll(
 }
 
 /** Bytes of a file; undefined without file. */
-const sizeOf = (file: string): Promise<number | undefined> =>
+const sizeOf = (file: string): Promise<{ readonly bytes: number } | undefined> =>
   stat(file).then(
-    ({ size }) => size,
+    ({ size }) => ({ bytes: size }),
     () => undefined,
   )
 

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { openStore } from '../../src/work/open-store.ts'
 import { parseQueue, TaskQueue } from '../../src/work/queue.ts'
 import { RemoteRunner } from '../../src/work/remote.ts'
-import { type Kind, localRunner, type Store } from '../../src/work/task.ts'
+import { hashOf, type Kind, localRunner, type Store } from '../../src/work/task.ts'
 import { keys } from '../../src/work/transfer.ts'
 import { type WorkerEvent, work } from '../../src/work/worker.ts'
 import { runHere } from '../cli/run.ts'
@@ -124,6 +124,41 @@ describe.each(['a queue', 'the store alone'])('workers with %s', (how) => {
     expect(begins).toHaveLength(2)
     expect(begins[1]![1]).toBeGreaterThan(0)
     await runner.close()
+  })
+})
+
+describe('a result that the store has', () => {
+  const doOnce = async (name: string, options: Parameters<typeof runnerOf>[0] = {}) => {
+    const runner = runnerOf(options)
+    await runner.perform(kind, { name, to: 1, ms: 0 }, place(name), {})
+    await runner.close()
+  }
+
+  it('is made again if it failed, or if the user says so, and then once', async () => {
+    startWorker()
+    await doOnce('one')
+    await doOnce('one')
+    expect(begins).toHaveLength(1)
+    const again = runnerOf({ again: true })
+    for (let i = 0; i < 2; i++) await again.perform(kind, { name: 'one', to: 1, ms: 0 }, place('one'), {})
+    await again.close()
+    expect(begins).toHaveLength(2)
+    // What a damaged input gave, for instance.
+    const ids: string[] = []
+    for await (const { key } of store.list('results/')) ids.push(key)
+    const content = JSON.stringify({ status: 'failed', reason: 'it cannot be read' })
+    const files = [
+      {
+        path: 'result.json',
+        hash: hashOf(content),
+        bytes: content.length,
+        content: Buffer.from(content).toString('base64'),
+      },
+    ]
+    await store.write(ids[0]!, JSON.stringify({ files }))
+    await doOnce('one')
+    expect(begins).toHaveLength(3)
+    expect(resultOf('one')).toMatchObject({ name: 'one' })
   })
 })
 

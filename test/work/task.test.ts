@@ -198,6 +198,36 @@ describe('a worker', () => {
     await expect(fetchInputs(store, inputs, join(folder, 'another'))).rejects.toThrow('other content')
   })
 
+  it('fetches an input again that was damaged where it lies', async () => {
+    const file = join(folder, 'clip.txt')
+    writeFileSync(file, 'content')
+    const inputs = await new Uploader(store).inputs([file])
+    const home = join(folder, 'home')
+    const fetched = async () => join(home, (await fetchInputs(store, inputs, home))[file]!)
+    const path = await fetched()
+    // As a worker before this one left it, with all of its bytes or not; and while this one works.
+    for (const [left, before] of [
+      ['Content', true],
+      ['cont', true],
+      ['', false],
+    ] as const) {
+      if (before) {
+        vi.resetModules()
+        const { fetchInputs } = await import('../../src/work/transfer.ts')
+        writeFileSync(path, left)
+        expect(join(home, (await fetchInputs(store, inputs, home))[file]!)).toBe(path)
+      } else {
+        writeFileSync(path, left)
+        expect(await fetched()).toBe(path)
+      }
+      expect(readFileSync(path, 'utf8')).toBe('content')
+    }
+    rmSync(path)
+    await fetched()
+    expect(readFileSync(path, 'utf8')).toBe('content')
+    expect(readdirSync(join(home, 'inputs'))).toHaveLength(1)
+  })
+
   it('finds the pictures of a folder that is a clip, all of them and in their order', async () => {
     const pictures = join(folder, 'prises.')
     mkdirSync(pictures)

@@ -45,7 +45,6 @@ interface StudyFlags extends OptionValues<typeof runOptions>, MachineFlags, Repo
   readonly latency: boolean
   readonly rounds?: number
   readonly threads?: number
-  readonly force?: true
 }
 
 /** `pantin study VIDEO... --out FOLDER`. */
