@@ -16,6 +16,7 @@ function encode(scope, x) {
   return { half, quarter: invertedResidual(scope.child('block2'), seen, { expansion: 4 }) }
 }
 
+/** @type {import('pantin').Net} */
 export const myNet = {
   name: 'my-net',
   title: 'My network',

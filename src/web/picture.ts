@@ -38,6 +38,15 @@ export interface Parcel {
  * @throws InputError for a picture that shows nothing yet, or cannot be read.
  */
 export async function toParcel(picture: Picture): Promise<Parcel> {
+  // A selector that finds nothing, in a page without types.
+  if (!picture) {
+    throw new InputError({
+      what: 'there is no picture',
+      got: String(picture),
+      expected: 'a file, an image, a video, a canvas or a frame',
+      remedy: 'check how the page looks for it',
+    })
+  }
   if (picture instanceof Blob || picture instanceof ImageData) return { picture, transfer: [] }
   if (isVideoFrame(picture)) return handedOver(picture.clone())
   if (picture instanceof HTMLVideoElement) return handedOver(await frameOfVideo(picture))

@@ -20,7 +20,7 @@ const command = 'node_modules/pantin/dist/cli/main.js'
 
 /** The README's lines for a page, on a picture instead of a video. */
 async function readmeScript(): Promise<string> {
-  const lines = /```ts\n(import { Tracker } from 'pantin\/web'\n.*?)```/s.exec(
+  const lines = /```js\n(import { Tracker } from 'pantin\/web'\n.*?)```/s.exec(
     await readFile('README.md', 'utf8'),
   )![1]!
   return `${lines.replace("querySelector('video')", "querySelector('canvas')")}
