@@ -41,6 +41,23 @@ export async function readOnnxFile(path: string): Promise<Uint8Array> {
   }
 }
 
+/**
+ * The files beside an ONNX model that its weights lie in: their paths, in the order of the model.
+ *
+ * @returns none for a model that is one file, and for a file that holds no model: whoever opens it says so.
+ * @throws InputError if the file cannot be read.
+ */
+export async function filesBeside(path: string): Promise<readonly string[]> {
+  const bytes = await readWhole(path, 'an ONNX model', mostBytes)
+  try {
+    const names = new Set(externalModel(bytes)?.parts.map(({ file }) => file))
+    return [...names].map((name) => join(dirname(path), name))
+  } catch (error) {
+    if (error instanceof FormatError) return []
+    throw error
+  }
+}
+
 async function readParts(path: string, parts: readonly ExternalPart[]): Promise<Uint8Array[]> {
   const folders = [dirname(path), dirname(await realpath(path))]
   const real = await Promise.all(folders.map((folder) => realpath(folder)))

@@ -36,7 +36,7 @@ export async function loadRun(
 }
 
 /**
- * SHA-256 of a detector's files: of an ONNX file, or of the config.json and the weights.safetensors of a run. Two
+ * SHA-256 of a detector's files: of an ONNX file and the files beside it that its weights lie in, or of the config.json and the weights.safetensors of a run. Two
  * detectors with the same hash give the same keypoints.
  *
  * @param path a run folder, the name of a starter, or an ONNX file.
@@ -45,14 +45,20 @@ export async function loadRun(
  */
 export async function hashDetector(path: string): Promise<string> {
   const hash = createHash('sha256')
-  const folder = await runFolder(path)
-  const files = path.toLowerCase().endsWith('.onnx')
-    ? [path]
-    : [configFile, weightsFile].map((name) => join(folder, name))
-  for (const file of files) {
+  for (const file of await filesOfDetector(path)) {
     hash.update(await readWhole(file, 'a file of a model', 2 ** 32))
   }
   return hash.digest('hex')
+}
+
+async function filesOfDetector(path: string): Promise<readonly string[]> {
+  if (path.toLowerCase().endsWith('.onnx')) {
+    // It loads the format of ONNX, which only such files need.
+    const { filesBeside } = await import('./onnx-file.ts')
+    return [path, ...(await filesBeside(path))]
+  }
+  const folder = await runFolder(path)
+  return [configFile, weightsFile].map((name) => join(folder, name))
 }
 
 export type { EncodedPicture, MotionModel } from './motion-model.ts'

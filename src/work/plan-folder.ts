@@ -1,13 +1,21 @@
 // The folder of long work and its plan: work is resumed from it only if the plan and the content behind its names are the
 // same. What the plans of studies and searches share: which clips and which teacher they use.
-import { readdir, rm, stat } from 'node:fs/promises'
+import { readdir, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import { openClips } from '../clips/source.ts'
 import { writeFileAtomic } from '../files/atomic.ts'
 import { codeOf, fileError } from '../files/file-errors.ts'
-import { assertResumable, exists, type Facts, isIgnorable, makeFolder } from '../files/folders.ts'
+import {
+  assertResumable,
+  exists,
+  type Facts,
+  isFolder,
+  isIgnorable,
+  makeFolder,
+  stampOf,
+} from '../files/folders.ts'
 import { awaitLock, type Lock } from '../files/lock.ts'
 import { readWhole } from '../files/read.ts'
 import { hashDetector } from '../model/open-model.ts'
@@ -153,7 +161,7 @@ export const measuredOn = ({ clips, test, holdout }: Pick<PlanData, 'clips' | 't
 export const contentsSchema = z.object({
   /** A hash; undefined if there is no teacher. */
   teacher: z.string().optional(),
-  /** Pixels, frames and bytes of each clip. */
+  /** Pixels, frames and bytes of each clip, and when a folder of pictures was changed. */
   clips: z.array(z.string()),
   /** The same of each clip to measure on. */
   test: z.array(z.string()),
@@ -191,11 +199,11 @@ async function clipContents(specs: readonly string[], holdout: number): Promise<
     return await Promise.all(
       clips.map(async ({ width, height, frameCount }, i) => {
         // A puppet is no file: its spec is its content.
-        const bytes = await stat(specs[i]!).then(
-          (file) => `, ${file.size} bytes`,
-          () => '',
-        )
-        return `${width}x${height}, ${frameCount} frames${bytes}`
+        const { bytes, modified } = await stampOf(specs[i]!)
+        const size = bytes < 0 ? '' : `, ${bytes} bytes`
+        // Other numbered pictures often have as many bytes.
+        const time = (await isFolder(specs[i]!)) ? `, changed ${new Date(modified).toISOString()}` : ''
+        return `${width}x${height}, ${frameCount} frames${size}${time}`
       }),
     )
   } finally {

@@ -5,6 +5,7 @@ import { toBinary } from '@bufbuild/protobuf'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { floats } from '../../src/graph/tensor.ts'
 import { assertSelfContained, readOnnxFile } from '../../src/model/onnx-file.ts'
+import { hashDetector } from '../../src/model/open-model.ts'
 import { type ModelProto, ModelProtoSchema, type TensorProto } from '../../src/onnx/generated/onnx_pb.ts'
 import { fromOnnx } from '../../src/onnx/import.ts'
 import { FormatError } from '../../src/util/errors.ts'
@@ -68,6 +69,22 @@ it('leaves the bytes of other models as they are, and reads to the end of a file
   const proto = made()
   outside(initializer(proto), { location: 'w.data', offset: '24' })
   expect(fromOnnx(await read(proto)).weights.get('w')).toEqual(floats([6, 7, 8, 9], [4]))
+})
+
+it('has another hash with other weights in the file beside it', async () => {
+  const proto = made()
+  outside(initializer(proto), { location: 'v.data' })
+  const [path, data] = ['m/hashed.onnx', 'm/v.data'].map((name) => join(folder, name)) as [string, string]
+  await writeFile(path, toBinary(ModelProtoSchema, proto))
+  const hashWith = async (weight: number) => {
+    await writeFile(data, Buffer.from(Float32Array.of(1, 2, 3, weight).buffer))
+    return hashDetector(path)
+  }
+  const first = await hashWith(4)
+  expect(await hashWith(5)).not.toBe(first)
+  expect(await hashWith(4)).toBe(first)
+  await rm(data)
+  await expect(hashDetector(path)).rejects.toThrow(/v\.data.*no such file/)
 })
 
 it.each([

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import sharp from 'sharp'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { hashDetector } from '../../../src/model/open-model.ts'
 import { makePlan, openStudy, type TrialPlan, trialKey, trialsOf } from '../../../src/study/trials/plan.ts'
@@ -65,6 +66,25 @@ describe('a plan', () => {
       expect(await hashDetector(copy)).toBe(same)
       writeFileSync(copy, 'two')
       expect(await hashDetector(copy)).not.toBe(same)
+    } finally {
+      rmSync(folder, { recursive: true, force: true })
+    }
+  })
+
+  it('notices that a folder of numbered pictures was changed', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'pantin-plan-'))
+    try {
+      const write = (i: number, grey: number) =>
+        sharp({ create: { width: 32, height: 32, channels: 3, background: { r: grey, g: grey, b: 9 } } })
+          .png({ compressionLevel: 0 })
+          .toFile(join(folder, `${i}.png`))
+      for (let i = 1; i <= 10; i++) await write(i, 20 * i)
+      const contents = async () => (await makePlan([folder], tiny)).contents.clips
+      const before = await contents()
+      expect(await contents()).toEqual(before)
+      // It has as many bytes as before.
+      await write(3, 200)
+      expect(await contents()).not.toEqual(before)
     } finally {
       rmSync(folder, { recursive: true, force: true })
     }
