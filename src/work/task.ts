@@ -322,7 +322,7 @@ export interface InputFile {
 }
 
 /**
- * The files that a name stands for: a file itself; of a run's folder its configuration and weights; of a folder of
+ * The files that a name stands for: a file itself, and first, before the weights of an ONNX file in other files; of a run's folder its configuration and weights; of a folder of
  * numbered pictures the pictures. Undefined for a name that every machine knows: a puppet, a head, or a starter.
  *
  * @throws InputError for any other folder.
@@ -332,7 +332,8 @@ export async function filesOf(name: string): Promise<readonly InputFile[] | unde
   const isOwnStarter = isStarterName(name) && (await runFolder(name)) !== resolve(name)
   if (isOwnStarter) return undefined
   const from = resolve(name)
-  if (!(await isFolder(from))) return [{ path: safeName(basename(from)), from }]
+  if (!(await isFolder(from)))
+    return [{ path: safeName(basename(from)), from }, ...(await weightsBeside(from))]
   const folder = safeName(basename(from))
   if (await isRun(from)) {
     return [configFile, weightsFile].map((one) => ({ path: `${folder}/${one}`, from: join(from, one) }))
@@ -354,6 +355,23 @@ export async function filesOf(name: string): Promise<readonly InputFile[] | unde
     path: `${folder}/${String(i + 1).padStart(digits, '0')}-${safeName(basename(one))}`,
     from: one,
   }))
+}
+
+/** The files beside an ONNX model that its weights lie in. The model has their names, which therefore stay. */
+async function weightsBeside(model: string): Promise<readonly InputFile[]> {
+  if (!model.toLowerCase().endsWith('.onnx')) return []
+  // It loads the format of ONNX, which only such files need.
+  const { filesBeside } = await import('../model/onnx-file.ts')
+  const files = (await filesBeside(model)).map((from) => ({ path: basename(from), from }))
+  const odd = files.find(({ path }) => !isSafePath(path))
+  if (odd === undefined) return files
+  throw new InputError({
+    what: 'the file with the weights of this model has a name that other machines may not take',
+    where: model,
+    got: JSON.stringify(odd.path),
+    expected: 'letters, digits, dots and dashes',
+    remedy: 'export the model as one file, or with another name for its weights',
+  })
 }
 
 /** A file name that every system takes. The ending stays, because readers choose a format by it. */

@@ -13,10 +13,14 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { toBinary } from '@bufbuild/protobuf'
 import sharp from 'sharp'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ownMark } from '../../src/files/lock.ts'
+import { floats } from '../../src/graph/tensor.ts'
 import { folderClip } from '../../src/media/picture-clips.ts'
+import { readOnnxFile } from '../../src/model/onnx-file.ts'
+import { ModelProtoSchema } from '../../src/onnx/generated/onnx_pb.ts'
 import { FormatError } from '../../src/util/errors.ts'
 import { openStore } from '../../src/work/open-store.ts'
 import { parseQueue } from '../../src/work/queue.ts'
@@ -43,6 +47,7 @@ import {
   uploadFolder,
 } from '../../src/work/transfer.ts'
 import { type WorkerEvent, work } from '../../src/work/worker.ts'
+import { node, model as onnxModel } from '../onnx/models.ts'
 import { countingKind } from './counting.ts'
 
 const kind = countingKind() as unknown as Kind
@@ -250,6 +255,30 @@ describe('a worker', () => {
     const colours = await coloursOf(join(home, top!))
     expect(colours).toEqual(await coloursOf(pictures))
     expect(new Set(colours).size).toBe(names.length)
+  })
+
+  it('finds the weights of an ONNX model that lie in a file beside it', async () => {
+    const [model, data] = ['my teacher.onnx', 'w.data'].map((name) => join(folder, name)) as [string, string]
+    const proto = onnxModel({
+      inputs: { x: [1, 4] },
+      tensors: { w: floats([0, 0, 0, 0], [4]) },
+      nodes: [node('Add', ['x', 'w'], ['y'])],
+    })
+    const [weight] = proto.graph!.initializer
+    const write = (location: string) => {
+      Object.assign(weight!, { rawData: new Uint8Array(), dataLocation: 1 })
+      weight!.externalData = [{ $typeName: 'onnx.StringStringEntryProto', key: 'location', value: location }]
+      writeFileSync(model, toBinary(ModelProtoSchema, proto))
+    }
+    write('w.data')
+    writeFileSync(data, Buffer.from(Float32Array.of(1, 2, 3, 4).buffer))
+    const inputs = await new Uploader(store).inputs([model])
+    const home = join(folder, 'home')
+    const { [model]: path } = await fetchInputs(store, inputs, home)
+    expect(path).toMatch(/my_teacher\.onnx$/)
+    expect(await readOnnxFile(join(home, path!))).toEqual(await readOnnxFile(model))
+    write('my weights')
+    await expect(new Uploader(store).inputs([model])).rejects.toThrow(/"my weights"[\s\S]*another name/)
   })
 
   it('gets no folder that is neither a run nor a clip', async () => {
