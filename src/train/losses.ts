@@ -5,7 +5,6 @@ import type { Graph, Value } from '../graph/graph.ts'
 import type { Scope } from '../layers/scope.ts'
 import type { Keypoints } from '../motion/keypoints.ts'
 import { InputError } from '../util/errors.ts'
-import { defined } from '../util/options.ts'
 import {
   adaptedFeatures,
   attentionDifference,
@@ -107,11 +106,11 @@ export class LossTable<L extends DescribedLoss> {
 
   /** The weights of all losses: the given ones, and the usual ones of the others. @throws InputError if all are 0 */
   weights(given: LossWeights = {}): Record<string, number> {
-    const usual = Object.fromEntries(this.all.map(({ name, weight }) => [name, weight]))
-    const weights: Record<string, number> = { ...usual, ...defined(given) }
+    const usual = this.all.map(({ name, weight }) => [name, weight] as const)
+    const wanted = Object.entries(given).filter((entry): entry is [string, number] => entry[1] !== undefined)
+    const weights = Object.fromEntries([...usual, ...wanted])
     if (Object.values(weights).some((weight) => weight !== 0)) return weights
-    const remedy = `give one of them a weight above 0: ${this.names.join(', ')}`
-    throw new InputError({ what: `nothing is learned: all losses of ${this.task} have weight 0`, remedy })
+    throw new InputError({ what: `all losses of ${this.task} have weight 0`, remedy: 'weigh one of them' })
   }
 
   /** The schema of weights by name, as a configuration records them. A loss that is not recorded has the weight 0. */

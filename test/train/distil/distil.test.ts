@@ -179,7 +179,7 @@ test('teachers, options and files that cannot serve are refused, and nothing is 
     [{ model: { ...student(), keypoints: 4 } }, /do not see the same/],
     [{ variants: -1 }, /variants/],
     [{ losses: { distance: -1 } }, /losses/],
-    [{ losses: { distance: 0, jacobian: 0, divergence: 0 } }, /nothing is learned/],
+    [{ losses: { distance: 0, jacobian: 0, divergence: 0 } }, /have weight 0/],
     [{ steps: 3, minutes: 1 }, /not both/],
   ]
   for (const [more, message] of refused) {
