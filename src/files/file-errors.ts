@@ -50,6 +50,18 @@ export function codeOf(error: unknown): string | undefined {
 }
 
 /**
+ * Whether an error of pantin comes from the system and not from a file's content: the file is missing, its permissions forbid it,
+ * or the disk fails. It may be gone the next time.
+ */
+export function isOfSystem(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    // Node's own codes are those of wrong calls.
+    if (codeOf(cause)?.startsWith('ERR_') === false) return true
+  }
+  return false
+}
+
+/**
  * The error to throw for a failed file operation. Errors of pantin, and errors that are bugs and not failures of
  * the system, are returned unchanged.
  *

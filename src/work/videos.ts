@@ -9,7 +9,7 @@ import { writeTrack } from '../animate/track.ts'
 import { formatCrop } from '../faces/box.ts'
 import { fitSource } from '../faces/node.ts'
 import { moveFile, writeFileAtomic } from '../files/atomic.ts'
-import { fileError } from '../files/file-errors.ts'
+import { fileError, isOfSystem } from '../files/file-errors.ts'
 import { exists, isFolder, isIn, makeFolder, outputNames, type Stamp, stampOf } from '../files/folders.ts'
 import { readWhole } from '../files/read.ts'
 import { hashDetector, openModel } from '../model/open-model.ts'
@@ -137,8 +137,8 @@ async function doVideo(task: VideoConfig & Place, { signal, onProgress }: Hooks)
     return { status: 'done', ...pick(made) }
   }
   const result = await write().catch((error: unknown): VideoResult => {
-    // The run and the picture were opened before: what cannot be used is the video.
-    if (!(error instanceof InputError) || signal?.aborted) throw error
+    // The run and the picture were opened before: what cannot be used is the video, unless the system failed.
+    if (!(error instanceof InputError) || isOfSystem(error) || signal?.aborted) throw error
     const { what, got } = error.problem
     return { status: 'failed', reason: got === undefined ? what : `${what}: ${got}` }
   })

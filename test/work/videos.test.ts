@@ -1,4 +1,13 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import sharp from 'sharp'
@@ -7,6 +16,7 @@ import { readStudyPlan } from '../../src/study/trials/plan.ts'
 import type { Runner } from '../../src/work/task.ts'
 import { processVideos, type VideoSettings, type VideosOptions } from '../../src/work/videos.ts'
 import { runHere } from '../cli/run.ts'
+import { compile } from '../support/compile.ts'
 import { makeRun } from '../support/shared.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'pantin-videos-'))
@@ -71,6 +81,37 @@ describe('work on a folder', () => {
     const files = rows.map((row) => row.out!)
     expect(new Set(files.map((file) => file.toLowerCase())).size).toBe(4)
     expect(files.map((file) => readFileSync(file, 'utf8'))).toEqual(same)
+  })
+
+  it('tries a video again that could not be read, and none whose content is no video', async () => {
+    const [late, none] = ['late.mp4', 'none.mp4'].map((name) => join(from, name)) as [string, string]
+    writeFileSync(none, 'no film')
+    const given: string[] = []
+    // Each video is a process, whose main file plain Node runs.
+    const compiled = compile('src/work/videos.ts')
+    const { videoKind }: typeof import('../../src/work/videos.ts') = await import(
+      compiled.url('src/work/videos.ts')
+    )
+    const here: Runner = {
+      ...runner,
+      async perform(_, config, place, hooks) {
+        const task = config as unknown as Parameters<typeof videoKind.perform>[0]
+        given.push(task.video)
+        await videoKind.perform({ ...task, ...place }, hooks)
+      },
+    }
+    const track = () =>
+      processVideos({ settings, from, videos: [late, none], out: join(folder, 'late-out'), runner: here })
+    // A link to a disk that is not there, for instance.
+    symlinkSync(join(folder, 'disk.mp4'), late)
+    const first = await track()
+    expect(first.map(({ status }) => status)).toEqual(['failed', 'failed'])
+    expect(first[0]!.notes[0]).toMatch(/no such file/)
+    expect(given).toHaveLength(2)
+    given.length = 0
+    await track()
+    expect(given).toEqual([late])
+    compiled.remove()
   })
 
   it('keeps the names of its own files for itself, so that a video of such a name is no plan', async () => {
