@@ -47,8 +47,8 @@ export function parseQueue(url: string, env: NodeJS.ProcessEnv = process.env): Q
   }
   const isSafe = ['rediss:', 'valkeys:'].includes(parsed.protocol)
   const port = parsed.port === '' ? 6379 : Number(parsed.port)
-  const username = decodeURIComponent(parsed.username) || env.REDIS_USERNAME
-  const password = decodeURIComponent(parsed.password) || env.REDIS_PASSWORD
+  const username = decoded(parsed.username) || env.REDIS_USERNAME
+  const password = decoded(parsed.password) || env.REDIS_PASSWORD
   const host = parsed.hostname.replace(/^\[|\]$/g, '')
   return {
     name: `${isSafe ? 'rediss' : 'redis'}://${parsed.hostname}:${port}${database === '' ? '' : `/${database}`}`,
@@ -61,6 +61,24 @@ export function parseQueue(url: string, env: NodeJS.ProcessEnv = process.env): Q
       maxRetriesPerRequest: null,
       retryStrategy: (times: number) => Math.min(100 * 2 ** Math.min(times, 6), 2000),
     },
+  }
+}
+
+/** A part of an address as it was before it was written into one. @throws InputError, which does not show it */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch (error) {
+    throw new InputError(
+      {
+        what: 'the user or the password in the address of the queue cannot be read',
+        where: '--queue',
+        got: 'a % that no two hexadecimal digits follow',
+        expected: '%25 for each %',
+        remedy: 'put the password into REDIS_PASSWORD, as it is',
+      },
+      { cause: error },
+    )
   }
 }
 

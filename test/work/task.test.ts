@@ -21,7 +21,7 @@ import { floats } from '../../src/graph/tensor.ts'
 import { folderClip } from '../../src/media/picture-clips.ts'
 import { readOnnxFile } from '../../src/model/onnx-file.ts'
 import { ModelProtoSchema } from '../../src/onnx/generated/onnx_pb.ts'
-import { FormatError } from '../../src/util/errors.ts'
+import { FormatError, InputError } from '../../src/util/errors.ts'
 import { openStore } from '../../src/work/open-store.ts'
 import { parseQueue } from '../../src/work/queue.ts'
 import { collect } from '../../src/work/remote.ts'
@@ -338,6 +338,13 @@ describe('addresses', () => {
     expect(parseQueue('redis://host', { REDIS_PASSWORD: secret }).connection).toMatchObject({
       password: secret,
     })
+  })
+
+  it('take a password with a percent sign if it is written as in addresses', () => {
+    expect(parseQueue('redis://me:50%25@host', {}).connection).toMatchObject({ password: '50%' })
+    const read = () => parseQueue(`redis://me:50%${secret}@host`, {})
+    expect(read).toThrow(InputError)
+    expect(read).toThrow(/^(?!.*hunter2)--queue: the user or the password .* cannot be read.*REDIS_PASSWORD/s)
   })
 
   it.each([`http://me:${secret}@host`, `redis:/${secret}`, `redis://me:${secret}@host/base`, ''])(
