@@ -46,7 +46,16 @@ export async function queueOf({ queue }: QueueFlags) {
   const { parseQueue } = await import('../work/queue.ts')
   // Lists of processes show arguments, unless the process has a title of its own.
   if (queue !== true && queue.includes('@')) process.title = 'pantin'
-  return parseQueue(queue === true ? (process.env.REDIS_URL ?? '') : queue)
+  if (queue !== true) return parseQueue(queue)
+  const { REDIS_URL: address = '' } = process.env
+  if (address !== '') return parseQueue(address)
+  throw new InputError({
+    what: 'the address of the queue is missing',
+    where: '--queue',
+    got: 'no address, and REDIS_URL is not set',
+    expected: 'redis://HOST:PORT, or rediss://HOST:PORT for TLS',
+    remedy: 'name the address after --queue, or set REDIS_URL',
+  })
 }
 
 /** How work is done, as the flags say. */

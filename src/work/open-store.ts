@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { isTemporary, removeAtExit, renamePatiently, temporaryPath } from '../files/atomic.ts'
 import { codeOf, fileError } from '../files/file-errors.ts'
-import { makeFolder } from '../files/folders.ts'
+import { exists, makeFolder } from '../files/folders.ts'
 import { readWhole } from '../files/read.ts'
 import { InputError } from '../util/errors.ts'
 import { assertKey, isKey, type Store, type Stored, tooLarge } from './task.ts'
@@ -13,9 +13,10 @@ import { assertKey, isKey, type Store, type Stored, tooLarge } from './task.ts'
  * Opens the store that a user names.
  *
  * @param named a folder, or `s3://BUCKET/PREFIX`
+ * @param options.make whether a missing folder is made (default). Who looks for what others have put there makes none.
  * @throws InputError for a name that cannot be used, EnvironmentError if a package or a server is missing.
  */
-export async function openStore(named: string): Promise<Store> {
+export async function openStore(named: string, { make = true } = {}): Promise<Store> {
   if (named.startsWith('s3:')) {
     const { openS3 } = await import('./s3-store.ts')
     return openS3(named)
@@ -29,6 +30,15 @@ export async function openStore(named: string): Promise<Store> {
     })
   }
   const folder = resolve(named)
+  if (!make && !(await exists(folder))) {
+    throw new InputError({
+      what: 'there is no such store',
+      where: '--store',
+      got: named,
+      expected: 'the folder that a command with --store has put tasks into',
+      remedy: 'check its name, and that the disk is mounted on this machine',
+    })
+  }
   try {
     await makeFolder(folder)
   } catch (error) {

@@ -11,7 +11,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import sharp from 'sharp'
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { readStudyPlan } from '../../src/study/trials/plan.ts'
 import type { Runner } from '../../src/work/task.ts'
 import { processVideos, type VideoSettings, type VideosOptions } from '../../src/work/videos.ts'
@@ -250,6 +250,43 @@ describe('a job for a cluster', () => {
     expect(filed.videos).toEqual({ from: videos, videos: [join(videos, 'a.mp4')] })
     const { settings } = JSON.parse(readFileSync(join(out, 'videos.json'), 'utf8'))
     expect(settings.run).toBe(run)
+  })
+
+  it('is gathered without the options of studies', async () => {
+    const filed = JSON.parse(readFileSync(join(folder, 'filed', 'tasks.json'), 'utf8'))
+    const file = join(folder, 'table')
+    const options = [
+      ['--csv', `${file}.csv`],
+      ['--html', `${file}.html`],
+      ['--no-latency'],
+      ['--rounds', '3'],
+    ]
+    for (const words of options) {
+      const { code, stderr } = await runHere('gather', join(folder, 'filed'), ...words)
+      expect(code).toBe(2)
+      expect(stderr).toContain(`${words[0]}: this option is for studies`)
+    }
+    const { stdout } = await runHere('gather', join(folder, 'filed'), '--json')
+    expect(JSON.parse(stdout)).toMatchObject({ failed: filed.videos.videos.length })
+  })
+
+  it.each([['queue'], ['worker', '--drain'], ['gather', join(folder, 'filed')]])(
+    'is not looked for in a store that is not there: %s',
+    async (...words) => {
+      const typo = join(folder, 'stroe')
+      const { code, stderr, stdout } = await runHere(...words, '--store', typo)
+      expect({ code, stdout }).toEqual({ code: 2, stdout: '' })
+      expect(stderr).toMatch(/--store: there is no such store\n {2}got: .*stroe\n/)
+      expect(existsSync(typo)).toBe(false)
+    },
+  )
+
+  it('is not looked for in a queue whose address is not set', async () => {
+    vi.stubEnv('REDIS_URL', undefined)
+    const { code, stderr } = await runHere('queue', '--store', store, '--queue')
+    vi.unstubAllEnvs()
+    expect(code).toBe(2)
+    expect(stderr).toContain('REDIS_URL is not set')
   })
 
   it('of a study has whole paths, too', async () => {

@@ -70,7 +70,8 @@ async function runWorker({ reporter, signal }: Context, flags: WorkerFlags): Pro
   const { work } = await import('../../work/worker.ts')
   const { defined } = await import('../../util/options.ts')
   const queue = await queueOf(flags)
-  const store = await openStore(flags.store)
+  // A worker that waits may be started before the command that makes the tasks. One that drains a store needs one.
+  const store = await openStore(flags.store, { make: drain === undefined })
   hideSecrets()
   const made = await work({
     ...{ store, queue, kinds: await taskKinds(), signal },
@@ -114,7 +115,7 @@ async function runQueue(
   const { TaskQueue } = await import('../../work/queue.ts')
   const { idIn } = await import('../../work/transfer.ts')
   const address = await queueOf(flags)
-  const store = await openStore(flags.store)
+  const store = await openStore(flags.store, { make: false })
   const idsUnder = async (prefix: string) => {
     const ids = new Set<string>()
     for await (const { key } of store.list(prefix)) ids.add(idIn(key))
@@ -202,7 +203,9 @@ async function runGather({ reporter, signal }: Context, named: string, flags: Ga
     })
   }
   const filed = readFiled((await readWhole(list, 'a list of tasks', 1 << 28)).toString('utf8'), list)
-  const runner = new GatheringRunner(await openStore(flags.store ?? filed.store), folder, filed)
+  if (filed.videos !== undefined) assertNoStudyFlags(flags, folder)
+  const store = await openStore(flags.store ?? filed.store, { make: false })
+  const runner = new GatheringRunner(store, folder, filed)
   await reporter.prepare()
   if (filed.videos !== undefined) {
     const { processVideos, readVideosPlan } = await import('../../work/videos.ts')
@@ -228,5 +231,24 @@ async function runGather({ reporter, signal }: Context, named: string, flags: Ga
   await reportStudy({ reporter, signal }, found, {
     out: folder,
     ...defined({ csv: flags.csv, html: flags.html }),
+  })
+}
+
+/** @throws InputError for a flag that folders of videos have no use for. */
+function assertNoStudyFlags({ csv, html, latency, rounds }: GatherFlags, folder: string): void {
+  const given = {
+    '--csv': csv,
+    '--html': html,
+    '--no-latency': latency ? undefined : true,
+    '--rounds': rounds,
+  }
+  const [where] = Object.entries(given).find(([, value]) => value !== undefined) ?? []
+  if (where === undefined) return
+  throw new InputError({
+    what: 'this option is for studies',
+    where,
+    got: folder,
+    expected: 'the folder of a study',
+    remedy: 'leave it out: this is a folder of videos',
   })
 }
