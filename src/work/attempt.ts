@@ -3,9 +3,10 @@
 import { randomBytes } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { fileError } from '../files/file-errors.ts'
 import { exists, makeFolder } from '../files/folders.ts'
 import type { Hooks } from '../util/child-process.ts'
-import { EnvironmentError } from '../util/errors.ts'
+import { EnvironmentError, InputError } from '../util/errors.ts'
 import { isId, type Kind, mostTaskBytes, readTask, type Store } from './task.ts'
 import {
   allOf,
@@ -72,7 +73,9 @@ export async function attempt(id: string, options: AttemptOptions): Promise<Atte
       await makeEmpty(folder)
       if (saves !== undefined) await restore(id, folder, store)
     }
-    const [paths] = await allOf(fetchInputs(store, inputs, home), prepare())
+    const [paths] = await allOf(fetchInputs(store, inputs, home), prepare()).catch((error: unknown) => {
+      throw ofSurroundings(fileError(error, folder, 'written'))
+    })
     const saver = new Saver(id, folder, saves, options)
     let problem: unknown
     const place = { folder, cache: join(home, 'shared'), home, paths, checkpointSeconds }
@@ -102,6 +105,10 @@ export async function attempt(id: string, options: AttemptOptions): Promise<Atte
     await rm(folder, { recursive: true, force: true })
   }
 }
+
+/** The task did not begin yet: whatever is wrong then is this machine, or the store. */
+const ofSurroundings = (error: unknown): unknown =>
+  error instanceof InputError ? new EnvironmentError(error.problem, { cause: error }) : error
 
 /** Makes the folder of an attempt. What an earlier attempt at the task may have left in it is removed. */
 const makeEmpty = (folder: string): Promise<void> =>

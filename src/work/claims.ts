@@ -24,6 +24,7 @@ export interface ClaimWork {
   readonly lease: number
   /** Seconds without a task to claim after which the worker ends. The owners of all other tasks are then at work. */
   readonly idle: number | undefined
+  readonly fitness: Fitness
   /** Does a task. @param last whether no attempt follows. @returns whether it is over */
   perform(id: string, last: boolean): Promise<boolean>
   readonly signal: AbortSignal
@@ -32,12 +33,63 @@ export interface ClaimWork {
 /** Attempts at a task that leaves no result. */
 const attempts = 3
 
+/** Milliseconds that a worker rests after an attempt failed through its surroundings, and at most after many. */
+const [firstRest, mostRest] = [1000, 60_000]
+
+/**
+ * What a worker knows of its own fitness. An attempt that failed through its disk, its memory or its network says nothing of
+ * the task: the worker rests, longer each time, and leaves the task to others for a while. A sick worker, which fails at
+ * once, would otherwise take each task from those that are at work, three times.
+ */
+export class Fitness {
+  private rest = 0
+  private restsUntil = 0
+  private readonly failed = new Map<string, number>()
+
+  /** @param lease seconds for which a task is left to others */
+  constructor(private readonly lease: number) {}
+
+  /** Notes that an attempt at a task failed through the surroundings. */
+  fail(id: string): void {
+    const now = performance.now()
+    this.failed.set(id, now)
+    // Tasks that failed together had one reason.
+    if (now < this.restsUntil) return
+    this.rest = Math.min(Math.max(firstRest, 2 * this.rest), mostRest)
+    this.restsUntil = now + this.rest
+  }
+
+  /** Notes that an attempt had a result. */
+  succeed(): void {
+    this.rest = 0
+  }
+
+  /** Milliseconds for which the worker should take no task; 0 if it may take one. */
+  restLeft(): number {
+    return Math.max(0, this.restsUntil - performance.now())
+  }
+
+  /** Whether a task is left to others. */
+  leaves(id: string): boolean {
+    const since = this.failed.get(id)
+    if (since === undefined) return false
+    if (performance.now() - since < this.lease * 1000) return true
+    this.failed.delete(id)
+    return false
+  }
+}
+
 /** Claims tasks of a store and does them until the signal aborts, or until there was none to claim for some time. */
 export async function workFromStore(work: ClaimWork): Promise<void> {
   const claims = new Claims(work)
   const lane = async () => {
     let since = performance.now()
     while (!work.signal.aborted) {
+      const rest = work.fitness.restLeft()
+      if (rest > 0) {
+        await pause(rest, work.signal)
+        continue
+      }
       const claim = await claims.next()
       if (typeof claim !== 'string') {
         await claims.perform(claim)
@@ -117,8 +169,9 @@ class Claims {
 
   /** @returns `held` if its owner is at work; `unknown` if that is not known yet; `gone` if it is over */
   private async claim(id: string): Promise<Own | 'held' | 'unknown' | 'gone'> {
-    const { store, name, lease } = this.work
+    const { store, name, lease, fitness } = this.work
     if (!(await store.has(keys.task(id)))) return 'gone'
+    if (fitness.leaves(id)) return 'unknown'
     let last: { readonly key: string; readonly number: number } | undefined
     let failures = 0
     for await (const { key } of store.list(keys.claims(id))) {

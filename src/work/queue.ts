@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ConnectionOptions, Job, Queue } from 'bullmq'
 import { EnvironmentError, InputError, messageOf } from '../util/errors.ts'
 import { version } from '../util/version.ts'
+import type { Fitness } from './claims.ts'
 import { isId } from './task.ts'
 
 /** Tasks of one version of pantin. Workers of other versions have queues of their own. */
@@ -193,6 +194,7 @@ export interface QueueWork {
   readonly jobs: number
   /** Seconds of a worker's silence after which another worker takes its tasks over. */
   readonly lease: number
+  readonly fitness: Fitness
   /**
    * Does a task. @param last whether no attempt follows. @returns whether it is over; if not, another worker goes on with it.
    */
@@ -211,9 +213,26 @@ export async function workFrom({ name, connection }: QueueAddress, work: QueueWo
       work.onRefused('a job is refused: it is not the id of a task alone')
       throw new UnrecoverableError('this job is not the id of a task')
     }
-    if (await work.perform(id, job.attemptsMade + 1 >= attempts)) return
-    await job.moveToDelayed(Date.now() + 50, token)
-    throw new DelayedError()
+    const giveBack = async (delay: number): Promise<never> => {
+      await job.moveToDelayed(Date.now() + delay, token)
+      throw new DelayedError()
+    }
+    if (work.fitness.leaves(id)) return giveBack(pause)
+    try {
+      if (await work.perform(id, job.attemptsMade + 1 >= attempts)) return
+    } finally {
+      rest()
+    }
+    return giveBack(50)
+  }
+  let resting: ReturnType<typeof setTimeout> | undefined
+  const rest = () => {
+    const left = work.fitness.restLeft()
+    if (left === 0) return
+    clearTimeout(resting)
+    // Tasks that are running go on.
+    void worker.pause(true)
+    resting = setTimeout(() => void worker.resume(), left).unref()
   }
   const lockDuration = work.lease * 1000
   const worker = new Worker(queueName, process, {
@@ -227,6 +246,7 @@ export async function workFrom({ name, connection }: QueueAddress, work: QueueWo
       work.signal.addEventListener('abort', () => resolve(), { once: true })
     })
   } finally {
+    clearTimeout(resting)
     await Promise.race([worker.close().catch(() => {}), sleep(60_000, undefined, { ref: false })])
   }
 }

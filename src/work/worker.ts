@@ -4,11 +4,12 @@ import { readdir, rm } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import { homedir, hostname } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import { isOfSystem } from '../files/file-errors.ts'
 import { exists, makeFolder } from '../files/folders.ts'
 import { acquireLock, isLocked, watchTime } from '../files/lock.ts'
 import { EnvironmentError, messageOf, PantinError } from '../util/errors.ts'
 import { attempt } from './attempt.ts'
-import { workFromStore } from './claims.ts'
+import { Fitness, workFromStore } from './claims.ts'
 import { type QueueAddress, workFrom } from './queue.ts'
 import type { failureSchema, WorkerNews } from './remote.ts'
 import { type Kind, type Store, threadsFor } from './task.ts'
@@ -89,6 +90,7 @@ export async function work(options: WorkerOptions): Promise<WorkerReport> {
     })
   }, newsInterval)
 
+  const fitness = new Fitness(lease)
   const perform = async (id: string, last: boolean): Promise<boolean> => {
     let task = 'task'
     try {
@@ -102,6 +104,7 @@ export async function work(options: WorkerOptions): Promise<WorkerReport> {
         onProgress: (part) => state.progress(id, part),
       })
       state.end(id, end === 'done' ? 'done' : undefined)
+      if (end === 'done') fitness.succeed()
       onNews?.({ kind: end, id, task })
       return end === 'done'
     } catch (error) {
@@ -111,6 +114,7 @@ export async function work(options: WorkerOptions): Promise<WorkerReport> {
       }
       const reason = error instanceof PantinError ? error.message : `a bug in pantin: ${messageOf(error)}`
       state.end(id, 'failed')
+      if (error instanceof EnvironmentError || isOfSystem(error)) fitness.fail(id)
       // A task that is refused would be refused again.
       const refused = task === 'task' && !(error instanceof EnvironmentError)
       onNews?.({ kind: refused ? 'refused' : 'failed', id, task, reason })
@@ -124,10 +128,10 @@ export async function work(options: WorkerOptions): Promise<WorkerReport> {
   try {
     await tell()
     onNews?.({ kind: 'ready', name, metrics: page?.address })
-    if (queue === undefined) await workFromStore({ store, name, jobs, lease, idle, perform, signal })
+    if (queue === undefined) await workFromStore({ store, name, jobs, lease, idle, fitness, perform, signal })
     else {
       const onRefused = (reason: string) => onNews?.({ kind: 'refused', id: '', task: 'task', reason })
-      await workFrom(queue, { jobs, lease, perform, onRefused, signal })
+      await workFrom(queue, { jobs, lease, fitness, perform, onRefused, signal })
     }
     return state.report()
   } finally {

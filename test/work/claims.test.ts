@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest'
-import { workFromStore } from '../../src/work/claims.ts'
+import { describe, expect, it, vi } from 'vitest'
+import { Fitness, workFromStore } from '../../src/work/claims.ts'
 import { hashOf, type Store } from '../../src/work/task.ts'
 import { keys } from '../../src/work/transfer.ts'
 
@@ -80,6 +80,7 @@ async function drain(
   const worker = (i: number) =>
     workFromStore({
       ...{ store, name: `worker ${i}`, jobs: 1, lease, idle: 0, perform: perform ?? work },
+      fitness: new Fitness(lease),
       signal: new AbortController().signal,
     })
   await Promise.all(Array.from({ length: workers }, (_, i) => worker(i)))
@@ -141,4 +142,28 @@ describe('workers without a queue', () => {
     expect(done.toSorted()).toEqual(ids.filter((id) => id !== alive).toSorted())
     expect(store.objects.has(keys.task(alive))).toBe(true)
   })
+})
+
+it('a worker rests longer after each failure through its surroundings, until a task succeeds', () => {
+  vi.useFakeTimers()
+  const fitness = new Fitness(30)
+  const rests = Array.from({ length: 8 }, (_, i) => {
+    fitness.fail(`task ${i}`)
+    // Another task that runs beside it fails by the same reason.
+    fitness.fail('beside')
+    const rest = fitness.restLeft()
+    vi.advanceTimersByTime(rest)
+    expect(fitness.restLeft()).toBe(0)
+    return rest / 1000
+  })
+  expect(rests).toEqual([1, 2, 4, 8, 16, 32, 60, 60])
+  expect(fitness.leaves('task 0')).toBe(false)
+  fitness.succeed()
+  fitness.fail('task 9')
+  expect(fitness.restLeft()).toBe(1000)
+  vi.advanceTimersByTime(29_000)
+  expect([fitness.leaves('task 9'), fitness.leaves('another')]).toEqual([true, false])
+  vi.advanceTimersByTime(2000)
+  expect(fitness.leaves('task 9')).toBe(false)
+  vi.useRealTimers()
 })

@@ -109,6 +109,27 @@ describe.each(['a queue', 'the store alone'])('workers with %s', (how) => {
     await runner.close()
   })
 
+  it('leave tasks to each other if one of them is sick', async () => {
+    const file = join(folder, 'clip.txt')
+    writeFileSync(file, 'content')
+    const sick = join(folder, 'sick')
+    mkdirSync(sick)
+    // No input finds room there.
+    writeFileSync(join(sick, 'inputs'), '')
+    startWorker({ queue: address(), scratch: sick, jobs: 2 })
+    const runner = await open()
+    const names = Array.from({ length: 8 }, (_, i) => `task ${i}`)
+    const ends = Promise.allSettled(
+      names.map((name) => runner.perform(kind, { name, to: 4, ms: 100, file }, place(name), {})),
+    )
+    while (!news.some(({ kind }) => kind === 'failed')) await sleep(10)
+    startWorker({ queue: address() })
+    expect((await ends).map(({ status }) => status)).toEqual(names.map(() => 'fulfilled'))
+    const failed = news.flatMap((event) => (event.kind === 'failed' ? [event.id] : []))
+    expect(failed.length).toBeLessThan(8)
+    await runner.close()
+  })
+
   it('go on from the last checkpoint of a worker that was stopped', async () => {
     const first = new AbortController()
     startWorker({ queue: address(), signal: first.signal })
