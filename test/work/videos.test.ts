@@ -313,4 +313,23 @@ describe('a job for a cluster', () => {
     expect(code, stderr).toBe(0)
     expect((await readStudyPlan(out))?.settings.clips).toEqual([pictures, 'puppet:1,frames=8,size=64'])
   })
+
+  it('of a study replaces its own report, and no other file', async () => {
+    const out = join(folder, 'study')
+    const [own, foreign] = ['own.csv', 'foreign.csv'].map((name) => join(folder, name)) as [string, string]
+    writeFileSync(foreign, 'mine')
+    const gather = (csv: string) => runHere('gather', out, '--no-latency', '--csv', csv)
+    // No worker has done it.
+    for (let i = 0; i < 2; i++) expect((await gather(own)).code).toBe(1)
+    expect(readFileSync(own, 'utf8')).toContain('ficelle')
+    const study = ['study', 'puppet:1,frames=8,size=64', '--out', join(folder, 'new-study')]
+    for (const made of [await gather(foreign), await runHere(...study, '--csv', foreign)]) {
+      expect(made).toMatchObject({ code: 2, stdout: '' })
+      expect(made.stderr).toContain(
+        'foreign.csv: a file of this name exists, and is not a report of this study',
+      )
+    }
+    expect(readFileSync(foreign, 'utf8')).toBe('mine')
+    expect(existsSync(join(folder, 'new-study'))).toBe(false)
+  })
 })

@@ -1,5 +1,5 @@
 // `pantin study`: trains detectors on every network, and says which network is best for which budget.
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { Option } from 'commander'
 import { detectorOptions, modelOptions } from '../../motion/options.ts'
 import type { CompareProgress } from '../../study/candidates.ts'
@@ -114,8 +114,7 @@ async function runStudy({ reporter, signal }: Context, named: string[], flags: S
       remedy: 'leave out --no-latency',
     })
   }
-  // The same command goes on with its trials, and may replace its own report.
-  await assertReportFiles(flags, true)
+  await assertOwnReports(out, flags, replace)
   const { listClips } = await import('../../clips/source.ts')
   // Results of a job may be gathered from another folder.
   const whole = flags.emit === undefined ? async (name: string) => name : wholePath
@@ -151,6 +150,47 @@ export async function studyProgress(reporter: Reporter, remote?: RemoteRunner) {
   }
 }
 
+/** The reports of a study, in its folder: absolute paths of files that it wrote elsewhere. */
+const reportsFile = 'reports.json'
+
+async function readReports(out: string): Promise<readonly string[]> {
+  const { exists } = await import('../../files/folders.ts')
+  const { readWhole } = await import('../../files/read.ts')
+  const path = join(out, reportsFile)
+  if (!(await exists(path))) return []
+  const text = (await readWhole(path, 'a list of reports', 1 << 24)).toString('utf8')
+  try {
+    const paths: unknown = JSON.parse(text)
+    return Array.isArray(paths) ? paths.filter((one) => typeof one === 'string') : []
+  } catch {
+    // Without it, no report counts as the study's own.
+    return []
+  }
+}
+
+/**
+ * Refuses files of a report that cannot be written, and existing ones that this study has not written: the same command goes on
+ * with its trials, and replaces its own report alone.
+ *
+ * @param force whether other files are replaced, too
+ * @throws InputError
+ */
+export async function assertOwnReports(out: string, flags: ReportFlags, force = false): Promise<void> {
+  await assertReportFiles(flags, true)
+  if (force) return
+  const { exists } = await import('../../files/folders.ts')
+  const own = await readReports(out)
+  for (const path of [flags.csv, flags.html]) {
+    if (path === undefined || own.includes(resolve(path)) || !(await exists(path))) continue
+    throw new InputError({
+      what: 'a file of this name exists, and is not a report of this study',
+      where: path,
+      expected: `a new file, or one of those that ${join(out, reportsFile)} names`,
+      remedy: 'choose another name, or remove the file first',
+    })
+  }
+}
+
 /** Prints what a study found, and writes its files. Partial results are reported too. */
 export async function reportStudy(
   { reporter, signal }: Context,
@@ -158,6 +198,12 @@ export async function reportStudy(
   { out, csv, html }: Pick<StudyFlags, 'out' | 'csv' | 'html'>,
 ): Promise<void> {
   const { writeFileAtomic } = await import('../../files/atomic.ts')
+  const written = [csv, html].flatMap((path) => (path === undefined ? [] : [resolve(path)]))
+  if (written.length > 0) {
+    // First, so that a kill in between leaves no report that is not known as one.
+    const reports = [...new Set([...(await readReports(out)), ...written])]
+    await writeFileAtomic(join(out, reportsFile), `${JSON.stringify(reports, null, 1)}\n`)
+  }
   if (csv !== undefined) {
     const { studyCsv } = await import('../../report/study-text.ts')
     await writeFileAtomic(csv, studyCsv(found))

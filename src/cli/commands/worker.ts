@@ -9,7 +9,7 @@ import { type AddCommand, type Context, withCommonFlags, withPlugins } from '../
 import { hideSecrets, type QueueFlags, queueOf, taskKinds, withQueueFlags } from '../machines.ts'
 import { type ReportFlags, wholeNumber, withReportFlags } from '../options.ts'
 import { reportVideos } from '../videos.ts'
-import { reportStudy, studyProgress } from './study.ts'
+import { assertOwnReports, reportStudy, studyProgress } from './study.ts'
 
 interface WorkerFlags extends QueueFlags {
   readonly store: string
@@ -204,6 +204,7 @@ async function runGather({ reporter, signal }: Context, named: string, flags: Ga
   }
   const filed = readFiled((await readWhole(list, 'a list of tasks', 1 << 28)).toString('utf8'), list)
   if (filed.videos !== undefined) assertNoStudyFlags(flags, folder)
+  else await assertOwnReports(folder, flags)
   const store = await openStore(flags.store ?? filed.store, { make: false })
   const runner = new GatheringRunner(store, folder, filed)
   await reporter.prepare()
