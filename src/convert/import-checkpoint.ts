@@ -85,6 +85,7 @@ export async function importCheckpoint(file: string, options: ImportOptions): Pr
         from,
         signal,
       })
+      assertDecidedByFile(options, config.keypoints)
       const imported = { file, format, parts }
       const path = await save(out, { model: config, imported }, weights, force)
       return {
@@ -112,6 +113,22 @@ export async function importCheckpoint(file: string, options: ImportOptions): Pr
   } finally {
     await checkpoint.close()
   }
+}
+
+/** A motion model has all of its parameters and its own keypoints. @throws InputError for options that say otherwise */
+function assertDecidedByFile({ outputs, partial, dilations }: ImportOptions, keypoints: number): void {
+  const refused = [
+    ...(outputs === undefined || outputs === keypoints ? [] : [`outputs ${outputs}`]),
+    ...(partial ? ['partial'] : []),
+    ...(dilations === undefined || dilations === 'published' ? [] : [`dilations ${dilations}`]),
+  ]
+  if (refused.length === 0) return
+  throw new InputError({
+    what: 'the file of a motion model decides this itself',
+    got: refused.join(', '),
+    expected: `${keypoints} keypoints, all parameters, and dilations as published`,
+    remedy: 'leave it out',
+  })
 }
 
 async function save(

@@ -176,6 +176,24 @@ describe('a First Order Motion Model', () => {
     })
   })
 
+  it.each<[string, object]>([
+    ['outputs 5', { outputs: 5 }],
+    ['partial', { partial: true }],
+    ['dilations clipped', { dilations: 'clipped' }],
+  ])('is not imported with %s, which the file decides', async (got, more) => {
+    const file = await checkpoint('decided.safetensors', weights)
+    const options = { net: 'hourglass', out: at('decided'), size: 64 }
+    await expect(importCheckpoint(file, { ...options, ...more })).rejects.toThrow(`got:      ${got}\n`)
+    expect(await readdir(folder)).not.toContain('decided')
+    await importCheckpoint(file, {
+      ...options,
+      out: at('as decided'),
+      outputs: 4,
+      dilations: 'published',
+      force: true,
+    })
+  })
+
   it('may be a detector alone, which exports at any size', async () => {
     const rename = (name: string) =>
       name.startsWith('kp_detector.') ? name.replace('kp_detector.', 'module.') : undefined
