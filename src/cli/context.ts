@@ -81,6 +81,22 @@ async function noteHiddenStarters(reporter: Reporter, args: readonly unknown[]):
   }
 }
 
+/**
+ * Text for a terminal: control characters, which names of files and messages from a store may have, are shown as `\\x1b` and do
+ * nothing. Ends of lines and tabs stay.
+ */
+export const printable = (text: string): string =>
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+  text.replaceAll(/[\0-\x08\x0b-\x1f\x7f-\x9f]/g, shownAsCode)
+
+/** The same for a name or a reason in a table: it stays on its line. */
+export const printableCell = (text: string): string =>
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+  text.replaceAll(/[\0-\x1f\x7f-\x9f]/g, shownAsCode)
+
+const shownAsCode = (character: string): string =>
+  `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`
+
 /** How a command prints. */
 export interface Voice {
   /** Print one JSON value on stdout, and nothing else there. */
@@ -111,7 +127,7 @@ export class Reporter {
   /** Prints a note for a person, unless the command is quiet. */
   note(text: string): void {
     this.settle()
-    if (!this.voice.quiet) process.stderr.write(`${text}\n`)
+    if (!this.voice.quiet) process.stderr.write(`${printable(text)}\n`)
   }
 
   /** Prints what a user should know about inputs, a line each. Results in JSON contain the same sentences. */
@@ -122,7 +138,7 @@ export class Reporter {
   /** Prints the command's result, as one line of JSON or as text. Called once, at the end. */
   result(value: object, text: () => string): void {
     this.settle()
-    process.stdout.write(`${this.voice.json ? toJson(value) : text()}\n`)
+    process.stdout.write(`${this.voice.json ? toJson(value) : printable(text())}\n`)
   }
 
   /** Ends the bar, so that other text can be printed. */

@@ -5,7 +5,7 @@ import { arch, platform } from 'node:os'
 import { isatty } from 'node:tty'
 import { CommanderError } from 'commander'
 import { EnvironmentError, InputError, messageOf, PantinError, shellWord } from '../util/errors.ts'
-import { toJson } from './context.ts'
+import { printable, toJson } from './context.ts'
 
 /** Exit codes by convention: 128 plus the number of the signal. */
 const signals = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const
@@ -163,7 +163,7 @@ function bug(error: unknown): Failure {
 
 /** Prints a failure: for people on stderr, and under --json for scripts on stdout. */
 export function printFailure({ text, json }: Failure, asJson: boolean): void {
-  if (text !== '') process.stderr.write(`${text}\n`)
+  if (text !== '') process.stderr.write(`${printable(text)}\n`)
   if (asJson && json !== undefined) process.stdout.write(`${toJson(json)}\n`)
 }
 

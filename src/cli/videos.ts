@@ -5,7 +5,7 @@ import { formatCount, formatSeconds, table } from '../report/format.ts'
 import { InputError } from '../util/errors.ts'
 import { defined } from '../util/options.ts'
 import type { VideoRow, VideoSettings } from '../work/videos.ts'
-import type { Context, Reporter } from './context.ts'
+import { type Context, printableCell, type Reporter } from './context.ts'
 import { type MachineFlags, openWorkforce, wholePath } from './machines.ts'
 import { type CropFlags, type DeviceName, wholeNumber } from './options.ts'
 
@@ -132,6 +132,7 @@ export function reportVideos(
           ? (row.notes[0]?.split('\n').join('; ') ?? '')
           : relative(process.cwd(), row.out),
       ])
+      .map((cells) => cells.map(printableCell))
     const seconds = rows.reduce((sum, row) => sum + (row.seconds ?? 0), 0)
     const frames = rows.reduce((sum, row) => sum + (row.frames ?? 0), 0)
     const end = [

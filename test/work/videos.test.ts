@@ -289,6 +289,25 @@ describe('a job for a cluster', () => {
     expect(stderr).toContain('REDIS_URL is not set')
   })
 
+  it('is reported without control characters of names', async () => {
+    const odd = join(folder, 'odd')
+    mkdirSync(odd)
+    for (const name of ['a\x1b[2J\n\x9b.mp4', 'b.mp4']) writeFileSync(join(odd, name), 'a film')
+    const out = join(folder, 'odd-out')
+    const filed = await runHere('track', run, odd, '--out', out, '--store', store, '--emit', 'slurm')
+    expect(filed.code, filed.stderr).toBe(0)
+    const gathered = await runHere('gather', out)
+    const told = await runHere('info', odd)
+    for (const text of [gathered.stdout, told.stdout, told.stderr]) {
+      expect(text).toContain('a\\x1b[2J')
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+      expect(text).not.toMatch(/[\x1b\x9b]/)
+    }
+    expect(gathered.stdout).toContain('a\\x1b[2J\\x0a\\x9b.mp4')
+    const { stdout } = await runHere('gather', out, '--json')
+    expect(JSON.parse(stdout).videos[0].video).toBe('a\x1b[2J\n\x9b.mp4')
+  })
+
   it('of a study has whole paths, too', async () => {
     const pictures = join(folder, 'pictures')
     mkdirSync(pictures)

@@ -10,7 +10,15 @@ import { formatCount, formatScaled, table } from '../../report/format.ts'
 import { findStarter, starterNames } from '../../run/starters.ts'
 import { InputError, type Problem } from '../../util/errors.ts'
 import { defined, given, type OptionValues } from '../../util/options.ts'
-import { type AddCommand, type Context, type Reporter, withCommonFlags, withPlugins } from '../context.ts'
+import {
+  type AddCommand,
+  type Context,
+  printable,
+  printableCell,
+  type Reporter,
+  withCommonFlags,
+  withPlugins,
+} from '../context.ts'
 import { flagName, sizes, wholeNumber, withFlags } from '../options.ts'
 
 /** Channels, height, width. */
@@ -141,7 +149,7 @@ async function ofMedia(context: Context, name: string, flags: InfoFlags): Promis
       all.push(facts)
     } catch (error) {
       if (!(error instanceof InputError)) throw error
-      process.stderr.write(`pantin: ${error.message}\n`)
+      process.stderr.write(`${printable(`pantin: ${error.message}`)}\n`)
       failed.push({ file: clip, error: error.problem })
       process.exitCode = error.exitCode
     }
@@ -151,7 +159,7 @@ async function ofMedia(context: Context, name: string, flags: InfoFlags): Promis
       const { file, kind, width, height, frames, duration, sound } = facts
       const size = `${width} x ${height}`
       return [
-        file,
+        printableCell(file),
         kind,
         size,
         `${formatCount(frames)}, ${rateOf(facts)}`,
@@ -160,7 +168,7 @@ async function ofMedia(context: Context, name: string, flags: InfoFlags): Promis
       ]
     })
     const seconds = all.reduce((sum, { duration }) => sum + duration, 0)
-    const bad = failed.map(({ file, error }) => [file, `cannot be read: ${error.what}`])
+    const bad = failed.map(({ file, error }) => [printableCell(file), `cannot be read: ${error.what}`])
     const total = `${formatCount(all.length)} clips, ${seconds.toFixed(2)} s`
     const lost = bad.length === 0 ? '' : `; ${formatCount(bad.length)} cannot be read`
     const head = ['clip', 'kind', 'pixels', 'frames', 'seconds', 'sound']
