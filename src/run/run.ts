@@ -2,7 +2,7 @@
 // previews/, env.json. Every file is replaced in one step, so a killed process leaves a folder that can be used.
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import type { z } from 'zod'
+import { z } from 'zod'
 import { removeStaleTemporaries, writeFileAtomic } from '../files/atomic.ts'
 import { codeOf, fileError } from '../files/file-errors.ts'
 import { exists, isIgnorable, makeFolder } from '../files/folders.ts'
@@ -126,11 +126,20 @@ async function assertReplaceable(folder: string, force: boolean): Promise<void> 
     where: folder,
     got: names.slice(0, 5).join(', '),
     expected: 'a new or an empty folder',
-    remedy: run
-      ? 'continue it with --resume, replace it with --force, or choose another folder'
-      : 'choose another folder; --force replaces only runs',
+    remedy: !run
+      ? 'choose another folder; --force replaces only runs'
+      : (await isImported(folder))
+        ? 'replace it with --force, or choose another folder'
+        : 'continue it with --resume, replace it with --force, or choose another folder',
   })
 }
+
+/** Whether the run in a folder was imported: then no training can be resumed there. */
+const isImported = (folder: string): Promise<boolean> =>
+  readConfig(folder, z.looseObject({ imported: z.unknown() })).then(
+    ({ config }) => config.imported !== undefined,
+    () => false,
+  )
 
 /** A run on disk. Made by `createRun` and `openRun`. */
 export class Run<T = unknown> {
@@ -189,7 +198,9 @@ export class Run<T = unknown> {
         what: 'this run has no weights yet',
         where: path,
         got: 'no such file',
-        remedy: 'let train finish: run it again with --resume',
+        remedy: (await isImported(this.path))
+          ? 'import it again with --force'
+          : 'let train finish: run it again with --resume',
       })
     }
     return readSafetensors(path)

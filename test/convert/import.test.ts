@@ -176,6 +176,23 @@ describe('a First Order Motion Model', () => {
     })
   })
 
+  it('of which a kill left no weights names what import can do', async () => {
+    const file = await checkpoint('killed.safetensors', weights)
+    const options = { net: 'hourglass', out: at('killed'), size: 64 }
+    await importCheckpoint(file, options)
+    await rm(join(at('killed'), 'weights.safetensors'))
+    const remedies = [importCheckpoint(file, options), loadRun(at('killed'))].map((failing) =>
+      failing.then(
+        () => '',
+        (error: unknown) => String(error),
+      ),
+    )
+    for (const remedy of await Promise.all(remedies)) {
+      expect(remedy).toContain('--force')
+      expect(remedy).not.toContain('--resume')
+    }
+  })
+
   it.each<[string, object]>([
     ['outputs 5', { outputs: 5 }],
     ['partial', { partial: true }],
