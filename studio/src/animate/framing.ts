@@ -37,28 +37,31 @@ function within(width: number, height: number, { left, top, side }: Square): Squ
 }
 
 /** What is shown on a canvas, and what becomes of it. */
-export interface FramedCanvas {
-  /** The square that is shown now; undefined as long as there is none. */
-  now(): Framed | undefined
+export interface FramedCanvas<Shown extends Framed> {
+  /** What is shown now; undefined as long as there is nothing to move. */
+  now(): Shown | undefined
   /** Shows another square while it is moved. */
   show(square: Square): void
-  /** The square has come to rest. */
-  settle(square: Square): void
+  /** The square has come to rest. Meanwhile something else may be shown: the square is that of `moved`. */
+  settle(moved: Shown): void
 }
 
 /** Milliseconds after the last turn of the wheel, or press of a key, at which the square is at rest. */
 const rest = 400
 
 /** Lets a canvas be framed. @returns a function that ends it */
-export function letFrame(canvas: HTMLCanvasElement, framed: FramedCanvas): () => void {
+export function letFrame<Shown extends Framed>(
+  canvas: HTMLCanvasElement,
+  framed: FramedCanvas<Shown>,
+): () => void {
   const pointers = new Map<number, readonly [number, number]>()
-  let changed: Square | undefined
+  let changed: Shown | undefined
   let timer: ReturnType<typeof setTimeout> | undefined
   const change = (apply: (now: Framed) => Square) => {
     const now = framed.now()
     if (now === undefined) return
-    changed = apply(now)
-    framed.show(changed)
+    changed = { ...now, square: apply(now) }
+    framed.show(changed.square)
   }
   const settle = () => {
     clearTimeout(timer)

@@ -19,8 +19,7 @@ export class Reference {
 
   /** Takes the next frame, and looks at all of a clip for a better one. */
   start(): void {
-    this.end()
-    state.reference.value = { kind: 'first' }
+    this.forget()
     this.animator.resetReference()
     this.isSearchDue = state.matches.peek() && state.motion.peek() === 'relative'
     this.changed()
@@ -55,6 +54,13 @@ export class Reference {
   /** Ends a search. */
   end(): void {
     this.search++
+  }
+
+  /** Something else drives, of which there is no frame yet. */
+  forget(): void {
+    this.end()
+    this.isSearchDue = false
+    state.reference.value = { kind: 'first' }
   }
 
   /**

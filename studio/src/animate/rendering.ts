@@ -5,7 +5,9 @@ import {
   createVideoWriter,
   openClip,
   type Pose,
+  type Smoothing,
   type Square,
+  type WebPlace,
   type WebVideoWriter,
 } from 'pantin/web'
 import type { DrivingChoice, FilmChoice } from '../core/driving.ts'
@@ -14,7 +16,7 @@ import { download } from '../core/files.ts'
 import { say } from '../core/messages.ts'
 import { drawSquare, drawWithin, shownSide as side, sizeOf } from '../core/pictures.ts'
 import { place } from '../core/place.ts'
-import { chosenRun, loadRun } from '../core/runs.ts'
+import { chosenRun, loadRun, type RunKey } from '../core/runs.ts'
 import { markOf } from './recording.ts'
 import type { Session } from './session.ts'
 import * as state from './state.ts'
@@ -45,29 +47,36 @@ export const canRender = (choice: DrivingChoice): choice is EndingChoice =>
 
 /** Renders what the session shows, with a model of its own, so that the session goes on. The video is downloaded. */
 export async function render(session: Session, driving: EndingChoice, options: RenderOptions): Promise<void> {
-  const picture = session.framed('picture')
-  const source = await session.copyOfPicture()
-  if (picture === undefined || source === undefined || rendering.peek() !== undefined) return source?.close()
+  const { picture, driving: shown } = session.framed
+  if (picture === undefined || rendering.peek() !== undefined) return
   const stop = new AbortController()
   rendering.value = { part: 0, stop }
-  const { value: reference } = state.reference
-  const subject = {
-    ...{ source, square: picture.square, drivingSquare: session.framed('driving')?.square },
+  // All of it is taken now: what is changed while the models are opened and frames are made is for the next film.
+  const reference = state.reference.peek()
+  const how = {
+    ...{ run: chosenRun.peek(), at: place.peek(), square: picture.square, drivingSquare: shown?.square },
     paste: state.pastes.peek() && state.canPaste.peek(),
     reference: 'pose' in reference ? reference.pose : undefined,
+    absolute: state.motion.peek() === 'absolute',
+    smoothing: state.smooths.peek() && { minCutoff: state.minCutoff.peek(), beta: state.beta.peek() },
   }
+  let source: ImageBitmap | undefined
   try {
-    await renderAll(subject, driving, options, stop)
+    source = await session.copyOfPicture()
+    if (source !== undefined) await renderAll({ ...how, source }, driving, options, stop)
   } catch (error) {
     if (!stop.signal.aborted) throw error
     say('The rendering was ended. No video was written.')
   } finally {
-    source.close()
+    source?.close()
     rendering.value = undefined
   }
 }
 
+/** What is rendered, and how. */
 interface RenderedSubject {
+  readonly run: RunKey
+  readonly at: WebPlace
   readonly source: ImageBitmap
   readonly square: Square
   readonly drivingSquare: Square | undefined
@@ -75,21 +84,22 @@ interface RenderedSubject {
   readonly paste: boolean
   /** The pose that relative motion starts from, if it is not that of the first frame. */
   readonly reference: Pose | undefined
+  readonly absolute: boolean
+  readonly smoothing: Smoothing | false
 }
 
 /** @throws the reason of `stop`, if it is aborted */
 async function renderAll(
-  { source, square, drivingSquare, paste, reference }: RenderedSubject,
+  { run, at, source, square, drivingSquare, paste, reference, ...motion }: RenderedSubject,
   driving: EndingChoice,
   { layout, format }: RenderOptions,
   stop: AbortController,
 ): Promise<void> {
-  const at = place.peek()
   const isBeside = layout === 'beside'
   await using clip = await openClip(driving.kind === 'video' ? driving.file : driving.name, at, {
     fit: 'whole',
   })
-  await using animator = await Animator.open(await loadRun(chosenRun.peek()), at)
+  await using animator = await Animator.open(await loadRun(run), at)
   await animator.setSource(source, { crop: square })
   if (reference !== undefined) await animator.setReference(reference)
   const canvas = () => document.createElement('canvas')
@@ -119,8 +129,7 @@ async function renderAll(
         const { frame: moved } = await animator.animate(frame, {
           ...(crop && { crop }),
           ...{ time, paste },
-          absolute: state.motion.peek() === 'absolute',
-          smoothing: state.smooths.peek() && { minCutoff: state.minCutoff.peek(), beta: state.beta.peek() },
+          ...motion,
         })
         writer ??= await open(moved)
         drawWithin(parts[2], moved)

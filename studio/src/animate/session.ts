@@ -1,6 +1,7 @@
 // One model at work: takes frames of what drives as they come, and draws the moved picture.
 import { Animator, type Pose, type Square, type TrackedPicture, type WebPlace, type WebRun } from 'pantin/web'
 import { type Driving, type DrivingChoice, openDriving } from '../core/driving.ts'
+import { DrivingSquare } from '../core/driving-square.ts'
 import { headIn } from '../core/faces.ts'
 import { complain } from '../core/messages.ts'
 import { drawOverlay } from '../core/overlay.ts'
@@ -24,6 +25,15 @@ export interface Stages {
   readonly result: HTMLCanvasElement
 }
 
+/** The picture that is shown. */
+export interface ShownPicture extends Framed {
+  /** As it was chosen. */
+  readonly source: state.PictureChoice['source']
+  readonly bitmap: ImageBitmap
+  /** Whether it is closed with the session. */
+  readonly isOwn: boolean
+}
+
 /** A model, what drives it, and the canvases that it draws on. */
 export class Session {
   /** Is told of each frame while a recording is in progress. */
@@ -31,13 +41,9 @@ export class Session {
   readonly reference: Reference
   private readonly meter = new Meter()
   private driving: Driving | undefined
-  /** The square of what drives, once a frame of it was looked at; undefined for the one in the middle. */
-  private drivingHead: Square | 'unknown' | undefined
+  private drivingSquare = new DrivingSquare(false)
   /** The picture and the driving frame that are shown now. */
-  private shown: {
-    picture?: Framed & { readonly bitmap: ImageBitmap; readonly isOwn: boolean }
-    driving?: Framed
-  } = {}
+  private shown: { picture?: ShownPicture; driving?: Framed } = {}
   /** The moved picture that is shown, without axes. */
   private moved: ImageBitmap | undefined
   /** The keypoints of the picture, and where videos have moved them. */
@@ -78,8 +84,8 @@ export class Session {
   }
 
   /** The square of the picture, and that of what drives, as they are shown. */
-  framed(which: 'picture' | 'driving'): Framed | undefined {
-    return this.isClosed ? undefined : this.shown[which]
+  get framed(): { readonly picture?: ShownPicture; readonly driving?: Framed } {
+    return this.isClosed ? {} : this.shown
   }
 
   /** The picture, for work beside the session. The caller closes it. */
@@ -102,7 +108,7 @@ export class Session {
     const { driving } = this.shown
     if (driving === undefined) return
     this.shown.driving = { ...driving, square }
-    this.drivingHead = square
+    this.drivingSquare.choose(square, [driving.width, driving.height])
     this.refresh()
   }
 
@@ -140,7 +146,7 @@ export class Session {
       this.releasePicture()
       this.shown.picture = {
         ...{ width, height, square: square ?? middleOf(width, height) },
-        ...{ bitmap: picture, isOwn: !isFilm },
+        ...{ source, bitmap: picture, isOwn: !isFilm },
       }
       state.canPaste.value = Math.max(width, height) > this.shown.picture!.square.side + 1
       this.preparePainters()
@@ -181,7 +187,7 @@ export class Session {
     this.driving = undefined
     delete this.shown.driving
     this.driven = undefined
-    this.reference.end()
+    this.reference.forget()
     state.drivingFace.value = undefined
     state.nearness.value = undefined
     const call = ++this.opening
@@ -198,7 +204,7 @@ export class Session {
       return
     }
     this.driving = driving
-    this.drivingHead = choice.kind === 'synthetic' || !state.looksForFaces.peek() ? undefined : 'unknown'
+    this.drivingSquare = new DrivingSquare(choice.kind !== 'synthetic' && state.looksForFaces.peek())
     this.reference.start()
     this.meter.restart()
   }
@@ -338,14 +344,11 @@ export class Session {
     }
     const smoothing = { minCutoff: state.minCutoff.peek(), beta: state.beta.peek() }
     try {
-      // Where the head is at the beginning holds for the whole video.
-      if (this.drivingHead === 'unknown') {
-        const found = await headIn(frame)
-        if (driving !== this.driving) return
-        this.drivingHead = found
-        state.drivingFace.value = found === undefined ? 'none' : 'face'
-      }
-      const crop = this.drivingHead
+      const { drivingSquare } = this
+      const crop = await drivingSquare.of(frame, (head) => {
+        if (driving === this.driving) state.drivingFace.value = head === undefined ? 'none' : 'face'
+      })
+      if (driving !== this.driving) return
       const { pastes: paste } = this
       const animated = await this.animator.animate(frame, {
         ...(crop && { crop }),
@@ -362,17 +365,18 @@ export class Session {
       }
       const [width, height] = sizeOf(frame)
       // Somebody may have moved the square meanwhile.
-      this.shown.driving = { width, height, square: this.drivingHead ?? middleOf(width, height) }
+      const square = drivingSquare.at([width, height]) ?? middleOf(width, height)
+      this.shown.driving = { width, height, square }
       drawSquare(this.stages.driving, frame, crop)
       const { value, jacobian } = animated.driving
       this.driven = { value, ...(jacobian && { jacobian }) }
       this.showWanted(animated.driving)
       drawOverlay(this.stages.driving, animated.driving, choice)
       await this.show(animated.frame)
-      const square = paste ? this.squareOf(animated.frame) : undefined
+      const pasted = paste ? this.squareOf(animated.frame) : undefined
       this.seen = [...this.seen.slice(-149), animated.moved]
       const axesAlone = { ...choice, points: false, heatmap: false }
-      drawOverlay(this.stages.result, animated.moved, axesAlone, square)
+      drawOverlay(this.stages.result, animated.moved, axesAlone, pasted)
       this.reference.seek(driving, crop)
       state.hasMoved.value = true
       if (!this.isPaused) this.meter.add(animated.milliseconds)

@@ -18,7 +18,7 @@ import { PictureControls } from './picture-controls.tsx'
 import { letPull } from './pulling.ts'
 import { RecordControls } from './record-controls.tsx'
 import { recordedSeconds } from './recording.ts'
-import { Session } from './session.ts'
+import { Session, type ShownPicture } from './session.ts'
 import { SpeedLine } from './speed-line.tsx'
 import * as state from './state.ts'
 import { StringControls } from './string-controls.tsx'
@@ -98,21 +98,24 @@ export function AnimateView() {
     }
   })
 
-  useEffect(
-    () =>
-      letFrame(picture.current!, {
-        now: () => session.peek()?.framed('picture'),
-        show: (square) => session.peek()?.showPicture(square),
-        settle(square) {
-          state.picture.value = { ...state.picture.peek(), square }
-        },
-      }),
-    [],
-  )
+  useEffect(() => {
+    // Another picture may have been chosen, which is not shown yet: squares of the one before do not fit it.
+    const isChosen = ({ source }: ShownPicture) => source === state.picture.peek().source
+    return letFrame<ShownPicture>(picture.current!, {
+      now() {
+        const shown = session.peek()?.framed.picture
+        return shown && isChosen(shown) ? shown : undefined
+      },
+      show: (square) => session.peek()?.showPicture(square),
+      settle(moved) {
+        if (isChosen(moved)) state.picture.value = { ...state.picture.peek(), square: moved.square }
+      },
+    })
+  }, [])
   useEffect(
     () =>
       letFrame(driving.current!, {
-        now: () => session.peek()?.framed('driving'),
+        now: () => session.peek()?.framed.driving,
         show: (square) => session.peek()?.frameDriving(square),
         settle: () => session.peek()?.reference.start(),
       }),

@@ -3,6 +3,7 @@ import { Animator, type Square, Tracker } from 'pantin/web'
 import { nearestFrame } from '../animate/matching.ts'
 import { matches, type PictureChoice } from '../animate/state.ts'
 import { type Driving, type FilmChoice, openDriving } from '../core/driving.ts'
+import { DrivingSquare } from '../core/driving-square.ts'
 import { headIn } from '../core/faces.ts'
 import { drawOverlay } from '../core/overlay.ts'
 import { drawSquare, syntheticFilm } from '../core/pictures.ts'
@@ -72,10 +73,10 @@ export async function watchResults(
       showComputing(animator)
     }
     if (signal.aborted) return
-    let drivingCrop: Square | undefined
+    const drivingSquare = new DrivingSquare(clip.kind === 'video')
     let isFirst = true
     for await (const frame of framesOf(driving, signal)) {
-      if (isFirst && clip.kind === 'video') drivingCrop = await headIn(frame)
+      const drivingCrop = await drivingSquare.of(frame)
       const made = await Promise.all(
         animators.map((animator) =>
           animator?.animate(frame, { ...(drivingCrop && { crop: drivingCrop }), time: driving.time() }),
