@@ -55,10 +55,13 @@ export async function watchResults(
   signal: AbortSignal,
 ): Promise<void> {
   const animators: (Animator | undefined)[] = []
-  const driving = await openDriving(clip)
   const isFilm = typeof source === 'string'
+  // Before a video plays: a picture that cannot be read leaves nothing open.
   const picture = isFilm ? (await syntheticFilm(source)).frames[0]! : await createImageBitmap(source)
+  let driving: Driving | undefined
   try {
+    const film = await openDriving(clip)
+    driving = film
     const crop = square ?? (isFilm ? undefined : await headIn(picture))
     // Something to see while the models are opened.
     if (!signal.aborted) for (const canvas of canvases) drawSquare(canvas, picture, crop)
@@ -75,11 +78,11 @@ export async function watchResults(
     if (signal.aborted) return
     const drivingSquare = new DrivingSquare(clip.kind === 'video')
     let isFirst = true
-    for await (const frame of framesOf(driving, signal)) {
+    for await (const frame of framesOf(film, signal)) {
       const drivingCrop = await drivingSquare.of(frame)
       const made = await Promise.all(
         animators.map((animator) =>
-          animator?.animate(frame, { ...(drivingCrop && { crop: drivingCrop }), time: driving.time() }),
+          animator?.animate(frame, { ...(drivingCrop && { crop: drivingCrop }), time: film.time() }),
         ),
       )
       for (const [i, one] of made.entries()) {
@@ -88,11 +91,11 @@ export async function watchResults(
         one?.frame.close()
         if (one !== undefined) show(i, one.milliseconds.detect + one.milliseconds.generate)
       }
-      if (isFirst && matches.peek()) void matchAll(animators, driving, drivingCrop, signal)
+      if (isFirst && matches.peek()) void matchAll(animators, film, drivingCrop, signal)
       isFirst = false
     }
   } finally {
-    driving.close()
+    driving?.close()
     if (!isFilm) picture.close()
     for (const animator of animators) void animator?.close()
   }

@@ -49,26 +49,35 @@ export async function openDriving(choice: FilmChoice): Promise<Driving> {
   if (choice.kind === 'synthetic') return new FilmDriving(await syntheticFilm(choice.name))
   if (choice.kind === 'webcam') return new VideoDriving(await openCamera(), closeCamera, isMirrored.peek())
   const { file } = choice
-  const end = (video: HTMLVideoElement) => {
-    URL.revokeObjectURL(video.src)
-    video.removeAttribute('src')
-    video.load()
-  }
-  return new VideoDriving(await openVideo(file), end, false, file)
+  return new VideoDriving(await openVideo(file), release, false, file)
+}
+
+/** Gives the memory of a video file back. */
+function release(video: HTMLVideoElement): void {
+  URL.revokeObjectURL(video.src)
+  video.onerror = null
+  video.removeAttribute('src')
+  video.load()
 }
 
 async function openVideo(file: File): Promise<HTMLVideoElement> {
   const video = makeVideo()
   video.loop = true
   video.src = URL.createObjectURL(file)
-  await new Promise<void>((resolve, reject) => {
+  const loaded = new Promise<void>((resolve, reject) => {
     // A picture that the browser cannot decode is left out, and the sound plays alone.
     video.onloadeddata = () => (video.videoWidth > 0 ? resolve() : reject(notPlayable(file.name)))
     video.onerror = () => reject(notPlayable(file.name))
   })
-  video.onerror = null
-  await video.play()
-  return video
+  try {
+    await loaded
+    video.onerror = null
+    await video.play()
+    return video
+  } catch (error) {
+    release(video)
+    throw error
+  }
 }
 
 function notPlayable(name: string): Error {

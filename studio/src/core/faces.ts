@@ -11,12 +11,18 @@ let finder: Promise<FaceFinder> | undefined
  * that is told, and no face is found.
  */
 export async function headIn(picture: Picture): Promise<Square | undefined> {
-  finder ??= FaceFinder.open(place.peek())
+  const opened = finder ?? FaceFinder.open(place.peek())
+  finder = opened
   try {
-    const [face] = await (await finder).find(picture)
+    const [face] = await (await opened).find(picture)
     return face?.head
   } catch (error) {
-    finder = undefined
+    // A picture that cannot be searched, such as one of a few pixels, is no fault of the finder.
+    const isOpen = error instanceof Error && error.name === 'InputError'
+    if (!isOpen && finder === opened) {
+      finder = undefined
+      opened.then((one) => one.close()).catch(() => {})
+    }
     complain(error)
     return undefined
   }
