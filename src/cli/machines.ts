@@ -15,7 +15,7 @@ export interface QueueFlags {
 
 export interface MachineFlags extends QueueFlags {
   readonly emit?: Scheduler
-  /** Of commands that have it: results are made again, also those that the store has. */
+  /** Results are made again, even if the store has them. Only some commands have this flag. */
   readonly force?: true
 }
 

@@ -16,7 +16,7 @@ import { tidy } from './ort.ts'
 import type { Device } from './session.ts'
 
 // Since 1.29, ONNX Runtime on Linux and macOS tells its maker which models run, and writes an identifier of the machine,
-// unless this is set before the first session. In a worker it would be too late: threads have a copy of the variables.
+// unless this is set before the first session. The main thread must set it: other threads have a copy of the variables.
 process.env.ORT_DISABLE_TELEMETRY ??= '1'
 
 /** A device as `pantin doctor` shows it. */

@@ -39,7 +39,7 @@ const [firstRest, mostRest] = [1000, 60_000]
 /**
  * What a worker knows of its own fitness. An attempt that failed through its disk, its memory or its network says nothing of
  * the task: the worker rests, longer each time, and leaves the task to others for a while. A sick worker, which fails at
- * once, would otherwise take each task from those that are at work, three times.
+ * once, would otherwise take each task from the healthy workers, three times.
  */
 export class Fitness {
   private rest = 0

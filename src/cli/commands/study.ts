@@ -185,7 +185,7 @@ export async function assertOwnReports(out: string, flags: ReportFlags, force = 
     throw new InputError({
       what: 'a file of this name exists, and is not a report of this study',
       where: path,
-      expected: `a new file, or one of those that ${join(out, reportsFile)} names`,
+      expected: `a new file, or a report that ${join(out, reportsFile)} names`,
       remedy: 'choose another name, or remove the file first',
     })
   }
