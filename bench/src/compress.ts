@@ -293,6 +293,7 @@ async function roundedByPantin(
   const { plan, choice, floatLayers } = await searchEightBits(
     run,
     part!,
+    [part!],
     await referenceOf(model, measured, signal),
     {
       ...{ largestWeight, threads: 1, signal, timed: false },

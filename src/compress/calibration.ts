@@ -71,7 +71,8 @@ export async function calibrate(
 /**
  * Opens a run with plans for its networks.
  *
- * @param known networks that were rewritten already
+ * @param known networks that were rewritten already. `source` and `frame` are here together or not at all, since one gets
+ *   what the other one gives away.
  * @param halves whether the networks compute in half precision
  */
 export async function openPlanned(

@@ -239,8 +239,8 @@ async function roundParts(
 ): Promise<void> {
   const { roundedSteps: steps, calibration, target, threads } = judge.settings
   const { signal } = judge
-  const search = (run: LoadedRun, one: CalibratedPart) =>
-    searchEightBits(run, one, goal, {
+  const search = (run: LoadedRun, one: CalibratedPart, parts: readonly CalibratedPart[]) =>
+    searchEightBits(run, one, parts, goal, {
       ...{ calibration, threads, signal, timed: target !== 'size' },
       largestWeight: found.exactSums ? 127 : 63,
       // Errors of several networks add up.
@@ -251,7 +251,7 @@ async function roundParts(
     })
   for (const one of found.parts) {
     const { part } = one
-    const first = await search(found.run, one)
+    const first = await search(found.run, one, found.parts)
     settle(found, part, first)
     if (part !== 'detector' || steps === 0 || first.choice === undefined) continue
     const trained = halved(
@@ -262,7 +262,7 @@ async function roundParts(
     )
     const detector = withoutGenerator(trained)
     const [again] = await judge.calibrated(detector)
-    const second = await search(trained, again!)
+    const second = await search(trained, again!, [again!])
     const inFloat = await judge.difference(goal, detector, {}, { what: 'keypoints' })
     const after = `after ${steps} steps of rounded training`
     found.trials.push({ part, what: `float, ${after}`, speed: null, difference: inFloat })

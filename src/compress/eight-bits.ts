@@ -94,10 +94,16 @@ const leastGain = 1.03
 /** Frames of each clip that searching looks at. */
 const searchFrames = 8
 
-/** Searches for one network of a run. */
+/**
+ * Searches for one network of a run.
+ *
+ * @param parts the networks of the run that are opened while it is measured. What moves from `frame` to `source` depends on
+ *   both: if one of them is here, the other one must be here too.
+ */
 export async function searchEightBits(
   run: LoadedRun,
   calibrated: CalibratedPart,
+  parts: readonly CalibratedPart[],
   reference: Reference,
   options: SearchOptions,
 ): Promise<FoundPlan> {
@@ -109,7 +115,7 @@ export async function searchEightBits(
     planOf(calibrated, ranges, { ...choice, largestWeight })
   const measure = async (plan: EightBitPlan, most = searchFrames) => {
     signal?.throwIfAborted()
-    const model = await openPlanned(run, { [part]: plan }, [calibrated])
+    const model = await openPlanned(run, { [part]: plan }, parts)
     try {
       const what = part === 'detector' ? 'keypoints' : 'pictures'
       return await differenceOf(model, reference, what, most, signal)
@@ -323,8 +329,9 @@ export async function planDetector(
   const loaded = { ...withoutGenerator(found), eightBits: undefined }
   const sets = await takeFrames(await listClips(videos), loaded, frameOptions(settings, options))
   const judge = new Judge(sets, settings, signal)
-  const [detector] = await judge.calibrated(loaded)
-  const { plan, verdict } = await searchEightBits(loaded, detector!, await judge.reference(loaded), {
+  const parts = await judge.calibrated(loaded)
+  const reference = await judge.reference(loaded)
+  const { plan, verdict } = await searchEightBits(loaded, parts[0]!, parts, reference, {
     ...{ calibration: settings.calibration, threads: settings.threads, signal, timed: false },
     largestWeight: (await hasExactEightBitSums()) ? 127 : 63,
     allows: ({ distance }) => distance <= settings.maxDistance,

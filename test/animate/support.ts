@@ -23,9 +23,19 @@ export function scratch(): (name: string) => string {
  */
 export async function randomRun(
   path: string,
-  { size = 64, fit = 'crop', generator = true } = {},
+  {
+    size = 64,
+    fit = 'crop',
+    generator = true,
+    kind = 'small',
+  }: {
+    readonly size?: number
+    readonly fit?: 'crop' | 'letterbox'
+    readonly generator?: boolean
+    readonly kind?: 'small' | 'light'
+  } = {},
 ): Promise<string> {
-  const model = smallConfig({ net: 'lednet', size, keypoints: 5 })
+  const model = smallConfig({ net: 'lednet', size, keypoints: 5, generator: kind })
   const config = { model, training: { fit, clips: ['puppet:1'], holdout: 0.2 } }
   const run = await createRun(path, { config, version: '0.1.0' })
   const graphs = generator ? [detectorGraph(model), generatorGraph(model)] : [detectorGraph(model)]

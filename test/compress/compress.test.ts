@@ -178,6 +178,24 @@ test('without times, whole chains of ops are in eight bits, even if a network ha
   expect([...kinds].sort()).toEqual(['add', 'conv', 'matmul', 'relu', 'resize'])
 })
 
+// The light generator gives work of each frame to the source, so that the networks are one another's inputs.
+test('both networks of the light generator are measured in eight bits', { timeout: 120_000 }, async () => {
+  const original = await randomRun(at('light'), { kind: 'light' })
+  const options = {
+    out: at('eight-light'),
+    precision: 'int8',
+    target: 'size',
+    calibration: 'minmax',
+  } as const
+  const limits = { maxDistance: 2, maxPsnrLoss: 60 }
+  const { trials } = await compress(original, ['puppet:1'], { ...options, ...limits, ...few })
+  const parts = trials.flatMap(({ part, difference }) => (difference === null ? [] : [part]))
+  expect([...new Set(parts)].sort()).toEqual(['detector', 'frame', 'source'])
+  await using model = await openModel(at('eight-light'), { device: 'cpu' })
+  await model.encode(picture)
+  expect([...model.eightBits].sort()).toEqual(['detector', 'frame', 'source'])
+})
+
 test('for other devices than a CPU, weights become half as large and nothing else changes', async () => {
   const original = await randomRun(at('web'))
   const found = await compress(original, ['puppet:1'], { out: at('half'), device: 'wasm', ...few })
