@@ -2,8 +2,7 @@
 // authors' own Torch code.
 import type { Value } from '../graph/graph.ts'
 import { add } from '../graph/ops/arithmetic.ts'
-import { maxPool } from '../graph/ops/pool.ts'
-import { resize } from '../graph/ops/sampling.ts'
+import { maxPool, resize } from '../graph/ops/pool.ts'
 import { pad, sliceAxis } from '../graph/ops/shape.ts'
 import { relu } from '../graph/ops/unary.ts'
 import { InputError } from '../util/errors.ts'

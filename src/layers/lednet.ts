@@ -1,7 +1,7 @@
 // Blocks of LEDNet (Wang et al. 2019): its encoder's and its decoder.
 import type { Value } from '../graph/graph.ts'
 import { add, mul, reduceMean } from '../graph/ops/arithmetic.ts'
-import { resize } from '../graph/ops/sampling.ts'
+import { resize } from '../graph/ops/pool.ts'
 import { concat, split } from '../graph/ops/shape.ts'
 import { relu } from '../graph/ops/unary.ts'
 import { asymmetricConv, columnConv, rowConv } from './asymmetric.ts'

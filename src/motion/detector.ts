@@ -1,6 +1,6 @@
 // The keypoint detector: any network as its backbone, learned upsampling, and a head.
 import type { Value } from '../graph/graph.ts'
-import { resize } from '../graph/ops/sampling.ts'
+import { resize } from '../graph/ops/pool.ts'
 import { relu } from '../graph/ops/unary.ts'
 import { batchNorm2d, conv2d } from '../layers/conv2d.ts'
 import { antiAlias, boxFilter } from '../layers/fomm.ts'

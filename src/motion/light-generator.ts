@@ -1,7 +1,7 @@
 // Encoder and decoder of the light generator, which has no convolution at full resolution.
 import type { Value } from '../graph/graph.ts'
 import { add } from '../graph/ops/arithmetic.ts'
-import { resize } from '../graph/ops/sampling.ts'
+import { resize } from '../graph/ops/pool.ts'
 import { reshape, transpose } from '../graph/ops/shape.ts'
 import { relu, sigmoid } from '../graph/ops/unary.ts'
 import { batchNorm2d, conv2d, depthwise, pointwise, residualGain } from '../layers/conv2d.ts'

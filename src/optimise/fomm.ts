@@ -1,12 +1,13 @@
 // Rewrites for what only the First Order Motion Model has: its anti-alias filter or the means in its place, its jacobian maps,
-// and the few channels of the picture that it joins to many.
+// the few channels of the picture that it joins to many, and its samples.
 
 import type { Graph, Node, Value } from '../graph/graph.ts'
-import { add } from '../graph/ops/arithmetic.ts'
+import { add, expand, mul } from '../graph/ops/arithmetic.ts'
 import { constant, parameterInfo } from '../graph/ops/leaf.ts'
 import { matmul } from '../graph/ops/linear.ts'
-import { resize } from '../graph/ops/sampling.ts'
-import { concat, pad, reshape, sliceAxis, split, stack, transpose } from '../graph/ops/shape.ts'
+import { resize } from '../graph/ops/pool.ts'
+import { gridSample, gridSampleOp, pixelPlaces, sampleShifted } from '../graph/ops/sampling.ts'
+import { concat, pad, reshape, reverse, sliceAxis, split, stack, transpose } from '../graph/ops/shape.ts'
 import { isPlainConv, madeBy, numbers, rewrite } from '../graph/rewrite.ts'
 import { floats, type Tensor } from '../graph/tensor.ts'
 
@@ -215,3 +216,54 @@ export function splitJoined(graph: Graph): Graph {
 }
 
 const block = 16
+
+type SampleAttrs = { readonly alignCorners: boolean }
+
+/**
+ * The graph with samples by shifts where results are not smaller than images. That takes a third to a seventh of GridSample's
+ * time on a CPU, because GridSample computes each point once for each channel.
+ */
+export const samplesByShifts = (graph: Graph): Graph =>
+  rewrite(imagesApart(graph), (node, [x, grid], target) => {
+    if (node.op !== gridSampleOp) return undefined
+    const { alignCorners } = node.attrs as SampleAttrs
+    const [height, width] = x!.shape.slice(2) as [number, number]
+    const [tall, wide] = grid!.shape.slice(1, 3) as [number, number]
+    // Of an image that is turned about its diagonal, rows are x and columns y, as in the grid.
+    const isTurned = tall >= width && wide >= height
+    if (!isTurned && (tall < height || wide < width)) return undefined
+    return target.within(node.scope, () => {
+      const scales = [width, height].map((size) => (alignCorners ? size - 1 : size) / 2)
+      const start = (axis: 0 | 1) => scales[axis]! - (alignCorners ? 0 : 0.5)
+      const pixels = mul(transpose(grid!, [0, 3, 1, 2]), constant(target, floats(scales, [1, 2, 1, 1])))
+      const size = [tall, wide] as const
+      if (isTurned) {
+        const own = pixelPlaces(target, size, (axis, at) => start(axis) - at)
+        return [sampleShifted(transpose(x!, [0, 1, 3, 2]), add(pixels, own))]
+      }
+      const own = pixelPlaces(target, size, (axis, at) => start(axis === 0 ? 1 : 0) - at)
+      return [sampleShifted(x!, add(reverse(pixels, [1]), own))]
+    })
+  })
+
+/** K samples of one image, which are written as one tall sample, as one sample of each of K images. */
+const imagesApart = (graph: Graph): Graph =>
+  rewrite(graph, (node, [apart], target) => {
+    const flat = node.op.name === 'transpose' ? madeBy(apart, 'reshape')?.inputs[0] : undefined
+    const sample = madeBy(flat, gridSampleOp.name)
+    const order = numbers(node.attrs.order)
+    if (sample === undefined || order.join() !== '0,2,1,3,4' || apart!.shape[1] !== flat!.shape[1])
+      return undefined
+    const [x, grid] = sample.inputs as [Value, Value]
+    const [n, c, k, h, w] = apart!.shape as [number, number, number, number, number]
+    return target.within(node.scope, () => {
+      const images = expand(reshape(x, [n, 1, ...x.shape.slice(1)]), [n, k, ...x.shape.slice(1)])
+      const points = reshape(grid, [n * k, h, w, 2])
+      const sampled = gridSample(
+        reshape(images, [n * k, ...x.shape.slice(1)]),
+        points,
+        sample.attrs as SampleAttrs,
+      )
+      return [reshape(sampled, [n, k, c, h, w])]
+    })
+  })

@@ -2,12 +2,18 @@
 // alone are computed once.
 
 import { Graph, type Node, type Value } from '../graph/graph.ts'
-import { samplesAsRows, simplify } from '../graph/ops/index.ts'
+import { simplify } from '../graph/ops/index.ts'
 import { input, inputInfo, isLeaf, parameter, parameterInfo } from '../graph/ops/leaf.ts'
 import { copyInto, liveNodes, rewrite } from '../graph/rewrite.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import { foldNorms, joinParallelConvs, joinSiblings } from './fold-into-kernels.ts'
-import { filterAsProduct, halvedByResizing, poolBeforeJacobian, splitJoined } from './fomm.ts'
+import {
+  filterAsProduct,
+  halvedByResizing,
+  poolBeforeJacobian,
+  samplesByShifts,
+  splitJoined,
+} from './fomm.ts'
 import { joinHalves } from './joined-halves.ts'
 import {
   doubledAsProduct,
@@ -45,18 +51,11 @@ export async function rewriteWith(
   const cheaper = poolBeforeJacobian(halvedByResizing(filterAsProduct(simplify(graph), weights)))
   const folded = smallMapsAsProduct(joinSiblings(foldNorms(joinParallelConvs(cheaper))))
   const doubled = subpixelUpsampling(doubledAsProduct(smallAffineAsProduct(joinHalves(folded))))
-  const fewer = withRows(target === 'native' ? splitJoined(doubled) : doubled, target)
+  const split = target === 'native' ? splitJoined(doubled) : doubled
+  // A GPU samples by itself.
+  const fewer = target === 'gpu' ? split : samplesByShifts(split)
   const { graph: computed, weights: kept } = await precompute({ graph: fewer, weights }, evaluate)
   return { graph: simplify(computed), weights: kept }
-}
-
-/**
- * Natively, GridSample takes longer for five channels than rows of four pixels. A page would copy these rows for each frame. A GPU
- * samples by itself.
- */
-function withRows(graph: Graph, target: RewriteTarget): Graph {
-  if (target === 'gpu') return graph
-  return samplesAsRows(graph, (_, channels) => target === 'native' && channels >= 5)
 }
 
 /** A graph with the contents of its parameters. */

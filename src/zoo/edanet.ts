@@ -32,7 +32,7 @@
  * joins after the decoder's first upsampling.
  */
 import type { Value } from '../graph/graph.ts'
-import { resize } from '../graph/ops/sampling.ts'
+import { resize } from '../graph/ops/pool.ts'
 import { relu } from '../graph/ops/unary.ts'
 import { edaModule } from '../layers/asymmetric.ts'
 import { batchNorm2d, conv2d, convTranspose2d } from '../layers/conv2d.ts'

@@ -24,7 +24,7 @@
  * none.
  */
 import type { Value } from '../graph/graph.ts'
-import { resize } from '../graph/ops/sampling.ts'
+import { resize } from '../graph/ops/pool.ts'
 import { concat } from '../graph/ops/shape.ts'
 import { relu } from '../graph/ops/unary.ts'
 import { conv2d, convNorm, convTranspose2d } from '../layers/conv2d.ts'

@@ -29,7 +29,7 @@
  * training sees every frame once. The last norm of a block that adds to its input starts at a scale of 0.1.
  */
 import type { Value } from '../graph/graph.ts'
-import { resize } from '../graph/ops/sampling.ts'
+import { resize } from '../graph/ops/pool.ts'
 import { concat } from '../graph/ops/shape.ts'
 import { batchNorm2d, conv2d, relu6 } from '../layers/conv2d.ts'
 import { lrse } from '../layers/gates.ts'

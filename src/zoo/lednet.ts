@@ -31,7 +31,7 @@
  *   multiple of 4. Here a level has the size of the one that it is added to.
  */
 import type { Value } from '../graph/graph.ts'
-import { resize } from '../graph/ops/sampling.ts'
+import { resize } from '../graph/ops/pool.ts'
 import { downsampler } from '../layers/erfnet.ts'
 import { attentionPyramid, type PyramidForm, ssNbt } from '../layers/lednet.ts'
 import type { Scope } from '../layers/scope.ts'

@@ -26,7 +26,7 @@
  */
 import type { Value } from '../graph/graph.ts'
 import { add } from '../graph/ops/arithmetic.ts'
-import { resize } from '../graph/ops/sampling.ts'
+import { resize } from '../graph/ops/pool.ts'
 import { relu } from '../graph/ops/unary.ts'
 import { residualAsymmetric } from '../layers/asymmetric.ts'
 import { batchNorm2d, conv2d, pointwise } from '../layers/conv2d.ts'

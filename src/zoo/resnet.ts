@@ -22,8 +22,7 @@
  * first stage, which the paper does not have. Sizes must be multiples of 32.
  */
 import type { Value } from '../graph/graph.ts'
-import { maxPool } from '../graph/ops/pool.ts'
-import { resize } from '../graph/ops/sampling.ts'
+import { maxPool, resize } from '../graph/ops/pool.ts'
 import { relu } from '../graph/ops/unary.ts'
 import { batchNorm2d, conv2d, convTranspose2d } from '../layers/conv2d.ts'
 import { joinSkip } from '../layers/gates.ts'

@@ -189,6 +189,26 @@ export const opCases: { readonly [Name in OpName]: readonly OpCase[] } = {
     { title: 'as a mask', inputs: [[6]], away: 0.05, build: (x) => g.where(g.greaterOrEqual(x!, 0), x!, 2) },
   ],
   gridSample: [...sample(true), ...sample(false)],
+  sampleShifted: [
+    {
+      title: 'places inside and outside',
+      inputs: [
+        [2, 3, 4, 5],
+        [2, 2, 4, 5],
+      ],
+      range: [-2.7, 2.7],
+      build: (x, shifts) => g.sampleShifted(x!, shifts!),
+    },
+    {
+      title: 'a larger result of an image of one row',
+      inputs: [
+        [1, 17, 1, 2],
+        [1, 2, 3, 4],
+      ],
+      range: [-2.7, 1.7],
+      build: (x, shifts) => g.sampleShifted(x!, shifts!),
+    },
+  ],
   input: [{ title: 'itself', inputs: [[3]], build: (x) => x! }],
   log: unary(g.log, [0.5, 3]),
   matmul: [

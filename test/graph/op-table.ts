@@ -24,9 +24,9 @@ import { gatherOp, gatherRowsOp, scatterAddOp, scatterAddRowsOp, takeOp } from '
 import { constantOp, inputOp, parameterOp } from '../../src/graph/ops/leaf.ts'
 import { matmulOp } from '../../src/graph/ops/linear.ts'
 import { batchNormaliseOp, normaliseOp } from '../../src/graph/ops/normalise.ts'
-import { averagePoolOp, maxPoolOp } from '../../src/graph/ops/pool.ts'
+import { averagePoolOp, maxPoolOp, resizeOp } from '../../src/graph/ops/pool.ts'
 import { dequantiseOp, fakeQuantiseOp, quantiseOp } from '../../src/graph/ops/quantise.ts'
-import { gridSampleOp, resizeOp } from '../../src/graph/ops/sampling.ts'
+import { gridSampleOp, sampleShiftedOp } from '../../src/graph/ops/sampling.ts'
 import {
   concatOp,
   padOp,
@@ -96,6 +96,7 @@ export const opTable = {
   reshape: reshapeOp,
   resize: resizeOp,
   reverse: reverseOp,
+  sampleShifted: sampleShiftedOp,
   scatterAdd: scatterAddOp,
   scatterAddRows: scatterAddRowsOp,
   sigmoid: sigmoidOp,

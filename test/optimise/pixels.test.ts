@@ -4,36 +4,56 @@ import { Graph } from '../../src/graph/graph.ts'
 import { add, gridSample, input, mul, reduceMean, reshape } from '../../src/graph/ops/index.ts'
 import { boxFilter } from '../../src/layers/fomm.ts'
 import type { RewriteOptions } from '../../src/model/open-model.ts'
+import { sparseDeformations } from '../../src/motion/dense-motion.ts'
 import { noise } from '../zoo/build.ts'
 import { compare, opsOf } from './compare.ts'
 
 describe('samples', () => {
-  const sampled = (channels: number, target: NonNullable<RewriteOptions['target']>) => {
+  type Target = NonNullable<RewriteOptions['target']>
+  const sampled = (channels: number, [tall, wide]: readonly [number, number], target: Target) => {
     const graph = new Graph()
     const x = input(graph, 'x', 'float32', [2, channels, 6, 5])
-    const grid = input(graph, 'grid', 'float32', [2, 7, 4, 2])
+    const grid = input(graph, 'grid', 'float32', [2, tall, wide, 2])
     // Points inside and outside.
     const points = add(mul(grid, 3), -1.5)
     graph.output('y', gridSample(x, points, { alignCorners: channels % 2 === 0 }))
-    const feeds = { x: noise([2, channels, 6, 5], 1), grid: noise([2, 7, 4, 2], 2) }
+    const feeds = { x: noise([2, channels, 6, 5], 1), grid: noise([2, tall, wide, 2], 2) }
     return compare(graph, new Map(), feeds, { target })
   }
 
   it.each([
-    [5, 'native'],
-    [16, 'native'],
-    [19, 'native'],
-    [16, 'wasm'],
-  ] as const)('of %i channels are read as rows: %s', async (channels, target) => {
-    const ops = opsOf(await sampled(channels, target))
+    [1, [5, 9], 'native'],
+    [2, [6, 5], 'native'],
+    [3, [6, 5], 'native'],
+    [19, [6, 6], 'native'],
+    [3, [5, 6], 'wasm'],
+    [16, [7, 5], 'wasm'],
+  ] as const)('of %i channels, %o of them, are read by shifts: %s', async (channels, size, target) => {
+    const ops = opsOf(await sampled(channels, size, target))
     expect(ops).not.toContain('gridSample')
-    expect(ops).toContain('gatherRows')
+    expect(ops).toContain('sampleShifted')
   })
 
-  it('of few channels, and on GPUs, are left to GridSample', async () => {
-    expect(opsOf(await sampled(3, 'native'))).toContain('gridSample')
-    expect(opsOf(await sampled(5, 'wasm'))).toContain('gridSample')
-    expect(opsOf(await sampled(16, 'gpu'))).toContain('gridSample')
+  it('of which there are fewer than pixels, and on GPUs, are left to GridSample', async () => {
+    for (const [size, target] of [
+      [[4, 9], 'native'],
+      [[5, 5], 'wasm'],
+      [[6, 6], 'gpu'],
+    ] as const) {
+      expect(opsOf(await sampled(16, size, target)), target).toContain('gridSample')
+    }
+  })
+
+  it('of one image by several motions are samples of several images', async () => {
+    const graph = new Graph()
+    const x = input(graph, 'x', 'float32', [2, 3, 6, 7])
+    const motions = input(graph, 'motions', 'float32', [2, 5, 3, 2])
+    graph.output('y', sparseDeformations(x, motions, false))
+    const feeds = { x: noise([2, 3, 6, 7], 1), motions: noise([2, 5, 3, 2], 2) }
+    const rewritten = await compare(graph, new Map(), feeds, { target: 'native' })
+    const sample = [...rewritten.graph.outputs.values()].flatMap(({ node }) => node.inputs)[0]!.node
+    expect(sample.op.name).toBe('sampleShifted')
+    expect(sample.inputs[0]!.shape).toEqual([10, 3, 6, 7])
   })
 })
 

@@ -37,7 +37,7 @@ export {
 } from './leaf.ts'
 export { matmul } from './linear.ts'
 export { batchNormalise, normalise } from './normalise.ts'
-export { averagePool, maxPool, type PoolOptions, sumPool } from './pool.ts'
+export { averagePool, maxPool, type PoolOptions, type ResizeMode, resize, sumPool } from './pool.ts'
 export {
   dequantise,
   type EightBit,
@@ -45,7 +45,7 @@ export {
   type QuantiseOptions,
   quantise,
 } from './quantise.ts'
-export { gridSample, type ResizeMode, resize, type SamplePadding, samplesAsRows } from './sampling.ts'
+export { gridSample, type SamplePadding, sampleShifted, samplesAsRows } from './sampling.ts'
 export { concat, pad, reshape, reverse, slice, sliceAxis, split, stack, transpose } from './shape.ts'
 export {
   abs,

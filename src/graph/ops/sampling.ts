@@ -1,117 +1,16 @@
-// Sampling of images: at given points, bilinearly, which is the warp of the motion model; and resizing.
+// Sampling of images at given points, bilinearly: the warp of the motion model.
 import type { Graph, Value } from '../graph.ts'
-import { type OpDef, type OpUse, type Reach, refuse } from '../op.ts'
+import { type OpDef, type Plain, refuse, type TensorType } from '../op.ts'
 import { rewrite } from '../rewrite.ts'
-import { floats, ints, sizeOf } from '../tensor.ts'
+import { floats, sizeOf } from '../tensor.ts'
 import { add, mul, neg, sub } from './arithmetic.ts'
 import { cast, clip, greaterOrEqual, maximum, minimum, where } from './compare.ts'
 import { gatherRows, scatterAddRows } from './gather.ts'
 import { constant } from './leaf.ts'
 import { matmul } from './linear.ts'
-import { sumPool } from './pool.ts'
-import { concat, pad, reshape, sliceAxis, transpose } from './shape.ts'
-import { describe, expectInputs, expectRank } from './support.ts'
+import { concat, pad, reshape, reverse, sliceAxis, transpose } from './shape.ts'
+import { describe, expectInputs, expectRank, type NoAttrs } from './support.ts'
 import { abs, floor } from './unary.ts'
-
-/**
- * `nearest`: pixel i reads floor(i in / out). `bilinear`: pixel centres are matched (align_corners False).
- * `bilinear-corners`: the centres of the first and of the last pixels are matched (align_corners True).
- */
-export type ResizeMode = 'nearest' | 'bilinear' | 'bilinear-corners'
-
-type ResizeAttrs = { readonly size: readonly [number, number]; readonly mode: ResizeMode }
-
-const onnxModes: Readonly<Record<ResizeMode, Readonly<Record<string, string>>>> = {
-  nearest: { mode: 'nearest', coordinate_transformation_mode: 'asymmetric', nearest_mode: 'floor' },
-  bilinear: { mode: 'linear', coordinate_transformation_mode: 'half_pixel' },
-  'bilinear-corners': { mode: 'linear', coordinate_transformation_mode: 'align_corners' },
-}
-
-function resizeReach({ inputs: [x], attrs: { size, mode } }: OpUse<ResizeAttrs>): Reach {
-  const [height, width] = x!.shape.slice(2) as [number, number]
-  return { by: 'resize', factors: [height / size[0], width / size[1]], bilinear: mode !== 'nearest' }
-}
-
-export const resizeOp: OpDef<ResizeAttrs> = {
-  name: 'resize',
-  infer(inputs, { size }) {
-    expectInputs(inputs, 1)
-    expectRank(inputs[0]!, 4, '[N, C, H, W]')
-    if (!size.every((n) => Number.isInteger(n) && n > 0)) {
-      refuse('a size is two whole numbers above 0', { got: `${describe(inputs)} to [${size}]` })
-    }
-    return [{ dtype: 'float32', shape: [...inputs[0]!.shape.slice(0, 2), ...size] }]
-  },
-  emit: (onnx, [x], { mode }, node) =>
-    onnx.node('Resize', [x!, '', '', onnx.constant(ints(node.outputs[0]!.shape))], onnxModes[mode]),
-  // y = A x Bᵀ for two interpolation matrices, so dx = Aᵀ dy B; for whole factors of `nearest` that is a
-  // sum over windows.
-  gradient: ({ grad, inputs: [x], attrs: { size, mode } }) => {
-    const [height, width] = x!.shape.slice(2) as [number, number]
-    const factors = [size[0] / height, size[1] / width] as const
-    if (mode === 'nearest' && factors.every(Number.isInteger)) return [sumPool(grad, factors)]
-    const a = constant(grad.graph, transposed(interpolation(height, size[0], mode), [height, size[0]]))
-    const b = constant(grad.graph, floats(interpolation(width, size[1], mode), [size[1], width]))
-    return [matmul(a, matmul(grad, b))]
-  },
-  cost: 'results',
-  reach: resizeReach,
-  words: 'resize',
-  reference([x], { size, mode }, [type]) {
-    const [n, c, height, width] = x!.shape as [number, number, number, number]
-    const rows = interpolation(height, size[0], mode)
-    const columns = interpolation(width, size[1], mode)
-    const out = new Float64Array(sizeOf(type!.shape))
-    for (let plane = 0; plane < n * c; plane++) {
-      for (let i = 0; i < size[0]; i++) {
-        for (let y = 0; y < height; y++) {
-          const weight = rows[i * height + y]!
-          if (weight === 0) continue
-          for (let j = 0; j < size[1]; j++) {
-            for (let z = 0; z < width; z++) {
-              out[(plane * size[0] + i) * size[1] + j]! +=
-                weight * columns[j * width + z]! * x!.data[(plane * height + y) * width + z]!
-            }
-          }
-        }
-      }
-    }
-    return [out]
-  },
-}
-
-/** Resizes [N, C, H, W] to [N, C, size[0], size[1]]. */
-export function resize(x: Value, size: readonly [number, number], mode: ResizeMode): Value {
-  if (size[0] === x.shape[2] && size[1] === x.shape[3]) return x
-  return x.graph.apply(resizeOp, [x], { size, mode })[0]!
-}
-
-/** The matrix [to, from] that resizes one axis. */
-function interpolation(from: number, to: number, mode: ResizeMode): Float64Array {
-  const matrix = new Float64Array(to * from)
-  for (let i = 0; i < to; i++) {
-    if (mode === 'nearest') {
-      matrix[i * from + Math.min(from - 1, Math.floor((i * from) / to))] = 1
-      continue
-    }
-    const centre =
-      mode === 'bilinear' ? ((i + 0.5) * from) / to - 0.5 : to === 1 ? 0 : (i * (from - 1)) / (to - 1)
-    const at = Math.min(Math.max(centre, 0), from - 1)
-    const first = Math.min(Math.floor(at), from - 1)
-    const second = Math.min(first + 1, from - 1)
-    matrix[i * from + first]! += 1 - (at - first)
-    matrix[i * from + second]! += at - first
-  }
-  return matrix
-}
-
-function transposed(matrix: Float64Array, [rows, columns]: readonly [number, number]) {
-  const out = new Float64Array(matrix.length)
-  for (let i = 0; i < rows; i++) {
-    for (let j = 0; j < columns; j++) out[i * columns + j] = matrix[j * rows + i]!
-  }
-  return floats(out, [rows, columns])
-}
 
 /** What a point outside of the image reads: zeros, or the image mirrored at its border. */
 export type SamplePadding = 'zeros' | 'reflection'
@@ -146,26 +45,43 @@ export const gridSampleOp: OpDef<GridSampleAttrs> = {
   reach: 'samples',
   words: 'sample',
   reference([x, grid], { alignCorners }, [type]) {
-    const [n, c, height, width] = x!.shape as [number, number, number, number]
-    const points = sizeOf(type!.shape.slice(2))
-    const out = new Float64Array(sizeOf(type!.shape))
-    for (let b = 0; b < n; b++) {
-      for (let p = 0; p < points; p++) {
-        const px = toPixel(grid!.data[(b * points + p) * 2]!, width, alignCorners)
-        const py = toPixel(grid!.data[(b * points + p) * 2 + 1]!, height, alignCorners)
-        for (let corner = 0; corner < 4; corner++) {
-          const column = Math.floor(px) + (corner % 2)
-          const row = Math.floor(py) + (corner >> 1)
-          if (row < 0 || row >= height || column < 0 || column >= width) continue
-          const weight = (1 - Math.abs(px - column)) * (1 - Math.abs(py - row))
-          for (let k = 0; k < c; k++) {
-            out[(b * c + k) * points + p]! += weight * x!.data[((b * c + k) * height + row) * width + column]!
-          }
+    const [height, width] = x!.shape.slice(2) as [number, number]
+    return [
+      sampled(x!, type!, (b, p, places) => {
+        const at = (b * places + p) * 2
+        return [
+          toPixel(grid!.data[at + 1]!, height, alignCorners),
+          toPixel(grid!.data[at]!, width, alignCorners),
+        ]
+      }),
+    ]
+  },
+}
+
+/** The plain samples of images at a place (row, column) in pixels for each pixel of the result. */
+function sampled(
+  { shape, data }: Plain,
+  type: TensorType,
+  placeOf: (image: number, pixel: number, pixels: number) => readonly [row: number, column: number],
+): Float64Array {
+  const [n, c, height, width] = shape as [number, number, number, number]
+  const places = sizeOf(type.shape.slice(2))
+  const out = new Float64Array(sizeOf(type.shape))
+  for (let b = 0; b < n; b++) {
+    for (let p = 0; p < places; p++) {
+      const [y, x] = placeOf(b, p, places)
+      for (let corner = 0; corner < 4; corner++) {
+        const column = Math.floor(x) + (corner % 2)
+        const row = Math.floor(y) + (corner >> 1)
+        if (row < 0 || row >= height || column < 0 || column >= width) continue
+        const weight = (1 - Math.abs(x - column)) * (1 - Math.abs(y - row))
+        for (let k = b * c; k < (b + 1) * c; k++) {
+          out[k * places + p]! += weight * data[(k * height + row) * width + column]!
         }
       }
     }
-    return [out]
-  },
+  }
+  return out
 }
 
 /**
@@ -201,6 +117,91 @@ function reflected(x: Value, grid: Value, alignCorners: boolean): Value {
   const [height, width] = x.shape.slice(2) as [number, number]
   const last = constant(x.graph, floats([1 - 1 / width, 1 - 1 / height], [1, 1, 1, 2]))
   return maximum(minimum(folded, last), neg(last))
+}
+
+export const sampleShiftedOp: OpDef<NoAttrs> = {
+  name: 'sampleShifted',
+  infer(inputs) {
+    expectInputs(inputs, 2)
+    const [x, shifts] = [inputs[0]!, inputs[1]!]
+    expectRank(x, 4, '[N, C, H, W]')
+    const [n, , height, width] = x.shape as [number, number, number, number]
+    const [m, axes, tall, wide] = shifts.shape
+    if (shifts.shape.length !== 4 || m !== n || axes !== 2 || tall! < height || wide! < width) {
+      refuse('there are two shifts for each pixel of the result, which is not smaller than the image', {
+        got: describe(inputs),
+        expected: `[${n}, 2, H' >= ${height}, W' >= ${width}]`,
+      })
+    }
+    return [{ dtype: 'float32', shape: [n, x.shape[1]!, tall!, wide!] }]
+  },
+  // A deformable convolution whose kernel is one pixel of weight 1 for each channel. It computes each place once for all channels.
+  emit(onnx, [x, shifts], _attrs, { inputs, outputs }) {
+    const [, c, height, width] = inputs[0]!.shape as [number, number, number, number]
+    const [tall, wide] = outputs[0]!.shape.slice(2) as [number, number]
+    const kernel = onnx.constant(floats(new Float32Array(c).fill(1), [c, 1, 1, 1]))
+    return onnx.node('DeformConv', [x!, kernel, shifts!], {
+      ...{ kernel_shape: [1, 1], pads: [0, 0, tall - height, wide - width] },
+      ...{ group: c, offset_group: 1 },
+    })
+  },
+  gradient({ grad, inputs: [x, shifts], wanted }) {
+    const [height, width] = x!.shape.slice(2) as [number, number]
+    const units = constant(grad.graph, floats([2 / height, 2 / width], [1, 2, 1, 1]))
+    const grid = gridOf(x!, shifts!, units)
+    // The grid has (x, y), and shifts have (y, x).
+    const ofShifts = () =>
+      mul(transpose(reverse(gridGradient(grad, x!, grid, false), [3]), [0, 3, 1, 2]), units)
+    return [wanted[0] ? imageGradient(grad, x!, grid, false) : undefined, wanted[1] ? ofShifts() : undefined]
+  },
+  cost: 'results',
+  reach: 'samples',
+  words: 'sample',
+  reference([x, shifts], _attrs, [type]) {
+    const wide = type!.shape[3]!
+    return [
+      sampled(x!, type!, (b, p, places) => {
+        const at = 2 * b * places + p
+        return [Math.floor(p / wide) + shifts!.data[at]!, (p % wide) + shifts!.data[at + places]!]
+      }),
+    ]
+  },
+}
+
+/**
+ * Samples images bilinearly, each pixel of the result at its own place and a shift. Outside of an image is 0.
+ * @param x [N, C, H, W]
+ * @param shifts [N, 2, H', W'], down and to the right, in pixels; H' >= H, W' >= W
+ * @returns [N, C, H', W']
+ */
+export const sampleShifted = (x: Value, shifts: Value): Value =>
+  x.graph.apply(sampleShiftedOp, [x, shifts], {})[0]!
+
+/** A function of row and of column of each pixel, as [1, 2, height, width]. */
+export const pixelPlaces = (
+  graph: Value['graph'],
+  [height, width]: readonly [number, number],
+  of: (axis: 0 | 1, at: number) => number,
+): Value =>
+  constant(
+    graph,
+    floats(
+      Float32Array.from({ length: 2 * height * width }, (_, i) =>
+        i < height * width ? of(0, Math.floor(i / width)) : of(1, i % width),
+      ),
+      [1, 2, height, width],
+    ),
+  )
+
+/** The grid, without `alignCorners`, of shifts. */
+function gridOf(x: Value, shifts: Value, units: Value): Value {
+  const sizes = x.shape.slice(2)
+  const start = pixelPlaces(
+    shifts.graph,
+    shifts.shape.slice(2) as [number, number],
+    (axis, at) => (2 * at + 1) / sizes[axis]! - 1,
+  )
+  return transpose(reverse(add(mul(shifts, units), start), [1]), [0, 2, 3, 1])
 }
 
 /** Pixel coordinate of each point along one axis of the grid, as [N, 1, P], and pixels per grid unit. */
