@@ -154,8 +154,12 @@ export async function runOf(files: RunFiles, name: string): Promise<WebRun> {
   return { name, config, step, files: () => files, toZip: () => zipped(files, name) }
 }
 
-/** The motion model of a config.json. Only the worker, which computes with it, checks it in full. */
-function modelOf(text: string, name: string): MotionConfig {
+/**
+ * The motion model of a config.json. Only the worker, which computes with it, checks it in full.
+ *
+ * @throws FormatError for text that is no JSON; InputError if there is no motion model.
+ */
+export function modelOf(text: string, name: string): MotionConfig {
   const where = `${name}/${configFile}`
   try {
     const config: unknown = JSON.parse(text)

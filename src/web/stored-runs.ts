@@ -1,9 +1,9 @@
 // The runs in the browser's own storage: list, open, keep, remove.
 import { checkHeaderLength, readHeader } from '../formats/safetensors/header.ts'
 import { checkpointFile, configFile, isRunFile, metricsFile, weightsFile } from '../run/run-files.ts'
-import { InputError } from '../util/errors.ts'
-import { openRun, runOf, type WebRun } from './run.ts'
-import { checkRunName, runsFolder, StoredFolder, storageError, withRunLock } from './storage.ts'
+import { InputError, isPantinError, messageOf, type Problem } from '../util/errors.ts'
+import { modelOf, openRun, runOf, type WebRun } from './run.ts'
+import { checkRunName, isRunName, runsFolder, StoredFolder, storageError, withRunLock } from './storage.ts'
 
 /** Decoded frames beside a stored run, so that training goes on after a reload. They are not part of the run folder. */
 export const framesFile = 'frames/frames.bin'
@@ -28,6 +28,8 @@ export interface StoredRun {
   readonly resumable: boolean
   /** When it was last written, milliseconds since 1970. */
   readonly modified: number
+  /** The reason why it cannot be read, if it is damaged. Then it can only be removed, and the other facts are not known. */
+  readonly problem?: Problem
 }
 
 /** The runs in the browser's own storage. */
@@ -37,9 +39,11 @@ export const storedRuns = {
     const runs = await runsFolder()
     const found: StoredRun[] = []
     for await (const name of runs.keys()) {
-      const run = await describe(name).catch(() => 'damaged' as const)
+      // Another script of this address made the folder.
+      if (!isRunName(name)) continue
+      const run = await describe(name).catch((error: unknown) => damaged(name, error))
       if (run === undefined) await tidy(name)
-      else if (run !== 'damaged') found.push(run)
+      else found.push(run)
     }
     return found.sort((a, b) => b.modified - a.modified)
   },
@@ -137,15 +141,22 @@ export function absent(name: string): never {
 
 /** The parts of config.json that the list needs. */
 interface RunFacts {
-  readonly model?: { readonly net?: string }
   readonly training?: { readonly steps?: number; readonly minutes?: number }
+}
+
+/** A run that cannot be read. */
+function damaged(name: string, error: unknown): StoredRun {
+  const problem = isPantinError(error) ? error.problem : { what: messageOf(error), where: name }
+  return { name, net: 'unknown', step: 0, finished: false, resumable: false, modified: 0, problem }
 }
 
 async function describe(name: string): Promise<StoredRun | undefined> {
   const folder = await StoredFolder.ofRun(name)
   const config = await folder?.read(configFile)
   if (folder === undefined || config === undefined) return undefined
-  const { model, training } = JSON.parse(await config.text()) as RunFacts
+  const text = await config.text()
+  const { net } = modelOf(text, name)
+  const { training } = JSON.parse(text) as RunFacts
   const checkpoint = await folder.readWith(checkpointFile, headerOf)
   const weights = await folder.readWith(weightsFile, headerOf)
   const step = Number(checkpoint?.metadata.get('pantin.step') ?? weights?.metadata.get('step') ?? 0)
@@ -160,7 +171,7 @@ async function describe(name: string): Promise<StoredRun | undefined> {
   const frames = await folder.read(framesIndex)
   return {
     name,
-    net: model?.net ?? 'unknown',
+    net,
     step,
     finished,
     resumable: !finished && frames !== undefined,

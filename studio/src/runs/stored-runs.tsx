@@ -43,68 +43,96 @@ export function StoredRuns() {
   )
 }
 
-function StoredLine({ run, canSave }: { readonly run: StoredRun; readonly canSave: boolean }) {
-  const asks = useSignal(false)
-  const { name, net, step, finished, resumable } = run
-  const zip = async () => (await storedRuns.open(name)).toZip()
-  const act = (work: Promise<unknown>) => void work.catch(complain)
+interface StoredRunProps {
+  readonly run: StoredRun
+  /** Whether the server keeps runs in a folder. */
+  readonly canSave: boolean
+}
+
+function StoredLine({ run, canSave }: StoredRunProps) {
+  const { name, net, step, finished, problem } = run
+  const state = problem !== undefined ? 'broken' : finished ? 'finished' : 'stopped'
   return (
     <li>
       <strong>{name}</strong>
-      <span class="state" data-state={finished ? 'finished' : 'stopped'}>
-        {finished ? 'finished' : 'stopped'}
+      <span class="state" data-state={state}>
+        {state}
       </span>
-      <span class="note">{`${net}, step ${step}`}</span>
+      <span class="note">
+        {problem === undefined
+          ? `${net}, step ${step}`
+          : [problem.where, problem.what].filter(Boolean).join(': ')}
+      </span>
       <div class="row">
-        <button
-          type="button"
-          aria-label={`Animate with ${name}`}
-          onClick={() => {
-            chosenRun.value = `stored:${name}`
-            go('animate')
-          }}
-        >
-          Animate
-        </button>
-        {resumable && <a href="#/train">Go on</a>}
-        <button
-          type="button"
-          aria-label={`Download ${name}`}
-          onClick={() => act(zip().then((blob) => download(blob, `${name}.zip`)))}
-        >
-          Download
-        </button>
-        {canSave && (
-          <button
-            type="button"
-            aria-label={`Save ${name} into the folder of pantin studio`}
-            onClick={() =>
-              act(
-                zip()
-                  .then((blob) => saveRun(name, blob))
-                  .then((saved) => say(`${name} is saved in the folder of pantin studio, as ${saved}.`)),
-              )
-            }
-          >
-            Save
-          </button>
-        )}
-        <button
-          type="button"
-          class={asks.value ? 'danger' : ''}
-          aria-label={asks.value ? `Remove ${name} for good` : `Remove ${name}`}
-          onBlur={() => {
-            asks.value = false
-          }}
-          onClick={() => {
-            if (asks.value) act(storedRuns.remove(name).then(refreshStored))
-            asks.value = !asks.value
-          }}
-        >
-          {asks.value ? 'For good?' : 'Remove'}
-        </button>
+        {problem === undefined && <UseButtons run={run} canSave={canSave} />}
+        <RemoveButton name={name} />
       </div>
     </li>
+  )
+}
+
+const act = (work: Promise<unknown>): void => void work.catch(complain)
+
+/** Buttons of a run that can be read. */
+function UseButtons({ run: { name, resumable }, canSave }: StoredRunProps) {
+  const zip = async () => (await storedRuns.open(name)).toZip()
+  return (
+    <>
+      <button
+        type="button"
+        aria-label={`Animate with ${name}`}
+        onClick={() => {
+          chosenRun.value = `stored:${name}`
+          go('animate')
+        }}
+      >
+        Animate
+      </button>
+      {resumable && <a href="#/train">Go on</a>}
+      <button
+        type="button"
+        aria-label={`Download ${name}`}
+        onClick={() => act(zip().then((blob) => download(blob, `${name}.zip`)))}
+      >
+        Download
+      </button>
+      {canSave && (
+        <button
+          type="button"
+          aria-label={`Save ${name} into the folder of pantin studio`}
+          onClick={() =>
+            act(
+              zip()
+                .then((blob) => saveRun(name, blob))
+                .then((saved) => say(`${name} is saved in the folder of pantin studio, as ${saved}.`)),
+            )
+          }
+        >
+          Save
+        </button>
+      )}
+    </>
+  )
+}
+
+/** Removes a run, at the second click. */
+function RemoveButton({ name }: { readonly name: string }) {
+  const asks = useSignal(false)
+  return (
+    <button
+      type="button"
+      class={asks.value ? 'danger' : ''}
+      aria-label={asks.value ? `Remove ${name} for good` : `Remove ${name}`}
+      onBlur={() => {
+        asks.value = false
+      }}
+      onClick={() => {
+        if (asks.value) act(storedRuns.remove(name).then(refreshStored))
+        asks.value = !asks.value
+      }}
+    >
+      {asks.value ? 'For good?' : 'Remove'}
+    </button>
   )
 }
 

@@ -34,6 +34,7 @@ export function RunPicker({ label, value, others = [], onChange }: RunPickerProp
   const take = (source: Blob | ReadonlyMap<string, Blob>) => takeRun(source).then(onChange, complain)
   const purpose = starterOf(value)?.purpose
   const usable = served.value.filter(({ hasWeights }) => hasWeights)
+  const kept = stored.value.filter(({ problem }) => problem === undefined)
   return (
     <div class="picker">
       <label class="field">
@@ -60,9 +61,9 @@ export function RunPicker({ label, value, others = [], onChange }: RunPickerProp
               ))}
             </optgroup>
           )}
-          {stored.value.length > 0 && (
+          {kept.length > 0 && (
             <optgroup label="Trained in this browser">
-              {stored.value.map(({ name, net, step }) => (
+              {kept.map(({ name, net, step }) => (
                 <option key={name} value={`stored:${name}`}>
                   {name} ({net}, step {step})
                 </option>
