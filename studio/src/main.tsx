@@ -4,6 +4,7 @@ import { App } from './app.tsx'
 import { startRouter } from './core/router.ts'
 import { startTheme } from './core/theme.ts'
 import 'uplot/dist/uPlot.min.css'
+import { askBeforeLeaving } from './leaving.ts'
 import './styles/base.css'
 import './styles/parts.css'
 import './styles/shell.css'
@@ -11,4 +12,5 @@ import './styles/views.css'
 
 startRouter()
 startTheme()
+askBeforeLeaving()
 render(<App />, document.getElementById('app')!)

@@ -5,7 +5,7 @@ import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { compileCli } from '../cli/run.ts'
 import { chromium, withoutChromium } from '../support/chromium.ts'
-import { makeRun, openWorld, said, type World } from './world.ts'
+import { asksBeforeLeaving, makeRun, openWorld, said, type World } from './world.ts'
 
 /** Training in a page, as a visitor does it. */
 
@@ -272,10 +272,6 @@ async function begin(page: Page, name: string, steps: number, from = 'a new mode
   }
   await form.getByRole('button', { name: 'Start training' }).click()
 }
-
-/** Whether the browser would ask before it leaves the page. */
-const asksBeforeLeaving = (page: Page): Promise<boolean> =>
-  page.evaluate(() => !dispatchEvent(new Event('beforeunload', { cancelable: true })))
 
 const number = async (page: Page, name: string): Promise<string> =>
   (await page

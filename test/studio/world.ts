@@ -143,6 +143,10 @@ export async function said(page: Page, text: RegExp): Promise<void> {
   await page.locator('.message', { hasText: text }).first().waitFor()
 }
 
+/** Whether the browser would ask before it leaves the page. */
+export const asksBeforeLeaving = (page: Page): Promise<boolean> =>
+  page.evaluate(() => !dispatchEvent(new Event('beforeunload', { cancelable: true })))
+
 /** The subjects whose buttons are pressed: the picture's, and what drives it. */
 export const chosenSubjects = (page: Page): Promise<string[]> =>
   page

@@ -65,6 +65,17 @@ export async function openCamera(): Promise<HTMLVideoElement> {
   return video
 }
 
+/** @throws CameraError if the camera of a video was unplugged, or is not allowed any more */
+export function assertConnected({ srcObject }: HTMLVideoElement): void {
+  // The state tells it at any time; the event "ended" comes once. A camera that the page closes has no stream.
+  if (!(srcObject instanceof MediaStream)) return
+  if (srcObject.getVideoTracks().every(({ readyState }) => readyState === 'live')) return
+  throw new CameraError({
+    what: 'the webcam was disconnected',
+    remedy: 'plug it in again, or allow it, then try again; or use a video or one of the examples',
+  })
+}
+
 export function closeCamera(video: HTMLVideoElement): void {
   if (video.srcObject instanceof MediaStream) {
     for (const track of video.srcObject.getTracks()) track.stop()

@@ -1,12 +1,16 @@
 // Anything that moves and drives a picture: a webcam, a video file, or the film of a synthetic clip.
 import { frameOfVideo, openClip } from 'pantin/web'
-import { closeCamera, isMirrored, makeVideo, openCamera } from './camera.ts'
+import { assertConnected, closeCamera, isMirrored, makeVideo, openCamera } from './camera.ts'
 import { type Film, syntheticFilm } from './pictures.ts'
 import { place } from './place.ts'
 
 /** A source of driving frames. */
 export interface Driving {
-  /** The present frame; undefined before the first one, and if it has not changed since the last call. */
+  /**
+   * The present frame; undefined before the first one, and if it has not changed since the last call.
+   *
+   * @throws CameraError if it is a webcam that was disconnected
+   */
   next(): Promise<VideoFrame | ImageBitmap | undefined>
   /** Gives the present frame once more. */
   again(): void
@@ -118,6 +122,7 @@ class VideoDriving implements Driving {
 
   async next(): Promise<VideoFrame | ImageBitmap | undefined> {
     const { video } = this
+    assertConnected(video)
     if (video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return undefined
     // A camera's clock may stand still, so that each call takes a frame.
     if (video.currentTime === this.last && video.srcObject === null) return undefined

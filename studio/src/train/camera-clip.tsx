@@ -1,14 +1,13 @@
 // Records the webcam into a clip for training.
-import { useSignal } from '@preact/signals'
 import { createVideoWriter, type WebVideoWriter } from 'pantin/web'
 import { useEffect, useRef } from 'preact/hooks'
-import { closeCamera, openCamera } from '../core/camera.ts'
+import { assertConnected, closeCamera, openCamera } from '../core/camera.ts'
 import { duration } from '../core/format.ts'
 import { complain } from '../core/messages.ts'
 import { drawSquare } from '../core/pictures.ts'
 import { place } from '../core/place.ts'
 import { CameraChoice } from '../ui/camera-choice.tsx'
-import { clips } from './clips.ts'
+import { addRecording, recordedSeconds as seconds } from './clips.ts'
 
 /** Side in pixels: the largest frames of any network here. */
 const side = 256
@@ -17,7 +16,6 @@ const framesPerSecond = 25
 /** Records the webcam into a clip. */
 export function CameraClip() {
   const canvas = useRef<HTMLCanvasElement>(null)
-  const seconds = useSignal<number | undefined>(undefined)
   const stopping = useRef<AbortController | undefined>(undefined)
   useEffect(() => () => stopping.current?.abort(), [])
 
@@ -42,7 +40,7 @@ export function CameraClip() {
       seconds.value = 0
       writer = await createVideoWriter({ width: side, height: side }, place.peek())
       const startedAt = performance.now()
-      for (let last = -1; !signal.aborted; ) {
+      for (let last = -1; !signal.aborted && isConnected(video); ) {
         // A timer, because a hidden tab gets no animation frames.
         await new Promise((resolve) => setTimeout(resolve, 1000 / framesPerSecond))
         const time = (performance.now() - startedAt) / 1000
@@ -54,8 +52,7 @@ export function CameraClip() {
         seconds.value = Math.floor(time)
       }
       const film = await writer.close()
-      const count = clips.value.filter(({ name }) => name.startsWith('webcam')).length
-      clips.value = [...clips.value, { name: `webcam ${count + 1}`, source: film }]
+      addRecording(film)
     } finally {
       seconds.value = undefined
       await writer?.abort()
@@ -85,4 +82,15 @@ export function CameraClip() {
       />
     </>
   )
+}
+
+/** Whether a camera gives frames. If it was unplugged, that is told, and the clip up to then is kept. */
+function isConnected(video: HTMLVideoElement): boolean {
+  try {
+    assertConnected(video)
+    return true
+  } catch (error) {
+    complain(error)
+    return false
+  }
 }

@@ -1,5 +1,5 @@
 // The clips that the next training learns from.
-import { signal } from '@preact/signals'
+import { computed, signal } from '@preact/signals'
 import { openClip } from 'pantin/web'
 import * as animation from '../animate/state.ts'
 import { say } from '../core/messages.ts'
@@ -13,6 +13,12 @@ export interface ClipChoice {
 
 /** The clips of the next training. */
 export const clips = signal<readonly ClipChoice[]>([])
+/** Seconds of the clip that the webcam records now; undefined if it records none. */
+export const recordedSeconds = signal<number | undefined>(undefined)
+/** Recordings that no training has read. */
+const unread = signal<ReadonlySet<ClipChoice>>(new Set())
+/** Whether this page has the only copy of a clip. */
+export const hasUnread = computed(() => clips.value.some((clip) => unread.value.has(clip)))
 /** The starter that the next training begins with; empty for a new model. */
 export const begunWith = stored<string>('train.from', 'face')
 
@@ -31,6 +37,19 @@ export function addSynthetic(spec: string): void {
   const name = spec.replace(':', ' ')
   if (clips.value.some((clip) => clip.name === name)) return
   clips.value = [...clips.value, { name, source: spec }]
+}
+
+/** Adds a recording of the webcam. */
+export function addRecording(film: Blob): void {
+  const count = clips.value.filter(({ name }) => name.startsWith('webcam')).length
+  const clip = { name: `webcam ${count + 1}`, source: film }
+  clips.value = [...clips.value, clip]
+  unread.value = new Set([...unread.value, clip])
+}
+
+/** A training has read these clips. */
+export function markRead(read: readonly ClipChoice[]): void {
+  unread.value = new Set([...unread.value].filter((clip) => !read.includes(clip)))
 }
 
 export function removeClip(clip: ClipChoice): void {

@@ -7,14 +7,14 @@ import {
   starters,
   trainOptions,
 } from 'pantin/web'
-import { useEffect, useState } from 'preact/hooks'
+import { useEffect } from 'preact/hooks'
 import { complain } from '../core/messages.ts'
 import { networks, readNetworks } from '../core/networks.ts'
 import { stored as storedList } from '../core/runs.ts'
 import { stored } from '../core/stored.ts'
 import { ClipList } from './clip-list.tsx'
 import { clips, begunWith as from } from './clips.ts'
-import { start } from './job.ts'
+import { chosenName, start } from './job.ts'
 
 const net = stored<string>('train.net', 'ficelle')
 
@@ -49,11 +49,10 @@ function values(): OptionValues<typeof trainOptions> {
 
 /** Clips, a model to begin with, and how long. */
 export function TrainForm() {
-  const [name, setName] = useState<string>()
   useEffect(() => {
     readNetworks().catch(complain)
   }, [])
-  const shownName = name ?? freeName(storedList.value.map((run) => run.name))
+  const shownName = chosenName.value ?? freeName(storedList.value.map((run) => run.name))
   const submit = (event: Event) => {
     event.preventDefault()
     void start(shownName, clips.value, {
@@ -112,7 +111,9 @@ export function TrainForm() {
             required
             maxLength={64}
             value={shownName}
-            onInput={(event) => setName(event.currentTarget.value)}
+            onInput={(event) => {
+              chosenName.value = event.currentTarget.value
+            }}
           />
         </label>
         <div class="row">
@@ -122,7 +123,13 @@ export function TrainForm() {
         </div>
         {clips.value.length === 0 && <p class="note">Add a clip first.</p>}
       </section>
-      <details class="panel more">
+      <details
+        class="panel more"
+        // The browser shows no message at a field that is out of sight, and nothing would happen.
+        onInvalidCapture={({ currentTarget }) => {
+          currentTarget.open = true
+        }}
+      >
         <summary>
           <h2>More settings</h2>
         </summary>

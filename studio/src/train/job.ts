@@ -1,4 +1,4 @@
-import { computed, effect, signal } from '@preact/signals'
+import { computed, signal } from '@preact/signals'
 import {
   type MetricsRecord,
   storedRuns,
@@ -12,7 +12,7 @@ import { complain, say } from '../core/messages.ts'
 import { place, showComputing } from '../core/place.ts'
 import { refreshStored, stored } from '../core/runs.ts'
 import { type Trouble, troubleOf } from '../core/trouble.ts'
-import type { ClipChoice } from './clips.ts'
+import { type ClipChoice, markRead } from './clips.ts'
 
 /** The training of this page. It goes on whatever view is shown, and in a tab that is out of sight. */
 
@@ -46,17 +46,18 @@ export const resumable = computed(() =>
   stored.value.find((run) => run.name === job.value?.name && run.resumable),
 )
 
-// Leaving the page would lose it: the browser asks first.
-const ask = (event: Event): void => event.preventDefault()
-effect(() => {
-  if (isOnlyCopy.value) addEventListener('beforeunload', ask)
-  else removeEventListener('beforeunload', ask)
-})
+/** Whether frames of clips were read for a training that has not begun. */
+export const isReading = computed(() => job.value?.state === 'decoding' && job.value.decoded !== undefined)
 
 /** The first clip of the training, if it was begun since the page was opened. */
 export const firstClip = signal<ClipChoice | undefined>(undefined)
 
+/** The name that somebody gave to the next run. Without one, it gets the first name that is free. */
+export const chosenName = signal<string | undefined>(undefined)
+
 let trainer: Trainer | undefined
+/** Ends the reading of clips. */
+let reading = new AbortController()
 let points: CurvePoint[] = []
 let ending: 'paused' | 'finished' = 'finished'
 
@@ -68,7 +69,11 @@ export async function start(
   begin(name)
   firstClip.value = clips[0]
   const sources = clips.map(({ source }) => source)
-  await carryOut((place) => Trainer.start(sources, settings, { ...place, name }))
+  await carryOut(async (place) => {
+    const opened = await Trainer.start(sources, settings, { ...place, name })
+    markRead(clips)
+    return opened
+  })
 }
 
 /** Goes on with a run of this browser's storage, its curve before it. */
@@ -92,8 +97,12 @@ export async function pause(): Promise<void> {
   await trainer?.pause()
 }
 
+/** Ends the reading of clips, before training has begun. The form is as it was. */
+export const cancel = (): void => reading.abort()
+
 /** Makes place for another training. What this page alone has is gone then. */
 export function leave(): void {
+  chosenName.value = undefined
   job.value = undefined
   forget()
 }
@@ -121,9 +130,12 @@ function begin(name: string): void {
 type Open = (place: Parameters<typeof Trainer.resume>[1]) => Promise<Trainer>
 
 async function carryOut(open: Open): Promise<void> {
+  reading = new AbortController()
+  const { signal } = reading
   try {
     // A GPU that is lost, storage that is full: the library goes on, and says how.
-    trainer = await open({ ...place.peek(), onEvent: take })
+    trainer = await open({ ...place.peek(), onEvent: take, signal })
+    update({ state: 'training' })
     result.value = undefined
     downloaded.value = false
     const run = await trainer.done
@@ -133,7 +145,8 @@ async function carryOut(open: Open): Promise<void> {
     update({ state: ending })
     say(endText())
   } catch (error) {
-    update({ state: 'failed', trouble: troubleOf(error) })
+    if (signal.aborted) job.value = undefined
+    else update({ state: 'failed', trouble: troubleOf(error) })
     if (result.peek() === undefined) {
       const isLost = inMemory.peek() && job.peek()?.savedAt !== undefined
       if (isLost) say('What storage had no room for is lost with this training.', 'error')
@@ -200,8 +213,7 @@ function addStep(event: Extract<WebTrainEvent, { kind: 'step' }>): void {
   if (now - drawnAt < drawEvery && event.progress < 1) return
   drawnAt = now
   curve.value = thinned(points)
-  const { state } = job.peek()!
-  update({ last: event, ...(state === 'decoding' && { state: 'training' }) })
+  update({ last: event })
 }
 
 const defaultThreads = (): number => (globalThis.crossOriginIsolated ? navigator.hardwareConcurrency : 1)

@@ -10,6 +10,7 @@ import { Chart, type Line, SmoothingSlider } from '../ui/chart.tsx'
 import { TroubleBox } from '../ui/trouble-box.tsx'
 import { showLearned } from './clips.ts'
 import {
+  cancel,
   curve,
   downloaded,
   firstClip,
@@ -116,6 +117,11 @@ function JobButtons({ now: { name, state } }: { readonly now: Job }) {
   }
   return (
     <div class="row">
+      {state === 'decoding' && (
+        <button type="button" onClick={cancel}>
+          Cancel
+        </button>
+      )}
       {!isOver && (
         <button type="button" disabled={state !== 'training'} onClick={stop}>
           Pause
