@@ -1,6 +1,6 @@
 // The options of a compression: one table, from which types, flags and checks derive.
 import type { CropOptions } from '../faces/node.ts'
-import { InputError } from '../util/errors.ts'
+import { InputError, type Problem } from '../util/errors.ts'
 import { assertUsable, defined, type OptionTable, type OptionValues } from '../util/options.ts'
 
 /** How the range of a value is chosen from the numbers that it had. */
@@ -168,7 +168,11 @@ export interface PlanOptions extends OptionValues<typeof compressOptions>, Omit<
   onProgress?(what: string): void
 }
 
-/** The options with their defaults. @throws InputError for a value that is none, or if the device does not compute in the precision. */
+/**
+ * The options with their defaults.
+ *
+ * @throws InputError for a value that is none, for an option without effect, or if the device does not compute in the precision.
+ */
 export function settingsOf(options: PlanOptions) {
   assertUsable(compressOptions, options)
   type Optional = 'precision' | 'calibration' | 'maxPrunedDistance'
@@ -183,9 +187,11 @@ export function settingsOf(options: PlanOptions) {
       remedy: 'leave the precision out, or compress for the device cpu',
     })
   }
+  const precision = options.precision ?? (device === 'cpu' ? 'int8' : 'fp16')
+  assertHasEffect({ ...options, device, precision })
   return {
     device,
-    precision: options.precision ?? (device === 'cpu' ? 'int8' : 'fp16'),
+    precision,
     target: of('target') as CompressionTarget,
     maxDistance: Number(of('maxDistance')),
     maxPsnrLoss: Number(of('maxPsnrLoss')),
@@ -198,6 +204,38 @@ export function settingsOf(options: PlanOptions) {
     pruneSteps: Number(of('pruneSteps')),
     calibration: options.calibration,
   }
+}
+
+/** Refuses options that the others leave without effect. @throws InputError that names the first of them */
+function assertHasEffect({ device, precision, prune = 0, roundedSteps, ...options }: PlanOptions): void {
+  // Rounded training of 0 steps is none.
+  const ofEightBits = { roundedSteps: roundedSteps || undefined, calibration: options.calibration }
+  const { pruneBy, pruneSteps, maxPrunedDistance } = options
+  const ofPruning = { pruneBy, pruneSteps, maxPrunedDistance }
+  if (precision !== 'int8') {
+    const isForCpu = device === 'cpu'
+    refuse(ofEightBits, {
+      what: 'this option is for eight bits alone',
+      expected: isForCpu ? 'the precision int8' : 'the device cpu, which alone computes in eight bits',
+      got: isForCpu ? `the precision ${precision}` : `the device ${device}`,
+      otherwise: isForCpu ? 'take the precision int8' : 'compress for the device cpu',
+    })
+  }
+  if (prune > 0) return
+  refuse(ofPruning, {
+    what: 'this option is for pruning alone',
+    ...{ expected: 'a part to prune', got: 'none', otherwise: 'give prune, such as 0.5' },
+  })
+}
+
+/** @throws InputError that names the first of the options which is given */
+function refuse(
+  options: object,
+  { otherwise, ...problem }: Omit<Problem, 'where'> & { readonly otherwise: string },
+): void {
+  const [where] = Object.keys(defined(options))
+  if (where === undefined) return
+  throw new InputError({ ...problem, where, remedy: `leave it out, or ${otherwise}` })
 }
 
 /** The options of a compression with their defaults. */

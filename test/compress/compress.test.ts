@@ -136,6 +136,39 @@ test('eight bits are refused for devices that do not compute in them, and are le
 })
 
 test.each([
+  ['roundedSteps', { roundedSteps: 5, precision: 'fp16' }, /precision fp16.*take the precision int8/s],
+  ['roundedSteps', { roundedSteps: 5, device: 'webgpu' }, /device webgpu.*compress for the device cpu/s],
+  ['roundedSteps', { roundedSteps: 5, device: 'wasm' }, /device wasm/],
+  ['calibration', { calibration: 'entropy', precision: 'fp16' }, /precision fp16/],
+  ['calibration', { calibration: 'mse', device: 'wasm' }, /device wasm/],
+  ['pruneBy', { pruneBy: 'taylor' }, /give prune, such as 0\.5/],
+  ['pruneSteps', { pruneSteps: 300 }, /give prune/],
+  ['maxPrunedDistance', { maxPrunedDistance: 0.1, prune: 0 }, /give prune/],
+] as const)('the option %s is refused where it has no effect: %j', async (name, asked, message) => {
+  const options = { out: at('idle'), ...asked }
+  const refused = compress(at('no-run'), ['puppet:1'], options)
+  await expect(refused).rejects.toThrow(InputError)
+  await expect(refused).rejects.toThrow(new RegExp(`^${name}: this option is for [^]*leave it out, or `))
+  await expect(refused).rejects.toThrow(message)
+})
+
+test('the usual values of options are not taken for given ones', () => {
+  for (const device of ['cpu', 'wasm', 'webgpu'] as const) {
+    expect(settingsOf({ device }), device).toMatchObject({ roundedSteps: 0, pruneSteps: 300, prune: 0 })
+    expect(settingsOf({ device, roundedSteps: 0 }).roundedSteps, device).toBe(0)
+  }
+  const pruned = {
+    device: 'webgpu',
+    prune: 0.5,
+    pruneBy: 'norms',
+    pruneSteps: 0,
+    maxPrunedDistance: 0.1,
+  } as const
+  expect(settingsOf(pruned)).toMatchObject({ prune: 0.5, pruneSteps: 0, maxPrunedDistance: 0.1 })
+  expect(settingsOf({ roundedSteps: 5, calibration: 'mse' })).toMatchObject({ roundedSteps: 5 })
+})
+
+test.each([
   ['device', 'gpu'],
   ['precision', 'int4'],
   ['target', 'foo'],
