@@ -13,6 +13,7 @@ import { countParameters, input, inputInfo, parametersOf } from '../graph/ops/le
 import { liveNodes, rewrite } from '../graph/rewrite.ts'
 import type { Tensor } from '../graph/tensor.ts'
 import { animatedRunSchema, type LoadedRun, modelOf } from '../model/loaded-run.ts'
+import { noGenerator } from '../model/motion-model.ts'
 import { checkWeights, hashDetector, loadRun, rewriteExactly } from '../model/open-model.ts'
 import type { MotionConfig } from '../motion/config.ts'
 import { detectorGraph, generatorGraph, withByteFrames } from '../motion/model.ts'
@@ -176,6 +177,7 @@ async function ofMotionModel(folder: string, options: ExportOptions): Promise<Ex
   if (input !== undefined) checkInput(input)
   const isPipeline = what === 'pipeline'
   if (isPipeline) checkPipeline(options)
+  if (part === 'generator' && !hasGenerator(weights)) throw noGenerator(path)
   const [batch = 1, , ...from] = input ?? []
   const [height = config.size, width = config.size] = isPipeline ? [] : from
   const build = part === 'detector' ? detectorGraph : generatorGraph
@@ -352,10 +354,15 @@ export async function packRun(
   }
 }
 
-/** The weights that the model's graphs read. A student of an ONNX file has no generator. */
+/** A student of an ONNX file, or an imported detector, has no generator. */
+const hasGenerator = (weights: ReadonlyMap<string, Tensor>): boolean =>
+  Array.from(weights.keys()).some((name) => name.startsWith('generator.'))
+
+/** The weights that the model's graphs read. */
 function usedWeights(model: MotionConfig, tensors: ReadonlyMap<string, Tensor>, where: string) {
-  const hasGenerator = Array.from(tensors.keys()).some((name) => name.startsWith('generator.'))
-  const graphs = hasGenerator ? [detectorGraph(model), generatorGraph(model)] : [detectorGraph(model)]
+  const graphs = hasGenerator(tensors)
+    ? [detectorGraph(model), generatorGraph(model)]
+    : [detectorGraph(model)]
   const parameters = graphs.flatMap(parametersOf)
   checkWeights(tensors, parameters, where)
   const weights = new Map(parameters.map(({ name }) => [name, tensors.get(name)!]))

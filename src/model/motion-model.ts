@@ -286,7 +286,8 @@ function numbers({ data }: Tensor): Float32Array {
   return data as Float32Array
 }
 
-function noGenerator(path: string): InputError {
+/** The refusal of a run that is to make pictures, and holds a detector alone. */
+export function noGenerator(path: string): InputError {
   return new InputError({
     what: 'the run holds a detector alone, and no generator to move pictures with',
     where: path,

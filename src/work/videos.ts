@@ -12,6 +12,7 @@ import { moveFile, writeFileAtomic } from '../files/atomic.ts'
 import { fileError, isOfSystem } from '../files/file-errors.ts'
 import { exists, isFolder, isIn, makeFolder, outputNames, type Stamp, stampOf } from '../files/folders.ts'
 import { readWhole } from '../files/read.ts'
+import { noGenerator } from '../model/motion-model.ts'
 import { hashDetector, openModel } from '../model/open-model.ts'
 import { settingsOptions } from '../train/options.ts'
 import type { Hooks } from '../util/child-process.ts'
@@ -307,6 +308,7 @@ async function assertUsable(settings: VideoSettings, signal: AbortSignal | undef
   const model = await openModel(run, defined({ device }))
   try {
     if (settings.work !== 'animate') return
+    if (!model.hasGenerator) throw noGenerator(model.path)
     await fitSource(settings.source, model.config.size, fit ?? model.fit, {
       ...{ crop: crop ?? formatCrop(model.crop), signal },
       ...defined({ face }),

@@ -15,6 +15,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vites
 import { readStudyPlan } from '../../src/study/trials/plan.ts'
 import type { Runner } from '../../src/work/task.ts'
 import { processVideos, type VideoSettings, type VideosOptions } from '../../src/work/videos.ts'
+import { randomRun } from '../animate/support.ts'
 import { runHere } from '../cli/run.ts'
 import { compile } from '../support/compile.ts'
 import { makeRun } from '../support/shared.ts'
@@ -210,6 +211,20 @@ describe('work on a folder', () => {
       expect((await move()).map(({ status }) => status)).toEqual(['done', 'done'])
       await paint(220)
       await expect(move()).rejects.toThrow('with another content of the picture')
+    })
+
+    it('refuses a run without a generator before it gives videos to anyone', async () => {
+      await paint(20)
+      const alone = await randomRun(join(folder, 'alone'), { generator: false })
+      await expect(move({ run: alone })).rejects.toThrow(/alone: the run holds a detector alone/)
+      const [out, store] = [join(folder, 'alone-out'), join(folder, 'alone-store')]
+      const emitted = await runHere(
+        ...['animate', alone, '--source', picture, '--driving', from, '--out', out],
+        ...['--device', 'cpu', '--store', store, '--emit', 'slurm'],
+      )
+      expect(emitted).toMatchObject({ code: 2, stderr: expect.stringContaining('no generator') })
+      expect(existsSync(out)).toBe(false)
+      expect(done).toEqual([])
     })
   })
 })
