@@ -84,8 +84,11 @@ export async function openPlanned(
   return openSessionModel(run, {
     openSession: sessionsOn('cpu'),
     where: run.path,
+    // Half precision is for GPUs.
     rewrite: async (network) =>
-      known.find(({ part }) => part === partOf(network.graph))?.network ?? rewriteExactly(network),
+      halves
+        ? rewriteExactly(network, { target: 'gpu' })
+        : (known.find(({ part }) => part === partOf(network.graph))?.network ?? rewriteExactly(network)),
     ...{ eightBits, halves },
   })
 }

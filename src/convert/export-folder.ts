@@ -126,8 +126,8 @@ export async function exportFolder(
   const asBytes = options.frame === 'uint8' && ahead === undefined
   const given = { graph: simplify(asBytes ? withByteFrames(graph) : graph), weights }
   const isHalf = options.precision === 'fp16-graph'
-  // The statistics of norms are folded into kernels, in 32 bits.
-  const network = isHalf ? await rewriteExactly(given) : given
+  // The statistics of norms are folded into kernels, in 32 bits. Half precision is for GPUs.
+  const network = isHalf ? await rewriteExactly(given, { target: 'gpu' }) : given
   const simple = network.graph
   const whole = toOnnx(simple, {
     ...{ weights: network.weights, halfWeights: options.precision === 'fp16' },

@@ -2,7 +2,12 @@
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { readWhole } from '../files/read.ts'
-import { type RewriteOptions, rewriteWith, type Weighted } from '../optimise/rewrite-with.ts'
+import {
+  type RewriteOptions,
+  type RewriteTarget,
+  rewriteWith,
+  type Weighted,
+} from '../optimise/rewrite-with.ts'
 import { runFolder } from '../run/config-file.ts'
 import { openRun } from '../run/run.ts'
 import { configFile, weightsFile } from '../run/run-files.ts'
@@ -108,7 +113,10 @@ export async function openModel(
   const model = await openSessionModel(loaded, {
     openSession: sessionsOn(device),
     where: join(loaded.path, weightsFile),
-    rewrite: rewrite || plans !== undefined ? (network) => rewriteExactly(network) : undefined,
+    rewrite:
+      rewrite || plans !== undefined
+        ? (network) => rewriteExactly(network, { target: targetOf(device) })
+        : undefined,
     eightBits: plans,
     halves: device === 'webgpu' && loaded.halves,
   })
@@ -148,6 +156,9 @@ export async function withModel<T>(
 export function isModel(run: RunReference | MotionModel): run is MotionModel {
   return typeof run === 'object' && 'detect' in run
 }
+
+/** Whose kernels networks are written for, on a device of Node. */
+export const targetOf = (device: Device): RewriteTarget => (device === 'cpu' ? 'native' : 'gpu')
 
 /** `rewriteWith` in Node: a trained graph, written so that it computes the same with less. */
 export const rewriteExactly = (network: Weighted, options?: RewriteOptions): Promise<Weighted> =>

@@ -24,6 +24,8 @@ const goesOn: ReadonlySet<string> = new Set([
 ])
 /** Ops whose inputs after the first one have types of their own. */
 const readsOne: ReadonlySet<string> = new Set(['Resize', 'Reshape', 'Slice', 'Split', 'Expand', 'Squeeze'])
+/** Ops that give numbers of 32 bits, whatever they read first. Constants of a shape, as pantin writes them, are zeros. */
+const givesFloats: ReadonlySet<string> = new Set(['DequantizeLinear', 'ConstantOfShape'])
 /** Ops whose results are no numbers of 32 bits. */
 const notFloat: ReadonlySet<string> = new Set([
   ...['Shape', 'Size', 'ArgMax', 'ArgMin', 'NonZero', 'QuantizeLinear'],
@@ -131,9 +133,7 @@ function factsOf(
     // A choice has the type of what is chosen from; other ops have that of what they read first.
     const first = input[opType === 'Where' ? 1 : 0] ?? ''
     const makes =
-      to === undefined
-        ? !notFloat.has(opType) && (floats.has(first) || opType === 'DequantizeLinear')
-        : isFloat(to)
+      to === undefined ? !notFloat.has(opType) && (floats.has(first) || givesFloats.has(opType)) : isFloat(to)
     if (!makes) continue
     output.forEach((name, i) => {
       if (i === 0 || opType === 'Split') floats.add(name)

@@ -6,9 +6,9 @@ import { conv, convTranspose } from '../../src/graph/ops/conv.ts'
 import { constant, input, parameter } from '../../src/graph/ops/leaf.ts'
 import { matmul, transposeLast } from '../../src/graph/ops/linear.ts'
 import { batchNormalise, normalise } from '../../src/graph/ops/normalise.ts'
-import { averagePool, maxPool } from '../../src/graph/ops/pool.ts'
+import { averagePool, maxPool, resize } from '../../src/graph/ops/pool.ts'
 import { dequantise, fakeQuantise, quantise } from '../../src/graph/ops/quantise.ts'
-import { gridSample, resize } from '../../src/graph/ops/sampling.ts'
+import { gridSample } from '../../src/graph/ops/sampling.ts'
 import { concat, pad, reshape, slice, stack, transpose } from '../../src/graph/ops/shape.ts'
 import {
   abs,

@@ -1,12 +1,16 @@
+import { expect } from 'vitest'
 import { Graph, type Value } from '../../src/graph/graph.ts'
 import { addAll, constant, gradient, input, mul, reduceSum } from '../../src/graph/ops/index.ts'
 import { initialise, parametersOf } from '../../src/graph/ops/leaf.ts'
 import { floats, type Shape, sizeOf, type Tensor } from '../../src/graph/tensor.ts'
 import { Scope } from '../../src/layers/scope.ts'
+import { rewriteExactly } from '../../src/model/open-model.ts'
 import { toOnnx } from '../../src/onnx/export.ts'
+import { inHalfPrecision } from '../../src/onnx/half-graph.ts'
 import { createSession } from '../../src/runtime/node.ts'
 import type { Session, Tensors } from '../../src/runtime/session.ts'
 import { Random } from '../../src/util/random.ts'
+import type { Net } from '../../src/zoo/net.ts'
 
 /** Noise: fixed, in [0, 1), and without a pattern that a stride could fall in step with. */
 export function noise(shape: Shape, seed: number): Tensor<'float32'> {
@@ -109,4 +113,24 @@ export function notFinite(outputs: Readonly<Record<string, Tensor>>): string[] {
   return Object.entries(outputs).flatMap(([name, { data }]) =>
     (data as Float32Array).every(Number.isFinite) ? [] : name,
   )
+}
+
+/** What a network, rewritten for a GPU, makes of a picture in half precision is near what it makes of it in 32 bits. */
+export async function expectNearInHalves(net: Net): Promise<void> {
+  const graph = new Graph()
+  const shape = [1, 3, 64, 64]
+  graph.output(
+    'y',
+    net.build(Scope.root(graph, { training: false }), input(graph, 'x', 'float32', shape), { outputs: 5 }),
+  )
+  const network = await rewriteExactly({ graph, weights: openWeights(graph) }, { target: 'gpu' })
+  const whole = toOnnx(network.graph, { weights: network.weights })
+  const of = async (model: Uint8Array) => {
+    await using session = await createSession(model, { device: 'cpu' })
+    return (await session.run({ x: noise(shape, 1) })).y!.data as Float32Array
+  }
+  const [full, half] = [await of(whole), await of(inHalfPrecision(whole))]
+  const error = Math.hypot(...full.map((x, i) => x - half[i]!)) / Math.hypot(...full)
+  expect(error).toBeGreaterThan(0)
+  expect(error).toBeLessThan(0.01)
 }

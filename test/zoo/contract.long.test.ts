@@ -12,7 +12,7 @@ import { InputError } from '../../src/util/errors.ts'
 import { Random } from '../../src/util/random.ts'
 import type { Net } from '../../src/zoo/net.ts'
 import { findNet, netNames } from '../../src/zoo/registry.ts'
-import { examine, fedTo, noise, notFinite } from './build.ts'
+import { examine, expectNearInHalves, fedTo, noise, notFinite } from './build.ts'
 
 /** What every network of the registry must do on its own; detector-contract.test.ts has the rest. */
 
@@ -64,6 +64,13 @@ describe.each(nets)('%s', (name) => {
     // Equal bytes compute equal results.
     expect(Buffer.compare(toOnnx(back.graph, { weights: back.weights }), bytes)).toBe(0)
   })
+
+  // Two minutes for the heavy one, whose layers others have too.
+  it.skipIf(name === heavy)(
+    'is near itself as a graph of half precision',
+    () => expectNearInHalves(net),
+    60_000,
+  )
 
   it('refuses a size that is no multiple of its stride, and says what would do', () => {
     const multiple = net.multiple()

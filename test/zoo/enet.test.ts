@@ -4,6 +4,7 @@ import { input } from '../../src/graph/ops/leaf.ts'
 import { Scope } from '../../src/layers/scope.ts'
 import { profileNet } from '../../src/profile/profile.ts'
 import { findNet } from '../../src/zoo/registry.ts'
+import { expectNearInHalves } from './build.ts'
 
 /** ENet and ERFNet: what their references cost, parameters that nothing reads included, and their skips. */
 
@@ -27,6 +28,9 @@ it('the original ENet has about as many parameters as the paper says, 0.37 milli
   expect(Math.abs(params - 0.37e6)).toBeLessThan(0.01e6)
   expect(unusedParams).toBe(0)
 })
+
+it('ENet, whose places of maxima are whole numbers, computes in half precision too', () =>
+  expectNearInHalves(findNet('enet')))
 
 describe.each(['enet', 'enet-original', 'erfnet'])('%s as a backbone', (name) => {
   const features = (skip: 'none' | 'sum' | 'gated') => {

@@ -11,7 +11,7 @@ import {
   toPlanes,
   toPoints,
 } from '../../model/keypoint-detector.ts'
-import { checkWeights, loadRun, rewriteExactly } from '../../model/open-model.ts'
+import { checkWeights, loadRun, rewriteExactly, targetOf } from '../../model/open-model.ts'
 import type { MotionConfig } from '../../motion/config.ts'
 import { generatorGraph } from '../../motion/model.ts'
 import { weightsFile } from '../../run/run-files.ts'
@@ -279,9 +279,10 @@ export class PairTeacher {
     const { path, config, weights } = await loadRun(folder)
     const graph = generatorGraph(config, { details: ['deformation', 'occlusionMap'] })
     checkWeights(weights, parametersOf(graph), join(path, weightsFile))
-    const network = await rewriteExactly({ graph, weights })
+    const own = device === 'auto' ? await bestDevice() : device
+    const network = await rewriteExactly({ graph, weights }, { target: targetOf(own) })
     const session = await createSession(network.graph, {
-      device: device === 'auto' ? await bestDevice() : device,
+      device: own,
       weights: network.weights,
     })
     return new PairTeacher(session, config)
