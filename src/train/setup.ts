@@ -1,6 +1,7 @@
 // The run folder of `train` and of `distil`: made, or opened to go on as it was begun; and the weights it begins with.
 import { realpath } from 'node:fs/promises'
-import type { z } from 'zod'
+import { resolve } from 'node:path'
+import { z } from 'zod'
 import { openClip } from '../clips/source.ts'
 import { startingWeights } from '../convert/network-folder.ts'
 import { frameClip, isMade } from '../faces/framing.ts'
@@ -11,10 +12,10 @@ import type { FitMode } from '../media/fit.ts'
 import { loadRun } from '../model/open-model.ts'
 import type { MotionConfig } from '../motion/config.ts'
 import { detectorOptions, modelOptions } from '../motion/options.ts'
-import { runFolder } from '../run/config-file.ts'
+import { readConfig, runFolder } from '../run/config-file.ts'
 import { createRun, openRun, type Run } from '../run/run.ts'
 import { describeDevices } from '../runtime/node.ts'
-import { InputError } from '../util/errors.ts'
+import { FormatError, fileWord, InputError } from '../util/errors.ts'
 import { defined, recordedAll } from '../util/options.ts'
 import { version } from '../util/version.ts'
 import { ownOptions } from '../zoo/net.ts'
@@ -48,6 +49,7 @@ export async function beginRun<T extends AnyConfig>(request: RunRequest<T>): Pro
     const devices = await describeDevices()
     return createRun(out, { config, version, force, environment: { devices } })
   }
+  await assertOwn(out, config.distillation === undefined ? 'train' : 'distil')
   const run = await openRun(out, schema, { write: true })
   const given = new Set(['clips', 'teacher', ...Object.keys(options)])
   if (given.delete('augment')) for (const name of Object.keys(changes({}))) given.add(name)
@@ -69,6 +71,48 @@ export async function beginRun<T extends AnyConfig>(request: RunRequest<T>): Pro
   } catch (error) {
     run.close()
     throw error
+  }
+}
+
+/** What tells which command made a run. Other commands write no clips. */
+const originSchema = z.looseObject({
+  model: z.looseObject({}).optional(),
+  network: z.looseObject({ net: z.string() }).optional(),
+  training: z.looseObject({ clips: z.unknown().optional() }).optional(),
+  distillation: z.looseObject({ teacher: z.string() }).optional(),
+  compression: z.unknown().optional(),
+})
+
+/** Refuses to go on with a run of another command. @throws FormatError that names the right one */
+async function assertOwn(out: string, command: 'train' | 'distil'): Promise<void> {
+  const path = resolve(out)
+  const { model, network, training, distillation, compression } = (await readConfig(path, originSchema))
+    .config
+  const own = fileWord(out)
+  const refuse = (got: string, remedy: string) => {
+    const what = `the run cannot be resumed by ${command}`
+    throw new FormatError({ what, where: path, got, expected: `a run of ${command}`, remedy })
+  }
+  if (network !== undefined) {
+    const begin = `pantin train VIDEO --net ${network.net} --init ${own} --out OTHER`
+    refuse('a plain network', `begin a model with its weights: ${begin}`)
+  }
+  if (model !== undefined && training?.clips === undefined) {
+    const got = compression === undefined ? 'a model alone, without its training' : 'it was compressed'
+    refuse(got, `train further from its weights: pantin train VIDEO --from ${own} --out OTHER`)
+  }
+  if (distillation !== undefined && command === 'train') {
+    const teacher = fileWord(distillation.teacher)
+    refuse(
+      'it was distilled',
+      `continue it with distil: pantin distil VIDEO --teacher ${teacher} --out ${own} --resume`,
+    )
+  }
+  if (distillation === undefined && command === 'distil') {
+    refuse(
+      'it was trained without a teacher',
+      `continue it with train: pantin train VIDEO --out ${own} --resume`,
+    )
   }
 }
 

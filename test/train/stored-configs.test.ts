@@ -3,11 +3,13 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import type { z } from 'zod'
 import { detectorGraph } from '../../src/motion/model.ts'
 import { parseConfig } from '../../src/run/config.ts'
 import { resolveConfig, runConfigSchema, type TrainOptions } from '../../src/train/config.ts'
 import { distilConfigSchema } from '../../src/train/distil/config.ts'
-import { beginRun } from '../../src/train/setup.ts'
+import { type AnyConfig, beginRun } from '../../src/train/setup.ts'
+import { FormatError } from '../../src/util/errors.ts'
 
 const stored = new URL('configs/', import.meta.url)
 const names = readdirSync(stored)
@@ -48,6 +50,51 @@ it('says what to do about a network that is not known, and about options that ar
   expect(() => parseConfig(mixed, 'config.json', runConfigSchema)).toThrow('enet has no design of its own')
   const bent = textOf('default.json').replace('"upsampling": "nearest"', '"upsampling": "cubic"')
   expect(() => parseConfig(bent, 'config.json', runConfigSchema)).toThrow('design.decoder.upsampling')
+})
+
+describe('a folder that another command made', () => {
+  const [train, distil] = ['lednet.json', 'distil.json'].map((name) => JSON.parse(textOf(name)) as object)
+  const { pantin, model } = train as { pantin: object; model: object }
+  const bare = { pantin, model, training: { fit: 'crop', crop: 'motion' } }
+  const folders = {
+    ...{ trained: train!, distilled: distil!, packed: bare },
+    network: { pantin, network: { net: 'enet', outputs: 4 } },
+    compressed: { ...bare, compression: { device: 'cpu', eightBits: {} } },
+  }
+  const resume = (by: 'train' | 'distil', name: keyof typeof folders) => {
+    const out = join(folder, 'foreign', name)
+    mkdirSync(out, { recursive: true })
+    writeFileSync(join(out, 'config.json'), JSON.stringify(folders[name]))
+    const options = { out, resume: true }
+    const { config } =
+      by === 'train'
+        ? parseConfig(textOf('lednet.json'), out, runConfigSchema)
+        : parseConfig(textOf('distil.json'), out, distilConfigSchema)
+    const schema: z.ZodType<AnyConfig> = by === 'train' ? runConfigSchema : distilConfigSchema
+    return beginRun({ config, options, schema, reads: {} })
+  }
+
+  it.each([
+    ['train', 'compressed', 'it was compressed', 'pantin train VIDEO --from OUT --out OTHER'],
+    ['distil', 'compressed', 'it was compressed', 'pantin train VIDEO --from OUT --out OTHER'],
+    ['train', 'packed', 'a model alone', 'pantin train VIDEO --from OUT --out OTHER'],
+    ['train', 'network', 'a plain network', 'pantin train VIDEO --net enet --init OUT --out OTHER'],
+    ['train', 'distilled', 'it was distilled', 'pantin distil VIDEO --teacher TEACHER --out OUT --resume'],
+    ['distil', 'trained', 'it was trained', 'pantin train VIDEO --out OUT --resume'],
+  ] as const)(
+    'is not resumed by %s if it is %s, and the right command is named',
+    async (by, name, got, remedy) => {
+      const refused = resume(by, name)
+      await expect(refused).rejects.toThrow(FormatError)
+      const { teacher } = (distil as { distillation: { teacher: string } }).distillation
+      const out = join(folder, 'foreign', name)
+      const command = remedy.replace('OUT ', `${out} `).replace('TEACHER', teacher)
+      await expect(refused).rejects.toMatchObject({
+        problem: { where: out, got: expect.stringContaining(got), remedy: expect.stringContaining(command) },
+      })
+      await expect(refused).rejects.not.toThrow(/by hand/)
+    },
+  )
 })
 
 describe('a run that was begun before', () => {
