@@ -1,7 +1,7 @@
 // Pictures of a page, in forms that pass to a worker, and the faces that a worker finds in them.
 
 import type { Face } from '../faces/finder.ts'
-import { InputError } from '../util/errors.ts'
+import { InputError, messageOf } from '../util/errors.ts'
 import {
   asyncDispose,
   type Connection,
@@ -110,6 +110,28 @@ async function loaded(image: HTMLImageElement): Promise<void> {
       { cause },
     )
   })
+}
+
+/**
+ * Reads a picture file, turned as its EXIF data says. Close it after use.
+ *
+ * @throws InputError for a file that is no picture, or is damaged.
+ */
+export async function decodePicture(file: Blob): Promise<ImageBitmap> {
+  try {
+    return await createImageBitmap(file, { imageOrientation: 'from-image' })
+  } catch (cause) {
+    throw new InputError(
+      {
+        what: 'this is not a picture that can be read here',
+        where: 'name' in file ? String(file.name) : 'the picture',
+        got: messageOf(cause),
+        expected: 'a png, jpeg, webp, gif or avif file',
+        remedy: 'give a picture file; save or download it again if it is damaged',
+      },
+      { cause },
+    )
+  }
 }
 
 /** The worker's methods for faces. */

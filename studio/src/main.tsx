@@ -1,6 +1,7 @@
 // The entry of the page.
 import { render } from 'preact'
 import { App } from './app.tsx'
+import { refuseFilesBeside } from './core/files.ts'
 import { startRouter } from './core/router.ts'
 import { startTheme } from './core/theme.ts'
 import 'uplot/dist/uPlot.min.css'
@@ -12,5 +13,6 @@ import './styles/views.css'
 
 startRouter()
 startTheme()
+refuseFilesBeside()
 askBeforeLeaving()
 render(<App />, document.getElementById('app')!)

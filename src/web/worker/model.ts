@@ -24,10 +24,10 @@ import type {
   TrackedPicture,
   TrackPictureOptions,
 } from '../model.ts'
-import type { SentPicture } from '../picture.ts'
+import { decodePicture, type SentPicture } from '../picture.ts'
 import type { RunFiles } from '../run.ts'
 import { Processor, rewritten } from './device.ts'
-import { bitmapOf, decoded, type Paster, PictureReader } from './pixels.ts'
+import { bitmapOf, type Paster, PictureReader } from './pixels.ts'
 
 /** The keypoints of a picture, and how long it took to find them in milliseconds. */
 interface Detection {
@@ -89,7 +89,7 @@ export class ModelWorker {
 
   setSource(picture: SentPicture, options: Timed<TrackPictureOptions>): Promise<TrackedPicture> {
     return this.queue.add(async () => {
-      const drawn = picture instanceof Blob ? await decoded(picture) : picture
+      const drawn = picture instanceof Blob ? await decodePicture(picture) : picture
       const paster = closedOnError(drawn, () => this.reader.pasterOf(drawn, options.crop))
       const { pixels, prepare } = await this.prepare(drawn, options.crop)
       const detection = await this.detect(pixels, options.heatmap ?? false)

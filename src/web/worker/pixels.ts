@@ -1,8 +1,8 @@
 // Between a page's pictures and pantin's frames.
 import type { Frame } from '../../media/clip.ts'
 import { createFitter, type FitMode, type Fitter, fades, middleSquare, type Square } from '../../media/fit.ts'
-import { EnvironmentError, InputError, messageOf } from '../../util/errors.ts'
-import type { SentPicture } from '../picture.ts'
+import { EnvironmentError, InputError } from '../../util/errors.ts'
+import { decodePicture, type SentPicture } from '../picture.ts'
 
 /** Reads pictures as a network of one size sees them. The preparation for a picture's size is kept for the next picture. */
 export class PictureReader {
@@ -22,7 +22,7 @@ export class PictureReader {
    * @throws InputError for a picture that cannot be read.
    */
   async read(picture: SentPicture, crop?: Square): Promise<Uint8Array> {
-    const drawn = picture instanceof Blob ? await decoded(picture) : picture
+    const drawn = picture instanceof Blob ? await decodePicture(picture) : picture
     try {
       const whole = sizeOf(drawn)
       const square = crop === undefined ? middleSquare(whole) : wholePixels(crop, whole)
@@ -57,7 +57,7 @@ export class PictureReader {
    * @throws InputError for a picture that cannot be read.
    */
   async whole(picture: SentPicture): Promise<Frame> {
-    const drawn = picture instanceof Blob ? await decoded(picture) : picture
+    const drawn = picture instanceof Blob ? await decodePicture(picture) : picture
     try {
       return this.frameOf(drawn, { left: 0, top: 0, ...sizeOf(drawn) })
     } finally {
@@ -221,24 +221,6 @@ export function contextOf(
     expected: 'OffscreenCanvas with a 2D context',
     remedy: 'use a browser that is up to date',
   })
-}
-
-/** A picture file, turned as its EXIF data says. @throws InputError */
-export async function decoded(file: Blob): Promise<ImageBitmap> {
-  try {
-    return await createImageBitmap(file, { imageOrientation: 'from-image' })
-  } catch (cause) {
-    throw new InputError(
-      {
-        what: 'this is not a picture that can be read here',
-        where: 'name' in file ? String(file.name) : 'the picture',
-        got: messageOf(cause),
-        expected: 'a png, jpeg, webp, gif or avif file',
-        remedy: 'give a picture file; save or download it again if it is damaged',
-      },
-      { cause },
-    )
-  }
 }
 
 function sizeOf(picture: Exclude<SentPicture, Blob>): { readonly width: number; readonly height: number } {

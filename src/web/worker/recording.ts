@@ -16,9 +16,9 @@ import { maySound, type Sound, SoundCopy } from '../../media/sound.ts'
 import { SerialQueue } from '../../runtime/ort.ts'
 import { EnvironmentError, InputError } from '../../util/errors.ts'
 import type { WebVideoWriterOptions } from '../clip.ts'
-import type { SentPicture } from '../picture.ts'
+import { decodePicture, type SentPicture } from '../picture.ts'
 import { openClip } from './clip.ts'
-import { contextOf, decoded, drawOver } from './pixels.ts'
+import { contextOf, drawOver } from './pixels.ts'
 
 type Format = 'mp4' | 'webm'
 
@@ -84,7 +84,7 @@ export class RecordingWorker {
   /** @param time seconds, later than the one before */
   add(picture: SentPicture, time: number): Promise<void> {
     return this.queue.add(async () => {
-      const drawn = picture instanceof Blob ? await decoded(picture) : picture
+      const drawn = picture instanceof Blob ? await decodePicture(picture) : picture
       try {
         if (!Number.isFinite(time) || (this.last !== undefined && time <= this.last.time)) {
           throw new InputError({

@@ -26,6 +26,9 @@ const [first, second] = subjectsOf('face')
 export const picture = signal<PictureChoice>(pictureOf(first!))
 export const driving = signal<DrivingChoice>(drivingOf(second!))
 
+/** The picture that comes back if another one cannot be shown: the last one that was shown. */
+export const shownPicture = signal<PictureChoice>(picture.peek())
+
 /** The subjects that the model is for. For a model that is no starter, all subjects. */
 export const offered = computed(() => {
   const starter = starterOf(chosenRun.value)

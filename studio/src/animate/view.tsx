@@ -42,6 +42,19 @@ async function settle<T>(chosen: Signal<T>, apply: (choice: T) => Promise<void>)
   }
 }
 
+/** Shows a picture. If that fails, the one before is chosen again, so that the choice is what is shown. */
+async function showPicture(own: Session, choice: state.PictureChoice): Promise<void> {
+  try {
+    await own.setPicture(choice)
+    state.shownPicture.value = choice
+  } catch (error) {
+    const before = state.shownPicture.peek()
+    if (own.isOver || choice === before || state.picture.peek() !== choice) throw error
+    complain(error)
+    state.picture.value = before
+  }
+}
+
 export function AnimateView() {
   const picture = useRef<HTMLCanvasElement>(null)
   const driving = useRef<HTMLCanvasElement>(null)
@@ -71,7 +84,7 @@ export function AnimateView() {
       if (isOver) return own.close()
       state.waitingFor.value = 'the picture'
       const opened = own
-      const shown = await settle(state.picture, (choice) => opened.setPicture(choice))
+      const shown = await settle(state.picture, (choice) => showPicture(opened, choice))
       if (isOver) return
       state.waitingFor.value = 'what drives it'
       await settle(state.driving, (choice) => opened.setDriving(choice))
@@ -79,7 +92,7 @@ export function AnimateView() {
       session.value = own
       state.status.value = 'running'
       // Another picture was chosen while the session waited for what drives.
-      if (state.picture.peek() !== shown) change((own) => own.setPicture(state.picture.peek()))
+      if (state.picture.peek() !== shown) change((own) => showPicture(own, state.picture.peek()))
       await own.run()
       if (!isOver) session.value = undefined
     }
@@ -135,7 +148,7 @@ export function AnimateView() {
   })
   useEffect(() => state.startOffering(), [])
   useEffect(() => state.followCamera(), [])
-  useEffect(() => state.picture.subscribe((choice) => change((own) => own.setPicture(choice))), [])
+  useEffect(() => state.picture.subscribe((choice) => change((own) => showPicture(own, choice))), [])
   useEffect(() => state.driving.subscribe((choice) => change((own) => own.setDriving(choice))), [])
 
   useEffect(() => {

@@ -18,6 +18,19 @@ export function filesByPath(files: Iterable<File>): Map<string, Blob> {
   return new Map(Array.from(files, (file) => [file.webkitRelativePath || file.name, file] as const))
 }
 
+/** Refuses files that are dropped beside all areas for them: the browser would open the file, and the page would be lost. */
+export function refuseFilesBeside(): void {
+  const refuse = (event: DragEvent) => {
+    const { dataTransfer: data } = event
+    // An area has taken the event, or something else is dragged, such as text.
+    if (event.defaultPrevented || !data?.types.includes('Files')) return
+    event.preventDefault()
+    data.dropEffect = 'none'
+  }
+  addEventListener('dragover', refuse)
+  addEventListener('drop', refuse)
+}
+
 /** Dropped files, or the files of a dropped folder, by their paths. */
 export async function dropped(data: DataTransfer): Promise<Map<string, File>> {
   // The entries exist only during the event, so that all are taken first.
