@@ -40,7 +40,7 @@ export function antiAlias(scope: Scope, x: Value, scale: number): Value {
   const n = kernel.shape[0]!
   const values = floats(Array.from({ length: channels }, () => [...kernel.data]).flat(), [channels, 1, n, n])
   const weight = scope.buffer('weight', values.shape, { kind: 'values', values })
-  const stride = Math.floor(1 / scale)
+  const stride = timesSmaller(scale)
   const side = (n - 1) / 2
   return conv(x, weight, undefined, {
     strides: [stride, stride],
@@ -48,6 +48,9 @@ export function antiAlias(scope: Scope, x: Value, scale: number): Value {
     group: channels,
   })
 }
+
+/** How many times smaller a picture is at a scale: 4 at 0.25. */
+export const timesSmaller = (scale: number): number => Math.max(1, Math.floor(1 / scale))
 
 /**
  * The mean of each square of 1 / scale x 1 / scale pixels: what an area-true reduction is. A third of the time

@@ -3,11 +3,11 @@ import type { Value } from '../graph/graph.ts'
 import { resize } from '../graph/ops/pool.ts'
 import { relu } from '../graph/ops/unary.ts'
 import { batchNorm2d, conv2d } from '../layers/conv2d.ts'
-import { antiAlias, boxFilter } from '../layers/fomm.ts'
+import { antiAlias, boxFilter, timesSmaller } from '../layers/fomm.ts'
 import { joinSkip, type Skip } from '../layers/gates.ts'
 import type { Dilations, Scope } from '../layers/scope.ts'
 import { doubledConv2d } from '../layers/upsampling.ts'
-import { type Features, ownOptions, type RecordedNetOptions } from '../zoo/net.ts'
+import { checkSize, type Features, ownOptions, type RecordedNetOptions } from '../zoo/net.ts'
 import { findNet } from '../zoo/registry.ts'
 import {
   fommHead,
@@ -57,14 +57,16 @@ export function detectKeypoints(whole: Scope, image: Value, options: DetectorOpt
   const { head, widths } = options
   const scope = widths === undefined ? whole : whole.withWidths(widths)
   const { scaleFactor, filter = 'gaussian' } = options
+  const net = findNet(options.net)
+  const own = ownOptions(net, options)
+  checkSize(net.name, image, net.multiple(own), timesSmaller(scaleFactor))
   const down =
     filter === 'box' ? boxFilter(image, scaleFactor) : antiAlias(scope.child('down'), image, scaleFactor)
-  const net = findNet(options.net)
   const features = scope.within('predictor', (inner) =>
     net.features(inner.withDilations(options.dilations), down, {
       channels: head.kind === 'light' ? head.channels : 32,
       skip: head.skip === 'all' ? 'sum' : head.skip,
-      options: ownOptions(net, options),
+      options: own,
     }),
   )
   const { predictor, result } = scope.graph.within('head', () => {

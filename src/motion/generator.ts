@@ -10,7 +10,7 @@ import { concat, reshape, sliceAxis, transpose } from '../graph/ops/shape.ts'
 import { floor, sigmoid } from '../graph/ops/unary.ts'
 import { floats } from '../graph/tensor.ts'
 import { conv2d } from '../layers/conv2d.ts'
-import { downBlock, residualBlock, sameBlock, upBlock } from '../layers/fomm.ts'
+import { downBlock, residualBlock, sameBlock, timesSmaller, upBlock } from '../layers/fomm.ts'
 import type { Scope } from '../layers/scope.ts'
 import { checkSize } from '../zoo/net.ts'
 import {
@@ -112,11 +112,11 @@ export function encodeSource(
   options: GeneratorOptions,
   { reduction = 1 }: Painting = {},
 ): EncodedSource {
+  const { scaleFactor, blocks } = options.denseMotion
+  checkSize('the generator', source, 2 ** blocks, timesSmaller(scaleFactor))
   const picture = reduced(source, reduction)
   checkSize('the generator', picture, 2 ** options.downBlocks)
-  const small = scope.within('dense_motion_network', (inner) =>
-    motionPicture(inner, source, options.denseMotion.scaleFactor),
-  )
+  const small = scope.within('dense_motion_network', (inner) => motionPicture(inner, source, scaleFactor))
   const maps =
     options.kind === 'light'
       ? new Map([[options.downBlocks, lightEncoder(scope, picture, options)]])

@@ -130,15 +130,20 @@ export function ownOptions<T>({ options }: Net<T>, recorded: RecordedNetOptions)
   return given === undefined ? options.default : options.parse(given)
 }
 
-/** @throws InputError where height or width of [N, C, H, W] is no multiple of `multiple`. */
-export function checkSize(net: string, x: Value, multiple: number): void {
+/**
+ * @param times how many times smaller the network sees what users give (default 1): the message is of what they give
+ * @throws InputError where height or width of [N, C, H, W], as many times smaller, is no multiple of `multiple`.
+ */
+export function checkSize(net: string, x: Value, multiple: number, times = 1): void {
   const [h, w] = x.shape.slice(2) as [number, number]
-  if (h % multiple === 0 && w % multiple === 0) return
-  const near = (size: number) => Math.max(1, Math.round(size / multiple)) * multiple
+  const fits = (size: number) => Math.ceil(size / times) % multiple === 0
+  if (fits(h) && fits(w)) return
+  const whole = times * multiple
+  const near = (size: number) => Math.max(1, Math.round(size / whole)) * whole
   throw new InputError({
     what: `${net} does not take pictures of this size`,
     got: `${w}x${h} (width x height)`,
-    expected: `multiples of ${multiple}`,
+    expected: `multiples of ${whole}`,
     remedy: `resize to ${near(w)}x${near(h)}`,
   })
 }

@@ -100,7 +100,40 @@ describe('generatorGraph', () => {
 
   it('refuses a size that does not halve often enough', () => {
     expect(() => generatorGraph({ ...tiny, size: 30 })).toThrow(InputError)
-    expect(() => generatorGraph({ ...tiny, size: 30 })).toThrow('multiples of 4')
+    // 28 halves often enough for the generator, and not for the motion.
+    expect(() => generatorGraph({ ...tiny, size: 30 })).toThrow('multiples of 8')
+    expect(() => generatorGraph({ ...tiny, size: 28 })).toThrow('resize to 32x32')
+  })
+
+  it('speaks of pictures as they are given, where networks see them smaller', () => {
+    const light = smallConfig({ net: 'lednet', size: 128, generator: 'light' })
+    const published = publishedConfig
+    const given = (side: number) => ({ height: side, width: side })
+    const refusals = [
+      [() => detectorGraph(light, given(100)), '100x100', 16, '96x96'],
+      [() => generatorGraph(light, given(100)), '100x100', 32, '96x96'],
+      [() => detectorGraph(published, given(64)), '64x64', 128, '128x128'],
+      [() => detectorGraph({ ...light, size: 256, net: 'resnet18' }, given(250)), '250x250', 64, '256x256'],
+    ] as const
+    for (const [build, got, multiple, near] of refusals) {
+      expect(build).toThrow(InputError)
+      expect(build, near).toThrow(
+        expect.objectContaining({
+          problem: expect.objectContaining({
+            got: `${got} (width x height)`,
+            ...{ expected: `multiples of ${multiple}`, remedy: `resize to ${near}` },
+          }),
+        }),
+      )
+      const [side] = near.split('x').map(Number)
+      expect(side! % multiple).toBe(0)
+    }
+    // What is meant is taken.
+    const detector = detectorGraph(light, given(96))
+    expect(detector.outputs.get('value')!.shape).toEqual([1, light.keypoints, 2])
+    expect(generatorGraph(light, given(96)).outputs.get('prediction')!.shape).toEqual([1, 3, 96, 96])
+    // The Gaussian keeps the first pixel of a part, so that other sizes do, too.
+    expect(detectorGraph(published, given(125)).outputs.get('value')!.shape).toEqual([1, 10, 2])
   })
 })
 
