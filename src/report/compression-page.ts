@@ -60,12 +60,14 @@ const rowsOf = (found: CompressionReport) => {
 const verdictLines = ({ verdicts }: CompressionReport) =>
   partNames.flatMap((part) => (verdicts[part] === undefined ? [] : [`${part}: ${verdicts[part]}`]))
 
-const prunedLines = ({ pruned }: CompressionReport): string[] => {
+const prunedLines = ({ pruned, steps }: CompressionReport): string[] => {
   if (pruned === null) return []
   const { macs, parameters } = pruned
   const from = ([before, after]: readonly [number, number]) =>
     `${formatScaled(before, '')} to ${formatScaled(after, '')}`
-  return [`pruned detector: ${from(macs)} multiply-adds, ${from(parameters)} trained numbers`]
+  const isLeftOut = steps.some(({ name, kept }) => name === 'pruned' && !kept)
+  const what = isLeftOut ? 'pruned detector, which is left out' : 'pruned detector'
+  return [`${what}: ${from(macs)} multiply-adds, ${from(parameters)} trained numbers`]
 }
 
 const measuredOn = ({ frames, threads, device }: CompressionReport) =>
