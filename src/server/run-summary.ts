@@ -22,6 +22,7 @@ const schema = z.looseObject({
   network: z.looseObject({ net: z.string() }).optional(),
   training: z.looseObject({ steps: z.number().optional(), minutes: z.number().optional() }).optional(),
   distillation: z.looseObject({}).optional(),
+  compression: z.looseObject({}).optional(),
 })
 type Config = z.infer<typeof schema>
 
@@ -161,25 +162,42 @@ function paceOf(results: readonly { readonly at: number; readonly work: number }
   return seconds <= 0 ? undefined : work / seconds
 }
 
-function describeConfig({ model, network, training, distillation }: Config): Partial<RunSummary> {
+function describeConfig({
+  model,
+  network,
+  training,
+  distillation,
+  compression,
+}: Config): Partial<RunSummary> {
   const net = model?.net ?? network?.net
   return {
-    ...(training && { kind: distillation === undefined ? 'train' : 'distil' }),
+    ...(isTrained(training) && { kind: distillation === undefined ? 'train' : 'distil' }),
+    ...(compression && { kind: 'compress' }),
     ...(net !== undefined && { net }),
     ...(model && { size: model.size, keypoints: model.keypoints }),
   }
 }
 
+/** Whether there is a training with a length. That of a packed or compressed run has none, and cannot be resumed. */
+const isTrained = (training: Config['training']): boolean =>
+  training?.steps !== undefined || training?.minutes !== undefined
+
 /** State, progress and rate, by its configuration and the last lines of its metrics. */
-function progressOf({ training }: Config, records: readonly MetricsRecord[], isTraining: boolean) {
+function progressOf(
+  { training, compression }: Config,
+  records: readonly MetricsRecord[],
+  isTraining: boolean,
+) {
   const last = numbersOf(records.at(-1))
   const { step = 0, elapsed = 0 } = last
   const { steps, minutes } = training ?? {}
   const progress = steps !== undefined ? step / steps : minutes !== undefined ? elapsed / (60 * minutes) : 0
   const state = isTraining
     ? 'training'
-    : training === undefined
-      ? 'imported'
+    : !isTrained(training)
+      ? compression === undefined
+        ? 'imported'
+        : 'compressed'
       : progress >= 1
         ? 'finished'
         : 'stopped'

@@ -81,13 +81,14 @@ export interface RunSummary {
   readonly name: string
   /**
    * `training`: a process trains it now. `finished`: it reached its steps or minutes. `stopped`: it can be resumed.
-   * `imported`: a model that was never trained here. `broken`: it cannot be read, and `problem` says why.
+   * `imported`: a model without a training, which was imported or packed. `compressed`: what `compress` wrote. `broken`: it
+   * cannot be read, and `problem` says why.
    */
-  readonly state: 'training' | 'finished' | 'stopped' | 'imported' | 'broken'
+  readonly state: 'training' | 'finished' | 'stopped' | 'imported' | 'compressed' | 'broken'
   /** The reason why it is broken. */
   readonly problem?: Problem
-  /** How it learns: from frames alone (`train`), or from a teacher (`distil`). */
-  readonly kind?: 'train' | 'distil'
+  /** How it was made: from frames alone (`train`), by a teacher (`distil`), or of another run (`compress`). */
+  readonly kind?: 'train' | 'distil' | 'compress'
   /** Backbone of the detector, a name of the zoo. */
   readonly net?: string
   /** Side of the model's frames, in pixels. */

@@ -124,6 +124,28 @@ it('tells of a broken run what is wrong, and goes on with others', async () => {
   expect((await get(`runs/${runs[3]!.id}/files/weights.safetensors`, at)).status).toBe(404)
 })
 
+it('tells of runs that were compressed or packed, and does not count steps that they never took', async () => {
+  const place = join(world.folder, 'made')
+  const { pantin, model } = JSON.parse(readFileSync(join(world.run, 'config.json'), 'utf8')) as Record<
+    string,
+    unknown
+  >
+  const packed = { pantin, model, training: { fit: 'crop', crop: 'auto' } }
+  const compressed = { ...packed, compression: { device: 'cpu', eightBits: {} } }
+  for (const [name, config] of Object.entries({ compressed, packed })) {
+    mkdirSync(join(place, name), { recursive: true })
+    cpSync(join(world.run, 'weights.safetensors'), join(place, name, 'weights.safetensors'))
+    writeFileSync(join(place, name, 'config.json'), JSON.stringify(config))
+  }
+  const { runs } = await json<RunListing>('runs', await world.start({ runs: [place] }))
+  const told = runs.map(({ name, state, kind }) => ({ name, state, kind }))
+  // Neither can be resumed.
+  expect(told).toEqual([
+    { name: 'compressed', state: 'compressed', kind: 'compress' },
+    { name: 'packed', state: 'imported', kind: undefined },
+  ])
+})
+
 it('serves no file of a run that is a link to elsewhere', async () => {
   const place = join(world.folder, 'linking')
   cpSync(world.run, place, { recursive: true })
