@@ -139,8 +139,11 @@ export function findNet(name: string): Net {
 }
 
 /** What to do about a network that is not known here. @param plugin the file that it is from, if that is known */
-export const unknownNetRemedy = (plugin = 'FILE.mjs'): string =>
-  `if it is a network of your own, load it first: --plugin ${plugin}, or registerNet in code`
+export const unknownNetRemedy = (plugin?: string): string => {
+  // Runs record the name without its folder, which may be another one on each machine.
+  const file = plugin === undefined ? 'FILE.mjs' : `${plugin} (with its folder before the name)`
+  return `if it is a network of your own, load it first: --plugin ${file}, or registerNet in code`
+}
 
 /** What `networkGraph` builds. */
 export interface NetworkGraphOptions {

@@ -44,7 +44,7 @@ it('reads skips that were said as true or false', () => {
 it('says what to do about a network that is not known, and about options that are not its own', () => {
   const own = textOf('default.json').replace('"net": "ficelle"', '"net": "mine", "plugin": "mine.mjs"')
   expect(() => parseConfig(own, 'config.json', runConfigSchema)).toThrow(
-    /"mine" is not known here \(it was loaded from mine.mjs\)[\s\S]*remedy: .*--plugin mine.mjs/,
+    /"mine" is not known here \(it was loaded from mine.mjs\)[\s\S]*remedy: .*--plugin mine.mjs \(with its folder before the name\)/,
   )
   const mixed = textOf('default.json').replace('"net": "ficelle"', '"net": "enet"')
   expect(() => parseConfig(mixed, 'config.json', runConfigSchema)).toThrow('enet has no design of its own')
