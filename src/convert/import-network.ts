@@ -2,7 +2,7 @@
 import { hangsOn } from '../formats/torch/parts.ts'
 import { initialise } from '../graph/ops/leaf.ts'
 import { formatShape, type Shape, type Tensor } from '../graph/tensor.ts'
-import { FormatError, InputError } from '../util/errors.ts'
+import { counted, FormatError, InputError } from '../util/errors.ts'
 import { Random } from '../util/random.ts'
 import { findNet } from '../zoo/registry.ts'
 import {
@@ -153,7 +153,7 @@ function incomplete(
   if (first !== undefined && missing.length === 0) {
     const outputs = outputsOf(misshapen, config.outputs)
     return new InputError({
-      what: `${count(misshapen.length, 'tensor')} of the file have other shapes than ${config.net} with ${config.outputs} outputs`,
+      what: `${counted(misshapen.length, 'tensor')} of the file have other shapes than ${config.net} with ${config.outputs} outputs`,
       where: file,
       got: `${first.name} ${formatShape(first.got)}`,
       expected: `${first.name} ${formatShape(first.shape)}`,
@@ -164,7 +164,7 @@ function incomplete(
     })
   }
   return new InputError({
-    what: `the file lacks ${count(missing.length, 'parameter')} of ${config.net}`,
+    what: `the file lacks ${counted(missing.length, 'parameter')} of ${config.net}`,
     where: file,
     got: `no ${listed(missing.map(({ name }) => name))}`,
     expected: 'every parameter of the network',
@@ -187,8 +187,6 @@ function swapped(shape: Shape, got: Shape, asked: number): number | undefined {
     ? got[axes[0]!]
     : undefined
 }
-
-const count = (n: number, noun: string) => `${n} ${noun}${n === 1 ? '' : 's'}`
 
 function listed(names: readonly string[]): string {
   const shown = names.slice(0, 3).join(', ')

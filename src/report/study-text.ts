@@ -3,6 +3,7 @@ import { labelOf } from '../evaluate/measures.ts'
 import { type Method, trialKey } from '../study/trials/plan.ts'
 import type { Advice, CostName, TrainedComparison, TrainedRow } from '../study/trials/study.ts'
 import { type Spread, type Summary, trialMeasure, trialMeasureNames } from '../study/trials/summary.ts'
+import { counted } from '../util/errors.ts'
 import { describeMeasurement } from './comparison-text.ts'
 import {
   type Cell,
@@ -58,7 +59,7 @@ export function describePlan({ plan, trials, unfinished }: TrainedComparison): s
   const on =
     test.length > 0 ? `measured on ${test.join(', ')}` : `measured on the last ${percent(holdout)} of each`
   return [
-    `${nets.length} networks, skip ${skips.join(' and ')}, ${seeds.length} seed${seeds.length === 1 ? '' : 's'}: ` +
+    `${counted(nets.length, 'network')}, skip ${skips.join(' and ')}, ${counted(seeds.length, 'seed')}: ` +
       `${trials.length - unfinished} of ${trials.length} trials done`,
     `${budget} of batch ${batch} each, ${keypoints} keypoints, ${size}x${size}, on ${clips.join(', ')}; ${on}` +
       (teacher === undefined ? '' : `; teacher ${teacher}`),
@@ -81,7 +82,9 @@ export function describeStudy(found: TrainedComparison): string {
       .map(([key, reason]) => `${key}: ${reason}`)
       .join('\n'),
     found.advice.flatMap((advice) => adviceLines(advice, plan.seeds.length)).join('\n'),
-    found.unfinished === 0 ? '' : `${found.unfinished} trials have no result yet: the same command goes on`,
+    found.unfinished === 0
+      ? ''
+      : `${counted(found.unfinished, 'trial')} ${found.unfinished === 1 ? 'has' : 'have'} no result yet: the same command goes on`,
   ]
     .filter(Boolean)
     .join('\n\n')

@@ -133,6 +133,9 @@ function editDistance(a: string, b: string): number {
   return row[b.length]!
 }
 
+/** `1 network`, `2 networks`. */
+export const counted = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`
+
 /** A word of a command to be pasted. If the shell would change it, it is in quotes. */
 export function shellWord(word: string, platform = platformHere()): string {
   // cmd.exe knows no single quotes. Programs read backslashes as such, except those before a double quote.

@@ -44,6 +44,15 @@ describe('the report', () => {
     expect(text).toMatch(/2 trials have no result yet|4 trials have no result yet/)
   })
 
+  it('counts one network, one seed and one trial as one', () => {
+    const { found } = sample
+    const plan = { ...found.plan, nets: ['enet'], seeds: [1] }
+    const text = describeStudy({ ...found, plan, unfinished: 1 })
+    expect(text).toMatch(/^1 network, skip .*, 1 seed: /)
+    expect(text).toContain('1 trial has no result yet')
+    expect(describeStudy(found)).toMatch(/^\d\d networks, .*, \d seeds: /)
+  })
+
   it('has one line of CSV for a network, a skip and a method', () => {
     const lines = studyCsv(sample.found).trim().split('\r\n')
     expect(lines).toHaveLength(1 + 2 * sample.found.rows.length)
