@@ -71,24 +71,33 @@ describe.skipIf(chromium === undefined)(title, () => {
   }, 240_000)
 
   test('the square of a picture is not put on the one that is chosen meanwhile', async () => {
-    const choose = page.locator('input[data-for="Choose a picture"]')
-    await choose.setInputFiles({ name: 'large.png', mimeType: 'image/png', buffer: await picture(640, 480) })
-    await page.getByText('large.png', { exact: true }).waitFor()
-    await page.getByText('No face was found in this picture.').waitFor()
+    const input = page.locator('input[data-for="Choose a picture"]')
+    const shown = () => pixels(page, 'The picture')
+    const choose = async (name: string, width: number, height: number) => {
+      const before = await shown()
+      const buffer = await picture(width, height)
+      await input.setInputFiles({ name, mimeType: 'image/png', buffer })
+      return before
+    }
+    const small = ['small.png', 200, 100] as const
+    const head = await choose(...small)
+    await expect.poll(shown).not.toBe(head)
+    const whole = await shown()
+    await choose('large.png', 640, 480)
+    await expect.poll(shown).not.toBe(whole)
     const canvas = page.getByRole('img', { name: 'The picture', exact: true })
     await canvas.scrollIntoViewIfNeeded()
     const { x, y, width } = (await canvas.boundingBox())!
     await page.mouse.move(x + 0.3 * width, y + 0.5 * width)
     await page.mouse.down()
-    const before = await pixels(page, 'The picture')
+    const before = await shown()
     await page.mouse.move(x + 0.2 * width, y + 0.5 * width, { steps: 5 })
-    await expect.poll(() => pixels(page, 'The picture')).not.toBe(before)
+    await expect.poll(shown).not.toBe(before)
     // Smaller than the square.
-    await choose.setInputFiles({ name: 'small.png', mimeType: 'image/png', buffer: await picture(200, 100) })
-    await page.getByText('small.png', { exact: true }).waitFor()
+    await choose(...small)
     await page.mouse.up()
-    await page.getByText('No face was found in this picture.').waitFor()
-    await moves(() => pixels(page))
+    await expect.poll(shown).toBe(whole)
+    for (let i = 0; i < 3; i++) await moves(() => pixels(page))
     expect(await page.getByText('The square that you chose is moved.').count()).toBe(0)
     expect(await page.locator('.trouble, .message').count()).toBe(0)
     await page.getByRole('button', { name: 'Head 1', exact: true }).click()
@@ -121,8 +130,12 @@ describe.skipIf(chromium === undefined)(title, () => {
     const seen = () =>
       page.evaluate(() => [...(globalThis as unknown as { sizes: Set<string> }).sizes].sort())
     await expect.poll(seen).toEqual(['320x160', '96x192'])
-    // Long enough for both sizes, again and again.
-    for (let i = 0; i < 6; i++) await moves(() => pixels(page, 'What drives'))
+    // A square that somebody chose is of one size.
+    const driving = page.getByRole('img', { name: 'What drives, with its keypoints' })
+    for (let i = 0; i < 12; i++) {
+      await driving.press('ArrowRight')
+      await moves(() => pixels(page, 'What drives'))
+    }
     expect(await page.locator('.trouble, .message.error').count()).toBe(0)
   }, 240_000)
 
