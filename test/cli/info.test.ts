@@ -1,7 +1,9 @@
-/** `pantin info` of files and folders: videos, pictures, animations, folders of them, and what is none of these. */
-import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs'
+/** `pantin info` of files and folders: videos, pictures, animations, folders of them, runs, and what is none of these. */
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import sharp from 'sharp'
 import { expect, test } from 'vitest'
+import { packRun } from '../../src/convert/export-folder.ts'
+import { randomRun } from '../animate/support.ts'
 import { gradientFrame, scratch, writeFrames } from '../media/support.ts'
 import { runHere } from './run.ts'
 
@@ -93,4 +95,36 @@ test.each<[string, RegExp]>([
   const { code, stderr } = await runHere('info', path(name))
   expect(stderr).toMatch(words)
   expect(code).toBe(2)
+})
+
+test('of a run, its precision is told, and what it was compressed for', async () => {
+  const run = await randomRun(path('whole'), { generator: false })
+  expect(await info(run)).toMatchObject({ weights: 'fp32', compression: null })
+  const told = async (folder: string) => (await runHere('info', folder)).stdout
+  expect(await told(run)).not.toMatch(/half precision|compressed/)
+
+  await packRun(run, path('packed'))
+  expect(await info(path('packed'))).toMatchObject({ weights: 'fp16', compression: null })
+  expect(await told(path('packed'))).toMatch(/weights +in half precision$/m)
+
+  const file = path('packed/config.json')
+  const packed = JSON.parse(readFileSync(file, 'utf8')) as object
+  const compressedFor = async (compression: object) => {
+    writeFileSync(file, JSON.stringify({ ...packed, compression }))
+    const { compression: read } = await info(path('packed'))
+    return [read, (await told(path('packed'))).match(/^compressed +(.*)$/m)?.[1]]
+  }
+  const plan = { graph: 'a', ops: ['b'], scales: {}, largestWeight: 127 }
+  expect(await compressedFor({ device: 'cpu', eightBits: { detector: plan, frame: plan } })).toEqual([
+    { device: 'cpu', eightBits: ['detector', 'frame'], halves: false },
+    'for cpu; in eight bits: detector, frame',
+  ])
+  expect(await compressedFor({ device: 'webgpu', eightBits: {}, halves: true })).toEqual([
+    { device: 'webgpu', eightBits: [], halves: true },
+    'for webgpu; computes in half precision on a GPU that can',
+  ])
+  expect(await compressedFor({ device: 'wasm' })).toEqual([
+    { device: 'wasm', eightBits: [], halves: false },
+    'for wasm',
+  ])
 })

@@ -4,9 +4,11 @@ import { join, resolve } from 'node:path'
 import { Option } from 'commander'
 import type { MediaFacts } from '../../clips/source.ts'
 import { isFolder } from '../../files/folders.ts'
+import type { AnimatedRun } from '../../model/loaded-run.ts'
 import { detectorOptions, modelOptions } from '../../motion/options.ts'
 import type { DetectorProfile, NetProfile } from '../../profile/profile.ts'
 import { formatCount, formatScaled, table } from '../../report/format.ts'
+import type { Run } from '../../run/run.ts'
 import { findStarter, starterNames } from '../../run/starters.ts'
 import { InputError, type Problem } from '../../util/errors.ts'
 import { defined, given, type OptionValues } from '../../util/options.ts'
@@ -221,15 +223,25 @@ async function ofRun(reporter: Reporter, name: string, flags: InfoFlags): Promis
   const { layers, ...detector } = profileModelDetector(config)
   const { layers: generatorLayers, ...generator } = profile(generatorGraph(config))
   const { size, keypoints } = config
+  const precision = await precisionOf(run)
   const all = [...layers, ...generatorLayers]
   reporter.result(
-    { run: run.path, size, keypoints, detector, generator, ...(wantsLayers && { layers: all }) },
+    {
+      run: run.path,
+      size,
+      keypoints,
+      ...precision,
+      detector,
+      generator,
+      ...(wantsLayers && { layers: all }),
+    },
     () => {
       const parts = [
         table([
           ['run', run.path],
           ...starterRows(name, run.path),
           ['keypoints', `${keypoints}${config.jacobian ? ', with local affine maps' : ''}`],
+          ...precisionRows(precision),
         ]),
         `detector\n${describe(detector, [3, size, size])}`,
         `generator, ${config.generator.kind}\n${table([
@@ -243,6 +255,41 @@ async function ofRun(reporter: Reporter, name: string, flags: InfoFlags): Promis
       return parts.join('\n\n')
     },
   )
+}
+
+/** In which precision a run is kept, and what it was compressed for. */
+interface RunPrecision {
+  /** Null if it has no weights yet. */
+  readonly weights: 'fp32' | 'fp16' | null
+  readonly compression: {
+    readonly device: string
+    readonly eightBits: readonly string[]
+    readonly halves: boolean
+  } | null
+}
+
+async function precisionOf({ path, config }: Run<AnimatedRun>): Promise<RunPrecision> {
+  const { readSafetensorsHeader } = await import('../../formats/safetensors/safetensors.ts')
+  const { weightsFile } = await import('../../run/run-files.ts')
+  const file = join(path, weightsFile)
+  const entries = existsSync(file) ? Array.from((await readSafetensorsHeader(file)).entries.values()) : []
+  const isHalf = entries.some(({ dtype }) => dtype === 'F16')
+  const weights = entries.length === 0 ? null : isHalf ? 'fp16' : 'fp32'
+  if (config.compression === undefined) return { weights, compression: null }
+  const { device, eightBits, halves } = config.compression
+  return { weights, compression: { device, eightBits: Object.keys(defined(eightBits)), halves } }
+}
+
+function precisionRows({ weights, compression }: RunPrecision): string[][] {
+  const rows = weights === 'fp16' ? [['weights', 'in half precision']] : []
+  if (compression === null) return rows
+  const { device, eightBits, halves } = compression
+  const what = [
+    `for ${device}`,
+    eightBits.length > 0 && `in eight bits: ${eightBits.join(', ')}`,
+    halves && 'computes in half precision on a GPU that can',
+  ]
+  return [...rows, ['compressed', what.filter(Boolean).join('; ')]]
 }
 
 /** @throws InputError if there are any options */
