@@ -2,13 +2,20 @@
 // run folder like any other.
 import { listClips } from '../clips/source.ts'
 import { assertNoInput } from '../files/folders.ts'
-import type { EightBitPlans, LoadedRun, ModelPart } from '../model/loaded-run.ts'
-import { loadRun } from '../model/open-model.ts'
+import type { LoadedRun, ModelPart } from '../model/loaded-run.ts'
+import { hasHalves, loadRun } from '../model/open-model.ts'
 import type { EightBitPlan } from '../optimise/eight-bits.ts'
 import { describeMachine, type Machine } from '../run/config-file.ts'
 import { hasExactEightBitSums } from '../runtime/devices.ts'
 import type { CalibratedPart } from './calibration.ts'
-import { type CompressionTrial, type FoundPlan, type Sensitivity, searchEightBits } from './eight-bits.ts'
+import {
+  type CompressionTrial,
+  type FoundPlan,
+  isBetter,
+  type Sensitivity,
+  searchEightBits,
+  slowerParts,
+} from './eight-bits.ts'
 import {
   type Difference,
   type FrameSets,
@@ -112,7 +119,7 @@ export async function compress(
   const judge = new Judge(sets, settings, signal)
   const start = await pruneFirst(judge, loaded, clips, options)
   onProgress?.('fp16')
-  const half = await halveWeights(judge, start, options)
+  const half = await halveWeights(judge, start, await hasHalves(loaded), options)
   onProgress?.('calibration')
   const parts = await judge.calibrated(half.base)
   const originalParts = start.run === loaded ? parts : await judge.calibrated(loaded)
@@ -196,6 +203,8 @@ interface Half {
   readonly base: LoadedRun
   readonly difference: Difference
   readonly kept: boolean
+  /** Whether the weights of the original's file are in half precision already. */
+  readonly isHalf: boolean
   /** The graph of half precision, if there was a reason to try it. */
   readonly graph: { readonly difference: Difference; readonly kept: boolean } | undefined
 }
@@ -203,29 +212,36 @@ interface Half {
 async function halveWeights(
   judge: Judge,
   { run, original, goal }: Start,
+  isHalf: boolean,
   { precision }: CompressOptions,
 ): Promise<Half> {
   const { target, device } = judge.settings
   const half = halved(run)
   const difference = await judge.difference(original, half)
   const isNear = judge.allows(goal === original ? difference : await judge.difference(goal, half))
-  const kept = isNear && (target !== 'latency' || precision === 'fp16')
+  const kept = isNear && (target !== 'latency' || precision === 'fp16' || isHalf)
   const base = kept ? half : run
-  if (device !== 'webgpu' || target === 'size') return { base, difference, kept, graph: undefined }
+  if (device !== 'webgpu' || target === 'size') return { base, difference, kept, isHalf, graph: undefined }
   // Speed is what it is for, and there may be no GPU here to measure it on. The loss is found on the CPU.
   const ofGraph = await judge.difference(goal, base, {}, { halves: true })
-  return { base, difference, kept, graph: { difference: ofGraph, kept: judge.allows(ofGraph) } }
+  return { base, difference, kept, isHalf, graph: { difference: ofGraph, kept: judge.allows(ofGraph) } }
+}
+
+/** A run, and what of it computes in eight bits. */
+interface Planned {
+  readonly run: LoadedRun
+  readonly parts: readonly CalibratedPart[]
+  readonly plans: { -readonly [Part in ModelPart]?: EightBitPlan }
+  readonly verdicts: Partial<Record<ModelPart, string>>
 }
 
 /** What was found so far. Stages write into it. */
-interface Found {
+interface Found extends Planned {
   run: LoadedRun
   readonly halfKept: boolean
   readonly halves: boolean
   readonly exactSums: boolean
   parts: readonly CalibratedPart[]
-  readonly plans: { -readonly [Part in ModelPart]?: EightBitPlan }
-  readonly verdicts: Partial<Record<ModelPart, string>>
   readonly trials: CompressionTrial[]
   readonly sensitivities: Sensitivity[]
 }
@@ -284,17 +300,25 @@ function settle(found: Found, part: ModelPart, { verdict, trials, sensitivities,
 }
 
 /** A network goes back to float. */
-function withdraw({ plans, verdicts }: Found, part: ModelPart, why: string): void {
+function withdraw({ plans, verdicts }: Planned, part: ModelPart, why: string): void {
   delete plans[part]
   verdicts[part] = `${verdicts[part]}; ${why}`
 }
 
-/** Together, errors of several networks may be more than is allowed: the least fast network goes back to float. */
-async function withdrawFarParts(judge: Judge, goal: Reference, found: Found): Promise<void> {
-  for (const part of ['source', 'frame', 'detector'] as const) {
-    if (found.plans[part] === undefined || judge.allows(await judge.difference(goal, found.run, found)))
-      continue
-    withdraw(found, part, 'together with the others too far from the original')
+/** Together, errors of several networks may be more than is allowed: those go back to float without which the rest is nearest. */
+export async function withdrawFarParts(judge: Judge, goal: Reference, found: Planned): Promise<void> {
+  for (;;) {
+    const planned = Object.keys(found.plans) as ModelPart[]
+    const far = judge.share(await judge.difference(goal, found.run, found))
+    if (planned.length === 0 || far <= 1) return
+    let [worst, least] = [planned[0]!, Number.POSITIVE_INFINITY]
+    for (const part of planned.slice(planned.length === 1 ? 1 : 0)) {
+      const { [part]: _, ...plans } = found.plans
+      const share = judge.share(await judge.difference(goal, found.run, { ...found, plans }))
+      if (share < least) [worst, least] = [part, share]
+    }
+    const who = planned.length === 1 ? 'keypoints or pictures are' : 'together with the others it is'
+    withdraw(found, worst, `${who} ${far.toFixed(1)} times as far from the original as is allowed`)
   }
 }
 
@@ -328,7 +352,7 @@ function stepsOf(
   const steps: CompressionStep[] = [
     {
       ...{ name: 'original', what: 'as it was trained, rewritten', kept: true },
-      ...{ fileBytes: weightsBytes(loaded, false), memoryBytes: memoryOf(originalParts, {}) },
+      ...{ fileBytes: weightsBytes(loaded, half.isHalf), memoryBytes: memoryOf(originalParts, {}) },
       ...{ times: times.original, difference: zero },
     },
   ]
@@ -342,7 +366,11 @@ function stepsOf(
     })
   }
   steps.push({
-    ...{ name: 'fp16', what: 'weights in half precision in the file', kept: half.kept },
+    ...{
+      name: 'fp16',
+      what: `weights in half precision in the file${half.isHalf ? ', as before' : ''}`,
+      kept: half.kept,
+    },
     ...{ fileBytes: weightsBytes(run, true), memoryBytes: memory, times: {}, difference: half.difference },
   })
   const fileBytes = weightsBytes(run, half.kept)
@@ -365,22 +393,4 @@ function stepsOf(
     })
   }
   return steps
-}
-
-/** Networks that go back to float because they are as slow or slower in eight bits: none, if only the size counts. */
-export const slowerParts = (
-  target: Settings['target'],
-  plans: EightBitPlans,
-  { float, rounded }: Readonly<Record<'float' | 'rounded', PartTimes>>,
-): ModelPart[] =>
-  target === 'size'
-    ? []
-    : (Object.keys(plans) as ModelPart[]).filter((part) => !((rounded[part] ?? 0) < (float[part] ?? 0)))
-
-/** More in eight bits, or nearer to the original. */
-function isBetter(second: FoundPlan, first: FoundPlan): boolean {
-  if (second.plan === undefined || second.difference === undefined) return false
-  if (first.plan === undefined || first.difference === undefined) return true
-  const [more, less] = [first.floatLayers ?? 0, second.floatLayers ?? 0]
-  return less < more || (less === more && second.difference.distance < first.difference.distance)
 }

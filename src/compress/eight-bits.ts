@@ -5,7 +5,7 @@ import { listClips } from '../clips/source.ts'
 import type { Node } from '../graph/graph.ts'
 import { inputInfo } from '../graph/ops/leaf.ts'
 import { liveNodes } from '../graph/rewrite.ts'
-import type { LoadedRun, ModelPart } from '../model/loaded-run.ts'
+import type { EightBitPlans, LoadedRun, ModelPart } from '../model/loaded-run.ts'
 import { loadRun } from '../model/open-model.ts'
 import { type EightBitPlan, eightBitCandidates, nodeNames, withEightBits } from '../optimise/eight-bits.ts'
 import type { Weighted } from '../optimise/rewrite-with.ts'
@@ -20,11 +20,19 @@ import {
   type Difference,
   differenceOf,
   Judge,
+  type PartTimes,
   type Reference,
   takeFrames,
   withoutGenerator,
 } from './measure.ts'
-import { frameOptions, type PlanOptions, type RangeMethod, rangeMethods, settingsOf } from './options.ts'
+import {
+  frameOptions,
+  type PlanOptions,
+  type RangeMethod,
+  rangeMethods,
+  type Settings,
+  settingsOf,
+} from './options.ts'
 
 /** Kinds of ops that are tried together, each set with the kinds of the one before. */
 const kindSets: readonly (readonly [name: string, kinds: readonly string[]])[] = [
@@ -219,6 +227,24 @@ export async function searchEightBits(
     ...{ plan: end.plan, choice, difference: end.difference, floatLayers },
     ...{ verdict, trials, sensitivities },
   }
+}
+
+/** Networks that go back to float because they are as slow or slower in eight bits: none, if only the size counts. */
+export const slowerParts = (
+  target: Settings['target'],
+  plans: EightBitPlans,
+  { float, rounded }: Readonly<Record<'float' | 'rounded', PartTimes>>,
+): ModelPart[] =>
+  target === 'size'
+    ? []
+    : (Object.keys(plans) as ModelPart[]).filter((part) => !((rounded[part] ?? 0) < (float[part] ?? 0)))
+
+/** More in eight bits, or nearer to the original. */
+export function isBetter(second: FoundPlan, first: FoundPlan): boolean {
+  if (second.plan === undefined || second.difference === undefined) return false
+  if (first.plan === undefined || first.difference === undefined) return true
+  const [more, less] = [first.floatLayers ?? 0, second.floatLayers ?? 0]
+  return less < more || (less === more && second.difference.distance < first.difference.distance)
 }
 
 /** A layer, its name, and how far results are from the original's with this layer alone in eight bits. */

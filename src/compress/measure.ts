@@ -262,11 +262,14 @@ export class Judge {
     return await differenceOf(model, to, what, Number.POSITIVE_INFINITY, this.signal)
   }
 
-  /** Whether a difference is within a part of what the settings allow. */
-  allows({ distance, psnrLoss }: Difference, part = 1): boolean {
-    const { maxDistance, maxPsnrLoss } = this.settings
-    return distance <= part * maxDistance && (psnrLoss ?? 0) <= part * maxPsnrLoss
+  /** A difference as a multiple of what the settings allow. */
+  share({ distance, psnrLoss }: Difference): number {
+    const [loss, { maxDistance, maxPsnrLoss }] = [psnrLoss ?? 0, this.settings]
+    return Math.max(distance && distance / maxDistance, loss && loss / maxPsnrLoss)
   }
+
+  /** Whether it is within a part of that. */
+  allows = (difference: Difference, part = 1): boolean => this.share(difference) <= part
 
   /** The networks of a run, with the ranges of their values on the frames to calibrate on. */
   calibrated(run: LoadedRun): Promise<CalibratedPart[]> {
@@ -386,10 +389,8 @@ export async function timesOf(
       const timed = [...sessions.values()]
       const own = Object.fromEntries(Array.from(timed[0]!.inputs.keys(), (name) => [name, feeds[name]!]))
       const found = await timeSessions(timed, own, { threads, signal })
-      const median = (one: Weighted) => found[[...sessions.keys()].indexOf(one)]!.median
-      original[part] = median(networks[0]!)
-      float[part] = median(networks[1]!)
-      rounded[part] = median(networks[2]!)
+      const medians = networks.map((one) => found[[...sessions.keys()].indexOf(one)]!.median)
+      ;[original[part], float[part], rounded[part]] = medians as [number, number, number]
     } finally {
       for (const session of sessions.values()) await session.close()
     }

@@ -1,7 +1,9 @@
 // Reads and opens a trained run in Node, for animation and tracking. See loaded-run.ts for browsers.
+
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { readWhole } from '../files/read.ts'
+import { readSafetensorsHeader } from '../formats/safetensors/safetensors.ts'
 import {
   type RewriteOptions,
   type RewriteTarget,
@@ -155,6 +157,12 @@ export async function withModel<T>(
 /** Whether a run is given as an open model. */
 export function isModel(run: RunReference | MotionModel): run is MotionModel {
   return typeof run === 'object' && 'detect' in run
+}
+
+/** Whether the weights of a run are in half precision in its file. */
+export async function hasHalves({ path }: LoadedRun): Promise<boolean> {
+  const { entries } = await readSafetensorsHeader(join(path, weightsFile))
+  return Array.from(entries.values()).some(({ dtype }) => dtype === 'F16')
 }
 
 /** Whose kernels networks are written for, on a device of Node. */

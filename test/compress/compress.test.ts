@@ -1,9 +1,9 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { calibrate, openPlanned, planOf, Ranges } from '../../src/compress/calibration.ts'
-import { type CompressOptions, compress, slowerParts } from '../../src/compress/compress.ts'
-import { planDetector } from '../../src/compress/eight-bits.ts'
-import { differenceOf, referenceOf, seeAll, takeFrames } from '../../src/compress/measure.ts'
+import { type CompressOptions, compress, withdrawFarParts } from '../../src/compress/compress.ts'
+import { planDetector, slowerParts } from '../../src/compress/eight-bits.ts'
+import { differenceOf, Judge, referenceOf, seeAll, takeFrames } from '../../src/compress/measure.ts'
 import { noticesOf, settingsOf } from '../../src/compress/options.ts'
 import { type PruneOptions, prune } from '../../src/compress/prune.ts'
 import { readSafetensorsHeader } from '../../src/formats/safetensors/safetensors.ts'
@@ -209,6 +209,43 @@ test('without times, whole chains of ops are in eight bits, even if a network ha
     ),
   )
   expect([...kinds].sort()).toEqual(['add', 'conv', 'matmul', 'relu', 'resize'])
+})
+
+test('a starter, whose file is in half precision already, does not become half as large', async () => {
+  const { steps } = await compress('face', ['puppet:1'], {
+    ...{ out: at('half-again'), device: 'wasm', target: 'latency', ...few },
+  })
+  const [original, fp16] = steps
+  expect(original!.fileBytes).toBe(fp16!.fileBytes)
+  expect(fp16!.kept).toBe(true)
+  expect(fp16!.what).toContain('as before')
+  const sizes = ['assets/starters/face', at('half-again')].map(
+    (folder) => statSync(`${folder}/weights.safetensors`).size,
+  )
+  expect(sizes[1]! / sizes[0]!).toBeLessThan(1.02)
+  expect(original!.fileBytes / sizes[0]!).toBeCloseTo(1, 1)
+})
+
+test('of networks that are too far together, those go back to float whose errors are largest', async () => {
+  const run = await loadRun(await randomRun(at('far')))
+  const sets = await takeFrames(['puppet:1'], run, { frames: 4, holdout: 0.3 })
+  const plans = await everything(at('far'))
+  const judged = async (maxDistance: number, maxPsnrLoss: number) => {
+    const judge = new Judge(sets, settingsOf({ maxDistance, maxPsnrLoss }), undefined)
+    const planned = Object.entries(plans).map(([part, plan]) => [part, plan] as const)
+    const left = { run, parts: [], plans: Object.fromEntries(planned), verdicts: { detector: 'all' } }
+    await withdrawFarParts(judge, await judge.reference(run), left)
+    return left
+  }
+  // Keypoints move by the detector alone.
+  const near = await judged(1e-9, 100)
+  expect(Object.keys(near.plans).sort()).toEqual(['frame', 'source'])
+  expect(near.verdicts).toEqual({
+    detector: expect.stringMatching(/together with the others .* times as far/),
+  })
+  const none = await judged(1e-9, 1e-9)
+  expect(Object.keys(none.plans)).not.toContain('detector')
+  expect(Object.keys((await judged(1, 100)).plans)).toHaveLength(3)
 })
 
 // The light generator gives work of each frame to the source, so that the networks are one another's inputs.
