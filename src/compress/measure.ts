@@ -340,7 +340,7 @@ export interface Compressed {
 
 /** Writes a run that every command reads as any other. @returns its folder, absolute */
 export async function writeRun(
-  { run: { config: model, fit, crop, weights }, plans: eightBits, halfKept, halves }: Compressed,
+  { run: { config: model, fit, crop, tie, weights }, plans: eightBits, halfKept, halves }: Compressed,
   device: string,
   { out, force }: { readonly out: string; readonly force: boolean },
 ): Promise<string> {
@@ -348,7 +348,7 @@ export async function writeRun(
   const run = await createRun(out, {
     config: {
       model,
-      training: { fit, crop: formatCrop(crop) },
+      training: { fit, crop: formatCrop(crop), ...(tie !== 'none' && { tie }) },
       compression: { device, eightBits, ...(halves && { halves }) },
     },
     ...{ version, force },

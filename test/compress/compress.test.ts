@@ -224,6 +224,8 @@ test('a starter, whose file is in half precision already, does not become half a
   )
   expect(sizes[1]! / sizes[0]!).toBeLessThan(1.02)
   expect(original!.fileBytes / sizes[0]!).toBeCloseTo(1, 1)
+  // What its keypoints are is known from the training.
+  expect((await loadRun(at('half-again'))).tie).toBe((await loadRun('face')).tie)
 })
 
 test('of networks that are too far together, those go back to float whose errors are largest', async () => {
