@@ -212,20 +212,20 @@ test('without times, whole chains of ops are in eight bits, even if a network ha
 })
 
 test('a starter, whose file is in half precision already, does not become half as large', async () => {
-  const { steps } = await compress('face', ['puppet:1'], {
+  const { steps } = await compress('puppet', ['puppet:1'], {
     ...{ out: at('half-again'), device: 'wasm', target: 'latency', ...few },
   })
   const [original, fp16] = steps
   expect(original!.fileBytes).toBe(fp16!.fileBytes)
   expect(fp16!.kept).toBe(true)
   expect(fp16!.what).toContain('as before')
-  const sizes = ['assets/starters/face', at('half-again')].map(
+  const sizes = ['assets/starters/puppet', at('half-again')].map(
     (folder) => statSync(`${folder}/weights.safetensors`).size,
   )
   expect(sizes[1]! / sizes[0]!).toBeLessThan(1.02)
   expect(original!.fileBytes / sizes[0]!).toBeCloseTo(1, 1)
   // What its keypoints are is known from the training.
-  expect((await loadRun(at('half-again'))).tie).toBe((await loadRun('face')).tie)
+  expect((await loadRun(at('half-again'))).tie).toBe((await loadRun('puppet')).tie)
 })
 
 test('of networks that are too far together, those go back to float whose errors are largest', async () => {
