@@ -168,8 +168,8 @@ export async function searchEightBits(
     return { plan, choice, difference, floatLayers: 0, verdict, trials, sensitivities: [] }
   }
 
-  // Layers go back to float until results are near enough: those first that move results most, or most for their work. The
-  // faster of both plans is taken, for a layer in float between layers in eight bits costs conversions.
+  // Layers go back to float until results are near enough: those first that move results most, or most for their work. Another
+  // set of ops may be near enough as it is. The fastest plan is taken, for a layer in float between others costs conversions.
   const names = nodeNames(network.graph)
   const layers = layersOf(fastest.ops)
   const judged: JudgedLayer[] = []
@@ -181,27 +181,44 @@ export async function searchEightBits(
   const sensitivities = ranked(judged, ({ badness }) => badness).map(({ name, badness }) => ({
     ...{ part, op: name, badness },
   }))
-  const ends: { plan: EightBitPlan; difference: Difference; layers: readonly JudgedLayer[]; what: string }[] =
-    []
+  interface End {
+    readonly plan: EightBitPlan
+    readonly difference: Difference
+    readonly ops: ReadonlySet<Node>
+    readonly what: string
+    readonly verdict: string
+  }
+  const ends: End[] = []
   for (const [order, rank] of floatOrders) {
     const inOrder = ranked(judged, rank)
     let [few, enough] = [0, layers.length]
-    let fewest: (typeof ends)[number] | undefined
+    let fewest: End | undefined
     while (enough - few > 1) {
       const middle = (few + enough) >> 1
       const left = inOrder.slice(0, middle)
       const floats = new Set(left.flatMap(({ ops }) => ops))
-      const tried = planFor({ ops: new Set([...fastest.ops].filter((node) => !floats.has(node))), method })
+      const ops = new Set([...fastest.ops].filter((node) => !floats.has(node)))
+      const tried = planFor({ ops, method })
       onTried?.(`${part}: ${middle} layers in float`)
       const difference = await measure(tried)
       const what = `${middle} ${order} of ${layers.length} layers in float, ${method}`
       trials.push({ part, what, speed: null, difference })
       if (options.allows(difference)) {
         enough = middle
-        fewest = { plan: tried, difference, layers: left, what }
+        const verdict = `${fastest.name}, ${method}, ${middle} of ${layers.length} layers in float`
+        fewest = { plan: tried, difference, ops, what, verdict }
       } else few = middle
     }
     if (fewest !== undefined) ends.push(fewest)
+  }
+  for (const { name, ops, speed } of order) {
+    if (ops === fastest.ops || (timed && speed < leastGain)) continue
+    onTried?.(`${part}: ${name}`)
+    const plan = planFor({ ops, method })
+    const difference = await measure(plan)
+    const what = `${name}, ${method}`
+    trials.push({ part, what, speed: timed ? speed : null, difference })
+    if (options.allows(difference)) ends.push({ plan, difference, ops, what, verdict: what })
   }
   if (ends.length === 0) {
     return { ...none('no part of it is near enough to the original', trials, sensitivities), choice }
@@ -212,7 +229,7 @@ export async function searchEightBits(
         ends.map((end) => end.plan),
         options,
       )
-    : ends.map((end) => -workOf(end.layers))
+    : ends.map(({ ops }) => workOf([{ ops: [...ops] }]))
   if (timed) {
     trials.push(...ends.map(({ what }, i) => ({ part, what, speed: gains[i]!, difference: null })))
   }
@@ -221,12 +238,9 @@ export async function searchEightBits(
     return none(`near enough to the original it is not faster (${speed.toFixed(2)})`, trials, sensitivities)
   }
   const end = ends[gains.indexOf(speed)]!
-  const floatLayers = end.layers.length
-  const verdict = `${fastest.name}, ${method}, ${floatLayers} of ${layers.length} layers in float`
-  return {
-    ...{ plan: end.plan, choice, difference: end.difference, floatLayers },
-    ...{ verdict, trials, sensitivities },
-  }
+  const { plan, difference: own, verdict } = end
+  const floatLayers = layers.filter(([first]) => !end.ops.has(first!)).length
+  return { plan, choice, difference: own, floatLayers, verdict, trials, sensitivities }
 }
 
 /** Networks that go back to float because they are as slow or slower in eight bits: none, if only the size counts. */

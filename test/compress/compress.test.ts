@@ -2,8 +2,15 @@ import { existsSync, readFileSync, statSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { calibrate, openPlanned, planOf, Ranges } from '../../src/compress/calibration.ts'
 import { type CompressOptions, compress, withdrawFarParts } from '../../src/compress/compress.ts'
-import { planDetector, slowerParts } from '../../src/compress/eight-bits.ts'
-import { differenceOf, Judge, referenceOf, seeAll, takeFrames } from '../../src/compress/measure.ts'
+import { planDetector, searchEightBits, slowerParts } from '../../src/compress/eight-bits.ts'
+import {
+  differenceOf,
+  Judge,
+  referenceOf,
+  seeAll,
+  takeFrames,
+  withoutGenerator,
+} from '../../src/compress/measure.ts'
 import { noticesOf, settingsOf } from '../../src/compress/options.ts'
 import { type PruneOptions, prune } from '../../src/compress/prune.ts'
 import { readSafetensorsHeader } from '../../src/formats/safetensors/safetensors.ts'
@@ -249,6 +256,28 @@ test('of networks that are too far together, those go back to float whose errors
   expect(Object.keys(none.plans)).not.toContain('detector')
   expect(Object.keys((await judged(1, 100)).plans)).toHaveLength(3)
 })
+
+test('if a whole chain of ops is too far, smaller sets of ops are tried as they are', async () => {
+  const run = withoutGenerator(await loadRun(await untrained(at('sets'))))
+  const sets = await takeFrames(['puppet:1'], run, { frames: 4, holdout: 0.3 })
+  const judge = new Judge(sets, settingsOf({}), undefined)
+  const parts = await judge.calibrated(run)
+  const reference = await judge.reference(run)
+  const search = (allows: (difference: { readonly distance: number }) => boolean) =>
+    searchEightBits(run, parts[0]!, parts, reference, {
+      ...{ largestWeight: 63, timed: false, calibration: 'minmax', allows },
+      badness: ({ distance }) => distance,
+    })
+  const none = await search(() => false)
+  expect(none.plan).toBeUndefined()
+  const small = none.trials.find(({ what }) => what === 'convolutions, ReLU and sums, minmax')!
+  const found = await search(({ distance }) => distance === small.difference!.distance)
+  expect(found.verdict).toBe(small.what)
+  const kinds = found.plan!.ops.map((name) => name.split('/').at(-1)!.split('.')[0])
+  expect([...new Set(kinds)].sort()).toEqual(['add', 'conv', 'relu'])
+  // Products stay in float.
+  expect(found.floatLayers).toBeGreaterThan(0)
+}, 120_000)
 
 // The light generator gives work of each frame to the source, so that the networks are one another's inputs.
 test('both networks of the light generator are measured in eight bits', { timeout: 120_000 }, async () => {
