@@ -89,7 +89,7 @@ export {
   type TimeOptions,
   timeNetwork,
 } from './networks.ts'
-export { decodePicture, FaceFinder, frameOfVideo, type Picture } from './picture.ts'
+export { FaceFinder, frameOfVideo, type Picture } from './picture.ts'
 export { type OpenRunOptions, openRun, type RunFiles, type WebRun } from './run.ts'
 export { type StoredRun, storedRuns } from './stored-runs.ts'
 export type {

@@ -20,15 +20,10 @@ export async function runsFolder(): Promise<FileSystemDirectoryHandle> {
   }
 }
 
-/** Whether a run can have a name: letters, digits and a few signs, which name a folder on every system. */
-export function isRunName(name: string): boolean {
-  const isUsual = /^[\p{L}\p{N}][\p{L}\p{N} ._-]{0,63}$/u.test(name) && !/[ .]$/.test(name)
-  return isUsual && !isDeviceName(name)
-}
-
-/** Checks a run's name. @throws InputError */
+/** Checks a run's name: letters, digits and a few signs, which name a folder on every system. @throws InputError */
 export function checkRunName(name: string): void {
-  if (isRunName(name)) return
+  const isUsual = /^[\p{L}\p{N}][\p{L}\p{N} ._-]{0,63}$/u.test(name) && !/[ .]$/.test(name)
+  if (isUsual && !isDeviceName(name)) return
   throw new InputError({
     what: 'a run cannot have this name',
     got: name === '' ? 'no name' : JSON.stringify(name.slice(0, 80)),

@@ -1,9 +1,9 @@
 // The runs in the browser's own storage: list, open, keep, remove.
 import { checkHeaderLength, readHeader } from '../formats/safetensors/header.ts'
 import { checkpointFile, configFile, isRunFile, metricsFile, weightsFile } from '../run/run-files.ts'
-import { InputError, isPantinError, messageOf, type Problem } from '../util/errors.ts'
+import { InputError, messageOf, type Problem } from '../util/errors.ts'
 import { modelOf, openRun, runOf, type WebRun } from './run.ts'
-import { checkRunName, isRunName, runsFolder, StoredFolder, storageError, withRunLock } from './storage.ts'
+import { checkRunName, runsFolder, StoredFolder, storageError, withRunLock } from './storage.ts'
 
 /** Decoded frames beside a stored run, so that training goes on after a reload. They are not part of the run folder. */
 export const framesFile = 'frames/frames.bin'
@@ -39,8 +39,6 @@ export const storedRuns = {
     const runs = await runsFolder()
     const found: StoredRun[] = []
     for await (const name of runs.keys()) {
-      // Another script of this address made the folder.
-      if (!isRunName(name)) continue
       const run = await describe(name).catch((error: unknown) => damaged(name, error))
       if (run === undefined) await tidy(name)
       else found.push(run)
@@ -146,8 +144,8 @@ interface RunFacts {
 
 /** A run that cannot be read. */
 function damaged(name: string, error: unknown): StoredRun {
-  const problem = isPantinError(error) ? error.problem : { what: messageOf(error), where: name }
-  return { name, net: 'unknown', step: 0, finished: false, resumable: false, modified: 0, problem }
+  const { problem = { what: messageOf(error), where: name } } = error as { readonly problem?: Problem }
+  return { name, net: '', step: 0, finished: false, resumable: false, modified: 0, problem }
 }
 
 async function describe(name: string): Promise<StoredRun | undefined> {

@@ -1,13 +1,5 @@
 // One model at work: takes frames of what drives as they come, and draws the moved picture.
-import {
-  Animator,
-  decodePicture,
-  type Pose,
-  type Square,
-  type TrackedPicture,
-  type WebPlace,
-  type WebRun,
-} from 'pantin/web'
+import { Animator, type Pose, type Square, type TrackedPicture, type WebPlace, type WebRun } from 'pantin/web'
 import { type Driving, type DrivingChoice, openDriving } from '../core/driving.ts'
 import { DrivingSquare } from '../core/driving-square.ts'
 import { headIn } from '../core/faces.ts'
@@ -138,7 +130,9 @@ export class Session {
   async setPicture({ source, square: chosen }: state.PictureChoice): Promise<void> {
     const call = ++this.picturing
     const isFilm = typeof source === 'string'
-    const picture = isFilm ? (await syntheticFilm(source)).frames[0]! : await decodePicture(source)
+    const picture = isFilm
+      ? (await syntheticFilm(source)).frames[0]!
+      : await createImageBitmap(source, { imageOrientation: 'from-image' })
     const show = async () => {
       if (this.isClosed || call !== this.picturing) return
       const isOwn = chosen === undefined && !isFilm && state.looksForFaces.peek()
